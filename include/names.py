@@ -1,0 +1,49 @@
+"""Every name that two parts of the pipeline must agree on, declared once.
+
+CloudFormation gets them as parameters, Lambdas as environment, SQL as template context, DAGs as assets and tags.
+"""
+
+# --- AWS -------------------------------------------------------------------------------------------------------------
+CLICK_STREAM = "ClickDataStream"
+TRUCK_STREAM = "TruckTelemetry"
+
+CLICK_FUNCTION = "KinesisToDynamoDBProcessor"
+TRUCK_FUNCTION = "TruckDataProcessor"
+
+CLICK_TABLE = "ClickStreamData"
+# Partition key Item_Hour_Shard = "<Item_ID>#<yyyy-mm-ddThh>#<shard>", sort key Timestamp.
+CLICK_INDEX = "Item_Hour_Shard-Timestamp-index"
+CLICK_ITEM_TABLE = "ClickItems"
+TRUCK_STATE_TABLE = "TruckLatestState"
+
+LANDING_PREFIX = "telemetry-data/"
+QUARANTINE_PREFIX = "quarantine/"
+ARCHIVE_PREFIX = "raw-archive/"
+ARCHIVE_ERROR_PREFIX = "raw-archive-errors/"
+ON_FAILURE_PREFIX = "on-failure/"
+
+ALERT_TOPIC = "pipeline-alerts"
+
+# --- Snowflake -------------------------------------------------------------------------------------------------------
+WAREHOUSE = "TRUCK_TELEMETRY_WH"
+DATABASE = "ECOMMERCE_DATA"
+SCHEMA = "TRUCK_TELEMETRY"
+STORAGE_INTEGRATION = "TRUCK_TELEMETRY_INTEGRATION"
+FILE_FORMAT = "TRUCK_TELEMETRY_JSON"
+STAGE = "TRUCK_TELEMETRY_STAGE"
+PIPE = "TRUCK_TELEMETRY_PIPE"
+RAW_TABLE = "TRUCK_TELEMETRY_RAW"
+RAW_STREAM = "TRUCK_TELEMETRY_STREAM"
+HISTORY_TABLE = "TRUCK_TELEMETRY_DATA"
+KNOWN_TRUCKS_TABLE = "KNOWN_TRUCKS"
+QUALITY_RESULTS_TABLE = "DATA_QUALITY_RESULTS"
+MERGE_RUNS_TABLE = "HISTORY_MERGE_RUNS"
+
+# --- Airflow ---------------------------------------------------------------------------------------------------------
+AWS_CONNECTION = "aws_default"
+SNOWFLAKE_CONNECTION = "snowflake_default"
+# Outputs of the CloudFormation stack, kept by provision_resources as a JSON Airflow Variable.
+STACK_OUTPUTS_VARIABLE = "pipeline_stack_outputs"
+# One slot: merge, repair, rebuild and erasure never write the history at the same time.
+HISTORY_WRITER_POOL = "history_writer"
+OWNER = "data-platform"
