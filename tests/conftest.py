@@ -1,0 +1,3 @@
+"""Fixtures that several layers share live in tests/fixtures/, one module a stand-in."""
+
+pytest_plugins = ["tests.fixtures.ministack", "tests.fixtures.snowflake"]
