@@ -1,0 +1,90 @@
+"""MiniStack as we start it."""
+
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.integration
+
+ROLE = "arn:aws:iam::000000000000:role/any"
+
+
+def function_zip(source: str) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("index.py", source)
+    return buffer.getvalue()
+
+
+def create_function(client, name: str, source: str, **more) -> None:
+    client.create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Handler="index.handler",
+        Role=ROLE,
+        Code={"ZipFile": function_zip(source)},
+        Timeout=30,
+        **more,
+    )
+
+
+def test_a_lambda_sees_nothing_of_the_hosts_settings(own_ministack, monkeypatch):
+    own_ministack.stop()
+    monkeypatch.setenv("CTD_DEPLOYMENT_BUCKET", "leaked")
+    monkeypatch.setenv("AIRFLOW_HOME", "/leaked")
+    own_ministack.start()
+    client = own_ministack.client("lambda")
+    source = (
+        "import os, sys\ndef handler(event, context):\n    return {'names': sorted(os.environ), 'path': sys.path}\n"
+    )
+    create_function(client, "environment", source)
+    answer = json.load(client.invoke(FunctionName="environment")["Payload"])
+    assert not [name for name in answer["names"] if name.startswith(("CTD_", "AIRFLOW", "PYTHONPATH", "VIRTUAL_ENV"))]
+    assert "AWS_ENDPOINT_URL" in answer["names"]
+    assert str(Path.cwd()) not in answer["path"]
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_ending_the_server_leaves_no_lambda_worker(own_ministack, end):
+    client = own_ministack.client("lambda")
+    create_function(client, "idle", "def handler(event, context):\n    return 1\n")
+    client.invoke(FunctionName="idle")
+    workers = psutil.Process(own_ministack.process.pid).children(recursive=True)
+    assert workers
+    getattr(own_ministack, end)()
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    assert not alive
+
+
+def test_state_and_objects_survive_a_stop(own_ministack):
+    s3, kinesis = own_ministack.client("s3"), own_ministack.client("kinesis")
+    s3.create_bucket(Bucket="kept")
+    s3.put_object(Bucket="kept", Key="a/b", Body=b"object")
+    kinesis.create_stream(StreamName="kept", ShardCount=1)
+    own_ministack.stop()
+    own_ministack.start()
+    assert s3.get_object(Bucket="kept", Key="a/b")["Body"].read() == b"object"
+    assert kinesis.list_streams()["StreamNames"] == ["kept"]
+
+
+def test_stops_within_seconds_while_clients_hold_connections_open(own_ministack):
+    clients = [own_ministack.client("sqs") for _ in range(3)]
+    for client in clients:
+        client.list_queues()
+    started = time.monotonic()
+    own_ministack.stop()
+    assert time.monotonic() - started < 5
+
+
+def test_a_taken_port_is_one_clear_line(ministack, tmp_path):
+    command = [sys.executable, "-m", "include.local.ministack", "--port", str(ministack.port), "--state", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert result.returncode == 1
+    assert result.stderr == f"error: MiniStack can't listen on 127.0.0.1:{ministack.port}: Address already in use\n"
