@@ -20,7 +20,8 @@ LANDING_PREFIX = "telemetry-data/"
 QUARANTINE_PREFIX = "quarantine/"
 ARCHIVE_PREFIX = "raw-archive/"
 ARCHIVE_ERROR_PREFIX = "raw-archive-errors/"
-ON_FAILURE_PREFIX = "on-failure/"
+# Where AWS Lambda puts batches an event source mapping gave up on; the prefix is fixed by AWS.
+ON_FAILURE_PREFIX = "aws/lambda/"
 
 ALERT_TOPIC = "pipeline-alerts"
 
