@@ -1,0 +1,20 @@
+"""The events of both streams: what a record must be, whoever sent it.  One msgspec struct an event."""
+
+from include.contracts.click import ClickEvent, decode_click
+from include.contracts.envelope import Envelope
+from include.contracts.errors import ContractError, Reason
+from include.contracts.telemetry import METRICS, Metric, TelemetryReading, decode_reading
+from include.contracts.times import MAX_CLOCK_SKEW
+
+__all__ = [
+    "MAX_CLOCK_SKEW",
+    "METRICS",
+    "ClickEvent",
+    "ContractError",
+    "Envelope",
+    "Metric",
+    "Reason",
+    "TelemetryReading",
+    "decode_click",
+    "decode_reading",
+]

@@ -1,0 +1,280 @@
+"""What a truck reports, in either of the two shapes that devices send.
+
+``TelemetryReading`` is the one source of names, order, units, ranges and of each metric's place in the nested shape:
+``METRICS`` and the decoders are derived from it.
+
+Decoding first tries the shape that a record seems to have with one typed decode, which refuses every key it does not
+know; only what is refused is read thoroughly: keys in any mixture of cases or shapes, unknown keys, and every error.
+So the typed decoders only ever accept, and what they accept the thorough path would accept with the same result.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from include.contracts.errors import ContractError, short_repr
+from include.contracts.json_object import UNREADABLE, read_lenient_object, read_object, require_text
+from include.contracts.times import MAX_CLOCK_SKEW, canonical_event_time
+
+MAX_TRUCK_ID_LENGTH = 64
+# The columns of the history that are the pipeline's own: a device that sends them is not believed.
+PIPELINE_COLUMNS = ("load_timestamp", "effective_start_date", "effective_end_date", "is_current")
+
+
+def _number(minimum: float, maximum: float, unit: str, nested: str) -> msgspec.Meta:
+    return msgspec.Meta(ge=minimum, le=maximum, extra={"unit": unit, "nested": nested})
+
+
+def _status(nested: str) -> msgspec.Meta:
+    return msgspec.Meta(min_length=1, max_length=64, extra={"unit": "characters", "nested": nested})
+
+
+class TelemetryReading(msgspec.Struct, frozen=True, gc=False):
+    """One truck at one instant; its identity is (truck_id, event_time).  A metric that was not sent is None.
+
+    ``event_time`` is canonical UTC text (``2025-03-17T15:35:54.597252``).  Ranges are inclusive.
+    """
+
+    truck_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TRUCK_ID_LENGTH)]
+    event_time: str
+    gps_latitude: Annotated[float, _number(-90, 90, "°", "gps_location.latitude")] | None = None
+    gps_longitude: Annotated[float, _number(-180, 180, "°", "gps_location.longitude")] | None = None
+    gps_altitude: Annotated[float, _number(-500, 9000, "m", "gps_location.altitude")] | None = None
+    gps_speed: Annotated[float, _number(0, 200, "mph", "gps_location.speed")] | None = None
+    vehicle_speed: Annotated[float, _number(0, 200, "mph", "vehicle_speed")] | None = None
+    engine_rpm: Annotated[float, _number(0, 8000, "rpm", "engine_diagnostics.engine_rpm")] | None = None
+    fuel_level: Annotated[float, _number(0, 100, "%", "engine_diagnostics.fuel_level")] | None = None
+    engine_temperature: Annotated[float, _number(-60, 250, "°C", "engine_diagnostics.engine_temperature")] | None = None
+    oil_pressure: Annotated[float, _number(0, 200, "psi", "engine_diagnostics.oil_pressure")] | None = None
+    battery_voltage: Annotated[float, _number(0, 60, "V", "engine_diagnostics.battery_voltage")] | None = None
+    odometer_reading: Annotated[float, _number(0, 5_000_000, "mi", "odometer_reading")] | None = None
+    fuel_consumption: Annotated[float, _number(0, 200, "gal/h", "fuel_consumption")] | None = None
+    brake_status: Annotated[str, _status("vehicle_health_and_maintenance.brake_status")] | None = None
+    tire_pressure_front_left: (
+        Annotated[float, _number(0, 200, "psi", "vehicle_health_and_maintenance.tire_pressure.front_left")] | None
+    ) = None
+    tire_pressure_front_right: (
+        Annotated[float, _number(0, 200, "psi", "vehicle_health_and_maintenance.tire_pressure.front_right")] | None
+    ) = None
+    tire_pressure_rear_left: (
+        Annotated[float, _number(0, 200, "psi", "vehicle_health_and_maintenance.tire_pressure.rear_left")] | None
+    ) = None
+    tire_pressure_rear_right: (
+        Annotated[float, _number(0, 200, "psi", "vehicle_health_and_maintenance.tire_pressure.rear_right")] | None
+    ) = None
+    transmission_status: Annotated[str, _status("vehicle_health_and_maintenance.transmission_status")] | None = None
+    environment_temperature: Annotated[float, _number(-90, 70, "°C", "environmental_conditions.temperature")] | None = (
+        None
+    )
+    environment_humidity: Annotated[float, _number(0, 100, "%", "environmental_conditions.humidity")] | None = None
+    environment_pressure: (
+        Annotated[float, _number(300, 1100, "hPa", "environmental_conditions.atmospheric_pressure")] | None
+    ) = None
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One of the 21 attributes of a reading.
+
+    ``minimum`` and ``maximum`` are inclusive and in ``unit``; of a text they bound its length in characters.
+    """
+
+    name: str
+    kind: Literal["number", "text"]
+    unit: str
+    minimum: float
+    maximum: float
+    nested_path: tuple[str, ...]
+
+    @property
+    def rule(self) -> str:
+        """The rule in words, as an error states it."""
+        if self.kind == "text":
+            return f"text of {self.minimum:g} to {self.maximum:g} characters"
+        return f"a finite number from {self.minimum:.7g} to {self.maximum:.7g} {self.unit}"
+
+    def check(self, value: Any) -> float | str | None:
+        """``value`` as the contract stores it; None stays None.
+
+        Raises:
+            ContractError: ``wrong_type`` or ``out_of_range``.
+        """
+        if value is None:
+            return None
+        if self.kind == "text":
+            return require_text(value, self.name, int(self.minimum), int(self.maximum))
+        if type(value) is not float and type(value) is not int:  # bool is an int, and not a measurement.
+            raise ContractError("wrong_type", self.name, short_repr(value), self.rule)
+        if not self.minimum <= value <= self.maximum:  # Also NaN, of which no comparison holds.
+            raise ContractError("out_of_range", self.name, short_repr(value), self.rule)
+        return float(value)
+
+
+def _metrics() -> Iterator[Metric]:
+    for field in msgspec.inspect.type_info(TelemetryReading).fields[2:]:
+        described, _none = field.type.types
+        extra = described.extra
+        kind_type = described.type
+        path = tuple(extra["nested"].split("."))
+        if isinstance(kind_type, msgspec.inspect.StrType):
+            limits = ("text", extra["unit"], kind_type.min_length, kind_type.max_length)
+        else:
+            limits = ("number", extra["unit"], float(kind_type.ge), float(kind_type.le))
+        yield Metric(field.name, *limits, path)
+
+
+METRICS: tuple[Metric, ...] = tuple(_metrics())
+
+
+def decode_reading(
+    data: bytes,
+    *,
+    now: datetime,
+    max_event_age: timedelta | None = None,
+    max_clock_skew: timedelta = MAX_CLOCK_SKEW,
+) -> TelemetryReading:
+    """The reading that ``data`` is, in either shape.
+
+    Flat: the names of the metrics, ``truck_id`` and ``timestamp``, in any case.  Nested: the paths of ``METRICS``,
+    ``truck_id`` and ``timestamp``.  Unknown keys and the pipeline's own columns are ignored.
+
+    Args:
+        data: the record as it came from the stream.
+        now: the clock, aware.
+        max_event_age: reject what is older; None accepts any age.
+        max_clock_skew: reject what is further ahead of ``now``.
+
+    Raises:
+        ContractError: whatever is wrong with the bytes; nothing else is raised.
+    """
+    try:
+        truck_id, timestamp, metrics = _decode_known_shape(data)
+    except UNREADABLE:
+        truck_id, timestamp, metrics = decode_thoroughly(data)
+    event_time = canonical_event_time(
+        timestamp, "timestamp", now=now, max_event_age=max_event_age, max_clock_skew=max_clock_skew
+    )
+    return TelemetryReading(truck_id, event_time, *metrics)
+
+
+# --- The shapes that devices send, one typed decode each -------------------------------------------------------------
+
+
+def _sent_struct(name: str, fields: list[tuple], names: dict[str, str]) -> type[msgspec.Struct]:
+    return msgspec.defstruct(name, fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
+
+
+_metric_types = {field.name: field.type for field in msgspec.structs.fields(TelemetryReading)[2:]}
+_identity = [("truck_id", msgspec.structs.fields(TelemetryReading)[0].type), ("timestamp", str)]
+_ignored = [(column, str | int | float | bool | None, None) for column in PIPELINE_COLUMNS]
+
+
+def _flat_decoder(key: Callable[[str], str], time_key: str) -> Callable[[bytes], Any]:
+    fields = [*_identity, *((name, sent_as, None) for name, sent_as in _metric_types.items()), *_ignored]
+    names = {field[0]: key(field[0]) for field in fields} | {"timestamp": time_key}
+    return msgspec.json.Decoder(_sent_struct("SentFlat", fields, names)).decode
+
+
+def _nested_decoder() -> Callable[[bytes], Any]:
+    def group(name: str, depth: int, metrics: list[Metric]) -> type[msgspec.Struct]:
+        fields: list[tuple] = [*_identity, *_ignored] if depth == 0 else []
+        groups: dict[str, list[Metric]] = {}
+        for metric in metrics:
+            if len(metric.nested_path) == depth + 1:
+                fields.append((metric.nested_path[depth], _metric_types[metric.name], None))
+            else:
+                groups.setdefault(metric.nested_path[depth], []).append(metric)
+        for child, members in groups.items():
+            struct = group(child, depth + 1, members)
+            fields.append((child, struct, msgspec.field(default_factory=struct)))
+        return _sent_struct(f"Sent_{name}", fields, {})
+
+    return msgspec.json.Decoder(group("nested", 0, list(METRICS))).decode
+
+
+_decode_upper = _flat_decoder(str.upper, "TIMESTAMP")
+_decode_upper_with_lower_timestamp = _flat_decoder(str.upper, "timestamp")
+_decode_lower = _flat_decoder(str.lower, "timestamp")
+_decode_nested = _nested_decoder()
+_flat_metrics = attrgetter(*(metric.name for metric in METRICS))
+_nested_metrics = attrgetter(*(".".join(metric.nested_path) for metric in METRICS))
+
+
+def _decode_known_shape(data: bytes) -> tuple[str, str, tuple]:
+    """(truck_id, timestamp as sent, metrics) by one typed decode, of the shape that a glance at the bytes suggests.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: not surely valid; it says nothing more than that.
+    """
+    if b'"gps_location"' in data:
+        sent = _decode_nested(data)
+        return sent.truck_id, sent.timestamp, _nested_metrics(sent)
+    if b'"TRUCK_ID"' in data:
+        sent = _decode_upper(data) if b'"TIMESTAMP"' in data else _decode_upper_with_lower_timestamp(data)
+    else:
+        sent = _decode_lower(data)
+    return sent.truck_id, sent.timestamp, _flat_metrics(sent)
+
+
+# --- Everything else -------------------------------------------------------------------------------------------------
+
+
+def _key_tree() -> dict[str, Any]:
+    """Folded key -> name in the contract, or -> the tree of a group; both shapes at once."""
+    tree: dict[str, Any] = {"truck_id": "truck_id", "timestamp": "timestamp"}
+    for metric in METRICS:
+        tree[metric.name] = metric.name
+        branch = tree
+        for group in metric.nested_path[:-1]:
+            branch = branch.setdefault(group, {})
+        branch[metric.nested_path[-1]] = metric.name
+    return tree
+
+
+_KEYS = _key_tree()
+
+
+def decode_thoroughly(data: bytes) -> tuple[str, Any, list]:
+    """(truck_id, timestamp as sent, metrics) of any object that holds a reading, under keys of any case.
+
+    Raises:
+        ContractError: for every reason but those of time.
+    """
+    try:
+        document = read_object(data)
+    except ContractError:
+        lenient = read_lenient_object(data)
+        if lenient is not None:
+            _check(lenient)  # Names the field if one is to blame.
+        raise
+    return _check(document)
+
+
+def _check(document: dict[str, Any]) -> tuple[str, Any, list]:
+    sent: dict[str, Any] = {}
+    _collect(document, _KEYS, sent)
+    truck_id = require_text(sent.get("truck_id"), "truck_id", 1, MAX_TRUCK_ID_LENGTH)
+    timestamp = sent.get("timestamp")
+    if timestamp is None:
+        raise ContractError("missing", "timestamp", None, "required")
+    return truck_id, timestamp, [metric.check(sent.get(metric.name)) for metric in METRICS]
+
+
+def _collect(document: dict[str, Any], keys: dict[str, Any], sent: dict[str, Any]) -> None:
+    """Put what is known in ``document`` into ``sent`` by its name in the contract."""
+    for key, value in document.items():
+        folded = key.lower()
+        known = keys.get(folded)
+        if known is None:
+            continue
+        name = known if type(known) is str else folded
+        if name in sent:
+            rule = "given once: upper and lower case, and the two shapes, are the same to the contract"
+            raise ContractError("ambiguous_key", name, short_repr(key), rule)
+        sent[name] = value
+        if type(known) is dict and value is not None:
+            if type(value) is not dict:
+                raise ContractError("wrong_type", name, short_repr(value), "a JSON object")
+            _collect(value, known, sent)

@@ -1,0 +1,88 @@
+"""Times as text: UTC, six decimals, no offset (``2025-03-17T15:35:54.597252``), so that they sort as text."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from include.contracts.errors import ContractError, short_repr
+
+# A device's clock may be this far ahead of ours; what is further in the future is rejected.
+MAX_CLOCK_SKEW = timedelta(minutes=10)
+
+RULE = (
+    "an ISO 8601 date and time such as 2025-03-17T15:35:54.597252 or …T15:35:54Z, with at most six decimals; "
+    "without an offset it is UTC"
+)
+
+# The profile of ISO 8601 that every client library writes.  datetime.fromisoformat alone would also take dates without
+# a time, week dates, any separator, and silently cut a seventh decimal off.
+_ACCEPTED = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
+    r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+
+
+def to_canonical(moment: datetime) -> str:
+    """The canonical text of an aware datetime.
+
+    Raises:
+        ValueError: ``moment`` is naive; guessing its zone would corrupt the history in silence.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"a time zone is required, got the naive {moment!r}")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def parse(text: str) -> datetime:
+    """The aware UTC datetime of ``text``; no offset means UTC.
+
+    Raises:
+        ValueError: not in the accepted profile of ISO 8601 (see ``RULE``), or outside the years 1 to 9999 in UTC.
+    """
+    if not _ACCEPTED.fullmatch(text):
+        raise ValueError(f"{short_repr(text)} is not {RULE}")
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{short_repr(text)} is not between the years 1 and 9999 in UTC") from error
+
+
+def canonical_event_time(
+    text: object, field: str, *, now: datetime, max_event_age: timedelta | None, max_clock_skew: timedelta
+) -> str:
+    """The canonical text of an event's time as sent.
+
+    Raises:
+        ContractError: ``bad_time``, ``in_future`` (further ahead of ``now`` than ``max_clock_skew``) or ``too_old``.
+    """
+    if type(text) is not str:
+        raise ContractError("bad_time", field, short_repr(text), RULE)
+    try:
+        canonical = text if _is_canonical(text) else to_canonical(parse(text))
+    except ValueError as error:
+        raise ContractError("bad_time", field, short_repr(text), RULE) from error
+    oldest, newest = _window(now, max_event_age, max_clock_skew)
+    if canonical > newest:
+        raise ContractError("in_future", field, short_repr(text), f"at most {max_clock_skew} ahead of the clock")
+    if canonical < oldest:
+        raise ContractError("too_old", field, short_repr(text), f"at most {max_event_age} old")
+    return canonical
+
+
+def _is_canonical(text: str) -> bool:
+    """Whether ``text`` is canonical already; a quick test for the usual case (whole seconds answer False)."""
+    if len(text) != 26:
+        return False
+    return datetime.fromisoformat(text).isoformat() == text
+
+
+@lru_cache(maxsize=8)
+def _window(now: datetime, max_event_age: timedelta | None, max_clock_skew: timedelta) -> tuple[str, str]:
+    """Oldest and newest acceptable canonical time; cached because a whole batch shares its clock."""
+    oldest = "" if max_event_age is None else to_canonical(now - max_event_age)
+    return oldest, to_canonical(now + max_clock_skew)
