@@ -1,0 +1,74 @@
+"""The few calls that the demo makes to Airflow's REST API (v2), as an operator's script would make them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+TIMEOUT_SECONDS = 30
+FINISHED = ("success", "failed")
+
+
+class AirflowApi:
+    """A session with the API server at ``url``; every call raises requests.RequestException where it fails."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        # Reads are repeated when the server is busy; a POST is not, it would start a second run.
+        retry = Retry(total=4, backoff_factor=0.5, backoff_jitter=0.5, status_forcelist=(500, 502, 503, 504))
+        self._session.mount("http://", HTTPAdapter(max_retries=retry))
+
+    def is_healthy(self) -> bool:
+        """Whether the server answers and scheduler, triggerer and DAG processor report a heartbeat."""
+        try:
+            answer = requests.get(f"{self._url}/api/v2/monitor/health", timeout=2)
+        except requests.RequestException:
+            return False
+        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        return answer.ok and all((answer.json().get(part) or {}).get("status") == "healthy" for part in parts)
+
+    def log_in(self) -> None:
+        """Gets a token; in the laptop's all-admins mode nobody is asked for a password."""
+        token = self._call("GET", "/auth/token")["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def dag_ids(self) -> set[str]:
+        return {dag["dag_id"] for dag in self._call("GET", "/api/v2/dags", params={"limit": 100})["dags"]}
+
+    def import_errors(self) -> list[str]:
+        """File and last line of each error that keeps a DAG from loading."""
+        errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
+        return [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in errors]
+
+    def unpause(self, dag_id: str) -> None:
+        self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Starts a run and returns its id."""
+        body = {"logical_date": None, "conf": dict(conf or {})}
+        return self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        return self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
+
+    def runs(self, dag_id: str, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest runs, newest first."""
+        query = {"limit": limit, "order_by": "-run_after"}
+        return self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """State of each task instance of a run, by task id."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        found = self._call("GET", path, params={"limit": 100})["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        answer = self._session.request(method, f"{self._url}{path}", timeout=TIMEOUT_SECONDS, **arguments)
+        if not answer.ok:
+            raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:500]}", response=answer)
+        return answer.json()
