@@ -1,0 +1,89 @@
+# Every target installs what it needs into .venv and .venv-ministack and says what it does.
+# Needs: Python 3.11 to 3.13 with pip, git and make.
+
+SUITABLE = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+            $$p -c '$(SUITABLE)' 2>/dev/null && echo $$p && break; done)
+UV := $(shell sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.txt)
+BIN := .venv/bin
+export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit bench chaos format lock clean
+
+help: ## What can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: .venv/local .venv-ministack/installed ## The whole pipeline on this machine; ARGS=--once checks one cycle and stops
+	@exec $(BIN)/python -m include.local.demo $(ARGS)
+
+test: .venv/dev .venv-ministack/installed chromium lint ## Lint, then every test: unit to end-to-end and browser
+	$(BIN)/pytest -m "not benchmark" $(ARGS)
+
+lint: .venv/dev ## Style, imports across layers, SQL and CloudFormation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
+	$(BIN)/cfn-lint include/cloudformation/pipeline.yaml
+
+unit: .venv/dev ## Only what needs no process: seconds
+	$(BIN)/pytest -m unit $(ARGS)
+
+bench: .venv/dev .venv-ministack/installed ## The benchmarks beside their baselines; writes benchmarks.json
+	$(BIN)/pytest -m benchmark -s $(ARGS)
+
+chaos: .venv/dev .venv-ministack/installed ## The fault suite, e.g. ARGS="--seed 7"
+	$(BIN)/pytest -m chaos $(ARGS)
+
+format: .venv/dev ## Rewrite Python as ruff wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+       --no-emit-index-url --no-emit-find-links
+lock: .venv/dev ## Resolve pyproject.toml anew into the requirements*.txt locks
+	$(LOCK) --group dev --output-file requirements-dev.txt pyproject.toml
+	$(LOCK) --constraint requirements-dev.txt --group local --output-file requirements-local.txt pyproject.toml
+	$(LOCK) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
+	$(LOCK) --constraint requirements-dev.txt --group pyproject.toml:lambdas --output-file requirements-lambdas.txt
+	$(LOCK) --group pyproject.toml:ministack --output-file requirements-ministack.txt
+
+clean: ## Forget the local state; the environments stay
+	rm -rf .local build
+
+# --- Environments ----------------------------------------------------------------------------------------------------
+# Created without pip of their own, which needs no python3-venv package; uv then installs in seconds.
+
+.venv/uv: requirements.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c '$(SUITABLE)' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13"; exit 1; }
+	@echo "Creating .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --without-pip --clear .venv
+	@$(PYTHON) -m pip --quiet --disable-pip-version-check --python .venv/bin/python install $(UV)
+	@touch $@
+
+.venv/local: .venv/uv requirements-local.txt
+	@echo "Installing requirements-local.txt into .venv"
+	@$(BIN)/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements-local.txt
+	@touch $@
+
+.venv/dev: .venv/uv requirements-dev.txt
+	@echo "Installing requirements-dev.txt into .venv"
+	@$(BIN)/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements-dev.txt
+	@touch $@ .venv/local
+
+.venv-ministack/installed: .venv/uv requirements-ministack.txt
+	@echo "Installing requirements-ministack.txt into .venv-ministack"
+	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-ministack
+	@$(BIN)/uv pip install --quiet --python .venv-ministack/bin/python --require-hashes -r requirements-ministack.txt
+	@touch $@
+
+.PHONY: chromium
+chromium:
+	@command -v chromium > /dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	    echo "Installing Chromium for the browser tests"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium > /dev/null; \
+	else echo "No chromium here and no root to install it: the browser tests will be skipped"; fi
