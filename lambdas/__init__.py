@@ -1,0 +1,1 @@
+"""AWS Lambda functions of the stream path, and the bundler that packages them (bundle.py)."""

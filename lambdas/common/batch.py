@@ -1,0 +1,62 @@
+"""The batch that an event source mapping of a Kinesis stream hands over, and the answer to it."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from include.contracts import ContractError, Envelope
+
+Answer = dict[str, list[dict[str, str]]]
+
+# Everything is durable: checkpoint behind the batch.
+ALL_DONE: Answer = {"batchItemFailures": []}
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One record as the device sent it, and who it is."""
+
+    payload: bytes
+    envelope: Envelope
+    # When the stream took it.  Times in the payload are judged against this, not against the moment of processing:
+    # a record gets the same verdict however often and however late it is processed.
+    arrival: datetime
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A record that breaks the contract, and how."""
+
+    record: Record
+    error: ContractError
+
+
+def records(event: dict[str, Any]) -> list[Record]:
+    """The records of a Lambda event of a Kinesis mapping, in order of their sequence numbers."""
+    return [
+        Record(
+            a2b_base64(record["kinesis"]["data"]),
+            Envelope.from_kinesis_record(record),
+            datetime.fromtimestamp(record["kinesis"]["approximateArrivalTimestamp"], UTC),
+        )
+        for record in event["Records"]
+    ]
+
+
+def nothing_done(batch: Sequence[Record]) -> Answer:
+    """Nothing counts as done: the mapping checkpoints before the lowest sequence number and delivers all again."""
+    return {"batchItemFailures": [{"itemIdentifier": batch[0].envelope.sequence_number}]}
+
+
+def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:
+    """How many records were rejected for which reason."""
+    return dict(Counter(each.error.reason for each in rejected))
+
+
+def lag_seconds(batch: Sequence[Record], now: datetime) -> float | None:
+    """How long the oldest record has been waiting since its arrival; None of an empty batch."""
+    return round((now - min(record.arrival for record in batch)).total_seconds(), 3) if batch else None

@@ -1,0 +1,64 @@
+"""Waiting and repeating within what is left of an invocation."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+# Kept back for the answer, which must leave before the runtime kills the invocation.
+MARGIN_SECONDS = 1.0
+
+MAX_ATTEMPTS = 10
+FIRST_WAIT_SECONDS = 0.05
+LONGEST_WAIT_SECONDS = 2.0
+
+T = TypeVar("T")
+
+
+class Context(Protocol):
+    """The part of AWS's Lambda context that is used here."""
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+class StoreError(Exception):
+    """A store did not take everything: nothing of the batch may be acknowledged.  Every write can be repeated."""
+
+
+class Deadline:
+    """The moment until which an invocation may go on working."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @classmethod
+    def of(cls, context: Context) -> Deadline:
+        return cls(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
+
+    def remaining(self) -> float:
+        """Seconds left; negative when passed."""
+        return self._end - time.monotonic()
+
+
+def send_all(send: Callable[[Sequence[T]], Sequence[T]], pending: Sequence[T], deadline: Deadline) -> None:
+    """Calls ``send``, which returns what the store refused for now, until nothing is refused.
+
+    Waits between attempts with full jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog):
+    many containers are refused at the same moment and must not come back at the same moment.
+
+    Raises:
+        StoreError: something is still refused after MAX_ATTEMPTS, or the deadline would pass.
+    """
+    for attempt in range(MAX_ATTEMPTS):
+        if deadline.remaining() <= 0:
+            raise StoreError(f"no time left to write {len(pending)} items")
+        pending = send(pending)
+        if not pending:
+            return
+        wait = random.uniform(0, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))  # noqa: S311
+        if wait >= deadline.remaining():
+            raise StoreError(f"{len(pending)} items still refused and no time left to repeat them")
+        time.sleep(wait)
+    raise StoreError(f"{len(pending)} items still refused after {MAX_ATTEMPTS} attempts")

@@ -1,0 +1,1 @@
+"""KinesisToDynamoDBProcessor: ClickDataStream -> ClickStreamData."""

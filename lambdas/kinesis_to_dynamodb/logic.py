@@ -1,0 +1,73 @@
+"""Clicks: which records of a batch become rows, and what the rows are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from zlib import crc32
+
+import msgspec
+
+from include.contracts import ClickEvent, ContractError, Envelope, decode_click
+from lambdas.common.batch import Record, Rejected
+
+Item = dict[str, dict[str, str]]
+
+
+class Clicks(msgspec.Struct):
+    """A batch sorted out: received = accepted + duplicates + rejected."""
+
+    accepted: dict[tuple[str, str], tuple[ClickEvent, Envelope]]
+    rejected: list[Rejected]
+    duplicates: int
+
+
+def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_age: timedelta | None) -> Clicks:
+    """Decodes and validates every record and keeps the first of each key (timestamp, item id).
+
+    BatchWriteItem refuses a batch that names a key twice.  A repetition with the same content is a duplicate; one
+    with other content cannot be told from an error and is rejected as ``key_conflict``.  Never raises because of data.
+    """
+    clicks = Clicks({}, [], 0)
+    for record in records:
+        try:
+            click = decode_click(
+                record.payload, now=record.arrival, max_clock_skew=max_clock_skew, max_event_age=max_event_age
+            )
+        except ContractError as error:
+            clicks.rejected.append(Rejected(record, error))
+            continue
+        key = (click.timestamp, click.item_id)
+        if (first := clicks.accepted.get(key)) is None:
+            clicks.accepted[key] = (click, record.envelope)
+        elif first[0] == click:
+            clicks.duplicates += 1
+        else:
+            clicks.rejected.append(Rejected(record, _key_conflict(click, first[1])))
+    return clicks
+
+
+def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index_shards: int) -> Item:
+    """The row of ClickStreamData, in DynamoDB's own notation."""
+    shard = crc32(click.timestamp.encode()) % index_shards
+    return {
+        "Timestamp": {"S": click.timestamp},
+        "Item_ID": {"S": click.item_id},
+        "Item_Name": {"S": click.item_name},
+        "Click_Counts": {"N": str(click.click_counts)},
+        "Item_Hour_Shard": {"S": f"{click.item_id}#{click.timestamp[:13]}#{shard}"},
+        "Ingested_At": {"S": ingested_at},
+        "Stream": {"S": envelope.stream},
+        "Shard_ID": {"S": envelope.shard_id},
+        "Sequence_Number": {"S": envelope.sequence_number},
+        "Arrival_Time": {"S": envelope.arrival_time},
+    }
+
+
+def _key_conflict(click: ClickEvent, first: Envelope) -> ContractError:
+    return ContractError(
+        "key_conflict",
+        field="Timestamp, Item_ID",
+        value=f"{click.timestamp}, {click.item_id}"[:200],
+        rule=f"one content a key; another was kept from {first.shard_id} {first.sequence_number}",
+    )

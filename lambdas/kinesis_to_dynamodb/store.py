@@ -1,0 +1,53 @@
+"""Clicks in DynamoDB: rows of ClickStreamData, and the items known from them in ClickItems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from lambdas.common.aws import chunks, in_parallel, store_errors
+from lambdas.common.deadline import Deadline, send_all
+from lambdas.kinesis_to_dynamodb.logic import Item
+
+# A quota of BatchWriteItem.
+BATCH_ITEMS = 25
+# Bounds the memory that a container spends on knowing what it need not write again.
+MAX_KNOWN_ITEMS = 100_000
+
+# A table and a PutRequest for it.
+_Put = tuple[str, dict[str, Any]]
+
+
+class ClickStore:
+    """Both tables; one object a container, so that it remembers which items it has written."""
+
+    def __init__(self, client: Any, click_table: str, item_table: str) -> None:
+        self._client = client
+        self._click_table = click_table
+        self._item_table = item_table
+        self._known_items: dict[str, str] = {}
+
+    def write(self, clicks: Iterable[Item], items: Mapping[str, str], deadline: Deadline) -> None:
+        """Puts ``clicks`` (distinct keys) and those of ``items``, id -> name, that this container has not put before.
+
+        Raises:
+            StoreError: not everything is written; what is, may be written again.
+        """
+        new_items = {item: name for item, name in items.items() if self._known_items.get(item) != name}
+        puts: list[_Put] = [(self._click_table, {"PutRequest": {"Item": click}}) for click in clicks]
+        puts += [
+            (self._item_table, {"PutRequest": {"Item": {"Item_ID": {"S": item}, "Item_Name": {"S": name}}}})
+            for item, name in new_items.items()
+        ]
+        in_parallel(lambda chunk: send_all(self._batch_write, chunk, deadline), chunks(puts, BATCH_ITEMS))
+        if len(self._known_items) + len(new_items) > MAX_KNOWN_ITEMS:
+            self._known_items.clear()
+        self._known_items.update(new_items)
+
+    def _batch_write(self, puts: Sequence[_Put]) -> list[_Put]:
+        requests: dict[str, list[dict[str, Any]]] = {}
+        for table, request in puts:
+            requests.setdefault(table, []).append(request)
+        with store_errors("BatchWriteItem"):
+            response = self._client.batch_write_item(RequestItems=requests)
+        return [(table, request) for table, rest in response.get("UnprocessedItems", {}).items() for request in rest]

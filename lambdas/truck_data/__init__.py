@@ -1,0 +1,1 @@
+"""TruckDataProcessor: TruckTelemetry -> telemetry-data/ in S3 and TruckLatestState."""

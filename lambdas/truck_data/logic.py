@@ -1,0 +1,125 @@
+"""Readings: which records of a batch are landed, the landing object, and the newest state of each truck."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from hashlib import sha256
+
+import msgspec
+
+from include.contracts import METRICS, ContractError, Envelope, TelemetryReading, decode_reading
+from lambdas.common.batch import Record, Rejected
+
+Item = dict[str, dict[str, str]]
+
+# DynamoDB refuses numbers closer to zero than this, which the contract does not.
+_SMALLEST_NUMBER = 1e-130
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """A valid reading and the record that carried it."""
+
+    reading: TelemetryReading
+    envelope: Envelope
+
+    @property
+    def recency(self) -> str:
+        """Sorts readings of one truck as text: by event time, then arrival, then sequence number.
+
+        Times are canonical, so they sort as text.  A sequence number is decimal without leading zeros: its length
+        in front makes the numbers sort by value.
+        """
+        number = self.envelope.sequence_number
+        return f"{self.reading.event_time}#{self.envelope.arrival_time}#{len(number):03}{number}"
+
+
+class Readings(msgspec.Struct):
+    """A batch sorted out: received = accepted + rejected."""
+
+    accepted: list[Accepted]
+    rejected: list[Rejected]
+
+
+def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_age: timedelta | None) -> Readings:
+    """Decodes and validates every record.  Never raises because of data."""
+    readings = Readings([], [])
+    for record in records:
+        try:
+            reading = decode_reading(
+                record.payload, now=record.arrival, max_clock_skew=max_clock_skew, max_event_age=max_event_age
+            )
+        except ContractError as error:
+            readings.rejected.append(Rejected(record, error))
+        else:
+            readings.accepted.append(Accepted(reading, record.envelope))
+    return readings
+
+
+def landing_key(prefix: str, accepted: Sequence[Accepted]) -> str:
+    """``<prefix><yyyy>/<mm>/<dd>/<HH>/<shard>-<first>-<last>-<digest>.json.gz`` of the records in the object.
+
+    The hour is that of the first one's arrival.  The digest covers every sequence number: the same records go under
+    the same name, so a retry overwrites its own object; others, as after a bisect, never share a name.
+    """
+    first, last = accepted[0].envelope, accepted[-1].envelope
+    every = "\n".join(f"{each.envelope.shard_id} {each.envelope.sequence_number}" for each in accepted)
+    day, hour = first.arrival_time[:10].replace("-", "/"), first.arrival_time[11:13]
+    digest = sha256(every.encode()).hexdigest()[:16]
+    return f"{prefix}{day}/{hour}/{first.shard_id}-{first.sequence_number}-{last.sequence_number}-{digest}.json.gz"
+
+
+def landing_object(accepted: Iterable[Accepted]) -> bytes:
+    """Gzipped NDJSON, a line a reading with its envelope; the same readings give the same bytes."""
+    return gzip.compress(_encode_lines([_line(each) for each in accepted]), compresslevel=6, mtime=0)
+
+
+def newest(accepted: Iterable[Accepted]) -> list[Accepted]:
+    """The newest reading of each truck."""
+    latest: dict[str, Accepted] = {}
+    for each in accepted:
+        known = latest.get(each.reading.truck_id)
+        if known is None or each.recency > known.recency:
+            latest[each.reading.truck_id] = each
+    return list(latest.values())
+
+
+def state_item(accepted: Accepted, *, ingested_at: str) -> Item:
+    """The row of TruckLatestState, in DynamoDB's own notation; a metric that is NULL is absent.
+
+    ``Recency`` is what decides which of two readings of a truck stands.
+    """
+    reading, envelope = accepted.reading, accepted.envelope
+    item = {
+        "Truck_ID": {"S": reading.truck_id},
+        "Recency": {"S": accepted.recency},
+        "Event_Time": {"S": reading.event_time},
+        "Ingested_At": {"S": ingested_at},
+        "Stream": {"S": envelope.stream},
+        "Shard_ID": {"S": envelope.shard_id},
+        "Sequence_Number": {"S": envelope.sequence_number},
+        "Arrival_Time": {"S": envelope.arrival_time},
+    }
+    for metric in METRICS:
+        value = getattr(reading, metric.name)
+        if value is not None:
+            item[metric.name] = {"N": _number(value)} if metric.kind == "number" else {"S": value}
+    return item
+
+
+def _line(accepted: Accepted) -> dict[str, object]:
+    envelope = accepted.envelope
+    return msgspec.structs.asdict(accepted.reading) | {
+        "stream_name": envelope.stream,
+        "shard_id": envelope.shard_id,
+        "sequence_number": envelope.sequence_number,
+        "arrival_time": envelope.arrival_time,
+        "partition_key": envelope.partition_key,
+    }
+
+
+def _number(value: float) -> str:
+    return repr(value) if abs(value) >= _SMALLEST_NUMBER else "0"
