@@ -47,8 +47,8 @@ lock: .venv/dev ## Resolve pyproject.toml anew into the requirements*.txt locks
 	$(LOCK) --group dev --output-file requirements-dev.txt pyproject.toml
 	$(LOCK) --constraint requirements-dev.txt --group local --output-file requirements-local.txt pyproject.toml
 	$(LOCK) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
-	$(LOCK) --constraint requirements-dev.txt --group pyproject.toml:lambdas --output-file requirements-lambdas.txt
-	$(LOCK) --group pyproject.toml:ministack --output-file requirements-ministack.txt
+	$(LOCK) --constraint requirements-dev.txt --group lambdas --output-file requirements-lambdas.txt
+	$(LOCK) --group ministack --output-file requirements-ministack.txt
 
 clean: ## Forget the local state; the environments stay
 	rm -rf .local build
