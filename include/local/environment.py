@@ -65,7 +65,7 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
     certificates = tls.ensure(state / "tls")
     return {
         **_inherited(),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins"), str(ROOT / "include/local/airflow")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins"), str(ROOT / "include/local/airflow_config")]),
         "PYTHONUNBUFFERED": "1",
         "DEMO_STATE": str(state),
         "DEMO_AIRFLOW_PORT": str(ports.airflow),
