@@ -1,0 +1,229 @@
+"""CloudFormation stacks as declared state: deploy by change set, delete, wait, and say what failed and why."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import takewhile
+from typing import Any, TypeVar
+
+from airflow.providers.amazon.aws.hooks.cloud_formation import CloudFormationHook
+from airflow.sdk.exceptions import AirflowException
+from botocore.exceptions import ClientError
+
+T = TypeVar("T")
+
+# A template in a request; a larger one would have to go through S3.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+MAX_TEMPLATE_BYTES = 51_200
+
+# A stack that never came up can only be deleted; REVIEW_IN_PROGRESS is one whose first change set was never executed.
+NEVER_CAME_UP = frozenset({"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
+# What the stack was before, or has become: it can be updated.
+UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"})
+SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+
+# How CloudFormation says that a change set has nothing to do: there is no code for it.
+NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+# The reason of a resource that stopped only because another one failed.
+CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
+
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 5.0
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a deployment left: whether it changed anything, and the stack's outputs."""
+
+    changed: bool
+    outputs: dict[str, str]
+
+
+class StackHook(CloudFormationHook):
+    """Deploys and deletes CloudFormation stacks, waiting until they are settled."""
+
+    def deploy(
+        self,
+        stack_name: str,
+        template_body: str,
+        *,
+        parameters: Mapping[str, str],
+        capabilities: Sequence[str] = (),
+        timeout: timedelta = timedelta(minutes=30),
+    ) -> Deployment:
+        """Make the stack what the template and parameters say, whatever it is now.
+
+        Creates it, or updates it by change set, or does nothing where nothing differs.  A stack that never came up is
+        deleted first.  An operation under way is waited for, then built upon.  A parameter that is not given keeps
+        the value the stack has, and its default at creation (as ``aws cloudformation deploy`` does).
+
+        Raises:
+            AirflowException: the template is too large, the change set is refused, the deployment failed (the message
+                names each failing resource, its type and its reason) or nothing was settled within ``timeout``.
+        """
+        size = len(template_body.encode())
+        if size > MAX_TEMPLATE_BYTES:
+            raise AirflowException(f"template of stack {stack_name} has {size} bytes, limit {MAX_TEMPLATE_BYTES}")
+        deadline = time.monotonic() + timeout.total_seconds()
+        stack = self._updatable_stack(stack_name, deadline)
+        change_set = self._change_set(stack_name, stack, template_body, parameters, capabilities, deadline)
+        if change_set is None:
+            self.log.info("Stack %s is up to date", stack_name)
+            return Deployment(changed=False, outputs=_outputs(stack or {}))
+        token = f"deploy-{uuid.uuid4()}"
+        self.conn.execute_change_set(
+            ChangeSetName=change_set["ChangeSetId"], StackName=change_set["StackId"], ClientRequestToken=token
+        )
+        settled = self._settled(change_set["StackId"], deadline)
+        if settled is None or settled["StackStatus"] not in SUCCEEDED:
+            raise self._failure("deployment", stack_name, change_set["StackId"], settled, token)
+        self.log.info("Stack %s: %s", stack_name, settled["StackStatus"])
+        return Deployment(changed=True, outputs=_outputs(settled))
+
+    def delete(self, stack_name: str, *, timeout: timedelta = timedelta(minutes=30)) -> bool:
+        """Delete the stack and wait; False where there was none.
+
+        Raises:
+            AirflowException: a resource could not be deleted (named with its reason), or ``timeout`` has passed.
+        """
+        deadline = time.monotonic() + timeout.total_seconds()
+        stack = self._settled(stack_name, deadline)
+        if stack is None:
+            return False
+        self._delete(stack, deadline)
+        return True
+
+    def _updatable_stack(self, stack_name: str, deadline: float) -> dict[str, Any] | None:
+        """The settled stack, or None where it is to be created."""
+        stack = self._settled(stack_name, deadline)
+        if stack is None or stack["StackStatus"] in UPDATABLE:
+            return stack
+        if stack["StackStatus"] in NEVER_CAME_UP:
+            self.log.warning("Stack %s never came up (%s): deleting it first", stack_name, stack["StackStatus"])
+            self._delete(stack, deadline)
+            return None
+        raise AirflowException(
+            f"stack {stack_name} is {stack['StackStatus']} ({stack.get('StackStatusReason') or 'no reason given'}): "
+            "neither an update nor a deletion is safe, it needs a decision (continue the rollback or delete it by hand)"
+        )
+
+    def _change_set(
+        self,
+        stack_name: str,
+        stack: dict[str, Any] | None,
+        template_body: str,
+        parameters: Mapping[str, str],
+        capabilities: Sequence[str],
+        deadline: float,
+    ) -> dict[str, Any] | None:
+        """A change set ready to be executed, or None where nothing differs."""
+        kept = self._kept_parameters(stack, template_body) - parameters.keys()
+        created = self.conn.create_change_set(
+            StackName=stack_name,
+            ChangeSetName=f"deploy-{uuid.uuid4()}",
+            ChangeSetType="UPDATE" if stack else "CREATE",
+            TemplateBody=template_body,
+            Parameters=[
+                *({"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()),
+                *({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)),
+            ],
+            Capabilities=list(capabilities),
+        )
+        names = {"ChangeSetName": created["Id"], "StackName": created["StackId"]}
+        change_set = self._poll(
+            lambda: self.conn.describe_change_set(**names),
+            lambda answer: not answer["Status"].endswith(("_PENDING", "_IN_PROGRESS")),
+            deadline,
+            lambda answer: f"change set of stack {stack_name} is still {answer['Status']}",
+        )
+        if change_set["Status"] == "CREATE_COMPLETE":
+            for change in (change["ResourceChange"] for change in change_set["Changes"] if "ResourceChange" in change):
+                self.log.info("%s %s (%s)", change["Action"], change["LogicalResourceId"], change["ResourceType"])
+            return change_set
+        # An empty change set is a failed one too; left there it would count against the stack's limit of them.
+        self.conn.delete_change_set(**names)
+        reason = change_set.get("StatusReason", "no reason given")
+        if stack and any(words in reason for words in NO_CHANGES):
+            return None
+        raise AirflowException(f"change set of stack {stack_name} {change_set['Status']}: {reason}")
+
+    def _kept_parameters(self, stack: dict[str, Any] | None, template_body: str) -> set[str]:
+        """Names of the parameters that both the stack and the template have."""
+        if stack is None:
+            return set()
+        declared = self.conn.get_template_summary(TemplateBody=template_body)["Parameters"]
+        return {p["ParameterKey"] for p in declared} & {p["ParameterKey"] for p in stack.get("Parameters", [])}
+
+    def _delete(self, stack: dict[str, Any], deadline: float) -> None:
+        # By id: a deleted stack is found by nothing else.
+        stack_id, token = stack["StackId"], f"delete-{uuid.uuid4()}"
+        self.conn.delete_stack(StackName=stack_id, ClientRequestToken=token)
+        left = self._settled(stack_id, deadline, ignore="REVIEW_IN_PROGRESS")
+        if left is not None:
+            raise self._failure("deletion", stack["StackName"], stack_id, left, token)
+
+    def _settled(self, stack_name: str, deadline: float, ignore: str = "") -> dict[str, Any] | None:
+        """The stack once no operation is under way; None where there is none (any more)."""
+
+        def under_way(stack: dict[str, Any] | None) -> bool:
+            # REVIEW_IN_PROGRESS is a rest state in spite of its name: nothing happens until somebody acts.
+            return stack is not None and (
+                (stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS")
+                or stack["StackStatus"] == ignore
+            )
+
+        return self._poll(
+            lambda: self._describe(stack_name),
+            lambda stack: not under_way(stack),
+            deadline,
+            lambda stack: f"stack {stack_name} is still {stack and stack['StackStatus']}",
+        )
+
+    def _describe(self, stack_name: str) -> dict[str, Any] | None:
+        try:
+            stack = self.conn.describe_stacks(StackName=stack_name)["Stacks"][0]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+        return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
+
+    def _failure(
+        self, operation: str, stack_name: str, stack_id: str, stack: dict[str, Any] | None, token: str
+    ) -> AirflowException:
+        status = stack["StackStatus"] if stack else "gone"
+        failures = [
+            f"{event['LogicalResourceId']} ({event['ResourceType']}): {event['ResourceStatusReason']}"
+            for event in reversed(list(self._events(stack_id, token)))
+            if event["ResourceStatus"].endswith("_FAILED")
+            and event["LogicalResourceId"] != stack_name
+            and event.get("ResourceStatusReason")
+            and not event["ResourceStatusReason"].startswith(CANCELLED)
+        ]
+        reason = "; ".join(failures) or (stack or {}).get("StackStatusReason") or "CloudFormation gives no reason"
+        return AirflowException(f"{operation} of stack {stack_name} failed ({status}): {reason}")
+
+    def _events(self, stack_id: str, token: str) -> Iterator[dict[str, Any]]:
+        """This operation's events, newest first: each carries the token the operation was started with."""
+        pages = self.conn.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+        events = (event for page in pages for event in page["StackEvents"])
+        return takewhile(lambda event: event.get("ClientRequestToken") == token, events)
+
+    def _poll(self, ask: Callable[[], T], done: Callable[[T], bool], deadline: float, still: Callable[[T], str]) -> T:
+        """Ask with growing pauses until done, at least once; after the deadline raise what is ``still`` so."""
+        pause = FIRST_POLL_SECONDS
+        while not done(answer := ask()):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise AirflowException(f"{still(answer)} after the time given to it")
+            time.sleep(min(pause * random.uniform(0.8, 1.2), left))  # noqa: S311 -- jitter
+            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
+        return answer
+
+
+def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}

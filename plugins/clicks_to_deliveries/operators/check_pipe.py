@@ -1,0 +1,116 @@
+"""Looks after Snowpipe: does it run, does it keep up, what did it load, what could it not load."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, BaseOperator, Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from snowflake.connector import DictCursor
+
+from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.triggers.pipe_settled import PIPE_STATUS, PipeSettledTrigger, is_settled
+from include import names, sql
+
+LOADS = "ops/loads_since.sql"
+NOW = "SELECT SYSDATE()"
+# Where the last look ended, kept by Airflow with the RAW asset: {"run_id", "since", "until"}, times in UTC.
+STATE_KEY = "load_history_look"
+FIRST_LOOK = timedelta(days=1)
+# COPY_HISTORY answers for 14 days, and fails beyond them.
+HISTORY_REACH = timedelta(days=13)
+FAILED_FILES_SHOWN = 10
+
+
+class CheckPipeOperator(BaseOperator):
+    """Waits (deferred) until the pipe has worked off its files, then reports everything wrong at once.
+
+    Wrong is: the pipe does not run, a file has been pending for longer than ``pending_limit``, or a file loaded since
+    the last look has errors.  Each load is looked at once: where a look begins is kept with ``asset``, and the same run
+    tried again looks at the same loads.  Succeeds, and so updates ``asset``, only when rows arrived; skips otherwise.
+
+    :param settle: loads this young are left to the next look; COPY_HISTORY shows a load some time after its time stamp.
+    """
+
+    def __init__(
+        self,
+        *,
+        asset: Asset,
+        pending_limit: timedelta,
+        settle: timedelta = timedelta(seconds=10),
+        snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(outlets=[asset], **kwargs)
+        self.asset = asset
+        self.pending_limit = pending_limit
+        self.settle = settle
+        self.snowflake_conn_id = snowflake_conn_id
+
+    def execute(self, context: Context) -> int:
+        (answer,) = WarehouseHook(self.snowflake_conn_id).get_first(PIPE_STATUS, {"pipe": names.PIPE})
+        status = json.loads(answer)
+        if is_settled(status):
+            return self.report(context, {"status": status})
+        trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, self.pending_limit.total_seconds())
+        self.log.info("Waiting for %d pending files", status["pendingFileCount"])
+        self.defer(trigger=trigger, method_name="report", timeout=self.pending_limit + timedelta(minutes=1))
+
+    def report(self, context: Context, event: dict[str, Any]) -> int:
+        """Number of rows that arrived since the last look.
+
+        Raises:
+            AirflowFailException: something is wrong; the message has all of it.
+            AirflowSkipException: all is well and no row arrived.
+        """
+        with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
+            (utc,) = connection.cursor().execute(NOW).fetchone()
+            now = utc.replace(tzinfo=UTC)
+            since = self._begin_look(context, now)
+            until = max(since, now - self.settle)
+            window = {"since": since.isoformat(), "until": until.isoformat()}
+            loads = connection.cursor(DictCursor).execute(sql.render(LOADS), window).fetchall()
+        rows = sum(load["ROW_COUNT"] or 0 for load in loads)
+        problems = _problems_of_pipe(event["status"], now, self.pending_limit) + _problems_of_loads(loads)
+        context["asset_state_store"][self.asset].set(STATE_KEY, {"run_id": context["run_id"], **window})
+        self.log.info("%d rows in %d files from %s to %s", rows, len(loads), since, until)
+        if problems:
+            raise AirflowFailException("; ".join(problems))
+        if not rows:
+            raise AirflowSkipException("No row arrived since the last look")
+        return rows
+
+    def _begin_look(self, context: Context, now: datetime) -> datetime:
+        last = context["asset_state_store"][self.asset].get(STATE_KEY)
+        if last is None:
+            return now - FIRST_LOOK
+        since = last["since"] if last["run_id"] == context["run_id"] else last["until"]
+        return max(datetime.fromisoformat(since), now - HISTORY_REACH)
+
+
+def _problems_of_pipe(status: dict[str, Any], now: datetime, pending_limit: timedelta) -> list[str]:
+    problems = []
+    if (state := status["executionState"]) != "RUNNING":
+        problems.append(f"pipe {names.PIPE} is {state}" + (f": {status['error']}" if status.get("error") else ""))
+    pending, oldest = status.get("pendingFileCount", 0), status.get("oldestFileTimestamp")
+    if pending and oldest:
+        waiting = now - datetime.fromisoformat(oldest)
+        if waiting > pending_limit:
+            problems.append(f"{pending} files pending, the oldest for {waiting.total_seconds():.0f} s")
+    return problems
+
+
+def _problems_of_loads(loads: list[dict[str, Any]]) -> list[str]:
+    failed = [load for load in loads if load["ERROR_COUNT"]]
+    if not failed:
+        return []
+    files = [
+        f"{load['FILE_NAME']} ({load['STATUS']}, {load['ERROR_COUNT']} errors, first in line "
+        f"{load['FIRST_ERROR_LINE_NUMBER']}: {load['FIRST_ERROR_MESSAGE']})"
+        for load in failed[:FAILED_FILES_SHOWN]
+    ]
+    more = f" and {len(failed) - FAILED_FILES_SHOWN} more" if len(failed) > FAILED_FILES_SHOWN else ""
+    return [f"{len(failed)} files with load errors: {', '.join(files)}{more}"]

@@ -1,0 +1,73 @@
+"""An AWS stack as a task: created, updated or left alone, as its template says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from airflow.sdk import Context
+
+from clicks_to_deliveries.hooks.stack import StackHook
+
+
+class DeployStackOperator(AwsBaseOperator[StackHook]):
+    """Deploy a CloudFormation template by change set and return the stack's outputs.
+
+    Idempotent: nothing happens where nothing differs, and a re-run waits for what an earlier run left under way.  What
+    failed is rolled back by CloudFormation, and the task's error names the failing resource, its type and its reason.
+
+    :param stack_name: the stack (templated).
+    :param template: path of the template file (templated); at most 51,200 bytes.
+    :param parameters: values of the template's parameters (templated); numbers and booleans are written as
+        CloudFormation expects them.  A parameter that is left out keeps the value the stack has, or its default when
+        the stack is created.
+    :param capabilities: what the template is allowed to do, ``CAPABILITY_IAM`` by default: it creates roles.
+    :param timeout: how long the stack may take to settle; keep it below the task's ``execution_timeout``.
+    """
+
+    aws_hook_class = StackHook
+    template_fields = aws_template_fields("stack_name", "template", "parameters")
+    ui_color = "#6b9659"
+
+    def __init__(
+        self,
+        *,
+        stack_name: str,
+        template: str | Path,
+        parameters: Mapping[str, str | int | bool] | None = None,
+        capabilities: Sequence[str] = ("CAPABILITY_IAM",),
+        timeout: timedelta = timedelta(minutes=30),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.stack_name = stack_name
+        self.template = str(template)
+        self.parameters = dict(parameters or {})
+        self.capabilities = capabilities
+        self.timeout = timeout
+
+    def execute(self, context: Context) -> dict[str, str]:
+        """Deploy.
+
+        Returns:
+            the stack's outputs by name.
+
+        Raises:
+            AirflowException: see ``StackHook.deploy``.
+        """
+        deployment = self.hook.deploy(
+            self.stack_name,
+            Path(self.template).read_text(encoding="utf-8"),
+            parameters={name: _text(value) for name, value in self.parameters.items()},
+            capabilities=self.capabilities,
+            timeout=self.timeout,
+        )
+        return deployment.outputs
+
+
+def _text(value: str | int | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,82 @@
+"""Creates the Snowflake objects, and reads what AWS must know about them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from io import StringIO
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+from snowflake.connector import DictCursor, SnowflakeConnection
+from snowflake.connector.errors import ProgrammingError
+from snowflake.connector.util_text import split_statements
+
+from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from include import names, sql
+
+# "Object does not exist or not authorized", of an object and of the schema or database it would be in.
+DOES_NOT_EXIST = (2003, 2043)
+
+
+class ProvisionSnowflakeOperator(BaseOperator):
+    """Runs DDL files in the order of their names, then returns what the stack needs of Snowflake.
+
+    :param ddl: pattern of files below ``sql/``; None runs nothing and only reads.
+    :param parameters: what the files' templates call ``params``.
+
+    Returns the stack's parameters SnowflakeUserArn, SnowflakeExternalId (both of the storage integration) and
+    SnowpipeQueueArn (of the pipe), each "" while its object does not exist.
+    """
+
+    template_fields = ("parameters",)
+
+    def __init__(
+        self,
+        *,
+        ddl: str | None = None,
+        parameters: dict[str, str] | None = None,
+        snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.ddl = ddl
+        self.parameters = parameters or {}
+        self.snowflake_conn_id = snowflake_conn_id
+
+    def execute(self, context: Context) -> dict[str, str]:
+        with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
+            if self.ddl:
+                self._run_files(connection, self.ddl)
+            return _handshake(connection)
+
+    def _run_files(self, connection: SnowflakeConnection, pattern: str) -> None:
+        files = sorted(sql.SQL_DIRECTORY.glob(pattern))
+        if not files:
+            raise FileNotFoundError(f"no file matches {pattern} in {sql.SQL_DIRECTORY}")
+        for file in files:
+            text = sql.render(file.relative_to(sql.SQL_DIRECTORY).as_posix(), **self.parameters)
+            for statement, _ in split_statements(StringIO(text), remove_comments=True):
+                if statement.strip(" \n;"):
+                    connection.cursor().execute(statement)
+            self.log.info("Ran %s", file.name)
+
+
+def _handshake(connection: SnowflakeConnection) -> dict[str, str]:
+    integration = _describe(connection, f"DESC INTEGRATION {names.STORAGE_INTEGRATION}")
+    properties = {row["property"]: row["property_value"] for row in integration}
+    pipe = _describe(connection, f"DESC PIPE {names.DATABASE}.{names.SCHEMA}.{names.PIPE}")
+    return {
+        "SnowflakeUserArn": properties.get("STORAGE_AWS_IAM_USER_ARN", ""),
+        "SnowflakeExternalId": properties.get("STORAGE_AWS_EXTERNAL_ID", ""),
+        "SnowpipeQueueArn": pipe[0]["notification_channel"] if pipe else "",
+    }
+
+
+def _describe(connection: SnowflakeConnection, statement: str) -> list[dict[str, Any]]:
+    """The rows of a DESC, none where the object does not exist."""
+    try:
+        return connection.cursor(DictCursor).execute(statement).fetchall()
+    except ProgrammingError as error:
+        if error.errno in DOES_NOT_EXIST:
+            return []
+        raise

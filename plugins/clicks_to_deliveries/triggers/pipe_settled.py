@@ -1,0 +1,54 @@
+"""Waits for a Snowflake pipe to work off its queue, without holding a worker slot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from clicks_to_deliveries.hooks.warehouse import WarehousePoller
+
+PIPE_STATUS = "SELECT SYSTEM$PIPE_STATUS(%(pipe)s)"
+
+
+class PipeSettledTrigger(BaseTrigger):
+    """Fires when the pipe has no file pending, does not run, or ``wait_seconds`` are over.
+
+    The payload is {"status": what SYSTEM$PIPE_STATUS answered last, as a dict}.
+    """
+
+    def __init__(
+        self, pipe: str, snowflake_conn_id: str, wait_seconds: float, poll_interval_seconds: float = 2.0
+    ) -> None:
+        super().__init__()
+        self.pipe = pipe
+        self.snowflake_conn_id = snowflake_conn_id
+        self.wait_seconds = wait_seconds
+        self.poll_interval_seconds = poll_interval_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        arguments = ("pipe", "snowflake_conn_id", "wait_seconds", "poll_interval_seconds")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in arguments}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        deadline = time.monotonic() + self.wait_seconds
+        poller = WarehousePoller(self.snowflake_conn_id)
+        try:
+            while True:
+                (answer,) = await poller.first_row(PIPE_STATUS, {"pipe": self.pipe})
+                status = json.loads(answer)
+                if is_settled(status) or time.monotonic() >= deadline:
+                    break
+                await asyncio.sleep(self.poll_interval_seconds)
+        finally:
+            await poller.close()
+        yield TriggerEvent({"status": status})
+
+
+def is_settled(status: dict[str, Any]) -> bool:
+    """True when waiting would not change the answer to SYSTEM$PIPE_STATUS: nothing is pending, or nothing moves."""
+    return status["executionState"] != "RUNNING" or not status.get("pendingFileCount", 0)
