@@ -1,0 +1,121 @@
+"""The demo, started as a user starts it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = [sys.executable, "-m", "include.local.demo"]
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+
+def left_behind(state: Path) -> list[str]:
+    """Command lines of living processes that name ``state`` in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("DEMO_STATE") == str(state) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline()))
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def start(state: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*DEMO, "--state", str(state), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def read_until(demo: subprocess.Popen[str], text: str, seconds: float) -> str:
+    """Its output up to the line that holds ``text``."""
+    assert demo.stdout is not None
+    deadline, said = time.monotonic() + seconds, ""
+    for line in demo.stdout:
+        said += line
+        if text in line:
+            return said
+        assert time.monotonic() < deadline, f"no {text!r} within {seconds} s:\n{said}"
+    raise AssertionError(f"the demo ended before {text!r}:\n{said}")
+
+
+def test_one_cycle_of_ten_thousand_clicks_and_readings_balances_to_the_record(tmp_path):
+    demo = start(tmp_path, "--once")
+    output, _ = demo.communicate(timeout=400)
+
+    assert demo.returncode == 0, output
+    promises = re.findall(r"^  (holds|BROKEN) ", output, re.MULTILINE)
+    assert len(promises) >= 12, output
+    assert set(promises) == {"holds"}
+    assert re.search(r"ClickDataStream: sent = landed \+ quarantined \+ duplicates: 10,\d+ = ", output), output
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize("moment", ["Preparing", "Starting", "Provisioning"])
+def test_ctrl_c_stops_everything_and_the_same_state_can_be_started_again(tmp_path, moment):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        demo = start(tmp_path)
+        read_until(demo, moment, 120)
+        demo.send_signal(number)
+        output, _ = demo.communicate(timeout=60)
+
+        assert demo.returncode == 130, output
+        assert "Traceback" not in output
+        assert left_behind(tmp_path) == []
+
+
+def test_a_port_that_was_set_and_is_taken_is_one_clear_line(tmp_path):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = str(listener.getsockname()[1])
+        demo = start(tmp_path, DEMO_SNOWFLAKE_PORT=port)
+        output, _ = demo.communicate(timeout=60)
+
+    assert demo.returncode == 1
+    assert output.strip().splitlines() == [
+        f"The demo failed: DEMO_SNOWFLAKE_PORT={port} is already in use: free that port, or unset DEMO_SNOWFLAKE_PORT"
+    ]
+
+
+def test_a_stand_in_that_fails_to_start_is_named_with_its_reason(tmp_path):
+    (tmp_path / "snowflake").write_text("a file where the server wants its folder")
+    demo = start(tmp_path)
+    output, _ = demo.communicate(timeout=180)
+
+    assert demo.returncode == 1
+    assert "The demo failed: snowflake ended with code" in output
+    assert "Traceback" not in output
+    assert left_behind(tmp_path) == []
+
+
+def test_a_second_demo_on_the_same_state_is_refused(tmp_path):
+    first = start(tmp_path)
+    try:
+        read_until(first, "Preparing", 60)
+        second = start(tmp_path)
+        output, _ = second.communicate(timeout=60)
+    finally:
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=60)
+
+    assert second.returncode == 1
+    assert "another demo is running on" in output
