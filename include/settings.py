@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # A merge starts at most this often while data keeps coming, so that a warehouse can rest.
     merge_min_interval_seconds: Positive = 60
+    # How often monitor_snowpipe looks: a cron expression.
+    monitor_schedule: str = "*/5 * * * *"
 
     # Synthetic traffic: a cron expression (unset: only when triggered) and its size a run.
     traffic_schedule: str | None = None
