@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import stat
 
@@ -95,4 +94,4 @@ def test_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path):
     second = environment.build(tmp_path, environment.Ports())["AIRFLOW__CORE__FERNET_KEY"]
 
     assert first == second
-    assert stat.S_IMODE(os.stat(tmp_path / "airflow" / "keys.json").st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "airflow" / "keys.json").stat().st_mode) == 0o600

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from include.local import processes
-from include.local.processes import MARKER, Processes, ProcessError, StateLock
+from include.local.processes import MARKER, ProcessError, Processes, StateLock
 
 pytestmark = pytest.mark.unit
 
