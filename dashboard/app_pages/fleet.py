@@ -1,0 +1,176 @@
+"""Fleet: where the trucks are, how fast they drive and which need attention."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, data, health, ui
+
+# More lines than the palette has colours can't be told apart.
+SHOWN_BY_DEFAULT = 7
+
+chosen = ui.filters()
+ui.header("Fleet", f"Each truck's newest reading from DynamoDB, and the last {chosen.window} from Snowflake's history.")
+
+
+@st.fragment(run_every=chosen.refresh)
+def live() -> None:
+    failures: dict[str, data.StoreError] = {}
+    states = ui.ask(failures, data.truck_states)
+    track = ui.ask(failures, data.tracks, chosen.minutes)
+    current = ui.ask(failures, data.current_rows)
+
+    newest = [
+        frame[column].max()
+        for frame, column in ((states, "event_time"), (current, "effective_start_date"))
+        if frame is not None and len(frame)
+    ]
+    ui.freshness("reading", max(newest, default=None))
+    for failure in failures.values():
+        ui.unavailable(failure)
+
+    # Seconds fresh from DynamoDB; where that can't answer, the history's current rows are the next best.
+    if states is None and current is not None:
+        states = current.rename(columns={"effective_start_date": "event_time"})
+    if states is None:
+        return
+    if states.empty:
+        ui.empty(
+            "No truck has reported yet",
+            "Start traffic with the DAG **generate_traffic** in Airflow; positions appear here seconds later.",
+        )
+        return
+    states = states.assign(warnings=[", ".join(health.warnings(row)) for row in states.to_dict("records")])
+    states["condition"] = states["warnings"].map(lambda text: charts.ATTENTION if text else charts.OK)
+
+    cards(states)
+    trucks = list(states["truck_id"])
+    shown = st.multiselect("Trucks on the map and in the charts", trucks, trucks[:SHOWN_BY_DEFAULT], key="fleet_trucks")
+    picked = states[states["truck_id"].isin(shown)]
+    # Without the history the map still shows where the trucks are.
+    driven = picked.head(0).assign(last_time=[]) if track is None else track[track["truck_id"].isin(shown)]
+
+    left, right = st.columns([3, 2])
+    with left.container(border=True):
+        st.markdown("**Where they are**")
+        st.altair_chart(charts.fleet_map(picked, driven), width="stretch")
+    with right.container(border=True):
+        st.markdown("**Newest reading of each truck**")
+        latest(states)
+
+    over_time, condition, warehouse = st.tabs(["Speed and fuel", "Health", "Current rows in Snowflake"])
+    with over_time:
+        if track is None or driven.empty:
+            if track is not None:
+                ui.empty(
+                    f"No history in the last {chosen.window}",
+                    "Choose a longer time window, or look at **Pipeline health**: a merge may be due.",
+                )
+        else:
+            speed, fuel = st.columns(2)
+            with speed.container(border=True):
+                st.altair_chart(charts.over_time(driven, "vehicle_speed", "speed, mph"), width="stretch")
+            with fuel.container(border=True):
+                st.altair_chart(charts.over_time(driven, "fuel_level", "fuel level, %"), width="stretch")
+            burn, heat = st.columns(2)
+            with burn.container(border=True):
+                st.altair_chart(
+                    charts.over_time(driven, "fuel_consumption", "fuel consumption, gal/h"), width="stretch"
+                )
+            with heat.container(border=True):
+                title = "engine temperature, °C"
+                st.altair_chart(charts.over_time(driven, "engine_temperature", title, zero=False), width="stretch")
+    with condition:
+        conditions(states)
+    with warehouse:
+        if current is not None:
+            rows(current)
+
+
+def cards(states: pd.DataFrame) -> None:
+    moving = (states["vehicle_speed"] > 0).sum()
+    speed, fuel = states["vehicle_speed"].mean(), states["fuel_level"].min()
+    reporting = sum((ui.age_seconds(time) or 0) <= ui.STALE_SECONDS for time in states["event_time"])
+    columns = st.columns(5)
+    columns[0].metric(
+        "Reporting",
+        f"{reporting} of {len(states)}",
+        border=True,
+        help="Heard from in the last 15 minutes, of all trucks.",
+    )
+    columns[1].metric("Moving", f"{moving}", border=True)
+    columns[2].metric("Mean speed", "–" if pd.isna(speed) else f"{speed:.0f} mph", border=True)
+    columns[3].metric("Lowest fuel", "–" if pd.isna(fuel) else f"{fuel:.0f} %", border=True)
+    columns[4].metric("Need attention", f"{(states['condition'] == charts.ATTENTION).sum()}", border=True)
+
+
+def latest(states: pd.DataFrame) -> None:
+    table = states.assign(
+        age=[ui.age(time) for time in states["event_time"]],
+        state=states["condition"].map({charts.OK: "● ok", charts.ATTENTION: "▲ attention"}),
+    )
+    st.dataframe(
+        table[["truck_id", "state", "age", "vehicle_speed", "fuel_level", "event_time"]],
+        hide_index=True,
+        height=charts.MAP_HEIGHT,
+        column_config={
+            "truck_id": st.column_config.TextColumn("Truck", width="small"),
+            "state": st.column_config.TextColumn("State", width="small"),
+            "age": st.column_config.TextColumn("Age", width="small"),
+            "vehicle_speed": st.column_config.NumberColumn("Speed, mph", format="%.0f", width="small"),
+            "fuel_level": st.column_config.ProgressColumn("Fuel, %", format="%.0f", min_value=0, max_value=100),
+            "event_time": ui.time_column("Event time, UTC"),
+        },
+    )
+
+
+def conditions(states: pd.DataFrame) -> None:
+    shown = [
+        *health.TYRES, "oil_pressure", "engine_temperature", "battery_voltage", "brake_status", "transmission_status",
+    ]  # fmt: skip
+    table = states.assign(warnings=states["warnings"].replace("", "none"))[["truck_id", "warnings", *shown]]
+    config = {name: st.column_config.NumberColumn(ui.label(name), format="%.1f") for name in shown if name in ui.UNITS}
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config=config
+        | {
+            "truck_id": st.column_config.TextColumn("Truck", width="small", pinned=True),
+            "warnings": st.column_config.TextColumn("Needs attention", width="medium", pinned=True),
+            "brake_status": "Brakes",
+            "transmission_status": "Transmission",
+        },
+    )
+    st.caption(
+        f"Flagged: brakes or transmission not in order; engine above {health.HIGH_ENGINE_TEMPERATURE_C:.0f} °C; oil "
+        f"below {health.LOW_OIL_PRESSURE_PSI:.0f} psi while running; a tyre {health.TYRE_PRESSURE_DROP:.0%} below the "
+        f"truck's highest; fuel below {health.LOW_FUEL_PERCENT:.0f} %; battery below {health.LOW_BATTERY_VOLTS} V."
+    )
+
+
+def rows(current: pd.DataFrame) -> None:
+    if current.empty:
+        ui.empty(
+            "No current rows in TRUCK_TELEMETRY_DATA",
+            "The DAG **scd2_merge** writes them once Snowpipe has loaded readings: see **Pipeline health**.",
+        )
+        return
+    st.dataframe(
+        current.drop(columns=["effective_end_date", "is_current"]),
+        hide_index=True,
+        column_config={name: st.column_config.NumberColumn(ui.label(name), format="%.4g") for name in ui.UNITS}
+        | {
+            name: st.column_config.NumberColumn(ui.label(name), format="%.5f")
+            for name in ("gps_latitude", "gps_longitude")
+        }
+        | {
+            "truck_id": st.column_config.TextColumn("Truck", width="small", pinned=True),
+            "effective_start_date": ui.time_column("Valid from, UTC"),
+            "load_timestamp": ui.time_column("Loaded, UTC"),
+            "odometer_reading": st.column_config.NumberColumn(ui.label("odometer_reading"), format="%.1f"),
+            "brake_status": "Brakes",
+            "transmission_status": "Transmission",
+        },
+    )
+
+
+live()

@@ -1,0 +1,78 @@
+"""Live clicks: what customers click now, from DynamoDB."""
+
+import streamlit as st
+
+from dashboard import charts, data, ui
+
+NEWEST_SHOWN = 200
+
+chosen = ui.filters()
+ui.header("Live clicks", f"What customers clicked in the last {chosen.window}, from DynamoDB.")
+
+
+@st.fragment(run_every=chosen.refresh)
+def live() -> None:
+    with ui.store_section():
+        answer = data.clicks(chosen.minutes)
+        clicks = answer.frame
+        newest = clicks["time"].iloc[0] if len(clicks) else data.newest_click()
+        ui.freshness("click", newest)
+        if clicks.empty:
+            if newest is None:
+                step = "Start traffic with the DAG **generate_traffic** in Airflow; clicks appear here seconds later."
+            else:
+                step = "Choose a longer time window on the left, or start the DAG **generate_traffic** in Airflow."
+            ui.empty(f"No clicks in the last {chosen.window}", step)
+            return
+        show(clicks)
+        if answer.complete_since:
+            st.caption(
+                f"Only the newest {len(clicks):,} clicks are counted, since {answer.complete_since:%H:%M:%S} UTC: "
+                "choose a shorter time window to see all of it."
+            )
+        if answer.items_left_out:
+            st.caption(f"{answer.items_left_out:,} items beyond the first {data.MAX_ITEMS} are not shown.")
+
+
+def show(clicks) -> None:
+    totals = clicks.groupby("item_name", as_index=False).agg(clicks=("clicks", "sum"), events=("clicks", "size"))
+    totals = totals.sort_values("clicks", ascending=False, ignore_index=True)
+    order = sorted(totals["item_name"])
+    last_minute = clicks.loc[clicks["time"] >= data.now() - data.RECENT, "clicks"].sum()
+
+    cards = st.columns(4)
+    cards[0].metric("Clicks", f"{totals['clicks'].sum():,}", border=True, help="Sum of click counts in the window.")
+    cards[1].metric("Click events", f"{len(clicks):,}", border=True, help="Records in the window; one carries a count.")
+    cards[2].metric("Clicks, last minute", f"{last_minute:,}", border=True)
+    cards[3].metric("Most clicked", totals["item_name"].iloc[0], border=True)
+
+    over_time, by_item = st.columns([2, 1])
+    with over_time.container(border=True):
+        st.markdown("**Clicks over time**")
+        st.altair_chart(charts.clicks_over_time(clicks, bucket_seconds(chosen.minutes), order), width="stretch")
+    with by_item.container(border=True):
+        st.markdown("**Clicks per item**")
+        st.altair_chart(charts.item_totals(totals, order), width="stretch")
+
+    st.markdown("**Newest clicks**")
+    st.dataframe(
+        clicks.head(NEWEST_SHOWN)[["time", "item_id", "item_name", "clicks"]],
+        hide_index=True,
+        height=320,
+        column_config={
+            "time": st.column_config.DatetimeColumn(
+                "Time, UTC", format="YYYY-MM-DD HH:mm:ss.SSS", timezone="UTC", width="medium"
+            ),
+            "item_id": st.column_config.TextColumn("Item", width="small"),
+            "item_name": st.column_config.TextColumn("Name"),
+            "clicks": st.column_config.NumberColumn("Clicks", format="localized"),
+        },
+    )
+
+
+def bucket_seconds(minutes: int) -> int:
+    """About sixty bars, whatever the window."""
+    return {5: 5, 15: 15, 60: 60, 360: 300, 1440: 1800}[minutes]
+
+
+live()

@@ -1,0 +1,203 @@
+"""Pipeline health: how fresh each store is, and what merges, loads, quality rules and quarantine say."""
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, data, ui
+
+chosen = ui.filters()
+# Files and quarantined records come by the hour.
+hours = max(1, chosen.minutes // 60)
+
+ui.header("Pipeline health", "From the stream to the history: how far behind each store is, and what went wrong where.")
+
+
+@st.fragment(run_every=chosen.refresh)
+def live() -> None:
+    freshness()
+    merges, quality, loads, quarantine = st.tabs(["Merge runs", "Quality", "Loads", "Quarantine"])
+    with merges, ui.store_section():
+        merge_runs()
+    with quality, ui.store_section():
+        quality_results()
+    with loads, ui.store_section():
+        load_history()
+    with quarantine, ui.store_section():
+        quarantined()
+
+
+def freshness() -> None:
+    failures: dict[str, data.StoreError] = {}
+    click = ui.ask(failures, data.newest_click)
+    states = ui.ask(failures, data.truck_states)
+    landing = ui.ask(failures, data.newest_landing)
+    tables = ui.ask(failures, data.warehouse_freshness)
+    reading = None if states is None or states.empty else states["event_time"].max()
+    stores: list[tuple[str, str, bool, Any]] = [
+        ("Clicks", "ClickStreamData, DynamoDB", data.CLICK_STORE in failures, click),
+        ("Truck state", "TruckLatestState, DynamoDB", data.STATE_STORE in failures, reading),
+        ("Landing", "telemetry-data/, S3", data.BUCKET_STORE in failures, landing and landing[0]),
+        ("Raw readings", "TRUCK_TELEMETRY_RAW, Snowflake", tables is None, newest_of(tables, "TRUCK_TELEMETRY_RAW")),
+        ("History", "TRUCK_TELEMETRY_DATA, Snowflake", tables is None, newest_of(tables, "TRUCK_TELEMETRY_DATA")),
+    ]
+    known = [newest for *_, newest in stores if newest is not None]
+    ui.freshness("record in any store", max(known, default=None))
+    for failure in failures.values():
+        ui.unavailable(failure)
+    for column, (name, where, is_down, newest) in zip(st.columns(len(stores)), stores, strict=True):
+        seconds = ui.age_seconds(newest)
+        word, colour, icon = ("can't say", "gray", ":material/cloud_off:") if is_down else ui.level(seconds)
+        with column.container(border=True):
+            st.metric(name, ui.age(newest), help=f"Age of the newest record in {where}.")
+            st.markdown(f":{colour}-badge[{icon} {word}]")
+            st.caption(f"{where}  \n{f'{newest:%Y-%m-%d %H:%M:%S}' if newest is not None else '–'}")
+    if not known and not failures:
+        ui.empty("Every store is empty", "Start traffic with the DAG **generate_traffic** in Airflow.")
+
+
+def newest_of(tables: pd.DataFrame | None, name: str) -> datetime | None:
+    if tables is None:
+        return None
+    newest = tables.set_index("table_name")["newest"][name]
+    return None if pd.isna(newest) else newest
+
+
+def merge_runs() -> None:
+    runs = data.merge_runs()
+    if runs.empty:
+        ui.empty("No merge has run", "The DAG **scd2_merge** starts by itself when Snowpipe has loaded readings.")
+        return
+    seconds = (runs["finished_at"] - runs["started_at"]).dt.total_seconds()
+    cards = st.columns(4)
+    cards[0].metric("Last merge started", f"{ui.age(runs['started_at'].iloc[0])} ago", border=True)
+    cards[1].metric("Last took", "–" if pd.isna(seconds.iloc[0]) else f"{seconds.iloc[0]:.1f} s", border=True)
+    cards[2].metric("Runs shown", f"{len(runs)}", border=True)
+    cards[3].metric("Versions opened in them", f"{runs['rows_inserted'].sum():,.0f}", border=True)
+    with st.container(border=True):
+        st.markdown("**Rows written by each run**")
+        st.altair_chart(charts.merge_rows(runs), width="stretch")
+    st.dataframe(
+        runs.assign(seconds=seconds)[
+            ["started_at", "seconds", "rows_inserted", "rows_updated", "rows_deleted", "run_id"]
+        ],
+        hide_index=True,
+        column_config={
+            "started_at": ui.time_column("Started, UTC"),
+            "seconds": st.column_config.NumberColumn("Took, s", format="%.1f"),
+            "rows_inserted": st.column_config.NumberColumn("Inserted", format="localized"),
+            "rows_updated": st.column_config.NumberColumn("Updated", format="localized"),
+            "rows_deleted": st.column_config.NumberColumn("Deleted", format="localized"),
+            "run_id": "Run",
+        },
+    )
+
+
+VERDICTS = {"pass": "✓ pass", "fail": "✕ fail", "error": "! error"}
+
+
+def quality_results() -> None:
+    results = data.quality_results()
+    if results.empty:
+        ui.empty("No quality rule has been checked", "The DAG **data_quality** checks them after each merge.")
+        return
+    failed = results["status"] != "pass"
+    severe = failed & (results["severity"] == "fail")
+    cards = st.columns(4)
+    cards[0].metric("Rules passed", f"{(~failed).sum()} of {len(results)}", border=True)
+    cards[1].metric("Failures", f"{severe.sum()}", border=True, help="Rules whose violation fails the run.")
+    cards[2].metric("Warnings", f"{(failed & ~severe).sum()}", border=True)
+    cards[3].metric("Last checked", f"{ui.age(results['checked_at'].max())} ago", border=True)
+    order = results.assign(
+        result=results["status"].map(VERDICTS).fillna(results["status"]),
+        rank=(~failed).astype(int) - severe.astype(int),
+    ).sort_values(["rank", "rule"])
+    st.dataframe(
+        order[["result", "rule", "severity", "failed_count", "message", "samples", "checked_at"]],
+        hide_index=True,
+        column_config={
+            "result": st.column_config.TextColumn("Result", width="small"),
+            "rule": st.column_config.TextColumn("Rule", width="medium"),
+            "severity": st.column_config.TextColumn("Severity", width="small"),
+            "failed_count": st.column_config.NumberColumn("Offending rows", format="localized", width="small"),
+            "message": st.column_config.TextColumn("Message", width="medium"),
+            "samples": st.column_config.TextColumn("Samples"),
+            "checked_at": ui.time_column("Checked, UTC"),
+        },
+    )
+
+
+def load_history() -> None:
+    files = data.load_history(hours)
+    if files.empty:
+        ui.empty(
+            f"No file was loaded in the last {hours} h",
+            "Snowpipe loads what lands under telemetry-data/: start **generate_traffic**, or look at the DAG "
+            "**monitor_snowpipe**.",
+        )
+        return
+    bad = files["error_count"].fillna(0) > 0
+    cards = st.columns(4)
+    cards[0].metric("Files", f"{len(files):,}", border=True, help="The newest, at most 200.")
+    cards[1].metric("Rows loaded", f"{files['row_count'].sum():,.0f}", border=True)
+    cards[2].metric("Files with errors", f"{bad.sum()}", border=True)
+    cards[3].metric("Last load", f"{ui.age(files['loaded_at'].max())} ago", border=True)
+    st.dataframe(
+        files,
+        hide_index=True,
+        column_order=["loaded_at", "status", "row_count", "error_count", "first_error_message", "file_name"],
+        column_config={
+            "loaded_at": ui.time_column("Loaded, UTC"),
+            "status": st.column_config.TextColumn("Status", width="small"),
+            "row_count": st.column_config.NumberColumn("Rows", format="localized", width="small"),
+            "error_count": st.column_config.NumberColumn("Errors", format="localized", width="small"),
+            "first_error_message": st.column_config.TextColumn("First error", width="medium"),
+            "file_name": st.column_config.TextColumn("File", width="large"),
+        },
+    )
+
+
+def quarantined() -> None:
+    answer = data.quarantine(hours)
+    if not answer.listed:
+        st.success(
+            f"Nothing was quarantined in the last {hours} h: every record that arrived met its contract.",
+            icon=":material/check_circle:",
+        )
+        return
+    by_stream = answer.frame.groupby("stream")["records"].sum()
+    cards = st.columns(4)
+    cards[0].metric("Quarantined", f"{answer.listed:,}", border=True, help=f"Records of the last {hours} h.")
+    for card, (stream, records) in zip(cards[1:3], by_stream.items(), strict=False):
+        card.metric(str(stream), f"{records:,}", border=True)
+    cards[3].metric("Reasons", f"{answer.frame['reason'].nunique()}", border=True)
+    chart, counts = st.columns([3, 2])
+    with chart.container(border=True):
+        st.markdown("**By hour of arrival and reason**")
+        st.altair_chart(charts.quarantine_by_hour(answer.frame), width="stretch")
+    with counts.container(border=True):
+        st.markdown("**By stream and reason**")
+        st.dataframe(
+            answer.frame.groupby(["stream", "reason"], as_index=False)["records"]
+            .sum()
+            .sort_values("records", ascending=False),
+            hide_index=True,
+            height=charts.HEIGHT,
+            column_config={
+                "stream": "Stream",
+                "reason": "Reason",
+                "records": st.column_config.NumberColumn("Records", format="localized"),
+            },
+        )
+    if answer.unread:
+        st.caption(
+            f"Reasons were read from the newest {data.MAX_QUARANTINE_READS:,}; {answer.unread:,} were only counted."
+        )
+    st.caption(
+        "Each object under quarantine/ holds the reason, the envelope and the raw bytes, so that it can be replayed."
+    )
+
+
+live()

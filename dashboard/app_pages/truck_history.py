@@ -1,0 +1,145 @@
+"""Truck history: the versions of one truck (SCD Type 2), and how it was at a chosen instant."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, data, ui
+
+GROUPS = {
+    "Position": ["gps_latitude", "gps_longitude", "gps_altitude", "gps_speed", "vehicle_speed", "odometer_reading"],
+    "Engine": [
+        "engine_rpm", "engine_temperature", "oil_pressure", "battery_voltage", "fuel_level", "fuel_consumption",
+        "transmission_status",
+    ],
+    "Brakes and tyres": [
+        "brake_status", "tire_pressure_front_left", "tire_pressure_front_right", "tire_pressure_rear_left",
+        "tire_pressure_rear_right",
+    ],
+    "Environment": ["environment_temperature", "environment_humidity", "environment_pressure"],
+}  # fmt: skip
+SHOWN_CHANGES = 4
+
+chosen = ui.filters()
+ui.header(
+    "Truck history",
+    "Each row of TRUCK_TELEMETRY_DATA is a version: what was true of a truck from its start until its end.",
+)
+
+
+@st.fragment(run_every=chosen.refresh)
+def live() -> None:
+    with ui.store_section():
+        trucks = list(data.current_rows()["truck_id"])
+        if not trucks:
+            ui.freshness("version", None)
+            ui.empty(
+                "No history yet",
+                "Snowpipe loads readings and the DAG **scd2_merge** turns them into versions: **Pipeline health** says "
+                "how far they are.",
+            )
+            return
+        truck = st.selectbox("Truck", trucks, key="history_truck")
+        count, first, last = data.history_span(truck)
+        ui.freshness("version", last)
+        if first is None or last is None:
+            ui.empty(f"{truck} has no versions", "It may just have been erased: choose another truck.")
+            return
+        span = st.columns(3)
+        span[0].metric("Versions", f"{count:,}", border=True)
+        span[1].metric("First version starts", f"{first:%Y-%m-%d %H:%M:%S}", border=True)
+        span[2].metric("Current version since", f"{last:%Y-%m-%d %H:%M:%S}", border=True)
+
+        versions = data.versions(truck)
+        versions["changed"] = changes(versions)
+        instant = as_of(truck, last)
+        with st.container(border=True):
+            st.markdown(f"**Newest {len(versions):,} versions** · one block each, the line is the chosen instant")
+            visible = instant if versions["effective_start_date"].min() <= instant else None
+            st.altair_chart(
+                charts.version_timeline(
+                    versions, max(pd.Timestamp(data.now()), versions["effective_start_date"].max()), visible
+                ),
+                width="stretch",
+            )
+            table(versions, count)
+
+
+def changes(versions: pd.DataFrame) -> list[str]:
+    """What each version (newest first) changed from the one before it: names, the first few of them."""
+    metrics = versions[list(data.METRIC_NAMES)]
+    before = metrics.shift(-1)
+    differs = (metrics != before) & ~(metrics.isna() & before.isna())
+    texts = []
+    for position, row in enumerate(differs.to_numpy()):
+        names = [ui.label(name).split(",")[0] for name, changed in zip(metrics.columns, row, strict=True) if changed]
+        more = f" and {len(names) - SHOWN_CHANGES} more" if len(names) > SHOWN_CHANGES else ""
+        texts.append("–" if position == len(versions) - 1 else ", ".join(names[:SHOWN_CHANGES]) + more)
+    return texts
+
+
+def as_of(truck: str, last: datetime) -> pd.Timestamp:
+    """Asks for an instant and shows the truck as it was then."""
+    with st.container(border=True):
+        st.markdown("**As of** · how the truck was at an instant")
+        text = st.text_input(
+            "Instant, UTC",
+            value=f"{last:%Y-%m-%d %H:%M:%S}",
+            # A truck of its own remembers its own instant.
+            key=f"as_of_{truck}",
+            help="Date and time in UTC, such as 2026-11-22 14:05:30",
+        )
+        try:
+            instant = pd.Timestamp(datetime.fromisoformat(text.strip()))
+        except ValueError:
+            st.warning(f"“{text}” is not a date and time; write one such as {last:%Y-%m-%d %H:%M:%S}.")
+            return pd.Timestamp(last)
+        instant = instant.tz_localize(UTC) if instant.tzinfo is None else instant.tz_convert(UTC)
+        found = data.as_of(truck, instant.to_pydatetime())
+        if found.empty:
+            st.info(f"{truck} has no version at that instant: its history starts later.", icon=":material/history:")
+            return instant
+        row = found.iloc[0]
+        end = row["effective_end_date"]
+        until = "now (current)" if pd.isna(end) else f"{end:%Y-%m-%d %H:%M:%S}"
+        st.caption(f"Version valid from {row['effective_start_date']:%Y-%m-%d %H:%M:%S} until {until}")
+        for column, (group, names) in zip(st.columns(len(GROUPS)), GROUPS.items(), strict=True):
+            lines = [f"{ui.label(name).split(',')[0]}: **{value(row[name], name)}**" for name in names]
+            column.markdown(f":gray[{group}]\n\n" + "  \n".join(lines))
+        return instant
+
+
+def value(of: object, name: str) -> str:
+    """A metric with its unit, ``–`` for NULL."""
+    if of is None or pd.isna(of):
+        return "–"
+    if isinstance(of, str):
+        return of
+    decimals = 5 if name in {"gps_latitude", "gps_longitude"} else 1
+    return f"{of:,.{decimals}f} {ui.UNITS[name]}"
+
+
+def table(versions: pd.DataFrame, count: int) -> None:
+    length = (versions["effective_end_date"] - versions["effective_start_date"]).dt.total_seconds()
+    shown = versions.assign(lasted=["" if pd.isna(seconds) else charts.duration(seconds) for seconds in length])
+    st.dataframe(
+        shown[["effective_start_date", "effective_end_date", "lasted", "is_current", "changed", *data.METRIC_NAMES]],
+        hide_index=True,
+        height=320,
+        column_config={name: st.column_config.NumberColumn(ui.label(name), format="%.5g") for name in ui.UNITS}
+        | {
+            "effective_start_date": ui.time_column("Start, UTC"),
+            "effective_end_date": ui.time_column("End, UTC"),
+            "lasted": st.column_config.TextColumn("Lasted", width="small"),
+            "is_current": st.column_config.CheckboxColumn("Current", width="small"),
+            "changed": st.column_config.TextColumn("Changed", width="large"),
+            "brake_status": "Brakes",
+            "transmission_status": "Transmission",
+        },
+    )
+    if count > len(versions):
+        st.caption(f"The newest {len(versions):,} of {count:,} versions; the instant above reaches all of them.")
+
+
+live()
