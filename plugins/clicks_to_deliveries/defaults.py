@@ -21,7 +21,7 @@ def dag_arguments(
 ) -> dict[str, Any]:
     """Arguments for ``DAG(...)``; ``runbook`` is the path in the repository that an alert points to.
 
-    A retry waits 10 s, doubled each time, up to 5 minutes; Airflow adds jitter of up to the same again, by task and run.
+    A retry waits 10 s, doubled each time, up to 5 minutes; Airflow adds jitter of up to the same again.
     """
     return {
         "start_date": datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow's default time zone, UTC

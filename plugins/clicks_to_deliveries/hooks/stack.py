@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from airflow.providers.amazon.aws.hooks.cloud_formation import CloudFormationHook
@@ -144,10 +145,14 @@ class StackHook(CloudFormationHook):
             for change in (change["ResourceChange"] for change in change_set["Changes"] if "ResourceChange" in change):
                 self.log.info("%s %s (%s)", change["Action"], change["LogicalResourceId"], change["ResourceType"])
             return change_set
-        # An empty change set is a failed one too; left there it would count against the stack's limit of them.
-        self.conn.delete_change_set(**names)
         reason = change_set.get("StatusReason", "no reason given")
-        if stack and any(words in reason for words in NO_CHANGES):
+        # An empty change set is a failed one too.
+        empty = stack is not None and any(words in reason for words in NO_CHANGES)
+        if not empty:
+            reason = "; ".join(self._validation_errors(ChangeSetName=names["ChangeSetName"])) or reason
+        # Left there it would count against the stack's limit of change sets.
+        self.conn.delete_change_set(**names)
+        if empty:
             return None
         raise AirflowException(f"change set of stack {stack_name} {change_set['Status']}: {reason}")
 
@@ -196,15 +201,16 @@ class StackHook(CloudFormationHook):
         self, operation: str, stack_name: str, stack_id: str, stack: dict[str, Any] | None, token: str
     ) -> AirflowException:
         status = stack["StackStatus"] if stack else "gone"
-        failures = [
-            f"{event['LogicalResourceId']} ({event['ResourceType']}): {event['ResourceStatusReason']}"
+        events = [
+            event
             for event in reversed(list(self._events(stack_id, token)))
             if event["ResourceStatus"].endswith("_FAILED")
-            and event["LogicalResourceId"] != stack_name
-            and event.get("ResourceStatusReason")
-            and not event["ResourceStatusReason"].startswith(CANCELLED)
+            and not event.get("ResourceStatusReason", "").startswith(CANCELLED)
         ]
-        reason = "; ".join(failures) or (stack or {}).get("StackStatusReason") or "CloudFormation gives no reason"
+        failures = [_failed_resource(event) for event in events if event.get("PhysicalResourceId") != stack_id]
+        if not failures and any(event.get("DetailedStatus") == "VALIDATION_FAILED" for event in events):
+            failures = self._validation_errors(StackName=stack_id)
+        reason = "; ".join(failures or map(_failed_resource, events)) or "CloudFormation gives no reason"
         return AirflowException(f"{operation} of stack {stack_name} failed ({status}): {reason}")
 
     def _events(self, stack_id: str, token: str) -> Iterator[dict[str, Any]]:
@@ -212,6 +218,17 @@ class StackHook(CloudFormationHook):
         pages = self.conn.get_paginator("describe_stack_events").paginate(StackName=stack_id)
         events = (event for page in pages for event in page["StackEvents"])
         return takewhile(lambda event: event.get("ClientRequestToken") == token, events)
+
+    def _validation_errors(self, **of: str) -> list[str]:
+        """What CloudFormation found before it touched any resource, such as a name that is taken (latest operation)."""
+        pages = self.conn.get_paginator("describe_events").paginate(**of, Filters={"FailedEvents": True})
+        events = [event for page in pages for event in page["OperationEvents"]]
+        latest = max(events, key=itemgetter("Timestamp"))["OperationId"] if events else None
+        return [
+            f"{event['LogicalResourceId']} ({event['ResourceType']}): {event['ValidationStatusReason']}"
+            for event in events
+            if event["EventType"] == "VALIDATION_ERROR" and event["OperationId"] == latest
+        ]
 
     def _poll(self, ask: Callable[[], T], done: Callable[[T], bool], deadline: float, still: Callable[[T], str]) -> T:
         """Ask with growing pauses until done, at least once; after the deadline raise what is ``still`` so."""
@@ -223,6 +240,11 @@ class StackHook(CloudFormationHook):
             time.sleep(min(pause * random.uniform(0.8, 1.2), left))  # noqa: S311 -- jitter
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
         return answer
+
+
+def _failed_resource(event: Mapping[str, Any]) -> str:
+    reason = event.get("ResourceStatusReason") or "no reason given"
+    return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
 
 
 def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:

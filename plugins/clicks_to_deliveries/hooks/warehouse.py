@@ -51,7 +51,8 @@ class WarehousePoller:
         """First row of the answer.
 
         Raises:
-            snowflake.connector.errors.Error: the statement failed or Snowflake was out of reach; the next call connects anew.
+            snowflake.connector.errors.Error: the statement failed or Snowflake was out of reach; the next call
+                connects anew.
         """
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._first_row, sql, parameters)
 

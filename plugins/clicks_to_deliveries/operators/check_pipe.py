@@ -53,11 +53,11 @@ class CheckPipeOperator(BaseOperator):
     def execute(self, context: Context) -> int:
         (answer,) = WarehouseHook(self.snowflake_conn_id).get_first(PIPE_STATUS, {"pipe": names.PIPE})
         status = json.loads(answer)
-        if is_settled(status):
-            return self.report(context, {"status": status})
-        trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, self.pending_limit.total_seconds())
-        self.log.info("Waiting for %d pending files", status["pendingFileCount"])
-        self.defer(trigger=trigger, method_name="report", timeout=self.pending_limit + timedelta(minutes=1))
+        if not is_settled(status):
+            self.log.info("Waiting for %d pending files", status["pendingFileCount"])
+            trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, self.pending_limit.total_seconds())
+            self.defer(trigger=trigger, method_name="report", timeout=self.pending_limit + timedelta(minutes=1))
+        return self.report(context, {"status": status})
 
     def report(self, context: Context, event: dict[str, Any]) -> int:
         """Number of rows that arrived since the last look.

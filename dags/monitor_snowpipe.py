@@ -1,0 +1,41 @@
+"""
+### Watches Snowpipe
+
+**From** the pipe `TRUCK_TELEMETRY_PIPE` and the load history of `TRUCK_TELEMETRY_RAW` **to** the asset
+`truck_telemetry_raw`, which is updated when rows arrived. Looks every few minutes (`CTD_MONITOR_SCHEDULE`); while
+files are pending it waits in the triggerer and holds no worker.
+
+Fails when the pipe does not run, a file has been pending for more than ten minutes, or files loaded since the last
+look have errors. Skipped when all is well and nothing arrived.
+
+- **Safe to run again?** Yes, it only looks. Each load is reported by one run; the same run tried again reports it
+  again.
+- **When it fails:** the alert and the end of the log name the file, the line and the first error, or the state of
+  the pipe. Paused: find out who paused it, then `ALTER PIPE ... SET PIPE_EXECUTION_PAUSED = FALSE` and `REFRESH`. A
+  bad file: mend what wrote it; the file's readings are in `raw-archive/`.
+- **To be ignored?** A load error never: those readings are in no table. Pending files: when the next run is green.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+from clicks_to_deliveries.defaults import dag_arguments
+from clicks_to_deliveries.operators.check_pipe import CheckPipeOperator
+
+from include import assets
+from include.settings import settings
+
+with DAG(
+    dag_id="monitor_snowpipe",
+    doc_md=__doc__,
+    schedule=settings().monitor_schedule,
+    **dag_arguments(
+        runbook="docs/runbooks/monitor_snowpipe.md",
+        tags={"truck-telemetry", "monitoring"},
+        run_timeout=timedelta(minutes=30),
+        task_timeout=timedelta(minutes=5),
+    ),
+):
+    CheckPipeOperator(task_id="check_pipe", asset=assets.RAW, pending_limit=timedelta(minutes=10))

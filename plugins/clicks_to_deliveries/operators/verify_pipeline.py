@@ -1,0 +1,100 @@
+"""Smoke check after provisioning: is every part there and awake?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.sdk import BaseOperator, Context
+from botocore.exceptions import ClientError
+from snowflake.connector import errors
+
+from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.triggers.pipe_settled import PIPE_STATUS
+from clicks_to_deliveries.triggers.stream_has_data import HAS_DATA
+from include import names
+
+STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
+TABLES = (names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE)
+FUNCTIONS = (names.CLICK_FUNCTION, names.TRUCK_FUNCTION)
+
+
+class VerifyPipelineOperator(BaseOperator):
+    """Asks streams, functions, tables, the bucket's notification, pipe and stream for their state.
+
+    Looks at all of them, then fails with everything that is not as it must be.  Sends no record: what a probe record
+    would leave behind would be counted as a truck's.
+
+    :param bucket: the telemetry bucket.
+    :param queue_arn: the pipe's queue, which the bucket must notify.
+    """
+
+    template_fields = ("bucket", "queue_arn")
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        queue_arn: str,
+        aws_conn_id: str = names.AWS_CONNECTION,
+        snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket = bucket
+        self.queue_arn = queue_arn
+        self.aws_conn_id = aws_conn_id
+        self.snowflake_conn_id = snowflake_conn_id
+
+    def execute(self, context: Context) -> None:
+        problems = []
+        for what, look, expected in self._checks():
+            try:
+                found = look()
+            except (ClientError, errors.Error) as error:
+                found = str(error)
+            self.log.info("%s: %s", what, found)
+            if found != expected:
+                problems.append(f"{what} is {found}, not {expected}")
+        if problems:
+            # Retried: on AWS a resource can take a while to be what it said it was.
+            raise RuntimeError("; ".join(problems))
+
+    def _checks(self) -> list[tuple[str, Callable[[], Any], Any]]:
+        """What is looked at, how, and what must be seen."""
+        kinesis, dynamodb, functions, s3 = (
+            AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type=service).get_conn()
+            for service in ("kinesis", "dynamodb", "lambda", "s3")
+        )
+        warehouse = WarehouseHook(self.snowflake_conn_id)
+
+        def stream_status(name: str) -> str:
+            return kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamStatus"]
+
+        def table_status(name: str) -> str:
+            return dynamodb.describe_table(TableName=name)["Table"]["TableStatus"]
+
+        def function_state(name: str) -> str:
+            return functions.get_function(FunctionName=name)["Configuration"]["State"]
+
+        def notified_queues() -> list[str]:
+            rules = s3.get_bucket_notification_configuration(Bucket=self.bucket).get("QueueConfigurations", [])
+            return [rule["QueueArn"] for rule in rules]
+
+        def pipe_state() -> str:
+            return json.loads(warehouse.get_first(PIPE_STATUS, {"pipe": names.PIPE})[0])["executionState"]
+
+        def stream_answers() -> bool:
+            return warehouse.get_first(HAS_DATA, {"stream": names.RAW_STREAM})[0] in (True, False)
+
+        return [
+            *((f"stream {name}", partial(stream_status, name), "ACTIVE") for name in STREAMS),
+            *((f"table {name}", partial(table_status, name), "ACTIVE") for name in TABLES),
+            *((f"function {name}", partial(function_state, name), "Active") for name in FUNCTIONS),
+            (f"queues notified by bucket {self.bucket}", notified_queues, [self.queue_arn]),
+            (f"pipe {names.PIPE}", pipe_state, "RUNNING"),
+            (f"stream {names.RAW_STREAM} answers", stream_answers, True),
+        ]

@@ -1,0 +1,20 @@
+-- Files that Snowpipe finished with after %(since)s, up to and with %(until)s (with their UTC offset).
+-- Grain: one row a file and load.  COPY_HISTORY reaches back 14 days.
+select
+    FILE_NAME,
+    STATUS,
+    ROW_COUNT,
+    ERROR_COUNT,
+    FIRST_ERROR_MESSAGE,
+    FIRST_ERROR_LINE_NUMBER
+from
+    table(
+        INFORMATION_SCHEMA.COPY_HISTORY(
+            TABLE_NAME => 'TRUCK_TELEMETRY_RAW',
+            START_TIME => %(since)s::timestamp_ltz
+        )
+    )
+where
+    LAST_LOAD_TIME > %(since)s::timestamp_ltz
+    and LAST_LOAD_TIME <= %(until)s::timestamp_ltz
+order by LAST_LOAD_TIME;
