@@ -24,7 +24,6 @@ MAX_TEMPLATE_BYTES = 51_200
 
 # A stack that never came up can only be deleted; REVIEW_IN_PROGRESS is one whose first change set was never executed.
 NEVER_CAME_UP = frozenset({"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
-# What the stack was before, or has become: it can be updated.
 UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"})
 SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
@@ -79,7 +78,7 @@ class StackHook(CloudFormationHook):
         self.conn.execute_change_set(
             ChangeSetName=change_set["ChangeSetId"], StackName=change_set["StackId"], ClientRequestToken=token
         )
-        settled = self._settled(change_set["StackId"], deadline)
+        settled = self._wait(change_set["StackId"], _is_settled, deadline)
         if settled is None or settled["StackStatus"] not in SUCCEEDED:
             raise self._failure("deployment", stack_name, change_set["StackId"], settled, token)
         self.log.info("Stack %s: %s", stack_name, settled["StackStatus"])
@@ -92,7 +91,7 @@ class StackHook(CloudFormationHook):
             AirflowException: a resource could not be deleted (named with its reason), or ``timeout`` has passed.
         """
         deadline = time.monotonic() + timeout.total_seconds()
-        stack = self._settled(stack_name, deadline)
+        stack = self._wait(stack_name, _is_at_rest, deadline)
         if stack is None:
             return False
         self._delete(stack, deadline)
@@ -100,7 +99,7 @@ class StackHook(CloudFormationHook):
 
     def _updatable_stack(self, stack_name: str, deadline: float) -> dict[str, Any] | None:
         """The settled stack, or None where it is to be created."""
-        stack = self._settled(stack_name, deadline)
+        stack = self._wait(stack_name, _is_at_rest, deadline)
         if stack is None or stack["StackStatus"] in UPDATABLE:
             return stack
         if stack["StackStatus"] in NEVER_CAME_UP:
@@ -167,23 +166,17 @@ class StackHook(CloudFormationHook):
         # By id: a deleted stack is found by nothing else.
         stack_id, token = stack["StackId"], f"delete-{uuid.uuid4()}"
         self.conn.delete_stack(StackName=stack_id, ClientRequestToken=token)
-        left = self._settled(stack_id, deadline, ignore="REVIEW_IN_PROGRESS")
+        left = self._wait(stack_id, _is_gone_or_stuck, deadline)
         if left is not None:
             raise self._failure("deletion", stack["StackName"], stack_id, left, token)
 
-    def _settled(self, stack_name: str, deadline: float, ignore: str = "") -> dict[str, Any] | None:
-        """The stack once no operation is under way; None where there is none (any more)."""
-
-        def under_way(stack: dict[str, Any] | None) -> bool:
-            # REVIEW_IN_PROGRESS is a rest state in spite of its name: nothing happens until somebody acts.
-            return stack is not None and (
-                (stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS")
-                or stack["StackStatus"] == ignore
-            )
-
+    def _wait(
+        self, stack_name: str, done: Callable[[dict[str, Any] | None], bool], deadline: float
+    ) -> dict[str, Any] | None:
+        """The stack, or None where there is none (any more), once that is ``done``."""
         return self._poll(
             lambda: self._describe(stack_name),
-            lambda stack: not under_way(stack),
+            done,
             deadline,
             lambda stack: f"stack {stack_name} is still {stack and stack['StackStatus']}",
         )
@@ -222,7 +215,12 @@ class StackHook(CloudFormationHook):
     def _validation_errors(self, **of: str) -> list[str]:
         """What CloudFormation found before it touched any resource, such as a name that is taken (latest operation)."""
         pages = self.conn.get_paginator("describe_events").paginate(**of, Filters={"FailedEvents": True})
-        events = [event for page in pages for event in page["OperationEvents"]]
+        try:
+            events = [event for page in pages for event in page["OperationEvents"]]
+        except ClientError as error:
+            # Young API that a role may lack the permission for: the failure is then reported without its detail.
+            self.log.warning("No details of the failed validation: %s", error)
+            return []
         latest = max(events, key=itemgetter("Timestamp"))["OperationId"] if events else None
         return [
             f"{event['LogicalResourceId']} ({event['ResourceType']}): {event['ValidationStatusReason']}"
@@ -240,6 +238,19 @@ class StackHook(CloudFormationHook):
             time.sleep(min(pause * random.uniform(0.8, 1.2), left))  # noqa: S311 -- jitter
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
         return answer
+
+
+def _is_settled(stack: Mapping[str, Any] | None) -> bool:
+    return stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS")
+
+
+def _is_at_rest(stack: Mapping[str, Any] | None) -> bool:
+    # REVIEW_IN_PROGRESS, in spite of its name: nothing happens until somebody executes the change set.
+    return _is_settled(stack) or (stack is not None and stack["StackStatus"] == "REVIEW_IN_PROGRESS")
+
+
+def _is_gone_or_stuck(stack: Mapping[str, Any] | None) -> bool:
+    return stack is None or stack["StackStatus"] == "DELETE_FAILED"
 
 
 def _failed_resource(event: Mapping[str, Any]) -> str:
