@@ -1,0 +1,190 @@
+"""Packages a Lambda function as a zip: same sources, lock and target give the same bytes.
+
+    python -m lambdas.bundle --function truck_data --python 3.13 --platform aarch64-manylinux_2_28 --output build/
+
+Dependencies come as wheels for the named target, which need not be this machine; they are locked with hashes in
+requirements-lambdas.txt.  boto3 is not among them: AWS's runtime has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import platform as host
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import uv
+
+from include import names
+
+ROOT = Path(__file__).parents[1]
+REQUIREMENTS = ROOT / "requirements-lambdas.txt"
+
+# Package below lambdas/ -> name of the function on AWS.
+FUNCTIONS = {"kinesis_to_dynamodb": names.CLICK_FUNCTION, "truck_data": names.TRUCK_FUNCTION}
+
+# Our own code in every bundle, beside the function's package.
+SHARED = ("include/__init__.py", "include/contracts", "include/names.py", "lambdas/__init__.py", "lambdas/common")
+
+# A Lambda's upload through CloudFormation is limited to 50 MB; a small one starts faster.
+MAX_BYTES = 10_000_000
+
+INSTALL_TIMEOUT_SECONDS = 180
+
+# What an installer leaves beside the packages: no part of them, and different from one installation to the next.
+_INSTALLER_FILES = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json", ".lock"}
+
+# The earliest moment that a zip can hold.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+
+# e_machine of ELF (offset 18) and cputype of Mach-O (offset 4).
+_ELF_MACHINES = {62: "x86_64", 183: "aarch64"}
+_MACHO_MACHINES = {0x01000007: "x86_64", 0x0100000C: "aarch64"}
+
+
+class BundleError(Exception):
+    """The bundle can't be made or would not run on its target; the message says what to change."""
+
+
+def local_target() -> tuple[str, str]:
+    """(Python version, platform) of this interpreter, as ``bundle`` takes them."""
+    machine = "aarch64" if host.machine().lower() in ("arm64", "aarch64") else host.machine().lower()
+    if sys.platform == "darwin":
+        system = "apple-darwin"
+    elif host.libc_ver()[0] == "glibc":
+        system = "manylinux_2_28"  # Wheels for this glibc of 2018 run on every later one.
+    else:
+        system = "unknown-linux-musl"
+    return f"{sys.version_info.major}.{sys.version_info.minor}", f"{machine}-{system}"
+
+
+def bundle(function: str, *, python_version: str, platform: str, output_dir: Path) -> Path:
+    """Writes ``<function>-<first 16 hex digits of the zip's SHA-256>.zip`` into ``output_dir`` and returns its path.
+
+    Args:
+        function: a key of FUNCTIONS.
+        python_version: of the target's runtime, such as ``3.13``.
+        platform: of the target, one of uv's ``--python-platform`` such as ``aarch64-manylinux_2_28``.
+        output_dir: made if missing.
+
+    Raises:
+        BundleError: unknown function, dependencies not to be had for the target, a compiled module for another
+            target, or a bundle that is too large.
+    """
+    if function not in FUNCTIONS:
+        raise BundleError(f"unknown function {function!r}; there are {', '.join(FUNCTIONS)}")
+    with tempfile.TemporaryDirectory(prefix="bundle-") as directory:
+        content = Path(directory)
+        _install_dependencies(content, python_version, platform)
+        for path in (*SHARED, f"lambdas/{function}"):
+            _copy(ROOT / path, content / path)
+        check_compiled_modules(content, python_version, platform)
+        data = _zip(content)
+    if len(data) > MAX_BYTES:
+        raise BundleError(f"the bundle of {function} has {len(data):,} bytes, more than {MAX_BYTES:,}")
+    output_dir.mkdir(parents=True, exist_ok=True)
+    path = output_dir / f"{function}-{sha256(data).hexdigest()[:16]}.zip"
+    path.write_bytes(data)
+    return path
+
+
+def check_compiled_modules(content: Path, python_version: str, platform: str) -> None:
+    """Raises BundleError for a compiled module below ``content`` that ``python_version`` on ``platform`` can't load.
+
+    The installer picks wheels by their names; this looks at what was in them.
+    """
+    python_tag = "cpython-" + python_version.replace(".", "")
+    machine = platform.split("-", 1)[0]
+    for path in sorted([*content.rglob("*.so"), *content.rglob("*.pyd"), *content.rglob("*.dylib")]):
+        name = path.relative_to(content)
+        if "cpython-" in path.name and f".{python_tag}-" not in path.name:
+            raise BundleError(f"{name} is not for Python {python_version}")
+        if _machine(path) != machine:
+            raise BundleError(f"{name} is for {_machine(path)}, not for {platform}")
+
+
+def _machine(path: Path) -> str:
+    with path.open("rb") as file:
+        header = file.read(20)
+    if header[:4] == b"\x7fELF":
+        (code,) = struct.unpack_from("<H", header, 18)
+        return _ELF_MACHINES.get(code, f"ELF machine {code}")
+    if header[:4] == b"\xcf\xfa\xed\xfe":
+        (code,) = struct.unpack_from("<I", header, 4)
+        return _MACHO_MACHINES.get(code, f"Mach-O machine {code:#x}")
+    return "an unknown platform"
+
+
+def _install_dependencies(target: Path, python_version: str, platform: str) -> None:
+    command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--target", str(target), "--python", sys.executable]
+    command += ["--python-version", python_version, "--python-platform", platform, "--only-binary", ":all:"]
+    command += ["--require-hashes", "--no-deps", "--link-mode", "copy", "--no-config", "-r", str(REQUIREMENTS)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_SECONDS, check=False, cwd=ROOT
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BundleError(f"dependencies not installed within {INSTALL_TIMEOUT_SECONDS} s") from error
+    if done.returncode:
+        raise BundleError(f"dependencies for Python {python_version} on {platform}: {done.stderr.strip()}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _zip(content: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in _files(content):
+            entry = zipfile.ZipInfo(path.relative_to(content).as_posix(), _TIMESTAMP)
+            entry.create_system = 3  # Unix, wherever this runs: the modes below are read only then.
+            entry.external_attr = 0o100644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes(), compresslevel=9)
+    return buffer.getvalue()
+
+
+def _files(content: Path) -> Iterator[Path]:
+    """What belongs into the zip, in the order of names."""
+    for path in sorted(content.rglob("*"), key=lambda path: path.relative_to(content).as_posix()):
+        launcher = path.is_relative_to(content / "bin")
+        if path.is_file() and not launcher and path.name not in _INSTALLER_FILES and path.suffix != ".pyc":
+            yield path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    python_version, platform = local_target()
+    parser = argparse.ArgumentParser(prog="python -m lambdas.bundle", description=__doc__.splitlines()[0])
+    parser.add_argument("--function", choices=sorted(FUNCTIONS), required=True, help="which function to package")
+    parser.add_argument("--python", default=python_version, help="Python of the target (default: %(default)s)")
+    parser.add_argument(
+        "--platform", default=platform, help="target as uv's --python-platform names it (default: %(default)s)"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the zip")
+    options = parser.parse_args(arguments)
+    try:
+        path = bundle(
+            options.function, python_version=options.python, platform=options.platform, output_dir=options.output
+        )
+    except BundleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
