@@ -1,0 +1,203 @@
+"""Reads one Kinesis shard from a position to its end, through Kinesis' public API.
+
+Shared by the stand-ins that consume streams.  A reader is used by one thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+# GetRecords returns at most 10,000 records or 10 MB.
+READ_LIMIT = 10_000
+# Kinesis drops an iterator after five minutes.
+ITERATOR_LIFETIME = 240.0
+# How far before the last record read a reader looks again once records expire (see ShardReader._iterator_request).
+OVERLAP = timedelta(seconds=1)
+
+
+class ShardGoneError(RuntimeError):
+    """The shard, or its whole stream, does not exist (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecord:
+    """One record as GetRecords returns it."""
+
+    sequence_number: str
+    partition_key: str
+    data: bytes
+    arrival: datetime  # ApproximateArrivalTimestamp, aware
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One shard of a stream and the shards it was split or merged from."""
+
+    shard_id: str
+    parents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What tells a stream from a later one of the same name, and how long it keeps its records."""
+
+    arn: str
+    created: float  # seconds since the epoch
+    retention: float  # seconds
+
+
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where reading a shard starts: after a record, at a time, or (neither set) at the oldest record kept."""
+
+    after_sequence_number: str | None = None
+    at_timestamp: float | None = None  # seconds since the epoch
+
+    def iterator_request(self) -> dict[str, Any]:
+        """The arguments of GetShardIterator that stand for this position."""
+        if self.after_sequence_number is not None:
+            return {
+                "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
+                "StartingSequenceNumber": self.after_sequence_number,
+            }
+        if self.at_timestamp is not None:
+            return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(self.at_timestamp, UTC)}
+        return {"ShardIteratorType": "TRIM_HORIZON"}
+
+
+def describe_stream(kinesis: Any, stream_arn: str) -> Stream:
+    """The stream behind ``stream_arn``.
+
+    Raises:
+        ShardGoneError: there is no such stream.
+    """
+    try:
+        summary = kinesis.describe_stream_summary(StreamARN=stream_arn)["StreamDescriptionSummary"]
+    except kinesis.exceptions.ResourceNotFoundException as error:
+        raise ShardGoneError(f"no stream {stream_arn}") from error
+    return Stream(stream_arn, summary["StreamCreationTimestamp"].timestamp(), summary["RetentionPeriodHours"] * 3600.0)
+
+
+def list_shards(kinesis: Any, stream_arn: str) -> list[Shard]:
+    """All shards of the stream, open and closed.
+
+    Raises:
+        ShardGoneError: there is no such stream.
+    """
+    shards: list[Shard] = []
+    request: dict[str, Any] = {"StreamARN": stream_arn}
+    while True:
+        try:
+            page = kinesis.list_shards(**request)
+        except kinesis.exceptions.ResourceNotFoundException as error:
+            raise ShardGoneError(f"no stream {stream_arn}") from error
+        for shard in page["Shards"]:
+            parents = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
+            shards.append(Shard(shard["ShardId"], tuple(parent for parent in parents if parent)))
+        if "NextToken" not in page:
+            return shards
+        request = {"NextToken": page["NextToken"]}
+
+
+class ShardReader:
+    """Reads forward from a position; every record once, in order, as long as the reader lives.
+
+    Attributes:
+        finished: the shard is closed and everything in it was read.
+        millis_behind: how far the last read was from the shard's tip, in milliseconds; None before the first read.
+        read_at: when the last read began, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        kinesis: Any,
+        stream: Stream,
+        shard_id: str,
+        position: Position,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.finished = False
+        self.millis_behind: int | None = None
+        self.read_at = 0.0
+        self._kinesis = kinesis
+        self._stream = stream
+        self._shard_id = shard_id
+        self._position = position
+        self._clock = clock
+        self._last_arrival: datetime | None = None
+        self._iterator: str | None = None
+        self._iterator_expires = 0.0
+
+    def read(self) -> list[StreamRecord]:
+        """The next records, at most 10,000 or 10 MB; empty at the tip.
+
+        Raises:
+            ShardGoneError: the shard does not exist any more.
+            ClientError, BotoCoreError: Kinesis refused or could not be reached; the next call continues where this
+                one began.
+        """
+        self.read_at = self._clock()
+        if self._iterator is None or self.read_at >= self._iterator_expires:
+            self._iterator = self._new_iterator()
+        iterator, self._iterator = self._iterator, None
+        try:
+            answer = self._kinesis.get_records(StreamARN=self._stream.arn, ShardIterator=iterator, Limit=READ_LIMIT)
+        except self._kinesis.exceptions.ResourceNotFoundException as error:
+            raise ShardGoneError(f"no shard {self._shard_id} in {self._stream.arn}") from error
+        except self._kinesis.exceptions.ExpiredIteratorException:
+            return []
+        records = self._after_position(answer["Records"])
+        if records:
+            self._position = Position(after_sequence_number=records[-1].sequence_number)
+            self._last_arrival = records[-1].arrival
+        self.millis_behind = answer.get("MillisBehindLatest", 0)
+        self.finished = answer.get("NextShardIterator") is None
+        if not self._records_expire():
+            self._iterator = answer.get("NextShardIterator")
+            self._iterator_expires = self.read_at + ITERATOR_LIFETIME
+        return records
+
+    def _after_position(self, answered: list[dict[str, Any]]) -> list[StreamRecord]:
+        last = self._position.after_sequence_number
+        return [
+            StreamRecord(r["SequenceNumber"], r["PartitionKey"], r["Data"], r["ApproximateArrivalTimestamp"])
+            for r in answered
+            if last is None or int(r["SequenceNumber"]) > int(last)
+        ]
+
+    def _new_iterator(self) -> str:
+        try:
+            answer = self._kinesis.get_shard_iterator(
+                StreamARN=self._stream.arn, ShardId=self._shard_id, **self._iterator_request()
+            )
+        except self._kinesis.exceptions.ResourceNotFoundException as error:
+            raise ShardGoneError(f"no shard {self._shard_id} in {self._stream.arn}") from error
+        except ClientError as error:
+            # A position that the shard does not know (any more), for instance one before its oldest record.
+            if (
+                error.response["Error"]["Code"] != "InvalidArgumentException"
+                or not self._position.after_sequence_number
+            ):
+                raise
+            answer = self._kinesis.get_shard_iterator(
+                StreamARN=self._stream.arn, ShardId=self._shard_id, ShardIteratorType="TRIM_HORIZON"
+            )
+        self._iterator_expires = self._clock() + ITERATOR_LIFETIME
+        return answer["ShardIterator"]
+
+    def _iterator_request(self) -> dict[str, Any]:
+        if self._records_expire() and self._last_arrival:
+            # MiniStack's iterators count records from the shard's oldest, so each record that expires makes them skip
+            # one.  Where records expire, each read starts a little before the last record and drops what is known.
+            return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self._last_arrival - OVERLAP}
+        return self._position.iterator_request()
+
+    def _records_expire(self) -> bool:
+        return self._clock() - self._stream.created >= self._stream.retention
