@@ -1,0 +1,59 @@
+"""The statements of ``sql/``, rendered the same way wherever they run.
+
+Jinja is used for two things only: lists of the telemetry attributes, which come from the contracts so that they can't
+drift, and the few parameters of a deployment (``{{ params.telemetry_bucket }}``).  Values are bound, never rendered.
+:data:`CONTEXT` is what a template sees: :func:`render` uses it, DAGs take it as ``user_defined_macros`` (with
+:data:`SQL_DIRECTORY` as ``template_searchpath``), and sqlfluff through ``sql/lint/context``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+
+import jinja2
+
+from include.contracts import METRICS
+
+SQL_DIRECTORY = Path(__file__).resolve().parent.parent / "sql"
+
+#: The 21 telemetry attributes, in the order of the tables' columns.
+ATTRIBUTES: tuple[str, ...] = tuple(metric.name.upper() for metric in METRICS)
+
+
+def attributes(alias: str = "") -> str:
+    """The attributes as a select list, each of table ``alias`` where one is given: ``r.gps_latitude, …``."""
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(f"{prefix}{name}" for name in ATTRIBUTES)
+
+
+def attribute_assignments(alias: str) -> str:
+    """The attributes as the SET list of an UPDATE from table ``alias``: ``gps_latitude = c.gps_latitude, …``."""
+    return ", ".join(f"{name} = {alias}.{name}" for name in ATTRIBUTES)
+
+
+#: Everything a template may use besides ``params``.
+CONTEXT = MappingProxyType(
+    {
+        "metrics": METRICS,
+        "attributes": attributes,
+        "attribute_assignments": attribute_assignments,
+    }
+)
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(SQL_DIRECTORY),
+    undefined=jinja2.StrictUndefined,
+    autoescape=False,  # noqa: S701  SQL, not HTML, and no value is ever rendered into it.
+    keep_trailing_newline=True,
+)
+
+
+def render(path: str, **params: str) -> str:
+    """The text of ``sql/<path>`` as the warehouse gets it.
+
+    Raises:
+        jinja2.TemplateNotFound: there is no such file.
+        jinja2.UndefinedError: the text uses a parameter that was not given.
+    """
+    return _TEMPLATES.get_template(path).render(CONTEXT, params=params)

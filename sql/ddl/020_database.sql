@@ -1,0 +1,6 @@
+-- Re-runnable: everything below lives in here, nothing is ever replaced.
+create database if not exists ECOMMERCE_DATA
+comment = 'What customers click and how trucks deliver it';
+
+create schema if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY
+comment = 'Telemetry of the delivery trucks, from landing to history';

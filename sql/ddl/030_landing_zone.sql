@@ -1,0 +1,22 @@
+-- The landing zone in S3, as TruckDataProcessor writes it: gzipped, one JSON object a line.
+-- Re-runnable: an existing integration keeps its external id, which the role in AWS trusts; a
+-- replaced one gets another and is locked out until the stack is deployed again.  A changed bucket
+-- or role is therefore an ALTER by hand.
+create file format if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON
+    type = json
+    compression = gzip
+    comment = 'Newline-delimited JSON, gzipped';
+
+create storage integration if not exists TRUCK_TELEMETRY_INTEGRATION
+type = external_stage
+storage_provider = 'S3'
+storage_aws_role_arn = '{{ params.storage_role_arn }}'
+enabled = true
+storage_allowed_locations = ('s3://{{ params.telemetry_bucket }}/telemetry-data/')
+comment = 'Reads the landing zone of truck telemetry and nothing else';
+
+create stage if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE
+    url = 's3://{{ params.telemetry_bucket }}/telemetry-data/'
+    storage_integration = TRUCK_TELEMETRY_INTEGRATION
+    file_format = (format_name = 'ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON')
+    comment = 'Landing zone of truck telemetry';

@@ -1,0 +1,47 @@
+-- Every reading as it landed: append-only, never purged (erasure of one truck excepted).
+-- Grain: one row a line of a landing file.  Landing is at-least-once, so an envelope (STREAM_NAME,
+-- SHARD_ID, SEQUENCE_NUMBER) can be here more than once; whatever counts or merges goes by distinct
+-- envelopes.  All times are UTC.
+-- Clustered by event day: a merge reads each truck's span of event time, which is mostly today.
+create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
+    TRUCK_ID string not null comment 'Which truck',
+    EVENT_TIME timestamp_ntz not null comment 'When the truck measured (UTC)',
+    GPS_LATITUDE float comment '°',
+    GPS_LONGITUDE float comment '°',
+    GPS_ALTITUDE float comment 'm',
+    GPS_SPEED float comment 'mph',
+    VEHICLE_SPEED float comment 'mph',
+    ENGINE_RPM float comment 'rpm',
+    FUEL_LEVEL float comment '%',
+    ENGINE_TEMPERATURE float comment '°C',
+    OIL_PRESSURE float comment 'psi',
+    BATTERY_VOLTAGE float comment 'V',
+    ODOMETER_READING float comment 'mi',
+    FUEL_CONSUMPTION float comment 'gal/h',
+    BRAKE_STATUS string comment 'characters: Good, Needs Inspection',
+    TIRE_PRESSURE_FRONT_LEFT float comment 'psi',
+    TIRE_PRESSURE_FRONT_RIGHT float comment 'psi',
+    TIRE_PRESSURE_REAR_LEFT float comment 'psi',
+    TIRE_PRESSURE_REAR_RIGHT float comment 'psi',
+    TRANSMISSION_STATUS string comment 'characters: Operational, Needs Maintenance',
+    ENVIRONMENT_TEMPERATURE float comment '°C',
+    ENVIRONMENT_HUMIDITY float comment '%',
+    ENVIRONMENT_PRESSURE float comment 'hPa',
+    STREAM_NAME string not null comment 'Envelope: Kinesis stream',
+    SHARD_ID string not null comment 'Envelope: shard of the stream',
+    SEQUENCE_NUMBER string not null comment 'Envelope: decimal text, up to 56 digits',
+    ARRIVAL_TIME timestamp_ntz not null comment 'When Kinesis accepted the record (UTC)',
+    PARTITION_KEY string comment 'Key that chose the shard',
+    FILE_NAME string not null comment 'Landing object, its path in the bucket',
+    FILE_ROW_NUMBER integer not null comment 'Line of the landing object',
+    LOAD_TIMESTAMP timestamp_ntz not null comment 'When Snowpipe began to read the object (UTC)'
+)
+cluster by (to_date(EVENT_TIME))
+comment = 'Truck telemetry as it landed, append-only';
+
+-- What arrived since the last merge.  Never replaced: a new stream starts at the table's tip and
+-- forgets what was not merged (then: sql/ops/rebuild_history.sql).
+create stream if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM
+on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+append_only = true
+comment = 'Readings that the history does not hold yet';

@@ -1,0 +1,28 @@
+-- Two roles, each with what its work needs.  Grant them to the users of Airflow and the dashboard.
+-- The provisioning user (SYSADMIN, with CREATE INTEGRATION and CREATE ROLE) owns the objects.
+create role if not exists TRUCK_TELEMETRY_TRANSFORMER
+comment = 'Airflow: watches the pipe, merges the history, checks it';
+create role if not exists TRUCK_TELEMETRY_READER
+comment = 'Dashboard: reads, and nothing else';
+
+grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_TRANSFORMER;
+grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_TRANSFORMER;
+grant usage on schema ECOMMERCE_DATA.TRUCK_TELEMETRY to role TRUCK_TELEMETRY_TRANSFORMER;
+grant select on all tables in schema ECOMMERCE_DATA.TRUCK_TELEMETRY
+to role TRUCK_TELEMETRY_TRANSFORMER;
+grant select on stream ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM
+to role TRUCK_TELEMETRY_TRANSFORMER;
+grant insert, update, delete, truncate
+on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA
+to role TRUCK_TELEMETRY_TRANSFORMER;
+grant insert on table ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS
+to role TRUCK_TELEMETRY_TRANSFORMER;
+grant insert on table ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
+to role TRUCK_TELEMETRY_TRANSFORMER;
+grant monitor, operate on pipe ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
+to role TRUCK_TELEMETRY_TRANSFORMER;
+
+grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_READER;
+grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_READER;
+grant usage on schema ECOMMERCE_DATA.TRUCK_TELEMETRY to role TRUCK_TELEMETRY_READER;
+grant select on all tables in schema ECOMMERCE_DATA.TRUCK_TELEMETRY to role TRUCK_TELEMETRY_READER;

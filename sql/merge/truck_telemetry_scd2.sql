@@ -1,0 +1,232 @@
+-- Keeps TRUCK_TELEMETRY_DATA equal to its definition over TRUCK_TELEMETRY_RAW (SCD Type 2).
+--
+-- Grain         one row a version: a maximal run, in event time, of readings with the same 21
+--               attributes (NULL equals NULL).  It ends where the next one starts.
+-- Key           TRUCK_ID, EFFECTIVE_START_DATE.  The source has one row a target row: Snowflake
+--               refuses more (error 100090).
+-- Driver        the stream's new rows.  They say only where to look: everything is derived from RAW.
+-- Late data     per truck, the runs from its earliest new reading to the next stored version are
+--               derived again: a version can be split, corrected, moved or vanish (the DELETE).
+-- Duplicates    of the readings for one instant the one that arrived last counts: highest arrival
+--               time, then highest sequence number; never load order, which a redelivery changes.
+-- Idempotence   a function of RAW: the same rows again change nothing.  Rows of RAW that Snowpipe
+--               commits after the stream's snapshot may be merged now and again later: harmless.
+-- Cost          reads the current versions and the recent past of the trucks that reported, and
+--               their spans of RAW, once.  Windows run over narrow rows; attributes join back last.
+merge into TRUCK_TELEMETRY_DATA as TARGET
+using (
+    with ARRIVED as (
+        select
+            TRUCK_ID,
+            min(EVENT_TIME) as FIRST_TIME,
+            max(EVENT_TIME) as LAST_TIME
+        from TRUCK_TELEMETRY_STREAM
+        group by TRUCK_ID
+    ),
+
+    -- The stored versions that can matter: from the one just before the first new reading on.  Two
+    -- branches, as `is current or ends later` in one condition would prune nothing.  STATE stands
+    -- for the attributes: 64 bits, and only neighbours in time are ever compared.
+    STORED as (
+        select
+            VERSIONS.TRUCK_ID,
+            VERSIONS.EFFECTIVE_START_DATE as EVENT_TIME,
+            VERSIONS.EFFECTIVE_END_DATE as END_TIME,
+            VERSIONS.LOAD_TIMESTAMP,
+            hash({{ attributes("VERSIONS") }}) as STATE
+        from TRUCK_TELEMETRY_DATA as VERSIONS
+        inner join ARRIVED on VERSIONS.TRUCK_ID = ARRIVED.TRUCK_ID
+        where VERSIONS.IS_CURRENT
+        union all
+        select
+            VERSIONS.TRUCK_ID,
+            VERSIONS.EFFECTIVE_START_DATE as EVENT_TIME,
+            VERSIONS.EFFECTIVE_END_DATE as END_TIME,
+            VERSIONS.LOAD_TIMESTAMP,
+            hash({{ attributes("VERSIONS") }}) as STATE
+        from TRUCK_TELEMETRY_DATA as VERSIONS
+        inner join ARRIVED
+            on
+                VERSIONS.TRUCK_ID = ARRIVED.TRUCK_ID
+                and VERSIONS.EFFECTIVE_END_DATE >= ARRIVED.FIRST_TIME
+        where
+            not VERSIONS.IS_CURRENT
+            and VERSIONS.EFFECTIVE_END_DATE >= (select min(EARLIEST.FIRST_TIME) from ARRIVED as EARLIEST)
+    ),
+
+    -- What is derived again: from the first new reading up to the next version after the last one.
+    SPANS as (
+        select
+            ARRIVED.TRUCK_ID,
+            ARRIVED.FIRST_TIME,
+            coalesce(min(STORED.EVENT_TIME), '9999-12-31'::timestamp_ntz) as UNTIL_TIME
+        from ARRIVED
+        left join STORED
+            on ARRIVED.TRUCK_ID = STORED.TRUCK_ID and ARRIVED.LAST_TIME < STORED.EVENT_TIME
+        group by ARRIVED.TRUCK_ID, ARRIVED.FIRST_TIME
+    ),
+
+    LANDED as (
+        select
+            RAW.*,
+            hash(RAW.FILE_NAME, RAW.FILE_ROW_NUMBER, RAW.LOAD_TIMESTAMP) as RAW_ROW,
+            hash({{ attributes("RAW") }}) as STATE
+        from TRUCK_TELEMETRY_RAW as RAW
+        inner join SPANS
+            on
+                RAW.TRUCK_ID = SPANS.TRUCK_ID
+                and RAW.EVENT_TIME >= SPANS.FIRST_TIME
+                and RAW.EVENT_TIME < SPANS.UNTIL_TIME
+        where RAW.EVENT_TIME >= (select min(EARLIEST.FIRST_TIME) from ARRIVED as EARLIEST)
+    ),
+
+    -- One an instant.  Sequence numbers are whole numbers too long for a NUMBER, written without
+    -- zeros in front: the longer one is higher.  Landings of the same envelope: the first counts.
+    READINGS as (
+        select
+            TRUCK_ID,
+            EVENT_TIME,
+            LOAD_TIMESTAMP,
+            STATE,
+            RAW_ROW
+        from LANDED
+        qualify row_number() over (
+            partition by TRUCK_ID, EVENT_TIME
+            order by
+                ARRIVAL_TIME desc,
+                length(SEQUENCE_NUMBER) desc,
+                SEQUENCE_NUMBER desc,
+                SHARD_ID desc,
+                LOAD_TIMESTAMP asc,
+                FILE_NAME asc,
+                FILE_ROW_NUMBER asc
+        ) = 1
+    ),
+
+    -- The readings of the span, between the stored versions just before and just after it, which
+    -- stand for all the readings out there.
+    POINTS as (
+        select
+            READINGS.TRUCK_ID,
+            READINGS.EVENT_TIME,
+            READINGS.LOAD_TIMESTAMP,
+            READINGS.STATE,
+            READINGS.RAW_ROW,
+            STORED.EVENT_TIME is not null as IS_STORED,
+            STORED.END_TIME as STORED_END_TIME,
+            coalesce(
+                STORED.STATE = READINGS.STATE and STORED.LOAD_TIMESTAMP = READINGS.LOAD_TIMESTAMP,
+                false
+            ) as IS_SAME
+        from READINGS
+        left join STORED
+            on READINGS.TRUCK_ID = STORED.TRUCK_ID and READINGS.EVENT_TIME = STORED.EVENT_TIME
+        union all
+        select
+            STORED.TRUCK_ID,
+            STORED.EVENT_TIME,
+            STORED.LOAD_TIMESTAMP,
+            STORED.STATE,
+            null as RAW_ROW,
+            true as IS_STORED,
+            STORED.END_TIME as STORED_END_TIME,
+            true as IS_SAME
+        from STORED
+        inner join SPANS
+            on
+                STORED.TRUCK_ID = SPANS.TRUCK_ID
+                and (STORED.EVENT_TIME < SPANS.FIRST_TIME or STORED.EVENT_TIME = SPANS.UNTIL_TIME)
+    ),
+
+    EDGES as (
+        select
+            *,
+            STATE is distinct from
+            lag(STATE) over (partition by TRUCK_ID order by EVENT_TIME) as OPENS_VERSION,
+            -- Where the last point's version ends: NULL, or where the version after the span did.
+            last_value(STORED_END_TIME) over (
+                partition by TRUCK_ID
+                order by EVENT_TIME
+                rows between unbounded preceding and unbounded following
+            ) as LAST_END_TIME
+        from POINTS
+    ),
+
+    DERIVED as (
+        select
+            *,
+            coalesce(
+                lead(EVENT_TIME) over (partition by TRUCK_ID order by EVENT_TIME), LAST_END_TIME
+            ) as END_TIME
+        from EDGES
+        where OPENS_VERSION
+    ),
+
+    CHANGES as (
+        select
+            TRUCK_ID,
+            EVENT_TIME,
+            LOAD_TIMESTAMP,
+            END_TIME,
+            RAW_ROW,
+            iff(IS_SAME, 'END', 'WRITE') as KIND
+        from DERIVED
+        where not IS_SAME or END_TIME is distinct from STORED_END_TIME
+        union all
+        select
+            TRUCK_ID,
+            EVENT_TIME,
+            LOAD_TIMESTAMP,
+            null as END_TIME,
+            null as RAW_ROW,
+            'DELETE' as KIND
+        from EDGES
+        where IS_STORED and not OPENS_VERSION
+    )
+
+    select
+        CHANGES.TRUCK_ID,
+        CHANGES.LOAD_TIMESTAMP,
+        CHANGES.EVENT_TIME as EFFECTIVE_START_DATE,
+        CHANGES.END_TIME as EFFECTIVE_END_DATE,
+        CHANGES.END_TIME is null as IS_CURRENT,
+        CHANGES.KIND,
+        {{ attributes("LANDED") }}
+    from CHANGES
+    left join LANDED
+        on
+            CHANGES.TRUCK_ID = LANDED.TRUCK_ID
+            and CHANGES.EVENT_TIME = LANDED.EVENT_TIME
+            and CHANGES.RAW_ROW = LANDED.RAW_ROW
+            and CHANGES.KIND = 'WRITE'
+) as CHANGE
+    on
+        TARGET.TRUCK_ID = CHANGE.TRUCK_ID
+        and TARGET.EFFECTIVE_START_DATE = CHANGE.EFFECTIVE_START_DATE
+when matched and CHANGE.KIND = 'DELETE' then delete
+when matched and CHANGE.KIND = 'END' then
+    update set
+        EFFECTIVE_END_DATE = CHANGE.EFFECTIVE_END_DATE,
+        IS_CURRENT = CHANGE.IS_CURRENT
+when matched then
+    update set
+        LOAD_TIMESTAMP = CHANGE.LOAD_TIMESTAMP,
+        EFFECTIVE_END_DATE = CHANGE.EFFECTIVE_END_DATE,
+        IS_CURRENT = CHANGE.IS_CURRENT,
+        {{ attribute_assignments("CHANGE") }}
+when not matched and CHANGE.KIND = 'WRITE' then insert (
+    TRUCK_ID,
+    LOAD_TIMESTAMP,
+    EFFECTIVE_START_DATE,
+    EFFECTIVE_END_DATE,
+    IS_CURRENT,
+    {{ attributes() }}
+)
+values (
+    CHANGE.TRUCK_ID,
+    CHANGE.LOAD_TIMESTAMP,
+    CHANGE.EFFECTIVE_START_DATE,
+    CHANGE.EFFECTIVE_END_DATE,
+    CHANGE.IS_CURRENT,
+    {{ attributes("CHANGE") }}
+);
