@@ -1,0 +1,174 @@
+"""What every DAG is: nothing here runs a task."""
+
+from __future__ import annotations
+
+import ast
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+
+pytestmark = pytest.mark.unit
+
+DAGS = Path(__file__).parents[3] / "dags"
+
+# Dag id -> (what starts it, its own tags, its tasks).
+EXPECTED = {
+    "provision_resources": (
+        "Never, external triggers only",
+        {"setup"},
+        {
+            "publish_bundles",
+            "read_snowflake",
+            "deploy_stack",
+            "create_integration",
+            "trust_snowflake",
+            "create_pipe",
+            "notify_snowpipe",
+            "store_outputs",
+            "verify",
+        },
+    ),
+    "generate_traffic": ("Never, external triggers only", {"traffic"}, {"generate"}),
+    "monitor_snowpipe": ("*/5 * * * *", {"truck-telemetry", "monitoring"}, {"check_pipe"}),
+    "scd2_merge": ("Asset or 0 * * * *", {"truck-telemetry", "history"}, {"merge"}),
+    "data_quality": ("Asset", {"truck-telemetry", "quality"}, {"check_quality"}),
+    "teardown_resources": (
+        "Never, external triggers only",
+        {"setup"},
+        {"confirm", "delete_stack", "drop_snowflake"},
+    ),
+}
+
+
+class NetworkUsed(BaseException):
+    """Not an Exception: no import may catch it."""
+
+
+@pytest.fixture(scope="module")
+def dagbag() -> DagBag:
+    def refuse(*_: object) -> None:
+        raise NetworkUsed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        return DagBag(DAGS, collect_dags=True, bundle_path=DAGS)
+
+
+@pytest.fixture(params=sorted(EXPECTED))
+def dag(dagbag: DagBag, request: pytest.FixtureRequest) -> DAG:
+    return dagbag.dags[request.param]
+
+
+def test_all_dags_parse_without_network_and_are_the_expected_ones(dagbag: DagBag) -> None:
+    assert dagbag.import_errors == {}
+    assert set(dagbag.dags) == set(EXPECTED) == {path.stem for path in DAGS.glob("*.py")}
+
+
+def test_parsing_is_quick_once_the_providers_are_imported(dagbag: DagBag) -> None:
+    again = DagBag(DAGS, collect_dags=True, bundle_path=DAGS)
+    durations = {stat.file: stat.duration for stat in again.dagbag_stats}
+    print({file: f"{duration.total_seconds():.3f} s" for file, duration in durations.items()})
+    assert len(durations) == len(EXPECTED)
+    assert max(durations.values()) < timedelta(seconds=1)
+
+
+def test_file_name_schedule_tags_and_tasks(dag: DAG) -> None:
+    schedule, tags, tasks = EXPECTED[dag.dag_id]
+    assert Path(dag.fileloc).stem == dag.dag_id
+    assert _schedule(dag) == schedule
+    assert dag.tags == {"clicks-to-deliveries", *tags}
+    assert set(dag.task_ids) == tasks
+
+
+def test_runs_are_bounded_and_never_overlap(dag: DAG) -> None:
+    assert dag.catchup is False
+    assert dag.max_active_runs == 1
+    assert timedelta(0) < dag.dagrun_timeout <= timedelta(hours=2)
+    for task in dag.tasks:
+        assert timedelta(0) < task.execution_timeout <= dag.dagrun_timeout
+
+
+def test_every_task_has_an_owner_and_retries_with_backoff(dag: DAG) -> None:
+    for task in dag.tasks:
+        assert task.owner == "data-platform"
+        assert task.retries == (0 if task.task_id == "confirm" else 2)
+        assert (task.retry_delay, task.retry_exponential_backoff) == (timedelta(seconds=10), 2)
+        assert task.max_retry_delay == timedelta(minutes=5)
+
+
+def test_a_failed_task_and_a_run_past_its_time_alert_with_a_runbook_that_exists(dag: DAG) -> None:
+    runbook = f"docs/runbooks/{dag.dag_id}.md"
+    assert (DAGS.parent / runbook).is_file()
+    for task in dag.tasks:
+        assert [type(callback).__name__ for callback in task.on_failure_callback] == ["FailureAlert"]
+        assert runbook in task.on_failure_callback[0].message
+    (callback,) = dag.on_failure_callback if isinstance(dag.on_failure_callback, list) else [dag.on_failure_callback]
+    assert type(callback).__name__ == "RunTimeoutAlert"
+    assert runbook in callback.message
+
+
+def test_the_page_tells_the_person_on_call_what_they_need(dag: DAG) -> None:
+    for question in ("**From**", "**to**", "Safe to run again?", "When it fails", "To be ignored?"):
+        assert question in dag.doc_md
+
+
+def test_the_merge_is_the_only_writer_and_tells_of_the_history(dagbag: DagBag) -> None:
+    (merge,) = dagbag.dags["scd2_merge"].tasks
+    assert merge.pool == "history_writer"
+    assert [asset.name for asset in merge.outlets] == ["truck_telemetry_data"]
+    assert [asset.name for asset in dagbag.dags["data_quality"].timetable.asset_condition.objects] == [
+        "truck_telemetry_data"
+    ]
+    (pending,) = dagbag.dags["scd2_merge"].timetable.asset_condition.objects
+    (watcher,) = pending.watchers
+    classpath, arguments = watcher.trigger.serialize()
+    assert classpath == "clicks_to_deliveries.triggers.stream_has_data.StreamHasDataTrigger"
+    assert arguments["min_interval_seconds"] == 60
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
+def test_no_hook_variable_or_file_is_touched_at_module_level(path: Path) -> None:
+    names = {"get_conn", "get_connection", "get", "open", "read_text", "glob"}
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for statement in ast.parse(path.read_text()).body
+        for node in _outside_functions(statement)
+        if isinstance(node, ast.Call)
+    }
+    assert not called & names
+    assert not any(name.endswith("Hook") for name in called)
+
+
+def test_nothing_imports_from_dags() -> None:
+    modules = [path for folder in ("include", "plugins", "lambdas", "dashboard") for path in _python(folder)]
+    assert len(modules) > 20
+    offenders = [path for path in modules if "from dags" in path.read_text() or "import dags" in path.read_text()]
+    assert offenders == []
+
+
+def _python(folder: str) -> list[Path]:
+    return list((DAGS.parent / folder).rglob("*.py"))
+
+
+def _outside_functions(statement: ast.stmt) -> list[ast.AST]:
+    if isinstance(statement, ast.FunctionDef):
+        return []
+    nodes: list[ast.AST] = [statement]
+    for child in ast.iter_child_nodes(statement):
+        nodes += _outside_functions(child)
+    return nodes
+
+
+def _schedule(dag: DAG) -> str:
+    """A schedule in words, from the timetable itself."""
+    timetable = dag.timetable
+    kind = type(timetable).__name__
+    if kind == "AssetOrTimeSchedule":
+        return f"Asset or {timetable.timetable.expression}"
+    if kind == "AssetTriggeredTimetable":
+        return "Asset"
+    return "Never, external triggers only" if kind == "NullTimetable" else timetable.expression

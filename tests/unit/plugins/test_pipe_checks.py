@@ -1,0 +1,103 @@
+"""What CheckPipeOperator makes of a pipe's status and of its load history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from clicks_to_deliveries.operators.check_pipe import CheckPipeOperator, _problems_of_loads, _problems_of_pipe
+from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger, is_settled
+
+from include import assets
+
+pytestmark = pytest.mark.unit
+
+NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
+LIMIT = timedelta(minutes=10)
+
+
+def _load(name: str, errors: int = 0, **more: Any) -> dict[str, Any]:
+    status = "Load failed" if errors else "Loaded"
+    first = {"FIRST_ERROR_MESSAGE": "Error parsing JSON" if errors else None, "FIRST_ERROR_LINE_NUMBER": errors or None}
+    return {"FILE_NAME": name, "STATUS": status, "ROW_COUNT": 5, "ERROR_COUNT": errors, **first, **more}
+
+
+def _state_store(state: dict[str, Any]) -> dict[Any, Any]:
+    class Store:
+        def get(self, key: str) -> Any:
+            return state.get(key)
+
+    return {assets.RAW: Store()}
+
+
+def test_a_running_pipe_with_nothing_pending_is_fine() -> None:
+    assert _problems_of_pipe({"executionState": "RUNNING", "pendingFileCount": 0}, NOW, LIMIT) == []
+
+
+def test_a_file_pending_for_less_than_the_limit_is_fine() -> None:
+    status = {"executionState": "RUNNING", "pendingFileCount": 3, "oldestFileTimestamp": "2026-11-22T13:55:00.000Z"}
+    assert _problems_of_pipe(status, NOW, LIMIT) == []
+
+
+def test_a_file_pending_for_longer_is_a_problem_with_its_age() -> None:
+    status = {"executionState": "RUNNING", "pendingFileCount": 3, "oldestFileTimestamp": "2026-11-22T13:40:00.000Z"}
+    assert _problems_of_pipe(status, NOW, LIMIT) == ["3 files pending, the oldest for 1200 s"]
+
+
+def test_a_stopped_pipe_is_a_problem_with_its_error() -> None:
+    status = {"executionState": "STOPPED_MISSING_TABLE", "error": "Table 'X' does not exist"}
+    (problem,) = _problems_of_pipe(status, NOW, LIMIT)
+    assert "STOPPED_MISSING_TABLE: Table 'X' does not exist" in problem
+
+
+@pytest.mark.parametrize(
+    ("status", "settled"),
+    [
+        ({"executionState": "RUNNING", "pendingFileCount": 0}, True),
+        ({"executionState": "RUNNING", "pendingFileCount": 1}, False),
+        ({"executionState": "PAUSED", "pendingFileCount": 1}, True),
+    ],
+)
+def test_waiting_ends_when_it_would_change_nothing(status: dict[str, Any], settled: bool) -> None:
+    assert is_settled(status) is settled
+
+
+def test_load_errors_name_file_line_and_first_error() -> None:
+    (problem,) = _problems_of_loads([_load("good.json.gz"), _load("bad.json.gz", errors=2)])
+    assert problem == (
+        "1 files with load errors: bad.json.gz (Load failed, 2 errors, first in line 2: Error parsing JSON)"
+    )
+
+
+def test_of_many_bad_files_ten_are_named_and_all_are_counted() -> None:
+    (problem,) = _problems_of_loads([_load(f"{number}.json.gz", errors=1) for number in range(25)])
+    assert problem.startswith("25 files with load errors")
+    assert problem.endswith("and 15 more")
+    assert problem.count("Error parsing JSON") == 10
+
+
+@pytest.mark.parametrize(
+    ("state", "since"),
+    [
+        ({}, NOW - timedelta(days=1)),
+        ({"run_id": "earlier", "since": "2026-11-22T13:00:00+00:00", "until": "2026-11-22T13:30:00+00:00"}, "13:30"),
+        ({"run_id": "this", "since": "2026-11-22T13:00:00+00:00", "until": "2026-11-22T13:30:00+00:00"}, "13:00"),
+        (
+            {"run_id": "earlier", "since": "2026-09-01T00:00:00+00:00", "until": "2026-09-01T00:00:00+00:00"},
+            NOW - timedelta(days=13),
+        ),
+    ],
+    ids=["first look", "goes on where the last ended", "same run looks again", "no further back than Snowflake knows"],
+)
+def test_where_a_look_begins(state: dict[str, str], since: datetime | str) -> None:
+    operator = CheckPipeOperator(task_id="check", asset=assets.RAW, pending_limit=LIMIT)
+    stored = {"load_history_look": state} if state else {}
+    begin = operator._begin_look({"asset_state_store": _state_store(stored), "run_id": "this"}, NOW)
+    assert begin == since if isinstance(since, datetime) else f"{begin:%H:%M}" == since
+
+
+def test_serialized_it_is_the_same_trigger() -> None:
+    classpath, arguments = PipeSettledTrigger("P", "c", wait_seconds=600).serialize()
+    assert classpath == f"{PipeSettledTrigger.__module__}.{PipeSettledTrigger.__qualname__}"
+    assert PipeSettledTrigger(**arguments).serialize() == (classpath, arguments)

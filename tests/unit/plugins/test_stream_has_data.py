@@ -1,0 +1,137 @@
+"""The watcher's trigger against a scripted stream; time passes only when the trigger sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from clicks_to_deliveries.triggers import stream_has_data
+from clicks_to_deliveries.triggers.stream_has_data import HAS_DATA, MAX_BACKOFF_SECONDS, OFFSET, StreamHasDataTrigger
+from snowflake.connector import errors
+
+pytestmark = pytest.mark.unit
+
+
+class World:
+    """A clock, and a stream whose state is a function of the time."""
+
+    def __init__(self, state: Callable[[float], tuple[int, bool] | Exception]) -> None:
+        self.now = 1000.0
+        self.state = state
+        self.looks: list[float] = []
+        self.closed = 0
+
+    async def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+    async def first_row(self, sql: str, parameters: dict[str, Any]) -> tuple:
+        assert parameters == {"stream": "S"}
+        self.looks.append(self.now)
+        found = self.state(self.now - 1000)
+        if isinstance(found, Exception):
+            raise found
+        return ({OFFSET: found[0], HAS_DATA: found[1]}[sql],)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[float, str]]]:
+    """Runs a trigger in a world until a time; returns the events as (second, offset)."""
+
+    def run(world: World, until: float, **arguments: float) -> list[tuple[float, str]]:
+        monkeypatch.setattr(stream_has_data, "WarehousePoller", lambda _: world)
+        monkeypatch.setattr(stream_has_data.asyncio, "sleep", world.sleep)
+        monkeypatch.setattr(stream_has_data.time, "monotonic", lambda: world.now)
+        given = {"min_interval_seconds": 10, "poll_interval_seconds": 1, "repeat_after_seconds": 100} | arguments
+        trigger = StreamHasDataTrigger("S", "snowflake_default", **given)
+
+        async def collect() -> list[tuple[float, str]]:
+            events = []
+            generator = trigger.run()
+            # A watcher runs for ever: the world's end is an exception out of its clock.
+            original = world.state
+
+            def ending(now: float) -> Any:
+                if now > until:
+                    raise asyncio.CancelledError
+                return original(now)
+
+            world.state = ending
+            try:
+                async for event in generator:
+                    assert event.payload["stream"] == "S"
+                    events.append((world.now - 1000, event.payload["offset"]))
+            except asyncio.CancelledError:
+                pass
+            return events
+
+        return asyncio.run(collect())
+
+    return run
+
+
+def test_an_empty_stream_is_no_event(watch: Callable) -> None:
+    assert watch(World(lambda now: (7, False)), until=50) == []
+
+
+def test_rows_are_announced_once_while_the_offset_stays(watch: Callable) -> None:
+    assert watch(World(lambda now: (7, now >= 5)), until=90) == [(5, "7")]
+
+
+def test_a_merge_and_new_rows_are_a_new_event_after_the_least_interval(watch: Callable) -> None:
+    # Consumed at 6 s, new rows from 7 s on.
+    events = watch(World(lambda now: (7, True) if now < 6 else (8, now >= 7)), until=60)
+    assert events == [(0, "7"), (10, "8")]
+
+
+def test_rows_that_nothing_consumes_are_announced_again_after_a_bounded_time(watch: Callable) -> None:
+    events = watch(World(lambda now: (7, True)), until=250)
+    assert [second for second, _ in events] == [0, 100, 200]
+
+
+def test_no_look_is_spent_in_the_interval_after_an_event(watch: Callable) -> None:
+    world = World(lambda now: (int(now), True))
+    events = watch(world, until=100)
+    assert [second for second, _ in events] == list(range(0, 101, 10))
+    assert set(world.looks) == {1000 + second for second in range(0, 111, 10)}
+
+
+def test_an_outage_is_waited_out_with_bounded_backoff_and_one_line(
+    watch: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Mock()
+    monkeypatch.setattr(StreamHasDataTrigger, "log", log)
+    outage = errors.OperationalError("away")
+    world = World(lambda now: outage if now < 600 else (7, True))
+    events = watch(world, until=700)
+    assert 600 <= events[0][0] <= 600 + MAX_BACKOFF_SECONDS
+    waits = [later - earlier for earlier, later in zip(world.looks, world.looks[1:], strict=False)]
+    assert max(waits[:-1]) <= MAX_BACKOFF_SECONDS
+    assert waits[0] <= 2 < MAX_BACKOFF_SECONDS / 2 <= waits[8]
+    assert [len(log.warning.mock_calls), len(log.info.mock_calls)] == [1, 1]
+    assert "away" in str(log.warning.mock_calls)
+    assert "readable again" in str(log.info.mock_calls)
+
+
+def test_the_connection_is_closed_when_the_trigger_is_cancelled(watch: Callable) -> None:
+    world = World(lambda now: (7, False))
+    watch(world, until=3)
+    assert world.closed == 1
+
+
+@pytest.mark.parametrize(("least_interval", "looks_every"), [(2, 0.5), (60, 6), (3600, 10)])
+def test_looks_are_a_tenth_of_the_least_interval_apart_within_bounds(least_interval: float, looks_every: float) -> None:
+    trigger = StreamHasDataTrigger("S", "c", min_interval_seconds=least_interval)
+    assert trigger.poll_interval_seconds == looks_every
+
+
+def test_serialized_it_is_the_same_trigger() -> None:
+    classpath, arguments = StreamHasDataTrigger("S", "c", min_interval_seconds=60).serialize()
+    assert classpath == f"{StreamHasDataTrigger.__module__}.{StreamHasDataTrigger.__qualname__}"
+    assert StreamHasDataTrigger(**arguments).serialize() == (classpath, arguments)
