@@ -1,0 +1,293 @@
+"""The template, read as data: what it grants, encrypts and names."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_file
+from cfnlint.decode.cfn_yaml import load
+from clicks_to_deliveries.hooks.stack import MAX_TEMPLATE_BYTES
+
+from include import names
+from include.cloudformation import TEMPLATE
+from include.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[3]
+TEMPLATE_DATA = load(str(TEMPLATE))
+RESOURCES = TEMPLATE_DATA["Resources"]
+
+# Statements whose resource is "*", and why they may be.
+EVERY_RESOURCE = {
+    ("AlertKey", "Administer"): "in a key's policy * is that key",
+    ("AlertKey", "WhoeverMayUseTheTopic"): "in a key's policy * is that key",
+    ("AlertKey", "Alarms"): "in a key's policy * is that key",
+}
+# Statements for anybody ("*"), and what narrows them.
+EVERYBODY = {
+    ("AlertKey", "WhoeverMayUseTheTopic"): "kms:CallerAccount",
+}
+
+READ_STREAM = {
+    "kinesis:DescribeStream",
+    "kinesis:DescribeStreamSummary",
+    "kinesis:GetRecords",
+    "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+}
+WRITE_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+ARCHIVE_STREAM = READ_STREAM - {"kinesis:DescribeStreamSummary"}
+ARCHIVE_BUCKET = {"s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"}
+ARCHIVE_OBJECTS = {"s3:AbortMultipartUpload", "s3:PutObject"}
+
+# Everything each role may do: resource -> actions.
+GRANTS = {
+    "ClickFunctionRole": {
+        "ClickStream": READ_STREAM,
+        "ClickTable": {"dynamodb:BatchWriteItem"},
+        "ClickItemTable": {"dynamodb:BatchWriteItem"},
+        "TelemetryBucket": {"s3:ListBucket"},
+        f"TelemetryBucket/{names.QUARANTINE_PREFIX}{names.CLICK_STREAM}/*": {"s3:PutObject"},
+        f"TelemetryBucket/{names.ON_FAILURE_PREFIX}*": {"s3:PutObject"},
+        "ClickLogGroup": WRITE_LOGS,
+    },
+    "TruckFunctionRole": {
+        "TruckStream": READ_STREAM,
+        "TruckStateTable": {"dynamodb:PartiQLUpdate", "dynamodb:PutItem"},
+        "TelemetryBucket": {"s3:ListBucket"},
+        f"TelemetryBucket/{names.LANDING_PREFIX}*": {"s3:PutObject"},
+        f"TelemetryBucket/{names.QUARANTINE_PREFIX}{names.TRUCK_STREAM}/*": {"s3:PutObject"},
+        f"TelemetryBucket/{names.ON_FAILURE_PREFIX}*": {"s3:PutObject"},
+        "TruckLogGroup": WRITE_LOGS,
+    },
+    "ClickArchiveRole": {
+        "ClickStream": ARCHIVE_STREAM,
+        "TelemetryBucket": ARCHIVE_BUCKET,
+        f"TelemetryBucket/{names.ARCHIVE_PREFIX}{names.CLICK_STREAM}/*": ARCHIVE_OBJECTS,
+        f"TelemetryBucket/{names.ARCHIVE_ERROR_PREFIX}{names.CLICK_STREAM}/*": ARCHIVE_OBJECTS,
+        "ArchiveLogGroup": {"logs:PutLogEvents"},
+    },
+    "TruckArchiveRole": {
+        "TruckStream": ARCHIVE_STREAM,
+        "TelemetryBucket": ARCHIVE_BUCKET,
+        f"TelemetryBucket/{names.ARCHIVE_PREFIX}{names.TRUCK_STREAM}/*": ARCHIVE_OBJECTS,
+        f"TelemetryBucket/{names.ARCHIVE_ERROR_PREFIX}{names.TRUCK_STREAM}/*": ARCHIVE_OBJECTS,
+        "ArchiveLogGroup": {"logs:PutLogEvents"},
+    },
+    "SnowflakeRole": {
+        "TelemetryBucket": {"s3:ListBucket", "s3:GetBucketLocation"},
+        f"TelemetryBucket/{names.LANDING_PREFIX}*": {"s3:GetObject", "s3:GetObjectVersion"},
+    },
+}
+
+
+def of_type(resource_type: str) -> dict[str, dict[str, Any]]:
+    """Logical id -> properties."""
+    return {key: value["Properties"] for key, value in RESOURCES.items() if value["Type"] == resource_type}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def policy_statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every policy, whatever it hangs on: (logical id, statement)."""
+
+    def walk(logical_id: str, node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        if isinstance(node, dict) and "Effect" in node:
+            yield logical_id, node
+        elif isinstance(node, dict | list):
+            for child in node.values() if isinstance(node, dict) else node:
+                yield from walk(logical_id, child)
+
+    for logical_id, resource in RESOURCES.items():
+        yield from walk(logical_id, resource)
+
+
+def named(resource: Any) -> str:
+    """A statement's resource as "LogicalId" or "LogicalId/path"."""
+    match resource:
+        case {"Fn::GetAtt": [logical_id, "Arn"]} | {"Ref": logical_id}:
+            return logical_id
+        case {"Fn::Sub": text}:
+            return text.replace("${", "").replace(".Arn}", "")
+    return str(resource)
+
+
+def test_is_clean_for_cfn_lint():
+    assert lint_file(TEMPLATE) == []
+
+
+def test_fits_into_a_request():
+    assert TEMPLATE.stat().st_size < MAX_TEMPLATE_BYTES
+
+
+def test_names_are_those_of_the_other_parts():
+    click_table, items, state = (
+        of_type("AWS::DynamoDB::Table")[f"{key}Table"] for key in ("Click", "ClickItem", "TruckState")
+    )
+    assert [p["Name"] for p in of_type("AWS::Kinesis::Stream").values()] == [names.CLICK_STREAM, names.TRUCK_STREAM]
+    functions = of_type("AWS::Lambda::Function")
+    assert functions["ClickFunction"]["FunctionName"] == names.CLICK_FUNCTION
+    assert functions["TruckFunction"]["FunctionName"] == names.TRUCK_FUNCTION
+    assert (click_table["TableName"], items["TableName"], state["TableName"]) == (
+        names.CLICK_TABLE,
+        names.CLICK_ITEM_TABLE,
+        names.TRUCK_STATE_TABLE,
+    )
+    assert [index["IndexName"] for index in click_table["GlobalSecondaryIndexes"]] == [names.CLICK_INDEX]
+    assert RESOURCES["AlertTopic"]["Properties"]["TopicName"] == names.ALERT_TOPIC
+    default = TEMPLATE_DATA["Parameters"]["TelemetryBucketName"]["Default"]
+    assert default == Settings(deployment_bucket="x").telemetry_bucket
+    for function, log_group in (("ClickFunction", "ClickLogGroup"), ("TruckFunction", "TruckLogGroup")):
+        written = RESOURCES[log_group]["Properties"]["LogGroupName"]
+        assert written == f"/aws/lambda/{functions[function]['FunctionName']}"
+        assert functions[function]["LoggingConfig"] == {"LogGroup": {"Ref": log_group}}
+        assert functions[function]["Environment"]["Variables"]["QUARANTINE_PREFIX"] == names.QUARANTINE_PREFIX
+    assert functions["TruckFunction"]["Environment"]["Variables"]["LANDING_PREFIX"] == names.LANDING_PREFIX
+    for archive, stream in (("ClickArchive", names.CLICK_STREAM), ("TruckArchive", names.TRUCK_STREAM)):
+        target = RESOURCES[archive]["Properties"]["ExtendedS3DestinationConfiguration"]
+        assert target["Prefix"].startswith(f"{names.ARCHIVE_PREFIX}{stream}/")
+        assert target["ErrorOutputPrefix"].startswith(f"{names.ARCHIVE_ERROR_PREFIX}{stream}/")
+
+
+def test_defaults_are_those_of_the_settings():
+    defaults = {key: value.get("Default") for key, value in TEMPLATE_DATA["Parameters"].items()}
+    settings = Settings(deployment_bucket="x")
+    assert defaults["LambdaRuntime"] == settings.lambda_runtime
+    assert defaults["LambdaArchitecture"] == settings.lambda_architecture
+    assert defaults["ClickShards"] == settings.click_shards
+    assert defaults["TruckShards"] == settings.truck_shards
+    assert defaults["ClickIndexShards"] == settings.click_index_shards
+    assert defaults["BatchingWindowSeconds"] == settings.batching_window_seconds
+
+
+def test_no_statement_allows_a_wildcard_action():
+    statements = [s for s in policy_statements() if s[1]["Effect"] == "Allow"]
+    assert len(statements) > 20
+    wild = [(key, action) for key, s in statements for action in as_list(s["Action"]) if "*" in action]
+    assert wild == []
+
+
+def test_every_resource_is_named_but_for_the_justified():
+    found = {
+        (key, statement.get("Sid"))
+        for key, statement in policy_statements()
+        if "*" in as_list(statement.get("Resource", [])) and statement["Effect"] == "Allow"
+    }
+    assert found == EVERY_RESOURCE.keys()
+
+
+def test_nothing_is_allowed_to_everybody_without_a_condition():
+    found = {
+        (key, statement.get("Sid")): statement
+        for key, statement in policy_statements()
+        if statement["Effect"] == "Allow" and statement.get("Principal") in ("*", {"AWS": "*"})
+    }
+    assert found.keys() == EVERYBODY.keys()
+    for key, narrowed_by in EVERYBODY.items():
+        assert narrowed_by in found[key]["Condition"]["StringEquals"]
+
+
+@pytest.mark.parametrize("role", of_type("AWS::IAM::Role"))
+def test_a_role_may_do_exactly_what_its_work_needs(role):
+    granted: dict[str, set[str]] = {}
+    for policy in RESOURCES[role]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            for resource in as_list(statement["Resource"]):
+                granted.setdefault(named(resource), set()).update(as_list(statement["Action"]))
+    assert granted == GRANTS[role]
+    assert "ManagedPolicyArns" not in RESOURCES[role]["Properties"]
+
+
+def test_snowflake_lists_only_what_landed():
+    statements = RESOURCES["SnowflakeRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    (listing,) = (s for s in statements if s["Action"] == "s3:ListBucket")
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": f"{names.LANDING_PREFIX}*"}}
+
+
+def test_nobody_assumes_snowflakes_role_before_the_integration_exists():
+    (statement,) = RESOURCES["SnowflakeRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    condition, known, unknown = statement["Fn::If"]
+    assert condition == "IntegrationExists"
+    assert known["Principal"] == {"AWS": {"Ref": "SnowflakeUserArn"}}
+    assert known["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "SnowflakeExternalId"}}}
+    assert unknown["Effect"] == "Deny"
+
+
+@pytest.mark.parametrize("mapping", of_type("AWS::Lambda::EventSourceMapping"))
+def test_a_mapping_retries_for_an_hour_and_then_keeps_the_batch(mapping):
+    properties = RESOURCES[mapping]["Properties"]
+    assert properties["StartingPosition"] == "TRIM_HORIZON"
+    assert properties["MaximumRetryAttempts"] == -1
+    assert properties["MaximumRecordAgeInSeconds"] == 3600
+    assert properties["BisectBatchOnFunctionError"] is True
+    assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert properties["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": ["TelemetryBucket", "Arn"]}}}
+    assert "FilterCriteria" not in properties
+    # A parameter would arrive at MiniStack as a string, which stops all its Kinesis polling.
+    assert isinstance(properties["BatchSize"], int)
+
+
+@pytest.mark.parametrize("function", of_type("AWS::Lambda::Function"))
+def test_a_function_starts_with_the_environment_it_is_given(function):
+    properties = RESOURCES[function]["Properties"]
+    variables = {
+        key: "1" if isinstance(value, dict) else value for key, value in properties["Environment"]["Variables"].items()
+    }
+    module, _, name = properties["Handler"].rpartition(".")
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "AWS_DEFAULT_REGION": "us-east-1", **variables}
+    command = [sys.executable, "-c", f"import {module}; assert callable({module}.{name})"]
+    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+
+
+def test_everything_stored_is_encrypted():
+    for stream in of_type("AWS::Kinesis::Stream").values():
+        assert stream["StreamEncryption"] == {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}
+    for table in of_type("AWS::DynamoDB::Table").values():
+        assert table["SSESpecification"] == {"SSEEnabled": True}
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+    for bucket in of_type("AWS::S3::Bucket").values():
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    for topic in of_type("AWS::SNS::Topic").values():
+        assert topic["KmsMasterKeyId"] == {"Fn::GetAtt": ["AlertKey", "Arn"]}
+
+
+def test_the_bucket_refuses_plain_http():
+    policy = RESOURCES["TelemetryBucketPolicy"]["Properties"]
+    assert policy["Bucket"] == {"Ref": "TelemetryBucket"}
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert [named(resource) for resource in statement["Resource"]] == ["TelemetryBucket", "TelemetryBucket/*"]
+
+
+def test_the_archive_never_expires():
+    rules = RESOURCES["TelemetryBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = [rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule]
+    assert expiring == [names.LANDING_PREFIX]
+
+
+def test_alarms_can_publish_to_the_encrypted_topic():
+    alarms = of_type("AWS::CloudWatch::Alarm")
+    assert len(alarms) == 8
+    assert all(alarm["AlarmActions"] == [{"Ref": "AlertTopic"}] for alarm in alarms.values())
+    for resource in ("AlertKey", "AlertTopicPolicy"):
+        statements = [statement for key, statement in policy_statements() if key == resource]
+        assert {"Service": "cloudwatch.amazonaws.com"} in [statement["Principal"] for statement in statements]
+    # The managed key alias/aws/sns would let no alarm in: see docs/adr/0032.
+    assert RESOURCES["AlertKey"]["Type"] == "AWS::KMS::Key"
+
+
+def test_every_log_group_forgets():
+    assert {group["RetentionInDays"] for group in of_type("AWS::Logs::LogGroup").values()} == {30}
