@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.common.deadline import StoreError
+from lambdas.common.deadline import Deadline, StoreError
 
 # Calls in flight at once: they wait for the network most of the time.
 CONCURRENCY = 8
@@ -48,16 +48,29 @@ def store_errors(doing: str) -> Iterator[None]:
         raise StoreError(f"{doing}: {error}") from error
 
 
-def in_parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+def in_parallel(function: Callable[[T], R], items: Iterable[T], deadline: Deadline) -> list[R]:
     """``function`` of each item, in their order.
 
-    Raises the first error, but only after all have ended: nothing writes on behind an invocation that has answered.
+    After the first error, or past the deadline, nothing more is begun; what has begun is waited for, so that nothing
+    writes on behind an invocation that has answered.
+
+    Raises:
+        StoreError: the deadline has passed.
+        Exception: whatever ``function`` raised first.
     """
-    items = list(items)
-    if len(items) == 1:
-        return [function(items[0])]
-    futures = [_pool.submit(function, item) for item in items]
+
+    def in_time(item: T) -> R:
+        if deadline.remaining() <= 0:
+            raise StoreError("no time left to write everything")
+        return function(item)
+
+    futures = [_pool.submit(in_time, item) for item in items]
+    wait(futures, return_when=FIRST_EXCEPTION)
+    for future in futures:
+        future.cancel()
     wait(futures)
+    if failed := [future for future in futures if not future.cancelled() and future.exception()]:
+        failed[0].result()
     return [future.result() for future in futures]
 
 

@@ -52,8 +52,6 @@ def send_all(send: Callable[[Sequence[T]], Sequence[T]], pending: Sequence[T], d
         StoreError: something is still refused after MAX_ATTEMPTS, or the deadline would pass.
     """
     for attempt in range(MAX_ATTEMPTS):
-        if deadline.remaining() <= 0:
-            raise StoreError(f"no time left to write {len(pending)} items")
         pending = send(pending)
         if not pending:
             return

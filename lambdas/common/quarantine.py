@@ -10,6 +10,7 @@ import msgspec
 from include.contracts import Envelope
 from lambdas.common.aws import in_parallel
 from lambdas.common.batch import Rejected
+from lambdas.common.deadline import Deadline
 from lambdas.common.object_store import Bucket
 
 
@@ -49,13 +50,13 @@ class Quarantine:
         self._prefix = prefix
         self._function = function
 
-    def write(self, rejected: Sequence[Rejected]) -> None:
+    def write(self, rejected: Sequence[Rejected], deadline: Deadline) -> None:
         """Durable when it returns.
 
         Raises:
             StoreError: at least one object is not confirmed.
         """
-        in_parallel(self._put, rejected)
+        in_parallel(self._put, rejected, deadline)
 
     def _put(self, rejected: Rejected) -> None:
         key = object_key(self._prefix, rejected.record.envelope)

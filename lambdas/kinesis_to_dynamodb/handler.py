@@ -54,10 +54,10 @@ def handler(event: dict[str, Any], context: Any) -> batch.Answer:
         "oldest_lag_seconds": batch.lag_seconds(records, now),
     }
     try:
-        quarantine.write(clicks.rejected)
+        quarantine.write(clicks.rejected, deadline)
         store.write(rows, {click.item_id: click.item_name for click, _ in clicks.accepted.values()}, deadline)
-    except StoreError:
-        logger.exception("batch not acknowledged", extra={**counts, "written": 0})
+    except StoreError as error:
+        logger.error("batch not acknowledged", extra={**counts, "written": 0, "error": str(error)})
         return batch.nothing_done(records)
     logger.info("batch acknowledged", extra={**counts, "written": len(rows)})
     return batch.ALL_DONE

@@ -39,7 +39,7 @@ class ClickStore:
             (self._item_table, {"PutRequest": {"Item": {"Item_ID": {"S": item}, "Item_Name": {"S": name}}}})
             for item, name in new_items.items()
         ]
-        in_parallel(lambda chunk: send_all(self._batch_write, chunk, deadline), chunks(puts, BATCH_ITEMS))
+        in_parallel(lambda chunk: send_all(self._batch_write, chunk, deadline), chunks(puts, BATCH_ITEMS), deadline)
         if len(self._known_items) + len(new_items) > MAX_KNOWN_ITEMS:
             self._known_items.clear()
         self._known_items.update(new_items)

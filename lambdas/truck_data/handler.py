@@ -51,14 +51,14 @@ def handler(event: dict[str, Any], context: Any) -> batch.Answer:
         "oldest_lag_seconds": batch.lag_seconds(records, now),
     }
     try:
-        quarantine.write(readings.rejected)
+        quarantine.write(readings.rejected, deadline)
         if readings.accepted:
             key = logic.landing_key(env.landing_prefix, readings.accepted)
             bucket.put(key, logic.landing_object(readings.accepted), "application/gzip")
         # After landing: what a person sees as a truck's state is on its way into its history.
         states_older = store.write(states, deadline)
-    except StoreError:
-        logger.exception("batch not acknowledged", extra={**counts, "landed": 0})
+    except StoreError as error:
+        logger.error("batch not acknowledged", extra={**counts, "landed": 0, "error": str(error)})
         return batch.nothing_done(records)
     logger.info("batch acknowledged", extra={**counts, "landed": len(readings.accepted), "states_older": states_older})
     return batch.ALL_DONE

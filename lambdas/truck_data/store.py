@@ -50,8 +50,9 @@ class TruckStateStore:
         in_parallel(
             lambda chunk: send_all(lambda states: self._update(states, older, new), chunk, deadline),
             chunks(states, BATCH_STATEMENTS),
+            deadline,
         )
-        created = in_parallel(self._create, new)
+        created = in_parallel(self._create, new, deadline)
         return len(older) + created.count(False)
 
     def _update(self, states: Sequence[Item], older: list[Item], new: list[Item]) -> list[Item]:

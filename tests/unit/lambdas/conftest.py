@@ -1,0 +1,225 @@
+"""The functions on moto: their resources, events as a Kinesis mapping sends them, and faults on the wire."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from moto import mock_aws
+from moto.core.botocore_stubber import MockRawResponse
+from moto.dynamodb.models import DynamoDBBackend
+
+from include import names
+from lambdas.common import aws as lambda_aws
+
+BUCKET = "telemetry-of-a-test"
+# 2026-11-22T14:30:00.250 UTC.
+ARRIVAL = 1795357800.25
+FIRST_SEQUENCE_NUMBER = 49650000000000000000000000000000000000000000000000000000
+
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "POWERTOOLS_SERVICE_NAME": "unit-test",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+    "CLICK_TABLE": names.CLICK_TABLE,
+    "CLICK_ITEM_TABLE": names.CLICK_ITEM_TABLE,
+    "CLICK_INDEX_SHARDS": "1",
+    "TRUCK_STATE_TABLE": names.TRUCK_STATE_TABLE,
+    "BUCKET": BUCKET,
+    "LANDING_PREFIX": names.LANDING_PREFIX,
+    "QUARANTINE_PREFIX": names.QUARANTINE_PREFIX,
+    "MAX_CLOCK_SKEW_SECONDS": "600",
+    "MAX_EVENT_AGE_SECONDS": "",
+}
+
+# The one PartiQL statement that the truck function uses.  moto evaluates neither comparisons nor conditions in PartiQL;
+# tests/integration/lambdas runs the same statement on a server that does.
+_UPDATE = re.compile(
+    r'UPDATE "(?P<table>[^"]+)" (?P<clauses>(?:(?:SET "\w+" = \?|REMOVE "\w+") )+)'
+    r'WHERE "Truck_ID" = \? AND "Recency" < \?'
+)
+
+
+def _batch_execute_statement(self: DynamoDBBackend, statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    answers: list[dict[str, Any]] = []
+    for statement in statements:
+        parsed = _UPDATE.fullmatch(statement["Statement"])
+        assert parsed, f"not the statement this stands in for: {statement['Statement']}"
+        *values, truck, recency = statement["Parameters"]
+        stored = self.get_item(parsed["table"], {"Truck_ID": truck})
+        if stored is None:
+            answers.append({"Error": {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}})
+            continue
+        item = stored.to_json()["Attributes"]
+        if not item["Recency"]["S"] < recency["S"]:
+            error = {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed", "Item": item}
+            answers.append({"Error": error})
+            continue
+        assigned = re.findall(r'SET "(\w+)"', parsed["clauses"])
+        removed = re.findall(r'REMOVE "(\w+)"', parsed["clauses"])
+        item = {name: value for name, value in item.items() if name not in removed}
+        self.put_item(parsed["table"], item | dict(zip(assigned, values, strict=True)))
+        answers.append({"TableName": parsed["table"]})
+    return answers
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment that the template gives the functions."""
+    for variable in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in ENVIRONMENT.items():
+        monkeypatch.setenv(variable, value)
+    return ENVIRONMENT
+
+
+@pytest.fixture(scope="session")
+def boto3_session() -> boto3.Session:
+    """One for all tests: it keeps the service models that it has read, most of what making a client costs."""
+    return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
+
+
+@pytest.fixture
+def cloud(
+    environment: dict[str, str], boto3_session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SimpleNamespace]:
+    """moto with the functions' tables and bucket: ``.rows(table)``, ``.objects(prefix)`` and both clients."""
+    with mock_aws():
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3_session)
+        monkeypatch.setattr(DynamoDBBackend, "batch_execute_statement", _batch_execute_statement)
+        dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+        keys = {
+            names.CLICK_TABLE: ("Timestamp", "Item_ID"),
+            names.CLICK_ITEM_TABLE: ("Item_ID",),
+            names.TRUCK_STATE_TABLE: ("Truck_ID",),
+        }
+        for table, attributes in keys.items():
+            dynamodb.create_table(
+                TableName=table,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
+                KeySchema=[
+                    {"AttributeName": name, "KeyType": key_type}
+                    for name, key_type in zip(attributes, ("HASH", "RANGE"), strict=False)
+                ],
+            )
+
+        def rows(table: str) -> list[dict[str, str]]:
+            pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+            items = [item for page in pages for item in page["Items"]]
+            return [{name: next(iter(value.values())) for name, value in item.items()} for item in items]
+
+        def objects(prefix: str) -> dict[str, bytes]:
+            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+            return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+
+        yield SimpleNamespace(dynamodb=dynamodb, s3=s3, rows=rows, objects=objects)
+
+
+@pytest.fixture
+def kinesis_event() -> Callable[..., dict[str, Any]]:
+    """Builds a Lambda event of payloads (bytes, or something to send as JSON) with rising sequence numbers."""
+
+    def build(
+        payloads: Sequence[Any],
+        *,
+        stream: str = names.CLICK_STREAM,
+        first: int = 0,
+        arrival: float = ARRIVAL,
+        shard: str = "shardId-000000000000",
+    ) -> dict[str, Any]:
+        records = []
+        for offset, payload in enumerate(payloads, start=first):
+            data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+            number = str(FIRST_SEQUENCE_NUMBER + offset)
+            records.append(
+                {
+                    "kinesis": {
+                        "kinesisSchemaVersion": "1.0",
+                        "partitionKey": f"key-{offset}",
+                        "sequenceNumber": number,
+                        "data": b64encode(data).decode(),
+                        "approximateArrivalTimestamp": arrival,
+                    },
+                    "eventSource": "aws:kinesis",
+                    "eventID": f"{shard}:{number}",
+                    "eventSourceARN": f"arn:aws:kinesis:us-east-1:123456789012:stream/{stream}",
+                }
+            )
+        return {"Records": records}
+
+    return build
+
+
+class Function:
+    """A function in a container of its own: its module freshly imported, its clients at hand for faults."""
+
+    def __init__(self, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[str] = []
+        self._answers: dict[str, Callable[[Any], tuple[int, dict[str, Any]] | None]] = {}
+        real_client = lambda_aws.client
+
+        def client(service: str) -> Any:
+            made = real_client(service)
+            made.meta.events.register_first("before-send", self._before_send)
+            return made
+
+        monkeypatch.setattr(lambda_aws, "client", client)
+        self.module = importlib.import_module(f"lambdas.{package}.handler")
+
+    def __call__(self, event: dict[str, Any], remaining_seconds: float = 60) -> Any:
+        context = SimpleNamespace(
+            function_name="function",
+            memory_limit_in_mb=512,
+            invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:function",
+            aws_request_id="request",
+            get_remaining_time_in_millis=lambda: int(remaining_seconds * 1000),
+        )
+        return self.module.handler(event, context)
+
+    def on_wire(self, operation: str, answer: Callable[[Any], tuple[int, dict[str, Any]] | None]) -> None:
+        """Between boto3 and the store: ``answer`` of a request is what comes back, or None to let it through."""
+        self._answers[operation] = answer
+
+    def _before_send(self, request: Any, event_name: str, **_: Any) -> AWSResponse | None:
+        _, service, operation = event_name.split(".")
+        self.calls.append(operation)
+        answered = self._answers.get(operation, lambda request: None)(request)
+        if answered is None:
+            return None
+        request.url = "https://answered.invalid/"  # Every handler is called: moto must not carry it out.
+        status, body = answered
+        data = json.dumps(body).encode() if service == "dynamodb" else b""
+        return AWSResponse(request.url, status, {}, MockRawResponse(data))
+
+
+@pytest.fixture
+def new_function(cloud: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Function]:
+    """Starts a container of the function in ``lambdas/<package>``."""
+
+    def start(package: str) -> Function:
+        monkeypatch.delitem(sys.modules, f"lambdas.{package}.handler", raising=False)
+        return Function(package, monkeypatch)
+
+    return start
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Retries come at once; the seconds that would have been waited, in order."""
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    return waits
