@@ -24,7 +24,7 @@ ACCOUNT_ID = "000000000000"
 VENV = Path(__file__).parents[2] / ".venv-ministack"
 
 # The host's environment reaches every Lambda, as it never would on AWS: only these pass, and no setting of ours.
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL")
 
 
 class StartError(RuntimeError):

@@ -16,7 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from include.local.event_source_mapping.backoff import Backoff, Complaints
 from include.local.event_source_mapping.batcher import Batcher, EventRecord, to_event_record
 from include.local.event_source_mapping.checkpoints import Checkpoints
-from include.local.event_source_mapping.failure_destination import Discarded, FailureDestination
+from include.local.event_source_mapping.failure_destination import (
+    Discarded,
+    FailureDestination,
+    UnknownDestinationError,
+)
 from include.local.event_source_mapping.invoker import Invoker
 from include.local.event_source_mapping.processor import BatchProcessor, StoppedError
 from include.local.event_source_mapping.settings import MappingSettings
@@ -186,7 +190,7 @@ class ShardWorker(threading.Thread):
         while True:
             try:
                 self._destination.send(self._settings(), self.shard_id, discarded, datetime.now(UTC))
-            except (ClientError, BotoCoreError) as error:
+            except (ClientError, BotoCoreError, UnknownDestinationError) as error:
                 self._complaints.trouble(f"on-failure destination {settings.on_failure}: {error}")
                 self._wait(backoff.next())
             else:
