@@ -63,7 +63,7 @@ class DeleteStackOperator(BaseOperator):
         if str(self.empty_bucket) == "True":
             versions.delete()
             self.log.info("Emptied bucket %s", self.bucket)
-        elif any(True for _ in versions.limit(1)):
+        elif any(True for _ in versions.all()):
             raise AirflowFailException(
                 f"bucket {self.bucket} holds objects: empty it yourself, or run with empty_bucket"
             )
