@@ -1,0 +1,83 @@
+"""The truth about what was sent: one JSON line for every record that Kinesis accepted.
+
+Lines are written as each batch is acknowledged, so a generator that is killed leaves no record out but those of the
+batch in flight.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from include.generator.payloads import Shape
+from include.generator.traffic import Kind
+
+
+class ManifestError(ValueError):
+    """A manifest holds a line that is not a record; the message names file and line."""
+
+
+class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One record as it was sent and accepted.
+
+    Attributes:
+        kind: ``duplicate`` is the second and every later sending of the same bytes.
+        key: (timestamp, item id) of a click, (truck id, event time) of a reading, times canonical; None if malformed.
+        payload: the bytes sent; base64 in the file, as ``payload_base64``.
+        sent_at: when the acknowledged call was made, canonical UTC text.
+    """
+
+    stream: str
+    kind: Kind
+    malformed_kind: str | None
+    shape: Shape
+    late: bool
+    out_of_order: bool
+    key: tuple[str, str] | None
+    payload: bytes = msgspec.field(name="payload_base64")
+    shard_id: str
+    sequence_number: str
+    sent_at: str
+
+
+_decode = msgspec.json.Decoder(ManifestRecord).decode
+
+
+class ManifestWriter:
+    """Appends to a manifest; one system call a batch, so that no line is ever half there.
+
+    Raises:
+        OSError: the file can't be opened or written (also a full disk).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    def append(self, records: Iterable[ManifestRecord]) -> None:
+        data = msgspec.json.Encoder().encode_lines(list(records))
+        written = os.write(self._descriptor, data)
+        if written != len(data):
+            raise OSError(f"only {written} of {len(data)} bytes could be written to the manifest {self._path}")
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def read_manifest(path: Path) -> Iterator[ManifestRecord]:
+    """The records of a manifest, in the order they were acknowledged.
+
+    Raises:
+        ManifestError: a line is not a record.
+        OSError: no such file.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield _decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise ManifestError(f"{path}:{number}: {error}") from error

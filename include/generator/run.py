@@ -1,0 +1,195 @@
+"""Sends a plan's traffic in real time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from include.contracts.times import to_canonical
+from include.generator.event_times import to_datetime, to_microseconds
+from include.generator.manifest import ManifestRecord, ManifestWriter
+from include.generator.producer import Accepted, Producer
+from include.generator.state_file import kept_state
+from include.generator.traffic import Record, Traffic, TrafficPlan
+
+# Records that fall due within this time are sent together.
+_TICK = 100_000  # µs
+_PROGRESS_EVERY = 1_000_000  # µs
+# What is due is sent in calls of at most this many records a stream, so that progress and manifest keep up.
+_AT_ONCE = 500
+
+
+class StreamSummary(msgspec.Struct):
+    """What one stream has taken: ``sent`` is ``valid``, ``duplicate`` and ``malformed`` (counts by kind) together."""
+
+    sent: int = 0
+    valid: int = 0
+    duplicate: int = 0
+    malformed: dict[str, int] = {}
+    late: int = 0
+    out_of_order: int = 0
+    nested: int = 0
+
+    def count(self, record: Record) -> None:
+        self.sent += 1
+        self.late += record.late
+        self.out_of_order += record.out_of_order
+        self.nested += record.shape == "nested"
+        if record.kind == "valid":
+            self.valid += 1
+        elif record.kind == "duplicate":
+            self.duplicate += 1
+        else:
+            kind = record.malformed_kind or "unknown"
+            self.malformed[kind] = self.malformed.get(kind, 0) + 1
+
+
+class Summary(msgspec.Struct):
+    """What a run has sent so far.
+
+    Attributes:
+        started_at, finished_at: canonical UTC text; ``finished_at`` is None while it runs.
+        planned: records to send.
+        streams: what each stream accepted, by its name.
+        resent: records sent again because Kinesis had refused them.
+        unanswered: calls repeated although their answer was lost: their records may be in the stream twice, once
+            without the manifest knowing.
+    """
+
+    started_at: str
+    planned: int
+    streams: dict[str, StreamSummary]
+    seconds: float = 0.0
+    finished_at: str | None = None
+    resent: int = 0
+    unanswered: int = 0
+
+    @property
+    def sent(self) -> int:
+        return sum(stream.sent for stream in self.streams.values())
+
+    @property
+    def per_second(self) -> float:
+        return self.sent / self.seconds if self.seconds > 0 else 0.0
+
+
+def generate(
+    plan: TrafficPlan,
+    kinesis_client: Any,
+    on_progress: Callable[[Summary], None] | None = None,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
+) -> Summary:
+    """Send the traffic of ``plan`` through ``kinesis_client``, each record when it is due.
+
+    Args:
+        on_progress: told about once a second, and at the end, what was sent.
+        clock, sleep: the time, aware, and how to let it pass.
+
+    Raises:
+        ProducerError: Kinesis did not accept all records.  State and manifest are kept, and tell the truth.
+        StateError: the state file is in use or not a state.
+        botocore.exceptions.ClientError: an error that repeating can't mend (no such stream, access denied).
+        OSError: state or manifest can't be read or written.
+    """
+    with kept_state(plan.state) as (state, save), _manifest(plan) as write:
+        start = to_microseconds(clock())
+        producer = Producer(kinesis_client, sleep=sleep)
+        summary = Summary(
+            started_at=to_canonical(to_datetime(start)),
+            planned=plan.clicks + plan.readings,
+            streams={plan.click_stream: StreamSummary(), plan.truck_stream: StreamSummary()},
+        )
+        traffic = Traffic(plan, start, state)
+
+        def send(stream: str, records: list[Record]) -> None:
+            sent_at = to_canonical(clock())
+
+            def accepted(results: list[Accepted]) -> None:
+                write(results, sent_at)
+                for result in results:
+                    summary.streams[stream].count(result.record)
+
+            producer.send(stream, records, accepted)
+
+        def report(now: int) -> None:
+            summary.seconds = (now - start) / 1e6
+            summary.resent, summary.unanswered = producer.resent, producer.unanswered
+            if on_progress is not None:
+                on_progress(summary)
+
+        reported = start
+        try:
+            for batch in _when_due(iter(traffic), clock, sleep):
+                for stream, records in batch.items():
+                    send(stream, records)
+                now = to_microseconds(clock())
+                if now - reported >= _PROGRESS_EVERY:
+                    reported = now
+                    report(now)
+        finally:
+            save(traffic.state())
+        now = to_microseconds(clock())
+        summary.finished_at = to_canonical(to_datetime(now))
+        report(now)
+        return summary
+
+
+def _when_due(
+    records: Iterator[Record], clock: Callable[[], datetime], sleep: Callable[[float], None]
+) -> Iterator[dict[str, list[Record]]]:
+    """The records by stream, as they fall due, in bites of about a tick."""
+    record = next(records, None)
+    while record is not None:
+        now = to_microseconds(clock())
+        if record.due > now:
+            # Wait for the record, and a tick longer for others to go with it.
+            sleep((record.due - now + _TICK) / 1e6)
+            now = to_microseconds(clock())
+        batch: dict[str, list[Record]] = {}
+        while record is not None and record.due <= now:
+            of_stream = batch.setdefault(record.stream, [])
+            of_stream.append(record)
+            record = next(records, None)
+            if len(of_stream) == _AT_ONCE:
+                break
+        if batch:
+            yield batch
+
+
+@contextmanager
+def _manifest(plan: TrafficPlan) -> Iterator[Callable[[list[Accepted], str], None]]:
+    """Appends what was accepted to the plan's manifest, if it has one."""
+    if plan.manifest is None:
+        yield lambda _results, _sent_at: None
+        return
+    writer = ManifestWriter(plan.manifest)
+
+    def write(results: list[Accepted], sent_at: str) -> None:
+        writer.append(
+            ManifestRecord(
+                stream=record.stream,
+                kind=record.kind,
+                malformed_kind=record.malformed_kind,
+                shape=record.shape,
+                late=record.late,
+                out_of_order=record.out_of_order,
+                key=record.key,
+                payload=record.data,
+                shard_id=shard_id,
+                sequence_number=sequence_number,
+                sent_at=sent_at,
+            )
+            for record, shard_id, sequence_number in results
+        )
+
+    try:
+        yield write
+    finally:
+        writer.close()

@@ -1,0 +1,245 @@
+"""What is sent and when: both simulations, with the asked shares of duplicated, late, displaced and broken records.
+
+Pure: the records follow from the plan, the start and the state.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import deque
+from collections.abc import Iterator
+from itertools import chain, cycle
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from include import names
+from include.contracts.times import to_canonical
+from include.generator import event_times, payloads
+from include.generator.catalogue import items
+from include.generator.clicks import ClickSimulation
+from include.generator.event_times import Slots, to_datetime
+from include.generator.trucks import FleetSimulation, Truck
+
+# A duplicate repeats one of so many records before it.
+_REMEMBERED = 1000
+_SHARES = ("duplicated", "late", "out_of_order", "malformed")
+
+Kind = Literal["valid", "duplicate", "malformed"]
+
+
+class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How much traffic of which kind.  A share is a fraction of a stream's records, 0 to 1.
+
+    Attributes:
+        clicks, readings: records to send, of all kinds together; 0 for none.
+        clicks_per_second, readings_per_second: the pace of each stream, at most 15,625.
+        trucks, items: size of fleet and catalogue.
+        seed: of all chance.
+        duplicated: the same bytes sent before, again.
+        late: events that happened 1 to 20 minutes before they are sent.
+        out_of_order: events that are sent after younger ones, displaced by seconds.
+        malformed: records that break the contract.
+        nested: readings in the nested shape.
+        manifest: file to which the truth of each accepted record is appended; None writes none.
+        state: file from which and to which trucks and used event times are kept; None starts anew.
+        click_stream, truck_stream: the streams' names.
+
+    Raises:
+        ValueError: a field is out of its range, or the shares leave nothing to duplicate.
+    """
+
+    clicks: int = 0
+    readings: int = 0
+    clicks_per_second: float = 10
+    readings_per_second: float = 10
+    trucks: int = 3
+    items: int = 3
+    seed: int = 1
+    duplicated: float = 0.0
+    late: float = 0.0
+    out_of_order: float = 0.0
+    malformed: float = 0.0
+    nested: float = 0.0
+    manifest: Path | None = None
+    state: Path | None = None
+    click_stream: str = names.CLICK_STREAM
+    truck_stream: str = names.TRUCK_STREAM
+
+    def __post_init__(self) -> None:
+        for name in ("clicks", "readings", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
+        for name in ("trucks", "items"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("clicks_per_second", "readings_per_second"):
+            if not 0 < getattr(self, name) <= event_times.MAX_EVENTS_PER_SECOND:
+                limit = event_times.MAX_EVENTS_PER_SECOND
+                raise ValueError(f"{name} must be above 0 and at most {limit:,}, not {getattr(self, name)}")
+        for name in (*_SHARES, "nested"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be a share from 0 to 1, not {getattr(self, name)}")
+        if sum(getattr(self, name) for name in _SHARES) > 1 + 1e-9:
+            raise ValueError(f"the shares of {', '.join(_SHARES)} must not add up to more than 1")
+        if self.duplicated and self.duplicated + self.malformed >= 1:
+            raise ValueError("duplicated and malformed must leave some records to duplicate")
+
+
+class State(msgspec.Struct):
+    """What one run leaves to the next: the last event times used (µs since 1970), and the trucks by id."""
+
+    last_click: int = 0
+    last_reading: int = 0
+    trucks: dict[str, Truck] = {}
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One record to send at ``due`` (µs since 1970).
+
+    ``key`` is what identifies the event, (timestamp, item id) or (truck id, event time); None of a malformed record.
+    """
+
+    stream: str
+    data: bytes
+    partition_key: str
+    due: int
+    kind: Kind = "valid"
+    malformed_kind: str | None = None
+    shape: payloads.Shape = "flat"
+    late: bool = False
+    out_of_order: bool = False
+    key: tuple[str, str] | None = None
+
+
+class Traffic:
+    """The records of a plan from ``start`` (µs since 1970) on, in the order they are due; iterate once."""
+
+    def __init__(self, plan: TrafficPlan, start: int, state: State) -> None:
+        self._plan = plan
+        self._start = start
+        self._click_slots = Slots(state.last_click)
+        self._reading_slots = Slots(state.last_reading)
+        self._others = state.trucks
+        first = max(start, self._reading_slots.last)
+        self._fleet = FleetSimulation(plan.seed, plan.trucks if plan.readings else 0, first, state.trucks)
+
+    def __iter__(self) -> Iterator[Record]:
+        return heapq.merge(self._clicks(), self._readings(), key=lambda record: record.due)
+
+    def state(self) -> State:
+        """What the next run needs; trucks that had no part in this one are kept as they were."""
+        trucks = {**self._others, **self._fleet.rest()}
+        return State(self._click_slots.last, self._reading_slots.last, trucks)
+
+    def _clicks(self) -> Iterator[Record]:
+        plan = self._plan
+        shop = ClickSimulation(plan.seed, items(plan.items), self._start)
+
+        def event(number: int, slot: int, at: int) -> tuple[dict[str, Any], str, tuple[str, str]]:
+            item, counts = shop.click(slot)
+            time = to_canonical(to_datetime(at))
+            return payloads.click_document(item, time, counts), item.item_id, (time, item.item_id)
+
+        return self._mix(
+            plan.click_stream, plan.clicks, plan.clicks_per_second, self._click_slots, event, payloads.CLICK_FIELDS, 0.0
+        )
+
+    def _readings(self) -> Iterator[Record]:
+        plan = self._plan
+
+        def event(number: int, slot: int, at: int) -> tuple[dict[str, Any], str, tuple[str, str]]:
+            index = number % plan.trucks
+            truck_id, values = self._fleet.reading(index, at)
+            time = to_canonical(to_datetime(at))
+            if number in nested:
+                document = payloads.nested_document(truck_id, time, values)
+            else:
+                # Every other truck has a device that shouts.
+                document = payloads.flat_document(truck_id, time, values, upper=index % 2 == 0)
+            return document, truck_id, (truck_id, time)
+
+        choice = random.Random(f"nested:{plan.seed}:{self._start}")
+        nested = frozenset(choice.sample(range(plan.readings), round(plan.readings * plan.nested)))
+        period = plan.trucks / plan.readings_per_second
+        return self._mix(
+            plan.truck_stream,
+            plan.readings,
+            plan.readings_per_second,
+            self._reading_slots,
+            event,
+            payloads.READING_FIELDS,
+            period,
+            nested,
+        )
+
+    def _mix(
+        self,
+        stream: str,
+        count: int,
+        rate: float,
+        slots: Slots,
+        event: Any,
+        fields: payloads.Fields,
+        period: float,
+        nested: frozenset[int] = frozenset(),
+    ) -> Iterator[Record]:
+        """``count`` records of one stream.  ``period``: seconds between two events of one device."""
+        rng = random.Random(f"mix:{stream}:{self._plan.seed}:{self._start}")
+        broken = _malformed_kinds(rng)
+        recent: deque[Record] = deque(maxlen=_REMEMBERED)
+        # Displaced by more than a period, an event is sent after younger ones of its own device, where 31 s allow it.
+        least = min(event_times.MAX_SECONDS_OUT_OF_ORDER, int(period) + 1)
+        most = min(event_times.MAX_SECONDS_OUT_OF_ORDER, least + 9)
+        for number, kind in enumerate(_deck(count, self._plan, rng)):
+            due = self._start + int(number * 1_000_000 / rate)
+            if kind == "duplicated":
+                original = rng.choice(recent)
+                yield msgspec.structs.replace(original, due=due, kind="duplicate")
+                continue
+            slot = at = slots.at(due)
+            if kind == "late":
+                at = event_times.late(slot, rng.randint(1, event_times.MAX_MINUTES_LATE))
+            elif kind == "out_of_order":
+                at = event_times.out_of_order(slot, rng.randint(least, most))
+            document, partition_key, key = event(number, slot, at)
+            shape: payloads.Shape = "nested" if number in nested else "flat"
+            if kind == "malformed":
+                name = next(broken)
+                data = payloads.malformed(name, document, fields, partition_key, rng)
+                yield Record(stream, data, partition_key, due, "malformed", name, shape)
+                continue
+            record = Record(
+                stream,
+                payloads.encode(document),
+                partition_key,
+                due,
+                shape=shape,
+                late=kind == "late",
+                out_of_order=kind == "out_of_order",
+                key=key,
+            )
+            recent.append(record)
+            yield record
+
+
+def _deck(count: int, plan: TrafficPlan, rng: random.Random) -> list[str]:
+    """One card a record, shuffled: the shares are exact, to the record."""
+    special = [name for name in _SHARES for _ in range(round(count * getattr(plan, name)))][:count]
+    deck = special + ["on_time"] * (count - len(special))
+    rng.shuffle(deck)
+    # Nothing can be repeated before something was sent.
+    first = next((position for position, card in enumerate(deck) if card not in ("duplicated", "malformed")), None)
+    if first is None:
+        return ["on_time" if card == "duplicated" else card for card in deck]
+    deck[0], deck[first] = deck[first], deck[0]
+    return deck
+
+
+def _malformed_kinds(rng: random.Random) -> Iterator[str]:
+    """Every kind in turn, in any order; the big one once, after all others."""
+    kinds = [kind for kind in payloads.MALFORMED if kind != "megabyte_noise"]
+    rng.shuffle(kinds)
+    return chain(kinds, ["megabyte_noise"], cycle(kinds))
