@@ -45,6 +45,8 @@ AWS_CONNECTION = "aws_default"
 SNOWFLAKE_CONNECTION = "snowflake_default"
 # Outputs of the CloudFormation stack, kept by provision_resources as a JSON Airflow Variable.
 STACK_OUTPUTS_VARIABLE = "pipeline_stack_outputs"
+# Where the simulated trucks are, between two runs of generate_traffic.
+TRAFFIC_STATE_VARIABLE = "traffic_state"
 # One slot: merge, repair, rebuild and erasure never write the history at the same time.
 HISTORY_WRITER_POOL = "history_writer"
 OWNER = "data-platform"
