@@ -8,6 +8,7 @@ import re
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -116,10 +117,13 @@ def cloud(
                 ],
             )
 
-        def rows(table: str) -> list[dict[str, str]]:
+        def rows(table: str) -> list[dict[str, str | Decimal]]:
             pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
             items = [item for page in pages for item in page["Items"]]
-            return [{name: next(iter(value.values())) for name, value in item.items()} for item in items]
+            return [
+                {name: Decimal(value["N"]) if "N" in value else value["S"] for name, value in item.items()}
+                for item in items
+            ]
 
         def objects(prefix: str) -> dict[str, bytes]:
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
