@@ -47,6 +47,7 @@ lock: .venv/dev ## Resolve pyproject.toml anew into the requirements*.txt locks
 	$(LOCK) --group dev --output-file requirements-dev.txt pyproject.toml
 	$(LOCK) --constraint requirements-dev.txt --group local --output-file requirements-local.txt pyproject.toml
 	$(LOCK) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
+	$(LOCK) --constraint requirements-dev.txt --group compose --output-file requirements-compose.txt pyproject.toml
 	$(LOCK) --constraint requirements-dev.txt --group lambdas --output-file requirements-lambdas.txt
 	$(LOCK) --group ministack --output-file requirements-ministack.txt
 
