@@ -1,0 +1,120 @@
+"""The warehouse as provision_resources leaves it, on the local server, and what tests do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from datetime import datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+from snowflake.connector import SnowflakeConnection
+from snowflake.connector.util_text import split_statements
+
+from include import names, sql
+from tests.fixtures.scd2_oracle import ATTRIBUTES, Version
+
+MERGE = "merge/truck_telemetry_scd2.sql"
+PARAMETERS = {
+    "storage_role_arn": "arn:aws:iam::000000000000:role/snowflake",
+    "telemetry_bucket": "sql-tests-telemetry",
+}
+RAW_COLUMNS = (
+    "TRUCK_ID", "EVENT_TIME", *ATTRIBUTES, "STREAM_NAME", "SHARD_ID", "SEQUENCE_NUMBER", "ARRIVAL_TIME",
+    "PARTITION_KEY", "FILE_NAME", "FILE_ROW_NUMBER", "LOAD_TIMESTAMP",
+)  # fmt: skip
+VERSION_COLUMNS = (
+    "TRUCK_ID", "LOAD_TIMESTAMP", "EFFECTIVE_START_DATE", "EFFECTIVE_END_DATE", "IS_CURRENT", *ATTRIBUTES,
+)  # fmt: skip
+ENVELOPE = {"STREAM_NAME": names.TRUCK_STREAM, "SHARD_ID": "shardId-000000000000", "PARTITION_KEY": "truck"}
+
+
+class Warehouse:
+    """The statements of ``sql/`` over one connection of the stock connector."""
+
+    def __init__(self, connection: SnowflakeConnection) -> None:
+        self.connection = connection
+
+    def execute(self, statement: str, values: Any = None) -> list[tuple]:
+        with closing(self.connection.cursor()) as cursor:
+            return cursor.execute(statement, values).fetchall()
+
+    def run(self, path: str, **params: str) -> list[list[tuple]]:
+        """Every statement of ``sql/<path>``, and what each answered."""
+        scripts = split_statements(StringIO(sql.render(path, **params)), remove_comments=True)
+        return [self.execute(statement) for statement, _ in scripts if statement.strip(" \n;")]
+
+    def land(self, readings: Iterable[Mapping[str, Any]]) -> None:
+        """Appends to RAW, as Snowpipe does; what a reading does not say is an ordinary envelope, or NULL."""
+        rows = [{**ENVELOPE, **reading} for reading in readings]
+        self.insert(names.RAW_TABLE, RAW_COLUMNS, ([row.get(column) for column in RAW_COLUMNS] for row in rows))
+
+    def insert(self, table: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+        listed = ", ".join(columns)
+        marks = ", ".join(["%s"] * len(listed.split(",")))
+        with closing(self.connection.cursor()) as cursor:
+            cursor.executemany(
+                f"insert into {table} ({listed}) values ({marks})", [[_bound(v) for v in row] for row in rows]
+            )
+
+    def merge(self, driver: str = names.RAW_STREAM) -> int:
+        """Rows changed by one MERGE, which another ``driver`` than the stream can lead."""
+        text = sql.render(MERGE)
+        assert text.count(names.RAW_STREAM) == 1
+        (changed,) = self.execute(text.replace(names.RAW_STREAM, driver))
+        return sum(int(count) for count in changed)
+
+    def history(self, like: str = "%") -> list[Version]:
+        rows = self.execute(
+            f"select {', '.join(VERSION_COLUMNS)} from {names.HISTORY_TABLE}"
+            " where TRUCK_ID like %s order by TRUCK_ID, EFFECTIVE_START_DATE",
+            [like],
+        )
+        return [Version(*row[:5], row[5:]) for row in rows]
+
+    def empty(self) -> None:
+        """No reading and no result; the merge consumes what the stream still had."""
+        self.merge()
+        for table in (
+            names.RAW_TABLE,
+            names.HISTORY_TABLE,
+            names.MERGE_RUNS_TABLE,
+            names.QUALITY_RESULTS_TABLE,
+        ):
+            self.execute(f"delete from {table}")
+
+
+def _bound(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+@pytest.fixture(scope="session")
+def provisioned(snowflake_server: Any, ministack: Any) -> Any:
+    """The server after all of ``sql/ddl`` has run, over a bucket that exists."""
+    ministack.client("s3").create_bucket(Bucket=PARAMETERS["telemetry_bucket"])
+    with closing(snowflake_server.connect()) as connection:
+        provision(Warehouse(connection))
+    return snowflake_server
+
+
+def provision(warehouse: Warehouse) -> None:
+    for file in sorted((sql.SQL_DIRECTORY / "ddl").glob("*.sql")):
+        warehouse.run(f"ddl/{file.name}", **PARAMETERS)
+
+
+@pytest.fixture(scope="session")
+def warehouse(provisioned: Any) -> Iterator[Warehouse]:
+    """One session in the pipeline's schema, of an account whose clock is far from UTC."""
+    with closing(
+        provisioned.connect(warehouse=names.WAREHOUSE, database=names.DATABASE, schema=names.SCHEMA)
+    ) as connection:
+        connection.cursor().execute("alter session set timezone = 'America/Los_Angeles'")
+        yield Warehouse(connection)
+
+
+@pytest.fixture
+def empty_warehouse(warehouse: Warehouse) -> Warehouse:
+    """The warehouse without a reading, for what looks at all of it."""
+    warehouse.empty()
+    return warehouse
