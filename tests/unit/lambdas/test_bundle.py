@@ -1,0 +1,191 @@
+"""The bundles of both functions, for this machine and for AWS.  Installs wheels from the package index or its cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import uv
+
+from lambdas import bundle as bundler
+from lambdas.bundle import FUNCTIONS, BundleError, bundle, check_compiled_modules, local_target
+
+pytestmark = pytest.mark.unit
+
+ARM, INTEL = ("3.13", "aarch64-manylinux_2_28"), ("3.13", "x86_64-manylinux_2_28")
+OURS = {"lambdas", "include"}
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory):
+    """Bundles of a function and a target, each made once."""
+    made: dict[tuple[str, tuple[str, str]], Path] = {}
+
+    def make(function: str, target: tuple[str, str]) -> Path:
+        if (function, target) not in made:
+            directory = tmp_path_factory.mktemp("bundles")
+            made[function, target] = bundle(
+                function, python_version=target[0], platform=target[1], output_dir=directory
+            )
+        return made[function, target]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def python_with_boto3(tmp_path_factory) -> Path:
+    """An interpreter that has what AWS's runtime has, boto3, and nothing of this project."""
+    directory = tmp_path_factory.mktemp("clean") / "venv"
+    uv_bin = uv.find_uv_bin()
+    python = directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    subprocess.run([uv_bin, "venv", "--quiet", "--python", sys.executable, str(directory)], check=True, timeout=60)
+    install = [uv_bin, "pip", "install", "--quiet", "--python", str(python), "--only-binary", ":all:", "boto3"]
+    locked = bundler.ROOT / "requirements-dev.txt"
+    subprocess.run([*install, "--constraint", str(locked)], check=True, timeout=120)
+    return python
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("target", [local_target(), ARM, INTEL], ids=["local", "arm64", "x86_64"])
+def test_bundle_has_the_function_what_it_shares_and_its_locked_dependencies(bundled, function, target):
+    path = bundled(function, target)
+
+    assert path.stat().st_size < 10_000_000
+    with zipfile.ZipFile(path) as archive:
+        files = archive.namelist()
+    ours = {name for name in files if name.split("/")[0] in OURS}
+    expected = {"include/__init__.py", "include/names.py", "lambdas/__init__.py"}
+    for folder in ("include/contracts", "lambdas/common", f"lambdas/{function}"):
+        expected |= {file.relative_to(bundler.ROOT).as_posix() for file in (bundler.ROOT / folder).rglob("*.py")}
+    assert ours == expected
+    assert {name.split("/")[0] for name in files} - OURS >= {"msgspec", "aws_lambda_powertools", "jmespath"}
+    assert not [name for name in files if "boto" in name.split("/")[0] or name.endswith(".pyc")]
+    compiled = [name for name in files if name.endswith(".so")]
+    assert compiled
+    machine = target[1].split("-")[0]
+    tag = f"cpython-{target[0].replace('.', '')}"
+    assert all(tag in name and machine in name for name in compiled) or sys.platform == "darwin"
+
+
+@pytest.mark.parametrize("target", [local_target(), ARM], ids=["local", "arm64"])
+def test_same_input_gives_the_same_bytes_under_a_name_that_is_their_digest(bundled, target, tmp_path):
+    first = bundled("truck_data", target)
+
+    second = bundle("truck_data", python_version=target[0], platform=target[1], output_dir=tmp_path / "new" / "folder")
+
+    assert first.name == second.name == f"truck_data-{sha256(first.read_bytes()).hexdigest()[:16]}.zip"
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.fixture
+def source_tree(tmp_path, monkeypatch) -> Path:
+    """A copy of what goes into bundles, to change."""
+    for folder in ("include", "lambdas"):
+        shutil.copytree(bundler.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "local"))
+    shutil.copy(bundler.REQUIREMENTS, tmp_path)
+    monkeypatch.setattr(bundler, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_changed_source_gives_another_name_and_caches_and_file_times_do_not(bundled, source_tree, tmp_path):
+    version, platform = local_target()
+    before = bundled("kinesis_to_dynamodb", (version, platform))
+    for file in source_tree.rglob("*.py"):
+        os.utime(file, (1, 1))
+        file.chmod(0o600)
+    cache = source_tree / "lambdas" / "common" / "__pycache__"
+    cache.mkdir()
+    (cache / "batch.cpython-311.pyc").write_bytes(b"stale")
+    out = tmp_path / "out"
+
+    same = bundle("kinesis_to_dynamodb", python_version=version, platform=platform, output_dir=out)
+    (source_tree / "lambdas" / "common" / "batch.py").open("a").write("# changed\n")
+    changed = bundle("kinesis_to_dynamodb", python_version=version, platform=platform, output_dir=out)
+
+    assert same.name == before.name
+    assert changed.name != before.name
+
+
+# Runs in the clean interpreter: two invocations without network, an empty batch and one whose stores are unreachable.
+INVOKE = """
+import importlib, json, sys, time
+from types import SimpleNamespace
+sys.path.insert(0, sys.argv[1])
+time.sleep = lambda seconds: None
+handler = importlib.import_module(sys.argv[2]).handler
+context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r",
+                          get_remaining_time_in_millis=lambda: 30000)
+poison = {"kinesis": {"data": "", "sequenceNumber": "7", "partitionKey": "k", "approximateArrivalTimestamp": 1.5},
+          "eventID": "shardId-000000000000:7", "eventSourceARN": "arn:aws:kinesis:r:1:stream/S"}
+answers = [handler({"Records": records}, context) for records in ([], [poison])]
+outside = [module.__file__ for name, module in sys.modules.items()
+           if name.split(".")[0] in ("msgspec", "aws_lambda_powertools", "include", "lambdas")
+           and not module.__file__.startswith(sys.argv[1])]
+print(json.dumps({"answers": answers, "outside": outside, "boto3": sys.modules["boto3"].__file__}))
+"""
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_local_bundle_is_imported_and_invoked_where_only_boto3_is_installed(
+    bundled, python_with_boto3, environment, function, tmp_path
+):
+    with zipfile.ZipFile(bundled(function, local_target())) as archive:
+        archive.extractall(tmp_path)
+    command = [str(python_with_boto3), "-I", "-c", INVOKE, str(tmp_path), f"lambdas.{function}.handler"]
+    # Nobody listens on port 1.
+    variables = {**environment, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_EC2_METADATA_DISABLED": "true"}
+
+    done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["answers"] == [{"batchItemFailures": []}, {"batchItemFailures": [{"itemIdentifier": "7"}]}]
+    assert result["outside"] == []
+    assert Path(result["boto3"]).is_relative_to(python_with_boto3.parent.parent)
+
+
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [(INTEL, "is for aarch64, not for x86_64"), (("3.12", ARM[1]), "is not for Python 3.12")],
+    ids=["other_machine", "other_python"],
+)
+def test_compiled_module_for_another_target_is_refused(bundled, tmp_path, target, complaint):
+    with zipfile.ZipFile(bundled("truck_data", ARM)) as archive:
+        archive.extractall(tmp_path)
+
+    check_compiled_modules(tmp_path, *ARM)
+    with pytest.raises(BundleError, match=complaint):
+        check_compiled_modules(tmp_path, *target)
+
+
+def test_dependency_that_does_not_exist_for_the_target_is_named(tmp_path):
+    with pytest.raises(BundleError, match=r"(?s)Python 3\.8 on aarch64-manylinux_2_28.*aws-lambda-powertools"):
+        bundle("truck_data", python_version="3.8", platform=ARM[1], output_dir=tmp_path)
+
+
+def test_unknown_function_is_an_error_that_names_the_known_ones(tmp_path):
+    with pytest.raises(BundleError, match="there are kinesis_to_dynamodb, truck_data"):
+        bundle("truck", python_version="3.13", platform=ARM[1], output_dir=tmp_path)
+
+
+def test_command_prints_the_path_of_the_zip(tmp_path, capsys):
+    version, platform = local_target()
+    arguments = ["--function", "truck_data", "--python", version, "--platform", platform, "--output", str(tmp_path)]
+
+    assert bundler.main(arguments) == 0
+    assert capsys.readouterr().out.splitlines() == [str(path) for path in tmp_path.iterdir()]
+
+
+def test_command_fails_with_one_line_where_it_cannot_bundle(tmp_path, capsys):
+    arguments = ["--function", "truck_data", "--platform", "commodore-64", "--output", str(tmp_path)]
+
+    assert bundler.main(arguments) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+    assert list(tmp_path.iterdir()) == []
