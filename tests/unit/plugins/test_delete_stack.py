@@ -19,7 +19,7 @@ TEMPLATE = {
     "Resources": {
         "Bucket": {
             "Type": "AWS::S3::Bucket",
-            "Properties": {"BucketName": "telemetry", "VersioningConfiguration": {"Status": "Enabled"}},
+            "Properties": {"BucketName": "telemetry"},
         }
     }
 }
@@ -34,6 +34,9 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": {"region_name": REGION}}))
     with mock_aws():
         boto3.client("cloudformation", REGION).create_stack(StackName="s", TemplateBody=json.dumps(TEMPLATE))
+        # moto's CloudFormation makes no bucket versioned.
+        versioned = {"Status": "Enabled"}
+        boto3.client("s3", REGION).put_bucket_versioning(Bucket="telemetry", VersioningConfiguration=versioned)
         yield
 
 

@@ -1,0 +1,74 @@
+"""Synthetic clicks and telemetry, sent to Kinesis in real time."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from airflow.providers.amazon.aws.hooks.kinesis import KinesisHook
+from airflow.sdk import BaseOperator, Context, Variable
+
+from include import names
+from include.generator import Summary, TrafficPlan, generate
+
+
+class GenerateTrafficOperator(BaseOperator):
+    """Sends one plan's traffic.
+
+    Where the trucks are is kept in an Airflow Variable from run to run, so that they drive on, on whatever worker the
+    next run is.
+
+    :param plan: fields of ``TrafficPlan`` but ``state`` (templated); those that are None or "" take their default.
+    :param state_variable: the Variable that keeps the simulation's state.
+
+    Returns the summary of what was sent.
+    """
+
+    template_fields = ("plan",)
+
+    def __init__(
+        self,
+        *,
+        plan: dict[str, Any],
+        state_variable: str = names.TRAFFIC_STATE_VARIABLE,
+        aws_conn_id: str = names.AWS_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+        self.state_variable = state_variable
+        self.aws_conn_id = aws_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        given = {name: value for name, value in self.plan.items() if value not in (None, "")}
+        client = KinesisHook(aws_conn_id=self.aws_conn_id).get_conn()
+        with tempfile.TemporaryDirectory() as directory:
+            state = Path(directory) / "state"
+            if kept := Variable.get(self.state_variable, default=None):
+                state.write_bytes(base64.b64decode(kept))
+            plan = msgspec.convert({**given, "state": state}, TrafficPlan, strict=False, dec_hook=_path)
+            try:
+                summary = generate(plan, client, self._tell)
+            finally:
+                # Also where Kinesis refused some: the trucks are where the records that it took say.
+                if state.exists():
+                    Variable.set(self.state_variable, base64.b64encode(state.read_bytes()).decode())
+        return msgspec.to_builtins(summary)
+
+    def _tell(self, summary: Summary) -> None:
+        self.log.info(
+            "%d of %d records sent, %.0f a second, %d sent again",
+            summary.sent,
+            summary.planned,
+            summary.per_second,
+            summary.resent,
+        )
+
+
+def _path(expected: type, value: Any) -> Any:
+    if expected is Path:
+        return Path(value)
+    raise NotImplementedError(f"{expected} from {value!r}")

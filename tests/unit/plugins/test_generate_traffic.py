@@ -1,0 +1,90 @@
+"""The generator behind the DAG: its plan from the form, its state from run to run (Kinesis is moto's)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import msgspec
+import pytest
+from airflow.sdk import Variable
+from clicks_to_deliveries.operators.generate_traffic import GenerateTrafficOperator
+from moto import mock_aws
+
+from include import names
+
+pytestmark = pytest.mark.unit
+
+REGION = "us-east-1"
+PLAN = {"clicks": 20, "readings": 30, "clicks_per_second": 1000, "readings_per_second": 1000}
+
+
+@pytest.fixture(autouse=True)
+def kinesis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": {"region_name": REGION}}))
+    with mock_aws():
+        client = boto3.client("kinesis", REGION)
+        for stream in (names.CLICK_STREAM, names.TRUCK_STREAM):
+            client.create_stream(StreamName=stream, ShardCount=1)
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    kept: dict[str, str] = {}
+    monkeypatch.setattr(Variable, "get", lambda key, default: kept.get(key, default))
+    monkeypatch.setattr(Variable, "set", kept.__setitem__)
+    return kept
+
+
+def send(**plan: Any) -> dict[str, Any]:
+    return GenerateTrafficOperator(task_id="generate", plan=PLAN | plan).execute({})
+
+
+def readings(kinesis: Any) -> list[dict[str, Any]]:
+    (shard,) = kinesis.describe_stream(StreamName=names.TRUCK_STREAM)["StreamDescription"]["Shards"]
+    iterator = kinesis.get_shard_iterator(
+        StreamName=names.TRUCK_STREAM, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    return [json.loads(record["Data"]) for record in kinesis.get_records(ShardIterator=iterator)["Records"]]
+
+
+def test_what_the_form_asks_for_is_sent_and_summed_up(kinesis: Any) -> None:
+    summary = send()
+    assert summary["streams"][names.CLICK_STREAM]["valid"] == 20
+    assert len(readings(kinesis)) == summary["streams"][names.TRUCK_STREAM]["sent"] == 30
+    json.dumps(summary)
+
+
+def test_rendered_texts_and_empty_fields_are_understood(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.jsonl"
+    summary = send(clicks="10", malformed="0.1", manifest=str(manifest), seed=None)
+    assert summary["streams"][names.CLICK_STREAM]["sent"] == 10
+    assert sum(summary["streams"][names.CLICK_STREAM]["malformed"].values()) == 1
+    assert len(manifest.read_text().splitlines()) == 40
+
+
+def test_a_value_out_of_range_is_refused_by_name() -> None:
+    with pytest.raises(msgspec.ValidationError, match="late"):
+        send(late=1.5)
+
+
+def test_trucks_drive_on_in_the_next_run(kinesis: Any, variables: dict[str, str]) -> None:
+    send()
+    assert list(variables) == [names.TRAFFIC_STATE_VARIABLE]
+    send()
+    odometer: dict[str, list[float]] = {}
+    for reading in readings(kinesis):
+        lower = {key.lower(): value for key, value in reading.items()}
+        odometer.setdefault(lower["truck_id"], []).append(lower["odometer_reading"])
+    for truck, values in odometer.items():
+        assert len(values) == 20, truck
+        assert values == sorted(values), truck
