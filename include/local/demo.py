@@ -9,7 +9,6 @@ Exit code: 0 when all went well (with --once: every promise held), 1 when not, 1
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -50,6 +49,14 @@ COUNTS_EVERY_SECONDS = 4
 
 ENDED_TASK_STATES = ("success", "failed", "skipped", "upstream_failed")
 CONNECTION_PARAMETERS = ("account", "user", "password", "host", "port", "database", "schema", "warehouse", "role")
+
+STAGES_OF_THE_WAREHOUSE = f"""
+    SELECT
+        (SELECT COUNT(DISTINCT FILE_NAME) FROM {names.RAW_TABLE}),
+        SYSTEM$STREAM_HAS_DATA('{names.RAW_STREAM}'),
+        (SELECT MAX(CHECKED_AT) FROM {names.QUALITY_RESULTS_TABLE})
+        > (SELECT MAX(FINISHED_AT) FROM {names.MERGE_RUNS_TABLE})
+"""
 
 
 class DemoError(RuntimeError):
@@ -92,6 +99,7 @@ class Demo:
         self.processes = Processes(self.environment, self.log)
         self._started = time.monotonic()
         self._counts_told = 0.0
+        self._all_sent = 0.0
 
     def run(self) -> bool:
         """Whether every promise held.  Without --once it goes on until KeyboardInterrupt."""
@@ -155,6 +163,7 @@ class Demo:
             run = self.airflow.trigger(TRAFFIC_DAG, self._traffic())
             seconds = max(asked.clicks, asked.readings) / asked.rate
             self._follow(TRAFFIC_DAG, run, 3 * seconds + 120, connection)
+            self._all_sent = time.time()
             self._say("All sent; waiting until the last record is through")
             self._wait_for(
                 lambda: not self._unsettled(connection),
@@ -192,18 +201,18 @@ class Demo:
 
     def _unsettled(self, connection: Any) -> str:
         """The first stage, in the order of the flow, that still has something to do; empty when none has."""
-        behind = read_status(self.state / "event-source-mapping").records_behind
-        if behind:
-            return f"the event source mappings have {behind:,} records to go"
-        pipe = json.loads(truth.select(connection, f"SELECT SYSTEM$PIPE_STATUS('{names.PIPE}')")[0][0])
-        if pipe["pendingFileCount"]:
-            return f"the pipe has {pipe['pendingFileCount']} files to load"
-        if truth.select(connection, f"SELECT SYSTEM$STREAM_HAS_DATA('{names.RAW_STREAM}')")[0][0]:
+        mappings = read_status(self.state / "event-source-mapping")
+        done = {each.stream_arn.rpartition("/")[2] for each in mappings if each.caught_up(self._all_sent)}
+        for stream in (names.CLICK_STREAM, names.TRUCK_STREAM):
+            if stream not in done:
+                return f"the event source mapping of {stream} has not reached the tip"
+        landed = live_counts.objects(self.bucket, names.LANDING_PREFIX)
+        loaded, has_data, is_checked = truth.select(connection, STAGES_OF_THE_WAREHOUSE)[0]
+        if loaded < landed:
+            return f"Snowpipe has loaded {loaded} of {landed} landing files"
+        if has_data:
             return f"the stream {names.RAW_STREAM} has rows to merge"
-        for dag_id in ("scd2_merge", "data_quality"):
-            if any(run["state"] not in FINISHED for run in self.airflow.runs(dag_id)):
-                return f"{dag_id} is running"
-        return ""
+        return "" if is_checked else "data_quality has not checked the last merge"
 
     # --- Waiting and telling -----------------------------------------------------------------------------------------
 

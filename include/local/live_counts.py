@@ -22,7 +22,7 @@ def line(manifest: Path, bucket: str, connection: Any) -> str:
     """One line: records sent, clicks stored, landing objects, RAW rows, versions, current rows, quarantined."""
     # MiniStack counts a table's items when asked; DynamoDB does so every six hours.
     clicks = boto3.client("dynamodb", config=AWS_CONFIG).describe_table(TableName=names.CLICK_TABLE)
-    landed, quarantined = (_objects(bucket, prefix) for prefix in (names.LANDING_PREFIX, names.QUARANTINE_PREFIX))
+    landed, quarantined = (objects(bucket, prefix) for prefix in (names.LANDING_PREFIX, names.QUARANTINE_PREFIX))
     raw, versions, current = select(connection, RAW_AND_HISTORY)[0]
     counts = {
         "clicks": clicks["Table"]["ItemCount"],
@@ -37,7 +37,8 @@ def line(manifest: Path, bucket: str, connection: Any) -> str:
     return "   ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
-def _objects(bucket: str, prefix: str) -> int:
+def objects(bucket: str, prefix: str) -> int:
+    """How many objects ``bucket`` holds under ``prefix``."""
     pages = (
         boto3.client("s3", config=AWS_CONFIG).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     )

@@ -78,7 +78,7 @@ class Sent(msgspec.Struct, frozen=True):
         return {(record.shard_id, record.sequence_number) for record in self.records if record.kind in kinds}
 
     def malformed_payloads(self) -> dict[Envelope, bytes]:
-        return {(record.shard_id, record.sequence_number): _payload(record) for record in self.kind("malformed")}
+        return {(record.shard_id, record.sequence_number): record.payload for record in self.kind("malformed")}
 
 
 def establish(manifest: Path, bucket: str, connection: Any, state_latencies: Iterable[float]) -> Truth:
@@ -192,10 +192,6 @@ def _read_sent(manifest: Path) -> dict[str, Sent]:
     return {stream: Sent(records) for stream, records in by_stream.items()}
 
 
-def _payload(record: ManifestRecord) -> bytes:
-    return base64.b64decode(record.payload_base64)
-
-
 def _click(record: ManifestRecord) -> Click:
     click = _decoded(decode_click, record)
     return click.timestamp, click.item_id, click.item_name, click.click_counts
@@ -210,7 +206,7 @@ def _reading(record: ManifestRecord) -> Reading:
 
 def _decoded(decode: Any, record: ManifestRecord) -> Any:
     try:
-        return decode(_payload(record), now=datetime.now(UTC))
+        return decode(record.payload, now=datetime.now(UTC))
     except ContractError as error:
         raise ValueError(
             f"the manifest calls {record.stream} {record.sequence_number} {record.kind}: {error}"
