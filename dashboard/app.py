@@ -6,6 +6,9 @@ from dashboard import ui
 
 st.set_page_config(page_title="Clicks to Deliveries", page_icon=":material/local_shipping:", layout="wide")
 
+# Streamlit leaves room above the title for a toolbar that is not shown.
+st.html("<style>[data-testid='stMainBlockContainer'] {padding-top: 2.5rem; padding-bottom: 2rem}</style>")
+
 page = st.navigation(
     [
         st.Page("app_pages/live_clicks.py", title="Live clicks", icon=":material/ads_click:", default=True),

@@ -10,20 +10,26 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-HEIGHT = 260
-MAP_HEIGHT = 460
+HEIGHT = 290
+MAP_HEIGHT = 480
+# So few that a line alone could be invisible.
+FEW_POINTS = 20
 # Above so many names a label is noise, and colours repeat.
 MAX_LABELS = 30
 KM_PER_DEGREE = 111.32
+TICKS = 6
 
 OK, ATTENTION = "ok", "needs attention"
 # Okabe and Ito's blue and vermilion; shape says the same again.
 _STATE_SCALE = alt.Scale(domain=[OK, ATTENTION], range=["#0072B2", "#D55E00"])
 
 
-def _time_axis(field: str, title: str = "time, UTC") -> alt.X:
-    axis = alt.Axis(grid=False, labelFlush=True, tickCount=6, labelOverlap=True)
-    return alt.X(f"{field}:T", title=title, scale=alt.Scale(type="utc"), axis=axis)
+def _time_axis(field: str, title: str | None = None, *, binned: bool = False) -> alt.X:
+    clock = {"seconds": "%H:%M:%S", "minutes": "%H:%M", "hours": "%H:%M", "date": "%b %d"}
+    axis = alt.Axis(grid=False, labelFlush=True, tickCount=6, labelOverlap=True, format=clock)
+    # Where a bar spans from start to end, Vega-Lite stacks it only if it knows that the field is binned.
+    bins = {"bin": "binned"} if binned else {}
+    return alt.X(f"{field}:T", title=title, scale=alt.Scale(type="utc"), axis=axis, **bins)
 
 
 def _when(field: str, title: str = "time (UTC)") -> alt.Tooltip:
@@ -40,14 +46,12 @@ def clicks_over_time(clicks: pd.DataFrame, bucket_seconds: int, item_order: Sequ
     buckets = clicks_per_bucket(clicks, bucket_seconds)
     return (
         alt.Chart(buckets, height=HEIGHT)
-        .mark_bar(binSpacing=1, cornerRadiusEnd=1)
+        .mark_bar(binSpacing=1)
         .encode(
-            x=_time_axis("start"),
+            x=_time_axis("start", binned=True),
             x2="end:T",
             y=alt.Y("clicks:Q", title=f"clicks per {duration(bucket_seconds)}", stack="zero"),
-            color=alt.Color(
-                "item_name:N", title="item", sort=list(item_order), scale=alt.Scale(domain=list(item_order))
-            ),
+            color=alt.Color("item_name:N", title=None, sort=list(item_order), scale=alt.Scale(domain=list(item_order))),
             order=alt.Order("item_order:Q"),
             tooltip=[_when("start", "from (UTC)"), alt.Tooltip("item_name:N", title="item"), alt.Tooltip("clicks:Q")],
         )
@@ -127,16 +131,18 @@ def fleet_map(states: pd.DataFrame, track: pd.DataFrame) -> alt.LayerChart:
         zero=False,
     )
 
-    def degrees(positive: str, negative: str) -> alt.Axis:
-        # As many decimals as the ticks are apart.
+    def degrees(positive: str, negative: str, span: str) -> alt.Axis:
+        # As many decimals as tell one tick from the next.
+        decimals = f"max(0, ceil(-log({span} / {TICKS}) / LN10))"
         text = (
-            "format(abs(datum.value), degrees_per_pixel < 2e-5 ? '.3f' : degrees_per_pixel < 5e-4 ? '.2f' : '.1f')"
-            f" + '° ' + (datum.value < 0 ? '{negative}' : '{positive}')"
+            f"format(abs(datum.value), '.' + {decimals} + 'f') + '° ' + (datum.value < 0 ? '{negative}' : '{positive}')"
         )
-        return alt.Axis(labelExpr=text, grid=True, gridDash=[2, 3], tickCount=6, ticks=False, domain=False)
+        return alt.Axis(labelExpr=text, grid=True, gridDash=[2, 3], tickCount=TICKS, ticks=False, domain=False)
 
-    x = alt.X("gps_longitude:Q", scale=longitude, title=None, axis=degrees("E", "W"))
-    y = alt.Y("gps_latitude:Q", scale=latitude, title=None, axis=degrees("N", "S"))
+    x = alt.X(
+        "gps_longitude:Q", scale=longitude, title=None, axis=degrees("E", "W", "(degrees_per_pixel * width / squeeze)")
+    )
+    y = alt.Y("gps_latitude:Q", scale=latitude, title=None, axis=degrees("N", "S", "(degrees_per_pixel * height)"))
     colour = alt.Color("truck_id:N", legend=None)
     lines = (
         alt.Chart(track)
@@ -173,7 +179,7 @@ def fleet_map(states: pd.DataFrame, track: pd.DataFrame) -> alt.LayerChart:
             .encode(x=x, y=y, text="truck_id:N", color=colour)
         )
     bar = alt.Chart(pd.DataFrame({"unit": ["km"]}))
-    left, bottom = 14, MAP_HEIGHT - 60
+    left, bottom = 14, alt.expr("height - 14")
     layers.append(
         bar.mark_rule(strokeWidth=3, color="gray").encode(
             x=alt.value(left), x2=alt.value(alt.expr(f"{left} + bar_pixels")), y=alt.value(bottom)
@@ -201,11 +207,11 @@ def over_time(track: pd.DataFrame, column: str, title: str, zero: bool = True) -
     """``column`` of ``track`` (truck_id, slice_start, …) over time, a line a truck; ``title`` has its unit."""
     return (
         alt.Chart(_empty_safe(track, ["truck_id", "slice_start", column]).dropna(subset=[column]), height=HEIGHT)
-        .mark_line(strokeWidth=2, strokeJoin="round", point=alt.OverlayMarkDef(size=12, filled=True))
+        .mark_line(strokeWidth=2, strokeJoin="round", point=len(track) <= FEW_POINTS)
         .encode(
             x=_time_axis("slice_start"),
             y=alt.Y(f"{column}:Q", title=title, scale=alt.Scale(zero=zero, nice=True)),
-            color=alt.Color("truck_id:N", title="truck", legend=alt.Legend(orient="top")),
+            color=alt.Color("truck_id:N", title=None, legend=alt.Legend(orient="top")),
             tooltip=[
                 alt.Tooltip("truck_id:N", title="truck"),
                 _when("slice_start"),
@@ -221,7 +227,7 @@ def merge_rows(runs: pd.DataFrame) -> alt.Chart:
     rows = runs.rename(columns=kinds).melt("started_at", list(kinds.values()), "kind", "rows")
     return (
         alt.Chart(rows, height=HEIGHT)
-        .mark_bar(width=8, cornerRadiusEnd=1)
+        .mark_bar(width=8)
         .encode(
             x=_time_axis("started_at", "run started, UTC"),
             y=alt.Y("rows:Q", title="rows written", stack="zero"),
@@ -236,12 +242,12 @@ def quarantine_by_hour(counts: pd.DataFrame) -> alt.Chart:
     hours = counts.assign(end=counts["hour"] + pd.Timedelta(hours=1))
     return (
         alt.Chart(hours, height=HEIGHT)
-        .mark_bar(binSpacing=2, cornerRadiusEnd=1)
+        .mark_bar(binSpacing=2)
         .encode(
-            x=_time_axis("hour", "hour of arrival, UTC"),
+            x=_time_axis("hour", "hour of arrival, UTC", binned=True),
             x2="end:T",
             y=alt.Y("sum(records):Q", title="records"),
-            color=alt.Color("reason:N", title="reason"),
+            color=alt.Color("reason:N", title=None),
             tooltip=[
                 _when("hour", "hour (UTC)"),
                 alt.Tooltip("reason:N"),
@@ -265,14 +271,12 @@ def version_timeline(versions: pd.DataFrame, until: pd.Timestamp, instant: pd.Ti
         }
     )
     bars = (
-        alt.Chart(band, height=70)
-        .mark_bar(stroke="white", strokeWidth=0.5, height=34)
+        alt.Chart(band, height=110)
+        .mark_bar(stroke="white", strokeWidth=0.5, height=30)
         .encode(
             x=_time_axis("start"),
             x2="end:T",
-            color=alt.Color(
-                "state:N", title=None, sort=["past", "current"], scale=alt.Scale(domain=["past", "current"])
-            ),
+            color=alt.Color("state:N", legend=None, scale=alt.Scale(domain=["past", "current"])),
             tooltip=[_when("start", "valid from (UTC)"), _when("end", "to (UTC)"), "state:N", "changed:N"],
         )
     )
@@ -280,8 +284,8 @@ def version_timeline(versions: pd.DataFrame, until: pd.Timestamp, instant: pd.Ti
         return alt.layer(bars)
     mark = (
         alt.Chart(pd.DataFrame({"instant": [instant]}))
-        .mark_rule(strokeWidth=2.5, color="#D55E00")
-        .encode(x=alt.X("instant:T", scale=alt.Scale(type="utc")), tooltip=[_when("instant", "as of (UTC)")])
+        .mark_rule(strokeWidth=3, color="#D55E00")
+        .encode(x=_time_axis("instant"), tooltip=[_when("instant", "as of (UTC)")])
     )
     return alt.layer(bars, mark)
 

@@ -83,7 +83,8 @@ class StoreError(Exception):
 class Clicks(NamedTuple):
     """Clicks of a window.
 
-    ``frame``: time, item_id, item_name, clicks; newest first.  ``complete_since``: None where the window is whole,
+    ``frame``: time, item_id, item_name, clicks, delay (seconds from arrival in the stream to
+    DynamoDB); newest first.  ``complete_since``: None where the window is whole,
     else the instant before which clicks were left out because :data:`MAX_CLICKS` was reached.  ``items_left_out``:
     how many items of the catalogue were not asked for (:data:`MAX_ITEMS`).
     """
@@ -247,7 +248,7 @@ def _clicks(since: datetime, until: datetime | None) -> Clicks:
     shards = deployment().click_index_shards
     asked = list(catalogue)[:MAX_ITEMS]
     client = _client("dynamodb")
-    rows: list[tuple[str, str, int]] = []
+    rows: list[tuple[str, str, int, str, str]] = []
     complete_since = None
     hours = _hours(since, until or now() + MAX_CLOCK_SKEW)
     with _aws(CLICK_STORE), ThreadPoolExecutor(WORKERS) as pool:
@@ -260,15 +261,22 @@ def _clicks(since: datetime, until: datetime | None) -> Clicks:
                 complete_since = pd.Timestamp(rows[-1][0], tz="UTC").to_pydatetime()
                 break
     rows.sort(reverse=True)
-    frame = pd.DataFrame(rows, columns=["time", "item_id", "clicks"])
-    frame["time"] = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
+    frame = pd.DataFrame(rows, columns=["time", "item_id", "clicks", "arrival", "ingested"])
+    for column in ("time", "arrival", "ingested"):
+        frame[column] = pd.to_datetime(frame[column], utc=True, format="ISO8601")
     frame["clicks"] = frame["clicks"].astype("int64")
-    frame.insert(2, "item_name", frame["item_id"].map(catalogue).astype("object"))
-    return Clicks(frame, complete_since, len(catalogue) - len(asked))
+    frame["item_name"] = frame["item_id"].map(catalogue).astype("object")
+    frame["delay"] = (frame["ingested"] - frame["arrival"]).dt.total_seconds()
+    return Clicks(
+        frame[["time", "item_id", "item_name", "clicks", "delay"]], complete_since, len(catalogue) - len(asked)
+    )
 
 
-def _partition(client: Any, key: str, since: datetime, until: datetime | None) -> list[tuple[str, str, int]]:
-    """(timestamp, item id, clicks) of one partition of the click index, newest first; one above the limit says more."""
+def _partition(client: Any, key: str, since: datetime, until: datetime | None) -> list[tuple[str, str, int, str, str]]:
+    """Timestamp, item id, clicks, arrival and ingestion of one partition of the click index, newest first.
+
+    One row more than :data:`MAX_CLICKS` says that there are more.
+    """
     # Timestamps are fixed-width UTC text, so they compare as text; "~" sorts after every digit.
     pages = client.get_paginator("query").paginate(
         TableName=names.CLICK_TABLE,
@@ -280,12 +288,18 @@ def _partition(client: Any, key: str, since: datetime, until: datetime | None) -
             ":since": {"S": to_canonical(since)},
             ":until": {"S": to_canonical(until - timedelta(microseconds=1)) if until else "~"},
         },
-        ProjectionExpression="#time, Item_ID, Click_Counts",
+        ProjectionExpression="#time, Item_ID, Click_Counts, Arrival_Time, Ingested_At",
         ScanIndexForward=False,
         PaginationConfig={"MaxItems": MAX_CLICKS + 1},
     )
     return [
-        (item["Timestamp"]["S"], item["Item_ID"]["S"], int(item["Click_Counts"]["N"]))
+        (
+            item["Timestamp"]["S"],
+            item["Item_ID"]["S"],
+            int(item["Click_Counts"]["N"]),
+            item["Arrival_Time"]["S"],
+            item["Ingested_At"]["S"],
+        )
         for page in pages
         for item in page["Items"]
     ]
@@ -388,7 +402,7 @@ def _reason(client: Any, bucket: str, key: str, written: datetime) -> str:
 
 
 def _list_hours(prefix: str, hours: int) -> list[tuple[str, datetime]]:
-    """(key, time written) of the objects under ``<prefix><yyyy>/<mm>/<dd>/<HH>/``, this hour and the ``hours`` before."""
+    """(key, time written) of what ``<prefix><yyyy>/<mm>/<dd>/<HH>/`` holds of this hour and the ``hours`` before it."""
     bucket, client, instant = deployment().telemetry_bucket, _client("s3"), now()
     prefixes = [f"{prefix}{hour:%Y/%m/%d/%H}/" for hour in _hours(instant - timedelta(hours=hours), instant)]
 

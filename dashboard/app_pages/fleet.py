@@ -7,6 +7,8 @@ from dashboard import charts, data, health, ui
 
 # More lines than the palette has colours can't be told apart.
 SHOWN_BY_DEFAULT = 7
+# Warnings in words beside the map; the rest is in a tab.
+MOST_WARNED = 5
 
 chosen = ui.filters()
 ui.header("Fleet", f"Each truck's newest reading from DynamoDB, and the last {chosen.window} from Snowflake's history.")
@@ -49,13 +51,14 @@ def live() -> None:
     # Without the history the map still shows where the trucks are.
     driven = picked.head(0).assign(last_time=[]) if track is None else track[track["truck_id"].isin(shown)]
 
-    left, right = st.columns([3, 2])
+    left, right = st.columns(2)
     with left.container(border=True):
         st.markdown("**Where they are**")
         st.altair_chart(charts.fleet_map(picked, driven), width="stretch")
     with right.container(border=True):
         st.markdown("**Newest reading of each truck**")
         latest(states)
+        attention(states)
 
     over_time, condition, warehouse = st.tabs(["Speed and fuel", "Health", "Current rows in Snowflake"])
     with over_time:
@@ -109,18 +112,24 @@ def latest(states: pd.DataFrame) -> None:
         state=states["condition"].map({charts.OK: "● ok", charts.ATTENTION: "▲ attention"}),
     )
     st.dataframe(
-        table[["truck_id", "state", "age", "vehicle_speed", "fuel_level", "event_time"]],
+        table[["truck_id", "state", "age", "vehicle_speed", "fuel_level"]],
         hide_index=True,
-        height=charts.MAP_HEIGHT,
         column_config={
-            "truck_id": st.column_config.TextColumn("Truck", width="small"),
-            "state": st.column_config.TextColumn("State", width="small"),
-            "age": st.column_config.TextColumn("Age", width="small"),
-            "vehicle_speed": st.column_config.NumberColumn("Speed, mph", format="%.0f", width="small"),
+            "truck_id": st.column_config.TextColumn("Truck", width=80),
+            "state": st.column_config.TextColumn("State", width=90),
+            "age": st.column_config.TextColumn("Age", width=55),
+            "vehicle_speed": st.column_config.NumberColumn("Speed, mph", format="%.0f", width=90),
             "fuel_level": st.column_config.ProgressColumn("Fuel, %", format="%.0f", min_value=0, max_value=100),
-            "event_time": ui.time_column("Event time, UTC"),
         },
     )
+
+
+def attention(states: pd.DataFrame) -> None:
+    flagged = states[states["condition"] == charts.ATTENTION]
+    lines = [f"▲ **{truck}** {what}" for truck, what in zip(flagged["truck_id"], flagged["warnings"], strict=True)]
+    if len(lines) > MOST_WARNED:
+        lines = [*lines[:MOST_WARNED], f"and {len(lines) - MOST_WARNED} more: see the tab Health"]
+    st.markdown("  \n".join(lines) or "● Every truck is in order")
 
 
 def conditions(states: pd.DataFrame) -> None:

@@ -1,5 +1,6 @@
 """Live clicks: what customers click now, from DynamoDB."""
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import charts, data, ui
@@ -34,17 +35,24 @@ def live() -> None:
             st.caption(f"{answer.items_left_out:,} items beyond the first {data.MAX_ITEMS} are not shown.")
 
 
-def show(clicks) -> None:
+def show(clicks: pd.DataFrame) -> None:
     totals = clicks.groupby("item_name", as_index=False).agg(clicks=("clicks", "sum"), events=("clicks", "size"))
     totals = totals.sort_values("clicks", ascending=False, ignore_index=True)
     order = sorted(totals["item_name"])
     last_minute = clicks.loc[clicks["time"] >= data.now() - data.RECENT, "clicks"].sum()
 
-    cards = st.columns(4)
+    cards = st.columns(5)
     cards[0].metric("Clicks", f"{totals['clicks'].sum():,}", border=True, help="Sum of click counts in the window.")
     cards[1].metric("Click events", f"{len(clicks):,}", border=True, help="Records in the window; one carries a count.")
     cards[2].metric("Clicks, last minute", f"{last_minute:,}", border=True)
     cards[3].metric("Most clicked", totals["item_name"].iloc[0], border=True)
+
+    cards[4].metric(
+        "Delay, median",
+        f"{clicks['delay'].median():.1f} s",
+        border=True,
+        help="From arrival in the stream until the click can be read here.",
+    )
 
     over_time, by_item = st.columns([2, 1])
     with over_time.container(border=True):
@@ -56,7 +64,7 @@ def show(clicks) -> None:
 
     st.markdown("**Newest clicks**")
     st.dataframe(
-        clicks.head(NEWEST_SHOWN)[["time", "item_id", "item_name", "clicks"]],
+        clicks.head(NEWEST_SHOWN)[["time", "item_id", "item_name", "clicks", "delay"]],
         hide_index=True,
         height=320,
         column_config={
@@ -66,6 +74,7 @@ def show(clicks) -> None:
             "item_id": st.column_config.TextColumn("Item", width="small"),
             "item_name": st.column_config.TextColumn("Name"),
             "clicks": st.column_config.NumberColumn("Clicks", format="localized"),
+            "delay": st.column_config.NumberColumn("Delay, s", format="%.2f", help="Arrival in the stream to DynamoDB"),
         },
     )
 

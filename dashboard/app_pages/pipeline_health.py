@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, data, ui
+from include import names
 
 chosen = ui.filters()
 # Files and quarantined records come by the hour.
@@ -36,24 +37,24 @@ def freshness() -> None:
     landing = ui.ask(failures, data.newest_landing)
     tables = ui.ask(failures, data.warehouse_freshness)
     reading = None if states is None or states.empty else states["event_time"].max()
-    stores: list[tuple[str, str, bool, Any]] = [
-        ("Clicks", "ClickStreamData, DynamoDB", data.CLICK_STORE in failures, click),
-        ("Truck state", "TruckLatestState, DynamoDB", data.STATE_STORE in failures, reading),
-        ("Landing", "telemetry-data/, S3", data.BUCKET_STORE in failures, landing and landing[0]),
-        ("Raw readings", "TRUCK_TELEMETRY_RAW, Snowflake", tables is None, newest_of(tables, "TRUCK_TELEMETRY_RAW")),
-        ("History", "TRUCK_TELEMETRY_DATA, Snowflake", tables is None, newest_of(tables, "TRUCK_TELEMETRY_DATA")),
+    stores: list[tuple[str, str, str, bool, Any]] = [
+        ("Clicks", names.CLICK_TABLE, "DynamoDB", data.CLICK_STORE in failures, click),
+        ("Truck state", names.TRUCK_STATE_TABLE, "DynamoDB", data.STATE_STORE in failures, reading),
+        ("Landing", names.LANDING_PREFIX, "S3", data.BUCKET_STORE in failures, landing and landing[0]),
+        ("Raw readings", names.RAW_TABLE, "Snowflake", tables is None, newest_of(tables, names.RAW_TABLE)),
+        ("History", names.HISTORY_TABLE, "Snowflake", tables is None, newest_of(tables, names.HISTORY_TABLE)),
     ]
     known = [newest for *_, newest in stores if newest is not None]
     ui.freshness("record in any store", max(known, default=None))
     for failure in failures.values():
         ui.unavailable(failure)
-    for column, (name, where, is_down, newest) in zip(st.columns(len(stores)), stores, strict=True):
+    for column, (name, table, store, is_down, newest) in zip(st.columns(len(stores)), stores, strict=True):
         seconds = ui.age_seconds(newest)
         word, colour, icon = ("can't say", "gray", ":material/cloud_off:") if is_down else ui.level(seconds)
         with column.container(border=True):
-            st.metric(name, ui.age(newest), help=f"Age of the newest record in {where}.")
+            st.metric(name, ui.age(newest), help=f"Age of the newest record in {table}, {store}.")
             st.markdown(f":{colour}-badge[{icon} {word}]")
-            st.caption(f"{where}  \n{f'{newest:%Y-%m-%d %H:%M:%S}' if newest is not None else '–'}")
+            st.caption(f"in {store}  \n{f'{newest:%Y-%m-%d %H:%M:%S}' if newest is not None else '–'}")
     if not known and not failures:
         ui.empty("Every store is empty", "Start traffic with the DAG **generate_traffic** in Airflow.")
 
@@ -95,7 +96,11 @@ def merge_runs() -> None:
     )
 
 
-VERDICTS = {"pass": "✓ pass", "fail": "✕ fail", "error": "! error"}
+def verdict(status: str, severity: str) -> str:
+    """A rule's result with a sign: a warning is not a failure, a rule that could not run is."""
+    if status == "fail":
+        return "✕ fail" if severity == "fail" else "▲ warn"
+    return {"pass": "✓ pass", "error": "! error"}.get(status, status)
 
 
 def quality_results() -> None:
@@ -104,14 +109,16 @@ def quality_results() -> None:
         ui.empty("No quality rule has been checked", "The DAG **data_quality** checks them after each merge.")
         return
     failed = results["status"] != "pass"
-    severe = failed & (results["severity"] == "fail")
+    severe = failed & ((results["severity"] == "fail") | (results["status"] == "error"))
     cards = st.columns(4)
     cards[0].metric("Rules passed", f"{(~failed).sum()} of {len(results)}", border=True)
-    cards[1].metric("Failures", f"{severe.sum()}", border=True, help="Rules whose violation fails the run.")
+    cards[1].metric(
+        "Failures", f"{severe.sum()}", border=True, help="Rules of severity fail, and rules that could not run."
+    )
     cards[2].metric("Warnings", f"{(failed & ~severe).sum()}", border=True)
     cards[3].metric("Last checked", f"{ui.age(results['checked_at'].max())} ago", border=True)
     order = results.assign(
-        result=results["status"].map(VERDICTS).fillna(results["status"]),
+        result=[verdict(*row) for row in zip(results["status"], results["severity"], strict=True)],
         rank=(~failed).astype(int) - severe.astype(int),
     ).sort_values(["rank", "rule"])
     st.dataframe(
@@ -121,7 +128,7 @@ def quality_results() -> None:
             "result": st.column_config.TextColumn("Result", width="small"),
             "rule": st.column_config.TextColumn("Rule", width="medium"),
             "severity": st.column_config.TextColumn("Severity", width="small"),
-            "failed_count": st.column_config.NumberColumn("Offending rows", format="localized", width="small"),
+            "failed_count": st.column_config.NumberColumn("Offending", format="localized", width="small"),
             "message": st.column_config.TextColumn("Message", width="medium"),
             "samples": st.column_config.TextColumn("Samples"),
             "checked_at": ui.time_column("Checked, UTC"),

@@ -13,7 +13,7 @@ GROUPS = {
         "engine_rpm", "engine_temperature", "oil_pressure", "battery_voltage", "fuel_level", "fuel_consumption",
         "transmission_status",
     ],
-    "Brakes and tyres": [
+    "Brakes and tyre pressures": [
         "brake_status", "tire_pressure_front_left", "tire_pressure_front_right", "tire_pressure_rear_left",
         "tire_pressure_rear_right",
     ],
@@ -53,16 +53,13 @@ def live() -> None:
 
         versions = data.versions(truck)
         versions["changed"] = changes(versions)
-        instant = as_of(truck, last)
+        starts = versions["effective_start_date"]
+        instant = as_of(truck, starts.min() + (starts.max() - starts.min()) / 2, last)
+        end = max(pd.Timestamp(data.now()), starts.max())
         with st.container(border=True):
-            st.markdown(f"**Newest {len(versions):,} versions** · one block each, the line is the chosen instant")
-            visible = instant if versions["effective_start_date"].min() <= instant else None
-            st.altair_chart(
-                charts.version_timeline(
-                    versions, max(pd.Timestamp(data.now()), versions["effective_start_date"].max()), visible
-                ),
-                width="stretch",
-            )
+            st.markdown(f"**Newest {len(versions):,} versions** · the last is current, the line is the instant above")
+            visible = instant if starts.min() <= instant <= end else None
+            st.altair_chart(charts.version_timeline(versions, end, visible), width="stretch")
             table(versions, count)
 
 
@@ -79,13 +76,13 @@ def changes(versions: pd.DataFrame) -> list[str]:
     return texts
 
 
-def as_of(truck: str, last: datetime) -> pd.Timestamp:
+def as_of(truck: str, middle: datetime, last: datetime) -> pd.Timestamp:
     """Asks for an instant and shows the truck as it was then."""
     with st.container(border=True):
         st.markdown("**As of** · how the truck was at an instant")
         text = st.text_input(
             "Instant, UTC",
-            value=f"{last:%Y-%m-%d %H:%M:%S}",
+            value=f"{middle:%Y-%m-%d %H:%M:%S}",
             # A truck of its own remembers its own instant.
             key=f"as_of_{truck}",
             help="Date and time in UTC, such as 2026-11-22 14:05:30",
@@ -105,9 +102,15 @@ def as_of(truck: str, last: datetime) -> pd.Timestamp:
         until = "now (current)" if pd.isna(end) else f"{end:%Y-%m-%d %H:%M:%S}"
         st.caption(f"Version valid from {row['effective_start_date']:%Y-%m-%d %H:%M:%S} until {until}")
         for column, (group, names) in zip(st.columns(len(GROUPS)), GROUPS.items(), strict=True):
-            lines = [f"{ui.label(name).split(',')[0]}: **{value(row[name], name)}**" for name in names]
+            lines = [f"{short(name)}: **{value(row[name], name)}**" for name in names]
             column.markdown(f":gray[{group}]\n\n" + "  \n".join(lines))
         return instant
+
+
+def short(name: str) -> str:
+    """A metric's label without its unit and without what the group's heading says."""
+    words = ui.label(name).split(",")[0].removeprefix("Tyre pressure ").removeprefix("Environment ")
+    return words[0].upper() + words[1:]
 
 
 def value(of: object, name: str) -> str:

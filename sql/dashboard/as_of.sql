@@ -1,14 +1,14 @@
 -- The version of one truck that was valid at %(instant)s (UTC), or no row.
 -- Intervals are half-open: a version ends where the next one starts.
 select
-    truck_id,
-    load_timestamp,
-    effective_start_date,
-    effective_end_date,
-    is_current,
+    TRUCK_ID,
+    LOAD_TIMESTAMP,
+    EFFECTIVE_START_DATE,
+    EFFECTIVE_END_DATE,
+    IS_CURRENT,
     {{ attributes() }}
-from truck_telemetry_data
+from TRUCK_TELEMETRY_DATA
 where
-    truck_id = %(truck_id)s
-    and effective_start_date <= to_timestamp_ntz(%(instant)s)
-    and (effective_end_date is null or effective_end_date > to_timestamp_ntz(%(instant)s))
+    TRUCK_ID = %(truck_id)s
+    and EFFECTIVE_START_DATE <= to_timestamp_ntz(%(instant)s)
+    and (EFFECTIVE_END_DATE is null or EFFECTIVE_END_DATE > to_timestamp_ntz(%(instant)s));

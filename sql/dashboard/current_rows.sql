@@ -1,12 +1,12 @@
 -- Grain: one row per truck, its current version.
 select
-    truck_id,
-    load_timestamp,
-    effective_start_date,
-    effective_end_date,
-    is_current,
+    TRUCK_ID,
+    LOAD_TIMESTAMP,
+    EFFECTIVE_START_DATE,
+    EFFECTIVE_END_DATE,
+    IS_CURRENT,
     {{ attributes() }}
-from truck_telemetry_data
-where is_current
-order by truck_id
-limit %(limit)s
+from TRUCK_TELEMETRY_DATA
+where IS_CURRENT
+order by TRUCK_ID
+limit %(limit)s;

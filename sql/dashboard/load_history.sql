@@ -1,12 +1,12 @@
 -- Grain: one row per file that the pipe loaded, or tried to, in the last %(hours)s hours, newest first.
 select
-    file_name,
-    convert_timezone('UTC', last_load_time)::timestamp_ntz as loaded_at,
-    status,
-    row_count,
-    row_parsed,
-    error_count,
-    first_error_message
+    FILE_NAME,
+    convert_timezone('UTC', LAST_LOAD_TIME)::timestamp_ntz as LOADED_AT,
+    STATUS,
+    ROW_COUNT,
+    ROW_PARSED,
+    ERROR_COUNT,
+    FIRST_ERROR_MESSAGE
 from
     table(
         information_schema.copy_history(
@@ -14,5 +14,5 @@ from
             start_time => dateadd('hour', -%(hours)s, current_timestamp())
         )
     )
-order by last_load_time desc
-limit %(limit)s
+order by LAST_LOAD_TIME desc
+limit %(limit)s;

@@ -1,11 +1,11 @@
 -- Grain: one row per run of the SCD Type 2 merge, newest first.
 select
-    run_id,
-    started_at,
-    finished_at,
-    rows_inserted,
-    rows_updated,
-    rows_deleted
-from history_merge_runs
-order by started_at desc
-limit %(limit)s
+    RUN_ID,
+    STARTED_AT,
+    FINISHED_AT,
+    ROWS_INSERTED,
+    ROWS_UPDATED,
+    ROWS_DELETED
+from HISTORY_MERGE_RUNS
+order by STARTED_AT desc
+limit %(limit)s;

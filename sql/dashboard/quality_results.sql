@@ -1,13 +1,13 @@
 -- Grain: one row per quality rule, its last result.
 select
-    rule,
-    severity,
-    status,
-    failed_count,
-    samples,
-    message,
-    checked_at,
-    run_id
-from data_quality_results
-qualify row_number() over (partition by rule order by checked_at desc) = 1
-order by rule
+    RULE,
+    SEVERITY,
+    STATUS,
+    FAILED_COUNT,
+    SAMPLES,
+    MESSAGE,
+    CHECKED_AT,
+    RUN_ID
+from DATA_QUALITY_RESULTS
+qualify row_number() over (partition by RULE order by CHECKED_AT desc) = 1
+order by RULE;

@@ -2,17 +2,17 @@
 -- A slice bounds what a page reads however long the window is: speed and consumption are means over
 -- the slice's versions, position and fuel are those of its last version.
 select
-    truck_id,
-    time_slice(effective_start_date, %(slice_seconds)s, 'SECOND') as slice_start,
-    max(effective_start_date) as last_time,
-    max_by(gps_latitude, effective_start_date) as gps_latitude,
-    max_by(gps_longitude, effective_start_date) as gps_longitude,
-    avg(vehicle_speed) as vehicle_speed,
-    avg(fuel_consumption) as fuel_consumption,
-    max_by(fuel_level, effective_start_date) as fuel_level,
-    avg(engine_temperature) as engine_temperature
-from truck_telemetry_data
-where effective_start_date >= to_timestamp_ntz(%(since)s)
-group by truck_id, time_slice(effective_start_date, %(slice_seconds)s, 'SECOND')
-order by truck_id, slice_start
-limit %(limit)s
+    TRUCK_ID,
+    time_slice(EFFECTIVE_START_DATE, %(slice_seconds)s, 'SECOND') as SLICE_START,
+    max(EFFECTIVE_START_DATE) as LAST_TIME,
+    max_by(GPS_LATITUDE, EFFECTIVE_START_DATE) as GPS_LATITUDE,
+    max_by(GPS_LONGITUDE, EFFECTIVE_START_DATE) as GPS_LONGITUDE,
+    avg(VEHICLE_SPEED) as VEHICLE_SPEED,
+    avg(FUEL_CONSUMPTION) as FUEL_CONSUMPTION,
+    max_by(FUEL_LEVEL, EFFECTIVE_START_DATE) as FUEL_LEVEL,
+    avg(ENGINE_TEMPERATURE) as ENGINE_TEMPERATURE
+from TRUCK_TELEMETRY_DATA
+where EFFECTIVE_START_DATE >= to_timestamp_ntz(%(since)s)
+group by TRUCK_ID, time_slice(EFFECTIVE_START_DATE, %(slice_seconds)s, 'SECOND')
+order by TRUCK_ID, SLICE_START
+limit %(limit)s;

@@ -1,12 +1,12 @@
 -- Grain: one row per version of one truck, newest first.
 select
-    truck_id,
-    load_timestamp,
-    effective_start_date,
-    effective_end_date,
-    is_current,
+    TRUCK_ID,
+    LOAD_TIMESTAMP,
+    EFFECTIVE_START_DATE,
+    EFFECTIVE_END_DATE,
+    IS_CURRENT,
     {{ attributes() }}
-from truck_telemetry_data
-where truck_id = %(truck_id)s
-order by effective_start_date desc
-limit %(limit)s
+from TRUCK_TELEMETRY_DATA
+where TRUCK_ID = %(truck_id)s
+order by EFFECTIVE_START_DATE desc
+limit %(limit)s;

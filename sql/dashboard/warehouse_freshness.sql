@@ -1,13 +1,13 @@
 -- One row per warehouse table: its rows and its newest instants (UTC).
 -- Snowflake answers counts and extremes from metadata, without reading the table.
 select
-    'TRUCK_TELEMETRY_RAW' as table_name,
-    count(*) as table_rows,
-    max(arrival_time) as newest
-from truck_telemetry_raw
+    'TRUCK_TELEMETRY_RAW' as TABLE_NAME,
+    count(*) as TABLE_ROWS,
+    max(ARRIVAL_TIME) as NEWEST
+from TRUCK_TELEMETRY_RAW
 union all
 select
-    'TRUCK_TELEMETRY_DATA' as table_name,
-    count(*) as table_rows,
-    max(effective_start_date) as newest
-from truck_telemetry_data
+    'TRUCK_TELEMETRY_DATA' as TABLE_NAME,
+    count(*) as TABLE_ROWS,
+    max(EFFECTIVE_START_DATE) as NEWEST
+from TRUCK_TELEMETRY_DATA;

@@ -1,0 +1,266 @@
+"""The real dashboard in a real browser, over stores with known contents."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from include import names
+from include.contracts import METRICS
+from include.contracts.times import to_canonical
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+BUCKET = "dashboard-telemetry"
+ITEMS = {"CAM003": "Camera", "LAP002": "Laptop", "MOB001": "Mobile"}
+
+
+class Dashboard:
+    """``streamlit run dashboard/app.py``, the command of the demo, on a free port."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SNOWFLAKE_"))}
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "streamlit", "run", "dashboard/app.py"),
+                    *("--server.address", "127.0.0.1", "--server.port", str(self.port), "--server.headless", "true"),
+                ],
+                cwd=ROOT,
+                env={**inherited, "PYTHONPATH": str(ROOT), **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait(self, deadline: float = 30) -> None:
+        """Until it answers."""
+        end = time.monotonic() + deadline
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:  # noqa: S310  Our own http URL.
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, OSError):
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"the dashboard did not start:\n{self.log.read_text()}") from None
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL if that is not enough."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(timeout=10)
+
+
+class Stores:
+    """Fills the stores as the pipeline does, by the names and shapes that its parts agree on."""
+
+    def __init__(self, client: Any, connect: Any) -> None:
+        self.dynamodb, self.s3, self.connect = client("dynamodb"), client("s3"), connect
+        self.start = datetime.now(UTC)
+
+    def create_tables(self) -> None:
+        """The DynamoDB tables and the bucket, as the CloudFormation template declares them."""
+        template_keys = {
+            names.CLICK_ITEM_TABLE: [("Item_ID", "HASH")],
+            names.TRUCK_STATE_TABLE: [("Truck_ID", "HASH")],
+            names.CLICK_TABLE: [("Timestamp", "HASH"), ("Item_ID", "RANGE")],
+        }
+        index = {
+            "IndexName": names.CLICK_INDEX,
+            "KeySchema": [
+                {"AttributeName": "Item_Hour_Shard", "KeyType": "HASH"},
+                {"AttributeName": "Timestamp", "KeyType": "RANGE"},
+            ],
+            "Projection": {
+                "ProjectionType": "INCLUDE",
+                "NonKeyAttributes": ["Item_Name", "Click_Counts", "Ingested_At", "Arrival_Time"],
+            },
+        }
+        for table, keys in template_keys.items():
+            attributes = [name for name, _ in keys] + (["Item_Hour_Shard"] if table == names.CLICK_TABLE else [])
+            self.dynamodb.create_table(
+                TableName=table,
+                KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
+                BillingMode="PAY_PER_REQUEST",
+                **({"GlobalSecondaryIndexes": [index]} if table == names.CLICK_TABLE else {}),
+            )
+        self.s3.create_bucket(Bucket=BUCKET)
+
+    def drop_tables(self) -> None:
+        """Leaves the shared server as it was."""
+        for table in (names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE, names.CLICK_TABLE):
+            self.dynamodb.delete_table(TableName=table)
+        for item in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            self.s3.delete_object(Bucket=BUCKET, Key=item["Key"])
+        self.s3.delete_bucket(Bucket=BUCKET)
+
+    def click(self, item: str, when: datetime, count: int) -> None:
+        """One click, as KinesisToDynamoDBProcessor writes it."""
+        text = to_canonical(when)
+        attributes = {
+            "Timestamp": text,
+            "Item_ID": item,
+            "Item_Name": ITEMS[item],
+            "Item_Hour_Shard": f"{item}#{text[:13]}#0",
+            "Ingested_At": to_canonical(when + timedelta(seconds=1.2)),
+            "Stream": names.CLICK_STREAM,
+            "Shard_ID": "shardId-000000000000",
+            "Sequence_Number": "1",
+            "Arrival_Time": to_canonical(when + timedelta(seconds=0.3)),
+        }
+        self.dynamodb.put_item(
+            TableName=names.CLICK_TABLE,
+            Item={name: {"S": value} for name, value in attributes.items()} | {"Click_Counts": {"N": str(count)}},
+        )
+        self.dynamodb.put_item(
+            TableName=names.CLICK_ITEM_TABLE, Item={"Item_ID": {"S": item}, "Item_Name": {"S": ITEMS[item]}}
+        )
+
+    def state(self, reading: Mapping[str, Any]) -> None:
+        """A truck's newest reading, as TruckDataProcessor writes it."""
+        text = to_canonical(reading["event_time"])
+        item = {
+            metric.name: {"N": str(reading[metric.name])} if metric.kind == "number" else {"S": reading[metric.name]}
+            for metric in METRICS
+            if reading.get(metric.name) is not None
+        }
+        own = {"Truck_ID": reading["truck_id"], "Event_Time": text, "Arrival_Time": text, "Ingested_At": text}
+        self.dynamodb.put_item(
+            TableName=names.TRUCK_STATE_TABLE, Item=item | {name: {"S": value} for name, value in own.items()}
+        )
+
+    def quarantined(self, stream: str, when: datetime, sequence: int, reason: str) -> None:
+        """One quarantined record."""
+        self.s3.put_object(
+            Bucket=BUCKET,
+            Key=f"{names.QUARANTINE_PREFIX}{stream}/{when:%Y/%m/%d/%H}/shardId-000000000000-{sequence}.json",
+            Body=json.dumps({"reason": reason, "payload_base64": "e30="}).encode(),
+        )
+
+    def landed(self, when: datetime, sequence: int) -> None:
+        """One landing object; only its name and time matter here."""
+        key = f"{names.LANDING_PREFIX}{when:%Y/%m/%d/%H}/shardId-000000000000-{sequence}-{sequence}-0.json.gz"
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
+
+    def insert(self, table: str, rows: list[Mapping[str, Any]]) -> None:
+        """Rows into a warehouse table."""
+        columns = list(rows[0])
+        one = f"({', '.join(['%s'] * len(columns))})"
+        with self.connect() as connection, connection.cursor() as cursor:
+            for start in range(0, len(rows), 500):
+                part = rows[start : start + 500]
+                cursor.execute(
+                    f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * len(part))}",
+                    [
+                        value.replace(tzinfo=None).isoformat(sep=" ") if isinstance(value, datetime) else value
+                        for row in part
+                        for value in row.values()
+                    ],
+                )
+
+    def history(self, readings: list[dict[str, Any]]) -> None:
+        """RAW rows and the versions of ``readings`` (each differs from the one before it), by truck and time."""
+        raw, versions = [], []
+        for number, reading in enumerate(readings):
+            metrics = {metric.name: reading[metric.name] for metric in METRICS}
+            envelope = {"STREAM_NAME": names.TRUCK_STREAM, "SHARD_ID": "0", "SEQUENCE_NUMBER": str(number)}
+            instant, truck = reading["event_time"], reading["truck_id"]
+            raw.append(
+                {"TRUCK_ID": truck, "EVENT_TIME": instant, **metrics, **envelope, "ARRIVAL_TIME": instant}
+                | {"FILE_NAME": "f", "FILE_ROW_NUMBER": number, "LOAD_TIMESTAMP": instant}
+            )
+            following = readings[number + 1] if number + 1 < len(readings) else None
+            end = following["event_time"] if following and following["truck_id"] == truck else None
+            versions.append(
+                {"TRUCK_ID": truck, "LOAD_TIMESTAMP": instant, "EFFECTIVE_START_DATE": instant}
+                | {"EFFECTIVE_END_DATE": end, "IS_CURRENT": end is None, **metrics}
+            )
+        self.insert(names.RAW_TABLE, raw)
+        self.insert(names.HISTORY_TABLE, versions)
+
+
+def drive(truck: str, number: int, start: datetime, seconds: int, step: int) -> list[dict[str, Any]]:
+    """Readings of a truck that drives a loop near Columbus, Ohio: every ``step`` seconds, all metrics set."""
+    chance = random.Random(number)
+    heading, latitude, longitude = chance.uniform(0, 6.28), 39.96 + chance.gauss(0, 0.03), -83.0 + chance.gauss(0, 0.04)
+    fuel, odometer, readings = chance.uniform(12, 90), chance.uniform(20_000, 90_000), []
+    for second in range(0, seconds + 1, step):
+        speed = max(0.0, 38 + 16 * math.sin(second / 120 + number) + chance.gauss(0, 2))
+        heading += chance.gauss(0, 0.12) * step / 5
+        miles = speed * step / 3600
+        latitude += miles / 69 * math.cos(heading)
+        longitude += miles / 53 * math.sin(heading)
+        fuel, odometer = max(5.0, fuel - miles / 7), odometer + miles
+        readings.append(
+            {
+                "truck_id": truck, "event_time": start + timedelta(seconds=second),
+                "gps_latitude": round(latitude, 6), "gps_longitude": round(longitude, 6), "gps_altitude": 235.0,
+                "gps_speed": round(speed, 1), "vehicle_speed": round(speed, 1), "engine_rpm": round(700 + speed * 30),
+                "fuel_level": round(fuel, 2), "engine_temperature": round(86 + speed / 6 + chance.gauss(0, 0.5), 1),
+                "oil_pressure": round(38 + speed / 4, 1), "battery_voltage": 13.8,
+                "odometer_reading": round(odometer, 2), "fuel_consumption": round(1 + speed / 9, 2),
+                "brake_status": "Needs Inspection" if number == 2 else "Good",
+                "tire_pressure_front_left": 101.0, "tire_pressure_front_right": 100.5,
+                "tire_pressure_rear_left": 82.0 if number == 4 else 99.5, "tire_pressure_rear_right": 100.0,
+                "transmission_status": "Operational", "environment_temperature": 7.5,
+                "environment_humidity": 61.0, "environment_pressure": 1013.2,
+            }
+        )  # fmt: skip
+    return readings
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium of the system."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=CHROMIUM_FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh tab of a wide window."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1100})
+    context.set_default_timeout(30_000)
+    yield context.new_page()
+    context.close()
