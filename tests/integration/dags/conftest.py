@@ -1,0 +1,137 @@
+"""The DAGs on the local stack: MiniStack, the local Snowflake with our DDL, and Airflow's own way to run a DAG."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.models.dagrun import DagRun
+from airflow.sdk import Variable
+from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflakeOperator
+
+from include import names, sql
+from include.contracts import METRICS
+
+DAGS = Path(__file__).parents[3] / "dags"
+BUCKET = "telemetry-of-dag-tests"
+DEADLINE_SECONDS = 30
+
+
+class Stack:
+    """What the tests use of the two stand-ins."""
+
+    def __init__(self, ministack: Any, connection: Any) -> None:
+        self.aws = ministack.client
+        self.connection = connection
+        self._numbers = count()
+        self.queue_url = self.aws("sqs").create_queue(QueueName="on-call")["QueueUrl"]
+        queue = self.aws("sqs").get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])
+        self.topic_arn = self.aws("sns").create_topic(Name="alerts-of-dag-tests")["TopicArn"]
+        self.aws("sns").subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=queue["Attributes"]["QueueArn"])
+
+    def query(self, statement: str, parameters: dict[str, Any] | None = None) -> list[tuple]:
+        return self.connection.cursor().execute(statement, parameters).fetchall()
+
+    def reading(self, truck: str, second: int, **values: Any) -> dict[str, Any]:
+        """One line of a landing file."""
+        at = (datetime(2026, 11, 22, 12, tzinfo=UTC) + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.%f")
+        return {
+            "truck_id": truck,
+            "event_time": at,
+            **{metric.name: None for metric in METRICS},
+            "brake_status": "Good",
+            "transmission_status": "Operational",
+            "stream_name": names.TRUCK_STREAM,
+            "shard_id": "shardId-000000000000",
+            "sequence_number": str(1000 + next(self._numbers)),
+            "arrival_time": at,
+            "partition_key": truck,
+            **values,
+        }
+
+    def land(self, *lines: dict[str, Any] | str) -> str:
+        """Puts a landing file and waits until Snowpipe has tried it; returns its key."""
+        key = f"{names.LANDING_PREFIX}2026/11/22/12/file-{next(self._numbers)}.json.gz"
+        text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+        self.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(text.encode()))
+        self.wait_for(lambda: any(key.endswith(row[0]) for row in self._load_history()))
+        return key
+
+    def _load_history(self) -> list[tuple]:
+        return self.query(
+            "select FILE_NAME from table(INFORMATION_SCHEMA.COPY_HISTORY("
+            f"TABLE_NAME => '{names.RAW_TABLE}', START_TIME => dateadd('hour', -1, current_timestamp())))"
+        )
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """The messages that the people on call got since the last call."""
+        received = self.aws("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        messages = received.get("Messages", [])
+        for message in messages:
+            self.aws("sqs").delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in messages]
+
+    @staticmethod
+    def wait_for(is_met: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not is_met():
+            assert time.monotonic() < deadline, "waited too long"
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def stack(ministack: Any, snowflake_server: Any, airflow_database: None) -> Iterator[Stack]:
+    """Bucket, topic and Snowflake objects, fresh; Airflow's connections lead to them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ministack.environment | snowflake_server.environment).items():
+            patch.setenv(name, value)
+        extra = {"region_name": ministack.environment["AWS_DEFAULT_REGION"]}
+        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": extra}))
+        with snowflake_server.connect() as connection:
+            _drop(connection)
+            stack = Stack(ministack, connection)
+            stack.aws("s3").create_bucket(Bucket=BUCKET)
+            _provision(stack)
+            Variable.set(names.STACK_OUTPUTS_VARIABLE, {"AlertTopicArn": stack.topic_arn}, serialize_json=True)
+            yield stack
+            _drop(connection)
+
+
+def _provision(stack: Stack) -> None:
+    parameters = {"storage_role_arn": "arn:aws:iam::000000000000:role/snowflake", "telemetry_bucket": BUCKET}
+    provision = ProvisionSnowflakeOperator(task_id="provision", ddl="ddl/*.sql", parameters=parameters)
+    queue = provision.execute({})["SnowpipeQueueArn"]
+    rule = {"QueueArn": queue, "Events": ["s3:ObjectCreated:*"]}
+    rule["Filter"] = {"Key": {"FilterRules": [{"Name": "prefix", "Value": names.LANDING_PREFIX}]}}
+    stack.aws("s3").put_bucket_notification_configuration(
+        Bucket=BUCKET, NotificationConfiguration={"QueueConfigurations": [rule]}
+    )
+    stack.query(f"use database {names.DATABASE}")
+    stack.query(f"use schema {names.SCHEMA}")
+
+
+def _drop(connection: Any) -> None:
+    for statement in sql.render("ops/drop_everything.sql").split(";"):
+        if statement.strip():
+            connection.cursor().execute(statement)
+
+
+@pytest.fixture(scope="module")
+def run(stack: Stack) -> Callable[..., DagRun]:
+    """Runs a DAG as the scheduler would, without one; each call is a run of its own unless ``at`` says which."""
+    bag = DagBag(DAGS, collect_dags=True, bundle_path=DAGS)
+    minutes = count(1)
+
+    def run_dag(dag_id: str, at: datetime | None = None, **conf: Any) -> DagRun:
+        moment = at or datetime(2026, 11, 22, tzinfo=UTC) + timedelta(minutes=next(minutes))
+        return bag.dags[dag_id].test(logical_date=moment, run_conf=conf)
+
+    return run_dag
