@@ -1,7 +1,8 @@
 """The statements of ``sql/``, rendered the same way wherever they run.
 
 Jinja is used for two things only: lists of the telemetry attributes, which come from the contracts so that they can't
-drift, and the few parameters of a deployment (``{{ params.telemetry_bucket }}``).  Values are bound, never rendered.
+drift, and the few parameters of a deployment (``{{ params.telemetry_bucket }}``).  Values are bound, never rendered:
+``{{ bind("since") }}`` is the marker ``%(since)s`` of one.
 :data:`CONTEXT` is what a template sees: :func:`render` uses it, DAGs take it as ``user_defined_macros`` (with
 :data:`SQL_DIRECTORY` as ``template_searchpath``), and sqlfluff through ``sql/lint/context``.
 """
@@ -32,12 +33,18 @@ def attribute_assignments(alias: str) -> str:
     return ", ".join(f"{name} = {alias}.{name}" for name in ATTRIBUTES)
 
 
+def bind(name: str) -> str:
+    """The marker of a bound value, ``%(name)s``; the linter, which can't parse one, is given a literal instead."""
+    return f"%({name})s"
+
+
 #: Everything a template may use besides ``params``.
 CONTEXT = MappingProxyType(
     {
         "metrics": METRICS,
         "attributes": attributes,
         "attribute_assignments": attribute_assignments,
+        "bind": bind,
     }
 )
 

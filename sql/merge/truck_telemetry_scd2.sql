@@ -4,7 +4,7 @@
 --               attributes (NULL equals NULL).  It ends where the next one starts.
 -- Key           TRUCK_ID, EFFECTIVE_START_DATE.  The source has one row a target row: Snowflake
 --               refuses more (error 100090).
--- Driver        the stream's new rows.  They say only where to look: everything is derived from RAW.
+-- Driver        the stream's new rows.  They say only where to look: all is derived from RAW.
 -- Late data     per truck, the runs from its earliest new reading to the next stored version are
 --               derived again: a version can be split, corrected, moved or vanish (the DELETE).
 -- Duplicates    of the readings for one instant the one that arrived last counts: highest arrival
@@ -51,7 +51,8 @@ using (
                 and VERSIONS.EFFECTIVE_END_DATE >= ARRIVED.FIRST_TIME
         where
             not VERSIONS.IS_CURRENT
-            and VERSIONS.EFFECTIVE_END_DATE >= (select min(EARLIEST.FIRST_TIME) from ARRIVED as EARLIEST)
+            and VERSIONS.EFFECTIVE_END_DATE
+            >= (select min(EARLIEST.FIRST_TIME) from ARRIVED as EARLIEST)
     ),
 
     -- What is derived again: from the first new reading up to the next version after the last one.

@@ -1,4 +1,4 @@
--- Files that Snowpipe finished with after %(since)s, up to and with %(until)s (with their UTC offset).
+-- Files that Snowpipe finished with after `since`, up to and with `until` (with their UTC offset).
 -- Grain: one row a file and load.  COPY_HISTORY reaches back 14 days.
 select
     FILE_NAME,
@@ -11,10 +11,10 @@ from
     table(
         INFORMATION_SCHEMA.COPY_HISTORY(
             TABLE_NAME => 'TRUCK_TELEMETRY_RAW',
-            START_TIME => %(since)s::timestamp_ltz
+            START_TIME => {{ bind("since") }}::timestamp_ltz
         )
     )
 where
-    LAST_LOAD_TIME > %(since)s::timestamp_ltz
-    and LAST_LOAD_TIME <= %(until)s::timestamp_ltz
+    LAST_LOAD_TIME > {{ bind("since") }}::timestamp_ltz
+    and LAST_LOAD_TIME <= {{ bind("until") }}::timestamp_ltz
 order by LAST_LOAD_TIME;

@@ -1,0 +1,49 @@
+-- How long readings took from Kinesis to the history: their number, and seconds as p50 and p95.
+--
+-- From the arrival of a record in its stream to the end of the first merge that made it visible.
+-- That is the first merge to start after Snowpipe committed the record's file; it counts also if
+-- the reading changed nothing.  Of an envelope that landed twice the first landing counts.  What no
+-- merge has seen yet is left out, and so is what was loaded before COPY_HISTORY's 14 days.
+with LOADS as (
+    select
+        -- Path in the bucket, as METADATA$FILENAME has it.
+        regexp_replace(STAGE_LOCATION || FILE_NAME, '^s3://[^/]+/', '') as FILE_NAME,
+        min(convert_timezone('UTC', LAST_LOAD_TIME)::timestamp_ntz) as LOADED_AT
+    from
+        table(
+            INFORMATION_SCHEMA.COPY_HISTORY(
+                TABLE_NAME => 'TRUCK_TELEMETRY_RAW',
+                START_TIME => dateadd('day', -14, current_timestamp())
+            )
+        )
+    where ROW_COUNT > 0
+    group by 1
+),
+
+FILES as (
+    select
+        LOADS.FILE_NAME,
+        min(HISTORY_MERGE_RUNS.FINISHED_AT) as VISIBLE_AT
+    from LOADS
+    inner join HISTORY_MERGE_RUNS on LOADS.LOADED_AT <= HISTORY_MERGE_RUNS.STARTED_AT
+    group by 1
+),
+
+READINGS as (
+    select
+        TRUCK_TELEMETRY_RAW.STREAM_NAME,
+        TRUCK_TELEMETRY_RAW.SHARD_ID,
+        TRUCK_TELEMETRY_RAW.SEQUENCE_NUMBER,
+        min(
+            datediff('millisecond', TRUCK_TELEMETRY_RAW.ARRIVAL_TIME, FILES.VISIBLE_AT) / 1000
+        ) as SECONDS
+    from TRUCK_TELEMETRY_RAW
+    inner join FILES on TRUCK_TELEMETRY_RAW.FILE_NAME = FILES.FILE_NAME
+    group by 1, 2, 3
+)
+
+select
+    count(*) as READINGS,
+    percentile_cont(0.5) within group (order by SECONDS) as P50_SECONDS,
+    percentile_cont(0.95) within group (order by SECONDS) as P95_SECONDS
+from READINGS;

@@ -1,0 +1,45 @@
+-- name: latest_reading_is_in_history
+-- severity: fail
+-- owner: data-platform
+-- meaning: A truck's latest reading in RAW is not what its current version says, though it was
+--   merged: the history lost a reading.
+-- action: Rebuild the history (sql/ops/rebuild_history.sql). If the stream was recreated or became
+--   stale, that is why.
+with LATEST as (
+    select
+        TRUCK_ID,
+        max(EVENT_TIME) as EVENT_TIME
+    from TRUCK_TELEMETRY_RAW
+    -- Readings that wait for the next merge are not lost.
+    where TRUCK_ID not in (select WAITING.TRUCK_ID from TRUCK_TELEMETRY_STREAM as WAITING)
+    group by TRUCK_ID
+),
+
+READINGS as (
+    select
+        RAW.TRUCK_ID,
+        RAW.EVENT_TIME,
+        hash({{ attributes("RAW") }}) as STATE
+    from TRUCK_TELEMETRY_RAW as RAW
+    inner join LATEST on RAW.TRUCK_ID = LATEST.TRUCK_ID and RAW.EVENT_TIME = LATEST.EVENT_TIME
+    qualify row_number() over (
+        partition by RAW.TRUCK_ID
+        order by RAW.ARRIVAL_TIME desc, length(RAW.SEQUENCE_NUMBER) desc, RAW.SEQUENCE_NUMBER desc
+    ) = 1
+),
+
+VERSIONS as (
+    select
+        TRUCK_ID,
+        EFFECTIVE_START_DATE,
+        hash({{ attributes() }}) as STATE
+    from TRUCK_TELEMETRY_DATA
+    where IS_CURRENT
+)
+
+select READINGS.TRUCK_ID || ' ' || READINGS.EVENT_TIME::string as SAMPLE_KEY
+from READINGS
+left join VERSIONS on READINGS.TRUCK_ID = VERSIONS.TRUCK_ID
+where
+    VERSIONS.STATE is distinct from READINGS.STATE
+    or VERSIONS.EFFECTIVE_START_DATE > READINGS.EVENT_TIME;

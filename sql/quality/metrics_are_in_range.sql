@@ -1,0 +1,27 @@
+-- name: metrics_are_in_range
+-- severity: fail
+-- owner: data-platform
+-- meaning: A metric is outside the range of its contract (include/contracts), though the stream's
+--   processor quarantines such readings.
+-- action: See which landing file holds it (FILE_NAME in TRUCK_TELEMETRY_RAW). Most likely a range
+--   was narrowed, or something else than TruckDataProcessor writes to the landing zone.
+with CHECKED as (
+    select
+        TRUCK_ID,
+        EFFECTIVE_START_DATE,
+        ''
+        {%- for metric in metrics %}
+            {%- set name = metric.name | upper %}
+            || iff(
+                {{ "length(" ~ name ~ ")" if metric.kind == "text" else name }}
+                not between {{ metric.minimum }} and {{ metric.maximum }},
+                ' {{ name }}',
+                ''
+            )
+        {%- endfor %} as OUT_OF_RANGE
+    from TRUCK_TELEMETRY_DATA
+)
+
+select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string || OUT_OF_RANGE as SAMPLE_KEY
+from CHECKED
+where OUT_OF_RANGE <> '';

@@ -1,0 +1,17 @@
+-- name: metrics_are_reported
+-- severity: warn
+-- owner: data-platform
+-- meaning: A truck's current version lacks metrics: a sensor is silent, or the device sends another
+--   shape.
+-- action: Compare with what the device sent (raw-archive/ in S3). A new device may name its fields
+--   differently.
+select TRUCK_ID as SAMPLE_KEY
+from TRUCK_TELEMETRY_DATA
+where
+    IS_CURRENT
+    and (
+        false
+        {%- for metric in metrics %}
+            or {{ metric.name | upper }} is null
+        {%- endfor %}
+    );

@@ -1,0 +1,16 @@
+-- name: statuses_are_usual
+-- severity: warn
+-- owner: data-platform
+-- meaning: A truck reports a status that nobody has given a meaning: neither Good nor Needs
+--   Inspection (brakes), neither Operational nor Needs Maintenance (transmission).
+-- action: Ask the maker of the device what it means, then add it here and to the dashboard.
+select
+    TRUCK_ID || ' ' || coalesce(BRAKE_STATUS, '-') || ' / '
+    || coalesce(TRANSMISSION_STATUS, '-') as SAMPLE_KEY
+from TRUCK_TELEMETRY_DATA
+where
+    IS_CURRENT
+    and (
+        BRAKE_STATUS not in ('Good', 'Needs Inspection')
+        or TRANSMISSION_STATUS not in ('Operational', 'Needs Maintenance')
+    );

@@ -1,0 +1,11 @@
+-- name: trucks_are_known
+-- severity: warn
+-- owner: data-platform
+-- meaning: A truck reports that the register of the fleet does not have.
+-- action: Register it in KNOWN_TRUCKS, or find out who sends in its name.
+select TRUCK_TELEMETRY_DATA.TRUCK_ID as SAMPLE_KEY
+from TRUCK_TELEMETRY_DATA
+left join KNOWN_TRUCKS on TRUCK_TELEMETRY_DATA.TRUCK_ID = KNOWN_TRUCKS.TRUCK_ID
+where
+    TRUCK_TELEMETRY_DATA.IS_CURRENT
+    and KNOWN_TRUCKS.TRUCK_ID is null;

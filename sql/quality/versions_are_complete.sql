@@ -1,0 +1,13 @@
+-- name: versions_are_complete
+-- severity: fail
+-- owner: data-platform
+-- meaning: A version lacks its truck, its start, its load time, or whether it is current.
+-- action: Find the RAW rows that made it (FILE_NAME names the landing file): the contract should
+--   have quarantined them. Then rebuild the history (sql/ops/rebuild_history.sql).
+select coalesce(TRUCK_ID, '') || ' ' || coalesce(EFFECTIVE_START_DATE::string, '') as SAMPLE_KEY
+from TRUCK_TELEMETRY_DATA
+where
+    coalesce(trim(TRUCK_ID), '') = ''
+    or EFFECTIVE_START_DATE is null
+    or LOAD_TIMESTAMP is null
+    or IS_CURRENT is null;

@@ -1,0 +1,16 @@
+-- name: versions_change_something
+-- severity: fail
+-- owner: data-platform
+-- meaning: A version has the same attributes as the one before it: it should not be one.
+-- action: Rebuild the history (sql/ops/rebuild_history.sql), then look for what else wrote to it.
+with VERSIONS as (
+    select
+        TRUCK_ID,
+        EFFECTIVE_START_DATE,
+        hash({{ attributes() }}) as STATE
+    from TRUCK_TELEMETRY_DATA
+)
+
+select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string as SAMPLE_KEY
+from VERSIONS
+qualify STATE = lag(STATE) over (partition by TRUCK_ID order by EFFECTIVE_START_DATE);
