@@ -1,0 +1,94 @@
+"""The dashboard's stores in memory, and its clock and caches under control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+import streamlit as st
+from moto import mock_aws
+
+from dashboard import data
+from include import names
+
+NOW = datetime(2026, 11, 22, 14, 30, 20, tzinfo=UTC)
+BUCKET = "telemetry-for-tests"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment's settings; nothing of the developer's own."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    values = {
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "CTD_DEPLOYMENT_BUCKET": "deployment",
+        "CTD_TELEMETRY_BUCKET": BUCKET,
+        "CTD_CLICK_INDEX_SHARDS": "2",
+        "SNOWFLAKE_ACCOUNT": "local",
+        "SNOWFLAKE_USER": "pipeline",
+        "SNOWFLAKE_PASSWORD": "local",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> Iterator[None]:
+    """No test sees another's answers."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    data._reason.cache_clear()
+    yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """The dashboard's clock, stopped."""
+    monkeypatch.setattr(data, "now", lambda: NOW)
+    return NOW
+
+
+@pytest.fixture
+def aws() -> Iterator[Any]:
+    """DynamoDB and S3 with the pipeline's tables and bucket, empty."""
+    with mock_aws():
+        dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
+        tables = {
+            names.CLICK_ITEM_TABLE: ["Item_ID"],
+            names.TRUCK_STATE_TABLE: ["Truck_ID"],
+            names.CLICK_TABLE: ["Timestamp", "Item_ID"],
+        }
+        for table, keys in tables.items():
+            index = [
+                {
+                    "IndexName": names.CLICK_INDEX,
+                    "KeySchema": [
+                        {"AttributeName": "Item_Hour_Shard", "KeyType": "HASH"},
+                        {"AttributeName": "Timestamp", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+            ]
+            clicks = table == names.CLICK_TABLE
+            dynamodb.create_table(
+                TableName=table,
+                KeySchema=[
+                    {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+                ],
+                AttributeDefinitions=[
+                    {"AttributeName": key, "AttributeType": "S"}
+                    for key in (*keys, *(["Item_Hour_Shard"] if clicks else []))
+                ],
+                BillingMode="PAY_PER_REQUEST",
+                **({"GlobalSecondaryIndexes": index} if clicks else {}),
+            )
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        yield {"dynamodb": dynamodb, "s3": s3, "bucket": BUCKET}
