@@ -1,0 +1,64 @@
+"""Errors as Snowflake reports them: a number, an SQLSTATE and a message that names what is wrong."""
+
+from __future__ import annotations
+
+import duckdb
+import snowflake.connector.errors
+
+
+class SnowflakeError(Exception):
+    """A statement failed; ``errno`` and ``sqlstate`` are Snowflake's where it has one for the case."""
+
+    def __init__(self, message: str, errno: int = 100183, sqlstate: str = "P0000") -> None:
+        super().__init__(message)
+        self.message = message
+        self.errno = errno
+        self.sqlstate = sqlstate
+
+
+class TransientError(SnowflakeError):
+    """A service that the statement needs can't be reached now; the same statement may succeed later."""
+
+
+def compilation_error(message: str, errno: int = 1003, sqlstate: str = "42000") -> SnowflakeError:
+    return SnowflakeError(f"SQL compilation error:\n{message}", errno, sqlstate)
+
+
+def unsupported(what: str) -> SnowflakeError:
+    """What Snowflake has and this server can't honour: it is refused, never half done."""
+    return SnowflakeError(f"Unsupported feature of the local Snowflake: {what}. See DEVIATIONS.md.", 2, "0A000")
+
+
+def does_not_exist(kind: str, name: str) -> SnowflakeError:
+    return compilation_error(f"{kind.capitalize()} '{name}' does not exist or not authorized.", 2003, "42S02")
+
+
+def already_exists(name: str) -> SnowflakeError:
+    return compilation_error(f"Object '{name}' already exists.", 2002, "42710")
+
+
+def as_snowflake_error(error: Exception) -> SnowflakeError:
+    """Any exception of the engine as an error that a Snowflake client understands."""
+    if isinstance(error, SnowflakeError):
+        return error
+    if isinstance(error, snowflake.connector.errors.Error):
+        return SnowflakeError(error.raw_msg or str(error), error.errno or 100183, error.sqlstate or "P0000")
+    first_line = str(error).split("\n", 1)[0]
+    match error:
+        case duckdb.CatalogException():
+            return compilation_error(first_line, 2003, "42S02")
+        case duckdb.BinderException() | duckdb.ParserException():
+            return compilation_error(first_line)
+        case duckdb.ConversionException() | duckdb.InvalidInputException() | duckdb.OutOfRangeException():
+            return SnowflakeError(first_line, 100035, "22007")
+        case duckdb.ConstraintException():
+            return SnowflakeError(first_line, 100072, "22000")
+        case duckdb.TransactionException():
+            return SnowflakeError(f"Transaction aborted: {first_line}", 625, "57014")
+        case duckdb.InterruptException():
+            return SnowflakeError("SQL execution canceled", 604, "57014")
+        case NotImplementedError():
+            return unsupported(first_line)
+        case duckdb.Error():
+            return SnowflakeError(first_line)
+    return SnowflakeError(f"{type(error).__name__}: {first_line}")

@@ -1,0 +1,111 @@
+"""All that is used of fakesnow's internals, in one place.
+
+fakesnow translates Snowflake's dialect and functions to DuckDB's and keeps a session's database, schema and variables.
+Its names used here are private: tests/integration/local_snowflake/test_fakesnow_contract.py fails first on an upgrade.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from fakesnow import info_schema, macros
+from fakesnow.conn import FakeSnowflakeConnection
+from fakesnow.converter import from_binding
+from fakesnow.cursor import FakeSnowflakeCursor
+from fakesnow.instance import FakeSnow
+from fakesnow.transforms import SERVER_VERSION, show
+from sqlglot import exp
+
+GLOBAL_DATABASE = "_fs_global"
+# Hidden from SHOW and INFORMATION_SCHEMA by fakesnow: the place for what we keep beside the tables.
+HIDDEN_SCHEMA = "_fs_information_schema"
+
+
+class OnDisk(FakeSnow):
+    """fakesnow with everything it keeps in files of ``directory``: a file a database, and one for what spans them."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(create_database_on_connect=False, create_schema_on_connect=False, db_path=directory)
+        duck = self.duck_conn
+        # Stages, comments and the like: fakesnow holds them in memory, and a restart would forget them.
+        duck.execute(f"DETACH {GLOBAL_DATABASE}")
+        duck.execute(f"ATTACH '{directory / GLOBAL_DATABASE}.db' AS {GLOBAL_DATABASE}")
+        duck.execute(info_schema.fs_global_creation_sql())
+        duck.execute(show.fs_global_creation_sql())
+        for file in sorted(directory.glob("*.db")):
+            if file.stem != GLOBAL_DATABASE:
+                duck.execute(f"ATTACH '{file}' AS \"{file.stem}\"")
+                self.complete_database(file.stem)
+
+    def complete_database(self, name: str) -> None:
+        """Give the attached database ``name`` the views and macros that fakesnow's translations use."""
+        self.duck_conn.execute(info_schema.per_db_creation_sql(name))
+        # Not OR REPLACE: a column default may depend on a macro, and replacing it would then fail.
+        self.duck_conn.execute(
+            macros.creation_sql(name).replace("CREATE OR REPLACE MACRO", "CREATE MACRO IF NOT EXISTS")
+        )
+
+
+class Translator:
+    """A session's side of fakesnow: translates and runs statements on the session's DuckDB connection."""
+
+    def __init__(self, connection: FakeSnowflakeConnection) -> None:
+        # Transactions are the session's business: fakesnow must neither begin nor commit one.
+        connection._autocommit = True
+        self.connection = connection
+        self.cursor = FakeSnowflakeCursor(connection, connection._duck_conn)
+
+    @property
+    def duck(self) -> duckdb.DuckDBPyConnection:
+        return self.connection._duck_conn
+
+    @property
+    def database(self) -> str | None:
+        return self.connection.database
+
+    @property
+    def schema(self) -> str | None:
+        return self.connection.schema
+
+    def use(self, database: str, schema: str | None) -> None:
+        """Make an existing ``database`` and ``schema`` current."""
+        self.duck.execute(f'SET schema = \'"{database}"."{schema or "main"}"\'')
+        self.connection.database, self.connection._schema = database, schema
+        self.connection.database_set, self.connection.schema_set = True, schema is not None
+
+    def inline_variables(self, sql: str) -> str:
+        """``sql`` with the session's variables ($name) replaced by their values."""
+        return self.connection.variables.inline_variables(sql) if self.connection.variables._variables else sql
+
+    def check_names(self, expression: exp.Expr) -> None:
+        """Raise as Snowflake does where a name needs a current database or schema and there is none."""
+        self.cursor.check_db_and_schema(expression)
+
+    def translate(self, expression: exp.Expr, parameters: list[Any] | None = None) -> exp.Expr:
+        """``expression`` (changed in place) as DuckDB's: one statement becomes one."""
+        return self.cursor._transform(expression, parameters)
+
+    def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[tuple]]:
+        """Run one Snowflake statement; its result and DuckDB's description of the columns."""
+        cursor = self.cursor
+        for part in cursor._transform_explode(expression):
+            translated = cursor._transform(part, parameters)
+            cursor._execute(translated, parameters if translated.find(exp.Placeholder) else None)
+        # fakesnow keeps every result for RESULT_SCAN, which would never be freed.
+        if cursor._sfqid:
+            self.connection.results_cache.pop(cursor._sfqid, None)
+        return cursor._arrow_table, list(self.duck.description or [])
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def result_types(description: list[tuple]) -> list[tuple[str, str]]:
+    """(column name, DuckDB type) of a DuckDB cursor's description."""
+    return [(column[0], str(column[1])) for column in description]
+
+
+__all__ = ["GLOBAL_DATABASE", "HIDDEN_SCHEMA", "SERVER_VERSION", "OnDisk", "Translator", "from_binding", "result_types"]

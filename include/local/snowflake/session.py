@@ -1,0 +1,585 @@
+"""One login: its context, its transaction, and each statement sent to the module that knows it."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import sqlglot
+from fakesnow.statement_type import SELECT, statement_type_id
+from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokens import TokenType
+
+from include.local.snowflake import account, copy_into, errors, functions, grammar, merge, pipes, stages, streams
+from include.local.snowflake.fakesnow_adapter import Translator, result_types
+from include.local.snowflake.grammar import Name
+from include.local.snowflake.results import Result
+
+if TYPE_CHECKING:
+    from include.local.snowflake.instance import Instance
+
+DEFAULT_TIME_ZONE = "America/Los_Angeles"
+# Session parameters that are accepted and change nothing here.
+IGNORED_PARAMETERS = {
+    "QUERY_TAG",
+    "STATEMENT_TIMEOUT_IN_SECONDS",
+    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
+    "LOCK_TIMEOUT",
+    "ABORT_DETACHED_QUERY",
+    "USE_CACHED_RESULT",
+    "CLIENT_SESSION_KEEP_ALIVE",
+    "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT",
+}
+_DDL = (exp.Create, exp.Alter, exp.Drop, exp.Comment)
+_DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
+_COMPILED_MERGES = 32
+_identifiers = itertools.count(1)
+
+Statement = grammar.Statement | exp.Expr
+
+
+class Session:
+    """One client's session; statements of one session run one after another."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        database: str | None = None,
+        schema: str | None = None,
+        warehouse: str | None = None,
+        role: str | None = None,
+        user: str = "PIPELINE",
+        autocommit: bool = True,
+        time_zone: str = DEFAULT_TIME_ZONE,
+    ) -> None:
+        self.instance = instance
+        self.identifier = next(_identifiers)
+        self.warehouse, self.role, self.user = warehouse, role or "SYSADMIN", user
+        self.autocommit = autocommit
+        self.translator = Translator(instance.connect(database, schema))
+        self.set_time_zone(time_zone)
+        self.last_used = time.monotonic()
+        self._running = threading.Lock()
+        self._explicit = False  # a transaction is open for the client: BEGIN, or a DML without autocommit
+        self._begun = False  # ... and DuckDB's too: it begins with the first statement that needs it
+        self._failed = False  # ... and a statement in it failed
+        self._depth = 0
+        self._consumed: dict[str, streams.Stream] = {}
+        self._merges: dict[tuple[Any, ...], merge.CompiledMerge] = {}
+
+    # --- context ---------------------------------------------------------------------------------------------------
+
+    @property
+    def duck(self) -> duckdb.DuckDBPyConnection:
+        return self.translator.duck
+
+    @property
+    def database(self) -> str | None:
+        return self.translator.database
+
+    @property
+    def schema(self) -> str | None:
+        return self.translator.schema
+
+    def set_time_zone(self, name: str) -> None:
+        try:
+            self.duck.execute(f"SET TimeZone = '{name.replace(chr(39), '')}'")
+        except duckdb.Error as error:
+            raise errors.compilation_error(f"invalid value '{name}' for parameter 'TIMEZONE'", 1008, "22023") from error
+        self.time_zone = name
+
+    def resolve(self, name: Name) -> tuple[str, str, str]:
+        """A schema object's full key.
+
+        Raises:
+            SnowflakeError: 90105 or 90106, the name needs a current database or schema and there is none.
+        """
+        parts = name.parts
+        database = parts[0] if len(parts) == 3 else self.database
+        schema = parts[-2] if len(parts) >= 2 else self.schema
+        if not database:
+            raise errors.SnowflakeError(
+                f"Cannot resolve '{name}'. This session does not have a current database. Call 'USE DATABASE', or use a"
+                " qualified name.", 90105, "22000",
+            )  # fmt: skip
+        if not schema:
+            raise errors.SnowflakeError(
+                f"Cannot resolve '{name}'. This session does not have a current schema. Call 'USE SCHEMA', or use a"
+                " qualified name.", 90106, "22000",
+            )  # fmt: skip
+        return database, schema, parts[-1]
+
+    def resolve_text(self, text: str) -> tuple[str, str, str]:
+        """As ``resolve``, for a name given in a string, like a system function's argument."""
+        parts = tuple(part.strip('"') if part.startswith('"') else part.upper() for part in text.split("."))
+        if not 1 <= len(parts) <= 3 or not all(parts):
+            raise errors.compilation_error(f"invalid identifier '{text}'", 904)
+        return self.resolve(Name(parts))
+
+    def table_key(self, table: exp.Table) -> tuple[str, str, str] | None:
+        """The full key of a table node; None where it needs a context that the session has not."""
+        parts = [part.name if part.args.get("quoted") else part.name.upper() for part in table.parts]
+        database = parts[0] if len(parts) == 3 else self.database
+        schema = parts[-2] if len(parts) >= 2 else self.schema
+        return (database, schema, parts[-1]) if database and schema else None
+
+    # --- statements ------------------------------------------------------------------------------------------------
+
+    def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> Result:
+        """Run one statement.
+
+        Raises:
+            SnowflakeError: it failed; in an explicit transaction that is then rolled back as a whole.
+        """
+        with self._running:
+            self.last_used = time.monotonic()
+            try:
+                return self._execute(sql, parameters)
+            except Exception as error:
+                self._fail_transaction()
+                raise errors.as_snowflake_error(error) from error
+            finally:
+                self.last_used = time.monotonic()
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> Result:
+        """Run one DML for each row of an array binding, all or nothing; the rows affected are summed up."""
+        with self._running:
+            self.last_used = time.monotonic()
+            try:
+                with self.atomic():
+                    results = [self._execute(sql, row) for row in rows]
+            except Exception as error:
+                self._fail_transaction()
+                raise errors.as_snowflake_error(error) from error
+            total = sum(result.table.column(0)[0].as_py() for result in results)
+            return Result.of([results[0].types[0][0]], [[total]], results[0].statement_type)
+
+    def describe(self, sql: str) -> Result:
+        """The columns that a query would have; other statements have a status."""
+        expression = parse(self.translator.inline_variables(sql))
+        if not isinstance(expression, exp.Query):
+            return Result.status("", 0)
+        expression = expression.copy()
+        for placeholder in list(expression.find_all(exp.Placeholder)):
+            placeholder.replace(exp.null())
+        wrapped = exp.select("*").from_(expression.subquery("DESCRIBED")).limit(0)
+        return self.execute(wrapped.sql("snowflake"))
+
+    def _execute(self, sql: str, parameters: Sequence[Any] | None) -> Result:
+        self._adopt_context()
+        statement = parse(self.translator.inline_variables(sql))
+        if isinstance(statement, exp.Transaction | exp.Commit | exp.Rollback):
+            return self._control(statement)
+        if self._failed:
+            raise errors.SnowflakeError(
+                "A statement of this transaction failed and it was rolled back: send ROLLBACK to go on.", 90232, "25000"
+            )
+        if not isinstance(statement, exp.Expr):
+            if not isinstance(statement, grammar.Show | grammar.Describe):
+                self._commit()
+            result = _HANDLERS[_handler_key(statement)](self, statement)
+            if not isinstance(statement, grammar.Show | grammar.Describe):
+                self._commit()
+            return result
+        return self._execute_expression(sql, statement, list(parameters) if parameters else None)
+
+    def _execute_expression(self, sql: str, expression: exp.Expr, parameters: list[Any] | None) -> Result:
+        match expression:
+            case exp.Copy():
+                return copy_into.run(self, expression.copy())
+            case exp.Use():
+                return self._use(expression)
+            case exp.Alter() if expression.args.get("kind") == "SESSION":
+                return self._alter_session(expression)
+            case exp.Merge():
+                return self._merge(sql, expression, parameters)
+            case exp.Command():
+                raise errors.unsupported(f"the statement {expression.sql('snowflake')[:60]!r}")
+        if isinstance(expression, exp.Select):
+            functions_used = functions.substitute(self, expression.copy())
+            read = streams.read_by(self, functions_used)
+            streams.substitute(self, functions_used, read)
+            streams.bind(self.duck, read)
+            return self._run(functions_used, parameters)
+        expression = functions.substitute(self, expression.copy())
+        if isinstance(expression, exp.Create) and not expression.expression:
+            return self._create(expression)
+        if isinstance(expression, _DML) or isinstance(expression, exp.Create):
+            return self._write(expression, parameters)
+        if isinstance(expression, _DDL):
+            return self._define(expression)
+        return self._run(expression, parameters)
+
+    def _run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> Result:
+        statement_type = statement_type_id(expression)
+        if isinstance(expression, exp.Query):
+            statement_type = SELECT
+        self.translator.check_names(expression)
+        table, description = self.translator.run(expression, parameters)
+        return Result(table, result_types(description), statement_type)
+
+    def _write(self, expression: exp.Expr, parameters: list[Any] | None) -> Result:
+        """A DML (or CREATE TABLE AS): with the streams it reads moved on, in one transaction."""
+        overwrite = isinstance(expression, exp.Insert) and bool(expression.args.get("overwrite"))
+        deletes = overwrite or isinstance(expression, exp.Update | exp.Delete | exp.TruncateTable)
+        reads_stream = bool(streams.read_by(self, expression))
+        if isinstance(expression, exp.Create):
+            self._commit()
+            _drop_constraints(expression)
+        with self.atomic(writes=deletes or reads_stream):
+            read = self._streams_of(expression)
+            streams.substitute(self, expression, read)
+            streams.bind(self.duck, read)
+            target = self._target_of(expression) if deletes else None
+            tracking = streams.before_delete(self, target) if target else []
+            replaced = self._replaced_table(expression)
+            result = self._run(expression, parameters)
+            if replaced:
+                streams.table_replaced(self, replaced)
+            streams.after_delete(self, tracking)
+            self._consume(read)
+        return result
+
+    def _merge(self, sql: str, expression: exp.Merge, parameters: list[Any] | None) -> Result:
+        if parameters:
+            raise errors.unsupported("bind variables (?) in MERGE")
+        with self.atomic(writes=True):
+            read = self._streams_of(expression)
+            state = tuple((stream.found.uid, stream.has_backlog) for stream in read)
+            key = (sql, self.database, self.schema, self.warehouse, self.role, state)
+            compiled = self._merges.get(key)
+            if compiled is None:
+                fresh = functions.substitute(self, expression.copy())
+                self.translator.check_names(fresh)
+                streams.substitute(self, fresh, read)
+                compiled = merge.compile_merge(self, fresh)
+                while len(self._merges) >= _COMPILED_MERGES:
+                    self._merges.pop(next(iter(self._merges)))
+                self._merges[key] = compiled
+            streams.bind(self.duck, read)
+            target = self.table_key(expression.this)
+            tracking = streams.before_delete(self, target) if target else []
+            result = merge.run(self, compiled)
+            streams.after_delete(self, tracking)
+            self._consume(read)
+        return result
+
+    def _create(self, expression: exp.Create) -> Result:
+        kind = str(expression.args.get("kind")).upper()
+        if kind == "DATABASE":
+            return self._create_database(expression)
+        if kind == "TABLE":
+            _drop_constraints(expression)
+        elif kind not in ("SCHEMA", "VIEW", "SEQUENCE"):
+            raise errors.unsupported(f"CREATE {kind}")
+        if kind == "SCHEMA":
+            return self._create_schema(expression)
+        return self._define(expression)
+
+    def _create_database(self, expression: exp.Create) -> Result:
+        table = expression.find(exp.Table)
+        (name,) = (part.name if part.args.get("quoted") else part.name.upper() for part in table.parts)
+        self._commit()
+        if self.instance.has_database(self.duck, name):
+            if not expression.args.get("exists"):
+                raise errors.already_exists(name)
+            return Result.status(f"{name} already exists, statement succeeded.")
+        self._run(expression)
+        self.duck.execute(f'CREATE SCHEMA IF NOT EXISTS "{name}".PUBLIC')
+        self.instance.complete_database(name)
+        self.translator.use(name, "PUBLIC")
+        return Result.status(f"Database {name} successfully created.")
+
+    def _create_schema(self, expression: exp.Create) -> Result:
+        table = expression.this
+        name = table.args["db"].name.upper() if table.args.get("db") else table.name.upper()
+        database = table.catalog.upper() if table.catalog else self.database
+        if database and expression.args.get("exists") and self.instance.has_schema(self.duck, database, name):
+            return Result.status(f"{name} already exists, statement succeeded.")
+        return self._define(expression)
+
+    def _define(self, expression: exp.Expr) -> Result:
+        """DDL: it ends an open transaction, as in Snowflake, and is a transaction of its own."""
+        self._commit()
+        kind = str(expression.args.get("kind")).upper()
+        if isinstance(expression, exp.Drop) and kind == "DATABASE":
+            raise errors.unsupported("DROP DATABASE (stop the server and delete its state directory)")
+        replaced = self._replaced_table(expression)
+        result = self._run(expression)
+        if replaced:
+            streams.table_replaced(self, replaced)
+            copy_into.forget_table(self, replaced)
+        return result
+
+    def _replaced_table(self, expression: exp.Expr) -> tuple[str, str, str] | None:
+        """The table that a DDL takes the place of, or drops."""
+        if str(expression.args.get("kind")).upper() != "TABLE":
+            return None
+        if isinstance(expression, exp.Drop) or (isinstance(expression, exp.Create) and expression.args.get("replace")):
+            table = expression.find(exp.Table)
+            key = table and self.table_key(table)
+            return key if key and self.instance.has_database(self.duck, key[0]) else None
+        return None
+
+    def _use(self, expression: exp.Use) -> Result:
+        kind = expression.args["kind"].name.upper() if expression.args.get("kind") else ""
+        name = expression.this.name if expression.this.this.args.get("quoted") else expression.this.name.upper()
+        if kind == "WAREHOUSE":
+            self.warehouse = name
+        elif kind == "ROLE":
+            self.role = name
+        else:
+            parts = [part.name if part.args.get("quoted") else part.name.upper() for part in expression.this.parts]
+            if kind == "DATABASE" or (not kind and len(parts) == 1):
+                database, schema = parts[0], "PUBLIC"
+            else:
+                database, schema = (parts[0] if len(parts) == 2 else self.database), parts[-1]
+            if not database or not self.instance.has_database(self.duck, database):
+                raise errors.does_not_exist("Database", str(database))
+            if not self.instance.has_schema(self.duck, database, schema):
+                if kind != "DATABASE":
+                    raise errors.does_not_exist("Schema", f"{database}.{schema}")
+                schema = None
+            self.translator.use(database, schema)
+        return Result.status("Statement executed successfully.", statement_type_id(expression))
+
+    def _alter_session(self, expression: exp.Alter) -> Result:
+        action = expression.find(exp.AlterSession)
+        if action is None or action.args.get("unset"):
+            raise errors.unsupported("ALTER SESSION UNSET")
+        for item in action.expressions:
+            name, value = item.this.left.name.upper(), item.this.right
+            if name == "AUTOCOMMIT":
+                self._commit()
+                self.autocommit = value.name.upper() == "TRUE" or value.sql().upper() == "TRUE"
+            elif name == "TIMEZONE":
+                self.set_time_zone(value.name)
+            elif name == "ERROR_ON_NONDETERMINISTIC_MERGE" and value.sql().upper() == "TRUE":
+                continue
+            elif name not in IGNORED_PARAMETERS:
+                raise errors.unsupported(f"ALTER SESSION SET {name}")
+        return Result.status("Statement executed successfully.")
+
+    # --- transactions ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def atomic(self, *, writes: bool = False) -> Iterator[None]:
+        """All that runs inside commits or rolls back together: by itself with autocommit, else with the transaction.
+
+        ``writes`` takes the writers' lock first, so that what is read is what the last writer left.
+        """
+        if writes:
+            self.instance.writers.acquire(self)
+        if self._depth == 0:
+            if not self.autocommit:
+                self._explicit = True
+            if not self._begun:
+                self._begin()
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            if self._depth == 0 and not self._explicit:
+                self._rollback()
+            raise
+        self._depth -= 1
+        if self._depth == 0 and not self._explicit:
+            self._commit()
+
+    def abandon_if_idle(self, seconds: float) -> bool:
+        """Roll the open transaction back if no statement runs and none came for so long."""
+        if time.monotonic() - self.last_used < seconds or not self._running.acquire(blocking=False):
+            return False
+        try:
+            self._rollback(release=False)
+            self._failed = self._explicit = True
+        finally:
+            self._running.release()
+        return True
+
+    def close(self) -> None:
+        """End the session; an open transaction is rolled back."""
+        with self._running:
+            self._rollback()
+            self.translator.close()
+
+    def _control(self, statement: exp.Transaction | exp.Commit | exp.Rollback) -> Result:
+        failed = self._failed
+        if isinstance(statement, exp.Transaction):
+            if failed:
+                raise errors.SnowflakeError("The open transaction failed: send ROLLBACK first.", 90232, "25000")
+            self._explicit = True
+        elif isinstance(statement, exp.Commit) and not failed:
+            self._commit()
+        else:
+            self._rollback()
+            if failed and isinstance(statement, exp.Commit):
+                raise errors.SnowflakeError("Nothing to commit: a statement of the transaction failed.", 90232, "25000")
+        return Result.status("Statement executed successfully.", statement_type_id(statement))
+
+    def _begin(self) -> None:
+        self.duck.begin()
+        self._begun = True
+
+    def _commit(self) -> None:
+        try:
+            if self._begun:
+                streams.advance(self.duck, list(self._consumed.values()))
+                self.duck.commit()
+        except BaseException:
+            self._rollback()
+            raise
+        self._end()
+
+    def _rollback(self, *, release: bool = True) -> None:
+        if self._begun:
+            try:
+                self.duck.rollback()
+            except duckdb.TransactionException:
+                pass  # A failed COMMIT has ended it already.
+        self._end(release=release)
+
+    def _end(self, *, release: bool = True) -> None:
+        self._begun = self._explicit = self._failed = False
+        self._consumed.clear()
+        if release:
+            self.instance.writers.release(self)
+
+    def _fail_transaction(self) -> None:
+        self._depth = 0
+        if self._explicit:
+            self._rollback()
+            self._explicit = self._failed = True
+        else:
+            self._rollback()
+
+    def _streams_of(self, expression: exp.Expr) -> list[streams.Stream]:
+        """The streams read, as the transaction saw them first: within one it is repeatable."""
+        return [self._consumed.get(stream.found.uid, stream) for stream in streams.read_by(self, expression)]
+
+    def _consume(self, read: list[streams.Stream]) -> None:
+        for stream in read:
+            self._consumed.setdefault(stream.found.uid, stream)
+
+    def _target_of(self, expression: exp.Expr) -> tuple[str, str, str] | None:
+        table = expression.expressions[0] if isinstance(expression, exp.TruncateTable) else expression.this
+        table = table.this if isinstance(table, exp.Schema) else table
+        return self.table_key(table) if isinstance(table, exp.Table) else None
+
+    def _adopt_context(self) -> None:
+        """A database and schema named at login, as soon as they exist."""
+        connection = self.translator.connection
+        if self.database and not connection.schema_set and self.schema:
+            if self.instance.has_schema(self.duck, self.database, self.schema):
+                self.translator.use(self.database, self.schema)
+
+
+@functools.lru_cache(maxsize=256)
+def parse(sql: str) -> Statement:
+    """One statement, of our grammar or sqlglot's; shared, so copy before changing.
+
+    Raises:
+        SnowflakeError: a syntax error, no statement, or more than one.
+    """
+    try:
+        tokens = Snowflake().tokenize(sql)
+    except TokenError as error:
+        raise errors.compilation_error(str(error)) from error
+    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
+        tokens.pop()
+    if not tokens:
+        raise errors.SnowflakeError("Empty SQL statement.", 900, "42601")
+    if any(token.token_type is TokenType.SEMICOLON for token in tokens):
+        count = 1 + sum(token.token_type is TokenType.SEMICOLON for token in tokens)
+        raise errors.SnowflakeError(
+            f"Actual statement count {count} did not match the desired statement count 1.", 8, "0A000"
+        )
+    ours = grammar.parse(sql, tokens)
+    if ours is not None:
+        return ours
+    words = [token.text.upper() for token in tokens[:2]]
+    if words[0] in ("BEGIN", "START") and (len(words) == 1 or words[1] in ("TRANSACTION", "WORK", "NAME")):
+        return exp.Transaction()
+    if words[0] == "BEGIN":
+        raise errors.unsupported("Snowflake Scripting")
+    try:
+        return sqlglot.parse_one(sql[tokens[0].start : tokens[-1].end + 1], read="snowflake")
+    except ParseError as error:
+        detail = error.errors[0] if error.errors else {}
+        raise errors.compilation_error(
+            f"syntax error line {detail.get('line', 1)} at position {detail.get('col', 0)} "
+            f"unexpected '{detail.get('highlight', '')}'."
+        ) from error
+
+
+def _drop_constraints(expression: exp.Create) -> None:
+    """Snowflake records PRIMARY KEY, UNIQUE and FOREIGN KEY and enforces none; NOT NULL it enforces."""
+    schema = expression.this
+    if not isinstance(schema, exp.Schema):
+        return
+    recorded = (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.Reference)
+    kept = []
+    for each in schema.expressions:
+        if isinstance(each, exp.ColumnDef):
+            constraints = each.args.get("constraints") or []
+            each.set("constraints", [c for c in constraints if not isinstance(c.args.get("kind"), recorded)])
+        elif not isinstance(each, exp.Identifier):
+            if not each.find(exp.CheckColumnConstraint):
+                continue
+        kept.append(each)
+    schema.set("expressions", kept)
+
+
+def _handler_key(statement: grammar.Statement) -> tuple[type, str]:
+    if isinstance(statement, grammar.NoOp):
+        return grammar.NoOp, ""
+    kind = statement.kind if statement.kind in grammar.SCHEMA_KINDS else "ACCOUNT"
+    return type(statement), kind
+
+
+def _no_op(session: Session, statement: grammar.NoOp) -> Result:
+    return Result.status("Statement executed successfully.")
+
+
+def _refuse(session: Session, statement: Any) -> Result:
+    raise errors.unsupported(f"{type(statement).__name__.upper()} {statement.kind}")
+
+
+_HANDLERS: dict[tuple[type, str], Callable[[Session, Any], Result]] = {
+    (grammar.NoOp, ""): _no_op,
+    (grammar.Create, "ACCOUNT"): account.create,
+    (grammar.Alter, "ACCOUNT"): account.alter,
+    (grammar.Drop, "ACCOUNT"): account.drop,
+    (grammar.Describe, "ACCOUNT"): account.describe,
+    (grammar.Show, "ACCOUNT"): account.show,
+    (grammar.Create, "STAGE"): stages.create_stage,
+    (grammar.Alter, "STAGE"): _refuse,
+    (grammar.Drop, "STAGE"): stages.drop,
+    (grammar.Describe, "STAGE"): stages.describe,
+    (grammar.Show, "STAGE"): stages.show,
+    (grammar.Create, "FILE FORMAT"): stages.create_file_format,
+    (grammar.Alter, "FILE FORMAT"): _refuse,
+    (grammar.Drop, "FILE FORMAT"): stages.drop,
+    (grammar.Describe, "FILE FORMAT"): stages.describe,
+    (grammar.Show, "FILE FORMAT"): stages.show,
+    (grammar.Create, "PIPE"): pipes.create,
+    (grammar.Alter, "PIPE"): pipes.alter,
+    (grammar.Drop, "PIPE"): pipes.drop,
+    (grammar.Describe, "PIPE"): pipes.describe,
+    (grammar.Show, "PIPE"): pipes.show,
+    (grammar.Create, "STREAM"): streams.create,
+    (grammar.Alter, "STREAM"): streams.alter,
+    (grammar.Drop, "STREAM"): streams.drop,
+    (grammar.Describe, "STREAM"): streams.describe,
+    (grammar.Show, "STREAM"): streams.show,
+}

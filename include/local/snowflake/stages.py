@@ -1,0 +1,161 @@
+"""Stages and file formats: where COPY finds files in S3, and how it reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include.local.snowflake import account, errors
+from include.local.snowflake.grammar import Create, Describe, Drop, Name, Show
+from include.local.snowflake.results import Result
+
+if TYPE_CHECKING:
+    from include.local.snowflake.session import Session
+
+_STAGE_OPTIONS = {"URL", "STORAGE_INTEGRATION", "FILE_FORMAT", "COMMENT"}
+_FORMAT_OPTIONS = {"TYPE", "COMPRESSION", "COMMENT"}
+# Said at their default they change nothing.
+_FORMAT_DEFAULTS = {
+    "STRIP_OUTER_ARRAY": False,
+    "STRIP_NULL_VALUES": False,
+    "ENABLE_OCTAL": False,
+    "ALLOW_DUPLICATE": False,
+    "IGNORE_UTF8_ERRORS": False,
+    "REPLACE_INVALID_CHARACTERS": False,
+    "MULTI_LINE": True,
+}
+_COMPRESSIONS = {"AUTO", "GZIP", "NONE"}
+
+
+@dataclass(frozen=True)
+class Location:
+    """A prefix in S3: ``bucket``, ``prefix`` (as in keys) and the file format that its stage names."""
+
+    bucket: str
+    prefix: str
+    file_format: dict[str, Any]
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+def create_stage(session: Session, statement: Create) -> Result:
+    options = statement.options
+    if unknown := set(options) - _STAGE_OPTIONS:
+        raise errors.unsupported(f"CREATE STAGE ... {sorted(unknown)[0]}")
+    url = options.get("URL")
+    if not url or not url.startswith("s3://"):
+        raise errors.unsupported("a stage without an s3:// URL")
+    if integration := options.get("STORAGE_INTEGRATION"):
+        allowed = account.allowed_locations(session, integration)
+        if not any(location == "*" or url.startswith(location) for location in allowed):
+            raise errors.compilation_error(
+                f"Location '{url}' is not allowed by integration {integration}. "
+                "Please use DESC INTEGRATION to check out allowed and blocked locations.",
+                3131,
+            )
+    if "FILE_FORMAT" in options:
+        file_format(session, options["FILE_FORMAT"])
+    return _create(session, statement, f"Stage area {statement.name.last} successfully created.")
+
+
+def create_file_format(session: Session, statement: Create) -> Result:
+    _check_format(statement.options)
+    return _create(session, statement, f"File format {statement.name.last} successfully created.")
+
+
+def drop(session: Session, statement: Drop) -> Result:
+    key = session.resolve(statement.name)
+    if statement.if_exists and not session.instance.catalog.find(session.duck, statement.kind, key):
+        return Result.status("Drop statement executed successfully.")
+    session.instance.catalog.drop(session.duck, statement.kind, key)
+    return Result.status(f"{statement.name.last} successfully dropped.")
+
+
+def show(session: Session, statement: Show) -> Result:
+    found = session.instance.catalog.show(session, statement)
+    if statement.kind == "STAGE":
+        columns = [
+            "created_on",
+            "name",
+            "database_name",
+            "schema_name",
+            "url",
+            "storage_integration",
+            "type",
+            "comment",
+        ]
+        rows = [
+            (
+                s.created_on,
+                s.name,
+                s.database,
+                s.schema,
+                s.definition["URL"],
+                s.definition.get("STORAGE_INTEGRATION"),
+                "EXTERNAL",
+                s.definition.get("COMMENT", ""),
+            )
+            for s in found
+        ]
+        return Result.of(columns, rows)
+    columns = ["created_on", "name", "database_name", "schema_name", "type", "comment"]
+    return Result.of(
+        columns,
+        [
+            (
+                f.created_on,
+                f.name,
+                f.database,
+                f.schema,
+                f.definition.get("TYPE", "CSV"),
+                f.definition.get("COMMENT", ""),
+            )
+            for f in found
+        ],
+    )
+
+
+def describe(session: Session, statement: Describe) -> Result:
+    found = session.instance.catalog.get(session.duck, statement.kind, session.resolve(statement.name))
+    rows = [(statement.kind, name, str(value)) for name, value in found.definition.items()]
+    return Result.of(["parent_property", "property", "property_value"], rows)
+
+
+def locate(session: Session, reference: str) -> Location:
+    """``@[db.][schema.]stage[/path]`` as a place in S3."""
+    stage_name, _, path = reference.removeprefix("@").partition("/")
+    if not stage_name or stage_name[0] in "~%":
+        raise errors.unsupported(f"the internal stage {reference}")
+    name = Name(tuple(part.strip('"') if part.startswith('"') else part.upper() for part in stage_name.split(".")))
+    stage = session.instance.catalog.get(session.duck, "STAGE", session.resolve(name))
+    bucket, _, prefix = stage.definition["URL"].removeprefix("s3://").partition("/")
+    if path and prefix and not prefix.endswith("/"):
+        prefix += "/"
+    return Location(bucket, prefix + path, stage.definition.get("FILE_FORMAT", {}))
+
+
+def file_format(session: Session, options: dict[str, Any]) -> dict[str, Any]:
+    """FILE_FORMAT = (FORMAT_NAME = ... | TYPE = ...) as the options that hold, checked."""
+    if name := options.get("FORMAT_NAME"):
+        parsed = Name(tuple(part.strip('"') if '"' in part else part.upper() for part in str(name).split(".")))
+        options = session.instance.catalog.get(session.duck, "FILE FORMAT", session.resolve(parsed)).definition
+    _check_format(options)
+    return options
+
+
+def _check_format(options: dict[str, Any]) -> None:
+    if str(options.get("TYPE", "CSV")).upper() != "JSON":
+        raise errors.unsupported(f"file format TYPE = {options.get('TYPE', 'CSV')} (only JSON, a document a line)")
+    if str(options.get("COMPRESSION", "AUTO")).upper() not in _COMPRESSIONS:
+        raise errors.unsupported(f"file format COMPRESSION = {options['COMPRESSION']}")
+    for option, value in options.items():
+        if option not in _FORMAT_OPTIONS and _FORMAT_DEFAULTS.get(option, ...) != value:
+            raise errors.unsupported(f"file format {option} = {value}")
+
+
+def _create(session: Session, statement: Create, message: str) -> Result:
+    key = session.resolve(statement.name)
+    created = session.instance.catalog.create(session.duck, statement, key, statement.options)
+    return Result.status(message if created else f"{statement.name.last} already exists, statement succeeded.")
