@@ -50,5 +50,5 @@ _short.maxlevel = 3
 
 
 def short_repr(value: Any) -> str:
-    """``repr(value)`` in at most 200 characters, printable, whatever the value's size or depth."""
-    return ascii(_short.repr(value)[:MAX_VALUE_LENGTH])[1:-1][:MAX_VALUE_LENGTH]
+    """``repr(value)`` in at most 200 characters of ASCII, printable, whatever the value's size or depth."""
+    return _short.repr(value).encode("ascii", "backslashreplace").decode()[:MAX_VALUE_LENGTH]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,4 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Ended by a supervisor: leave as from Ctrl-C, with the state saved.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -89,7 +89,7 @@ def generate(
     """Send the traffic of ``plan`` through ``kinesis_client``, each record when it is due.
 
     Args:
-        on_progress: told about once a second, and at the end, what was sent.
+        on_progress: told about once a second, and at the end, what was sent so far (always the same object).
         clock, sleep: the time, aware, and how to let it pass.
 
     Raises:
