@@ -14,6 +14,7 @@ from snowflake.connector.util_text import split_statements
 
 from include import names, sql
 from tests.fixtures.scd2_oracle import ATTRIBUTES, Version
+from tests.fixtures.snowflake import LocalSnowflake
 
 MERGE = "merge/truck_telemetry_scd2.sql"
 PARAMETERS = {
@@ -90,12 +91,19 @@ def _bound(value: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def provisioned(snowflake_server: Any, ministack: Any) -> Any:
-    """The server after all of ``sql/ddl`` has run, over a bucket that exists."""
+def provisioned(
+    ministack: Any, snowflake_tls: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalSnowflake]:
+    """A server of our own (the DDL names its database) after all of ``sql/ddl`` has run, over a bucket that exists."""
     ministack.client("s3").create_bucket(Bucket=PARAMETERS["telemetry_bucket"])
-    with closing(snowflake_server.connect()) as connection:
-        provision(Warehouse(connection))
-    return snowflake_server
+    server = LocalSnowflake(tmp_path_factory.mktemp("warehouse"), snowflake_tls, ministack.environment)
+    server.start()
+    try:
+        with closing(server.connect()) as connection:
+            provision(Warehouse(connection))
+        yield server
+    finally:
+        server.stop()
 
 
 def provision(warehouse: Warehouse) -> None:
@@ -104,7 +112,7 @@ def provision(warehouse: Warehouse) -> None:
 
 
 @pytest.fixture(scope="session")
-def warehouse(provisioned: Any) -> Iterator[Warehouse]:
+def warehouse(provisioned: LocalSnowflake) -> Iterator[Warehouse]:
     """One session in the pipeline's schema, of an account whose clock is far from UTC."""
     with closing(
         provisioned.connect(warehouse=names.WAREHOUSE, database=names.DATABASE, schema=names.SCHEMA)
