@@ -5,8 +5,8 @@
 stack's name typed into `confirm`.
 
 Deletes the CloudFormation stack: streams, functions, tables, topic, bucket. The bucket's objects (landing zone,
-archive, quarantine) only with `empty_bucket`; the Snowflake database, integration, warehouse and roles only with
-`drop_snowflake`. Neither can be undone. The deployment bucket stays.
+archive, quarantine) only with `empty_bucket`; the Snowflake tables, pipe, integration, warehouse and roles only
+with `drop_snowflake`. Neither can be undone. The deployment bucket stays.
 
 - **Safe to run again?** Yes, what is gone is skipped over.
 - **When it fails:** "bucket holds objects": nothing was touched. Otherwise the log names the resource that could
@@ -40,7 +40,9 @@ with DAG(
     params={
         "confirm": Param("", type="string", title="Name of the stack", description="Type it to confirm."),
         "empty_bucket": Param(False, type="boolean", description="Delete every object of the telemetry bucket."),
-        "drop_snowflake": Param(False, type="boolean", description="Drop the database with all history."),
+        "drop_snowflake": Param(
+            False, type="boolean", description="Drop the Snowflake objects, and all history."
+        ),
     },
     **dag_arguments(
         runbook="docs/runbooks/teardown_resources.md",

@@ -1,6 +1,14 @@
--- Takes back what sql/ddl made, the history with it.  Re-runnable; nothing of it can be undone
--- (but for the database, with UNDROP, within its time-travel retention).
-drop database if exists ECOMMERCE_DATA;
+-- Takes back what sql/ddl made, the history with it.  Re-runnable.  The database stays: it is not ours
+-- alone.  Tables can be had back with UNDROP within their time-travel retention, the rest not.
+drop pipe if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE;
+drop stream if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM;
+drop stage if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE;
+drop file format if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON;
+drop table if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW;
+drop table if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA;
+drop table if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS;
+drop table if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS;
+drop table if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.KNOWN_TRUCKS;
 drop integration if exists TRUCK_TELEMETRY_INTEGRATION;
 drop warehouse if exists TRUCK_TELEMETRY_WH;
 drop role if exists TRUCK_TELEMETRY_READER;

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from io import StringIO
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 from snowflake.connector import DictCursor, SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
-from snowflake.connector.util_text import split_statements
 
 from clicks_to_deliveries.hooks.warehouse import WarehouseHook
 from include import names, sql
@@ -55,9 +53,7 @@ class ProvisionSnowflakeOperator(BaseOperator):
             raise FileNotFoundError(f"no file matches {pattern} in {sql.SQL_DIRECTORY}")
         for file in files:
             text = sql.render(file.relative_to(sql.SQL_DIRECTORY).as_posix(), **self.parameters)
-            for statement, _ in split_statements(StringIO(text), remove_comments=True):
-                if statement.strip(" \n;"):
-                    connection.cursor().execute(statement)
+            connection.execute_string(text, remove_comments=True)
             self.log.info("Ran %s", file.name)
 
 

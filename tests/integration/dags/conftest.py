@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
-from airflow.sdk import Variable
 from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflakeOperator
 
-from include import names, sql
+from include import names
 from include.contracts import METRICS
 
 DAGS = Path(__file__).parents[3] / "dags"
@@ -87,22 +86,38 @@ class Stack:
             time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def stack(ministack: Any, snowflake_server: Any, airflow_database: None) -> Iterator[Stack]:
+@pytest.fixture(scope="package")
+def stack(
+    ministack: Any, snowflake_server: Any, airflow_database: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """Bucket, topic and Snowflake objects, fresh; Airflow's connections lead to them."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (ministack.environment | snowflake_server.environment).items():
-            patch.setenv(name, value)
-        extra = {"region_name": ministack.environment["AWS_DEFAULT_REGION"]}
-        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": extra}))
-        with snowflake_server.connect() as connection:
-            _drop(connection)
+    # Not the session's server: our objects have fixed names.
+    server = type(snowflake_server)(tmp_path_factory.mktemp("dags"), snowflake_server.tls, ministack.environment)
+    server.start()
+    try:
+        with pytest.MonkeyPatch.context() as patch, server.connect() as connection:
+            for name, value in _environment(ministack, server).items():
+                patch.setenv(name, value)
             stack = Stack(ministack, connection)
             stack.aws("s3").create_bucket(Bucket=BUCKET)
             _provision(stack)
-            Variable.set(names.STACK_OUTPUTS_VARIABLE, {"AlertTopicArn": stack.topic_arn}, serialize_json=True)
+            outputs = f"AIRFLOW_VAR_{names.STACK_OUTPUTS_VARIABLE.upper()}"
+            patch.setenv(outputs, json.dumps({"AlertTopicArn": stack.topic_arn}))
             yield stack
-            _drop(connection)
+    finally:
+        server.kill()
+
+
+def _environment(ministack: Any, server: Any) -> dict[str, str]:
+    region = ministack.environment["AWS_DEFAULT_REGION"]
+    login = json.loads(server.environment["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"]) | {"schema": names.SCHEMA}
+    login["extra"] |= {"database": names.DATABASE, "warehouse": names.WAREHOUSE}
+    return {
+        **ministack.environment,
+        **server.environment,
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": region}}),
+        "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": json.dumps(login),
+    }
 
 
 def _provision(stack: Stack) -> None:
@@ -118,13 +133,7 @@ def _provision(stack: Stack) -> None:
     stack.query(f"use schema {names.SCHEMA}")
 
 
-def _drop(connection: Any) -> None:
-    for statement in sql.render("ops/drop_everything.sql").split(";"):
-        if statement.strip():
-            connection.cursor().execute(statement)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def run(stack: Stack) -> Callable[..., DagRun]:
     """Runs a DAG as the scheduler would, without one; each call is a run of its own unless ``at`` says which."""
     bag = DagBag(DAGS, collect_dags=True, bundle_path=DAGS)
@@ -132,6 +141,6 @@ def run(stack: Stack) -> Callable[..., DagRun]:
 
     def run_dag(dag_id: str, at: datetime | None = None, **conf: Any) -> DagRun:
         moment = at or datetime(2026, 11, 22, tzinfo=UTC) + timedelta(minutes=next(minutes))
-        return bag.dags[dag_id].test(logical_date=moment, run_conf=conf)
+        return bag.dags[dag_id].test(run_after=moment, logical_date=moment, run_conf=conf)
 
     return run_dag

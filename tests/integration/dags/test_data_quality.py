@@ -32,8 +32,8 @@ def results(stack: Any, dagrun: Any) -> dict[str, tuple]:
 
 def add_version(stack: Any, truck: str, start: str, end: str | None) -> None:
     statement = (
-        f"insert into {names.HISTORY_TABLE} (TRUCK_ID, EFFECTIVE_START_DATE, EFFECTIVE_END_DATE, IS_CURRENT, GPS_LATITUDE)"
-        " values (%(truck)s, %(start)s, %(end)s, %(current)s, 1)"
+        f"insert into {names.HISTORY_TABLE} (TRUCK_ID, EFFECTIVE_START_DATE, EFFECTIVE_END_DATE, IS_CURRENT, "
+        "GPS_LATITUDE) values (%(truck)s, %(start)s, %(end)s, %(current)s, 1)"
     )
     stack.query(statement, {"truck": truck, "start": start, "end": end, "current": end is None})
 
