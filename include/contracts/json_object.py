@@ -36,7 +36,7 @@ def read_object(data: bytes) -> dict[str, Any]:
         raise ContractError("not_json", None, short_repr(data[:80]), f"UTF-8 text: {error.reason}") from error
     except msgspec.DecodeError as error:
         raise ContractError("not_json", None, short_repr(data[:80]), f"one JSON object: {error}") from error
-    if data.count(b"[") + data.count(b"{") > MAX_NESTING and _depth_exceeds(document, MAX_NESTING):
+    if _nested_too_deep(data, document):
         raise _too_deep(data)
     if type(document) is not dict:
         raise ContractError("not_an_object", None, short_repr(document), "one JSON object")
@@ -52,7 +52,7 @@ def read_lenient_object(data: bytes) -> dict[str, Any] | None:
         document = json.loads(data.decode())
     except (ValueError, RecursionError):
         return None
-    return document if type(document) is dict else None
+    return document if type(document) is dict and not _nested_too_deep(data, document) else None
 
 
 def require_text(value: Any, field: str, minimum: int, maximum: int) -> str:
@@ -71,15 +71,15 @@ def _too_deep(data: bytes) -> ContractError:
     return ContractError("not_json", None, short_repr(data[:80]), f"JSON nested at most {MAX_NESTING} levels deep")
 
 
-def _depth_exceeds(document: Any, limit: int) -> bool:
+def _nested_too_deep(data: bytes, document: Any) -> bool:
+    if data.count(b"[") + data.count(b"{") <= MAX_NESTING:
+        return False
     level = [document]
-    for _ in range(limit):
+    for _ in range(MAX_NESTING):
         level = [
             child
             for node in level
             if type(node) in (dict, list)
             for child in (node.values() if type(node) is dict else node)
         ]
-        if not level:
-            return False
     return any(type(node) in (dict, list) for node in level)
