@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from io import StringIO
@@ -41,10 +41,15 @@ class Warehouse:
         with closing(self.connection.cursor()) as cursor:
             return cursor.execute(statement, values).fetchall()
 
-    def run(self, path: str, **params: str) -> list[list[tuple]]:
-        """Every statement of ``sql/<path>``, and what each answered."""
-        scripts = split_statements(StringIO(sql.render(path, **params)), remove_comments=True)
-        return [self.execute(statement) for statement, _ in scripts if statement.strip(" \n;")]
+    def statements(self, path: str, **params: str) -> list[str]:
+        """The statements of ``sql/<path>``."""
+        script = split_statements(StringIO(sql.render(path, **params)), remove_comments=True)
+        return [statement for statement, _ in script if statement.strip(" \n;")]
+
+    def run(self, path: str, **params: str) -> None:
+        """Every statement of ``sql/<path>``, in this session."""
+        for statement in self.statements(path, **params):
+            self.execute(statement)
 
     def land(self, readings: Iterable[Mapping[str, Any]]) -> None:
         """Appends to RAW, as Snowpipe does; what a reading does not say is an ordinary envelope, or NULL."""
@@ -86,6 +91,22 @@ class Warehouse:
             self.execute(f"delete from {table}")
 
 
+class TelemetryBucket:
+    """The bucket of the landing zone, over boto3."""
+
+    name = PARAMETERS["telemetry_bucket"]
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def put(self, key: str, body: bytes) -> None:
+        self.client.put_object(Bucket=self.name, Key=key, Body=body)
+
+    def empty(self) -> None:
+        for item in self.client.list_objects_v2(Bucket=self.name).get("Contents", []):
+            self.client.delete_object(Bucket=self.name, Key=item["Key"])
+
+
 def _bound(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
@@ -100,15 +121,29 @@ def provisioned(
     server.start()
     try:
         with closing(server.connect()) as connection:
-            provision(Warehouse(connection))
+            run_ddl(Warehouse(connection))
         yield server
     finally:
         server.stop()
 
 
-def provision(warehouse: Warehouse) -> None:
+def run_ddl(warehouse: Warehouse) -> None:
     for file in sorted((sql.SQL_DIRECTORY / "ddl").glob("*.sql")):
         warehouse.run(f"ddl/{file.name}", **PARAMETERS)
+
+
+@pytest.fixture
+def provision() -> Callable[[Warehouse], None]:
+    """Runs the DDL, as provision_resources does."""
+    return run_ddl
+
+
+@pytest.fixture
+def telemetry_bucket(provisioned: LocalSnowflake, ministack: Any) -> Iterator[TelemetryBucket]:
+    """The landing zone that the stage reads; emptied afterwards."""
+    bucket = TelemetryBucket(ministack.client("s3"))
+    yield bucket
+    bucket.empty()
 
 
 @pytest.fixture(scope="session")

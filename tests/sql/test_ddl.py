@@ -1,0 +1,176 @@
+"""The DDL makes what names.py and the contracts say, once, and what it makes loads a landing file."""
+
+import gzip
+import json
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from include import names, sql
+from include.contracts import METRICS
+
+pytestmark = pytest.mark.sql
+
+PARAMETERS = {"storage_role_arn": "arn", "telemetry_bucket": "bucket"}
+CREATED = re.compile(r"^create (?P<kind>[a-z ]+?) if not exists (?P<name>[\w.]+)", re.MULTILINE)
+IN_SCHEMA = f"{names.DATABASE}.{names.SCHEMA}."
+METRIC_COLUMNS = [(metric.name.upper(), "FLOAT" if metric.kind == "number" else "VARCHAR") for metric in METRICS]
+
+
+def ddl():
+    files = sorted((sql.SQL_DIRECTORY / "ddl").glob("*.sql"))
+    assert files
+    return "\n".join(sql.render(f"ddl/{file.name}", **PARAMETERS) for file in files)
+
+
+def columns(warehouse, table):
+    """Name and type, without a type's length or precision."""
+    return [(row[0], re.sub(r"\(.*\)", "", row[1])) for row in warehouse.execute(f"describe table {table}")]
+
+
+def test_objects_are_those_of_names_py():
+    created = {(found["kind"], found["name"]) for found in CREATED.finditer(ddl())}
+    assert created == {
+        ("warehouse", names.WAREHOUSE),
+        ("database", names.DATABASE),
+        ("schema", f"{names.DATABASE}.{names.SCHEMA}"),
+        ("file format", IN_SCHEMA + names.FILE_FORMAT),
+        ("storage integration", names.STORAGE_INTEGRATION),
+        ("stage", IN_SCHEMA + names.STAGE),
+        ("pipe", IN_SCHEMA + names.PIPE),
+        ("stream", IN_SCHEMA + names.RAW_STREAM),
+        ("table", IN_SCHEMA + names.RAW_TABLE),
+        ("table", IN_SCHEMA + names.HISTORY_TABLE),
+        ("table", IN_SCHEMA + names.KNOWN_TRUCKS_TABLE),
+        ("table", IN_SCHEMA + names.QUALITY_RESULTS_TABLE),
+        ("table", IN_SCHEMA + names.MERGE_RUNS_TABLE),
+        ("role", "TRUCK_TELEMETRY_TRANSFORMER"),
+        ("role", "TRUCK_TELEMETRY_READER"),
+    }
+
+
+def test_nothing_is_ever_replaced_or_dropped():
+    code = re.sub(r"--.*", "", ddl())
+    assert len(re.findall(r"\bcreate\b", code)) == len(CREATED.findall(code))
+    assert not re.search(r"\b(replace|drop)\b", code)
+
+
+def test_landing_prefix_is_the_one_that_is_written():
+    assert f"'s3://bucket/{names.LANDING_PREFIX}'" in ddl()
+
+
+def test_units_in_the_comments_are_those_of_the_contracts():
+    for file in ("040_raw.sql", "050_history.sql"):
+        text = sql.render(f"ddl/{file}")
+        for metric in METRICS:
+            unit = re.search(rf"^    {metric.name.upper()} \w+ comment '([^':]*)", text, re.MULTILINE)
+            assert unit, f"{metric.name} in {file}"
+            assert unit[1] == metric.unit, f"{metric.name} in {file}"
+
+
+def test_columns_of_the_history(warehouse):
+    assert columns(warehouse, names.HISTORY_TABLE) == [
+        ("TRUCK_ID", "VARCHAR"),
+        ("LOAD_TIMESTAMP", "TIMESTAMP_NTZ"),
+        ("EFFECTIVE_START_DATE", "TIMESTAMP_NTZ"),
+        ("EFFECTIVE_END_DATE", "TIMESTAMP_NTZ"),
+        ("IS_CURRENT", "BOOLEAN"),
+        *METRIC_COLUMNS,
+    ]
+
+
+def test_columns_of_raw(warehouse):
+    assert columns(warehouse, names.RAW_TABLE) == [
+        ("TRUCK_ID", "VARCHAR"),
+        ("EVENT_TIME", "TIMESTAMP_NTZ"),
+        *METRIC_COLUMNS,
+        ("STREAM_NAME", "VARCHAR"),
+        ("SHARD_ID", "VARCHAR"),
+        ("SEQUENCE_NUMBER", "VARCHAR"),
+        ("ARRIVAL_TIME", "TIMESTAMP_NTZ"),
+        ("PARTITION_KEY", "VARCHAR"),
+        ("FILE_NAME", "VARCHAR"),
+        ("FILE_ROW_NUMBER", "NUMBER"),
+        ("LOAD_TIMESTAMP", "TIMESTAMP_NTZ"),
+    ]
+
+
+def state(warehouse):
+    """What a second run of the DDL could break: rows, the stream's offset, the handshake, the pipe's queue."""
+    tables = (names.HISTORY_TABLE, names.RAW_TABLE, names.RAW_STREAM, names.KNOWN_TRUCKS_TABLE)
+    return {
+        **{table: warehouse.execute(f"select TRUCK_ID from {table} order by 1") for table in tables},
+        "integration": warehouse.execute(f"desc integration {names.STORAGE_INTEGRATION}"),
+        "pipe": warehouse.execute(f"desc pipe {names.PIPE}"),
+    }
+
+
+def reading(truck, number):
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return {
+        "TRUCK_ID": truck, "EVENT_TIME": now, "ARRIVAL_TIME": now, "SEQUENCE_NUMBER": str(number),
+        "FILE_NAME": f"telemetry-data/{number}", "FILE_ROW_NUMBER": 1, "LOAD_TIMESTAMP": now,
+    }  # fmt: skip
+
+
+def test_a_second_run_changes_nothing(empty_warehouse, provision):
+    empty_warehouse.land([reading("merged", 1)])
+    empty_warehouse.merge()
+    empty_warehouse.land([reading("waiting", 2)])
+    empty_warehouse.execute(f"delete from {names.KNOWN_TRUCKS_TABLE} where TRUCK_ID = 'TRK002'")
+    before = state(empty_warehouse)
+    try:
+        provision(empty_warehouse)
+        assert state(empty_warehouse) == before
+        assert before[names.RAW_STREAM] == [("waiting",)]
+        assert before[names.KNOWN_TRUCKS_TABLE] == [("TRK001",), ("TRK003",)]
+    finally:
+        empty_warehouse.insert(
+            names.KNOWN_TRUCKS_TABLE, ("TRUCK_ID", "REGISTERED_AT"), [("TRK002", datetime.now(UTC).isoformat())]
+        )
+
+
+def line(truck, **metrics):
+    return {
+        "truck_id": truck,
+        "event_time": "2026-11-22T10:00:00.123456",
+        **{metric.name: metrics.get(metric.name) for metric in METRICS},
+        "stream_name": names.TRUCK_STREAM,
+        "shard_id": "shardId-000000000000",
+        "sequence_number": "49590338271490256608559692538361571095921575989136588898",
+        "arrival_time": "2026-11-22T10:00:01.000000",
+        "partition_key": truck,
+    }
+
+
+def test_the_pipe_loads_a_landing_file_in_utc(empty_warehouse, telemetry_bucket):
+    values = {metric.name: "Good" if metric.kind == "text" else 1.5 + i for i, metric in enumerate(METRICS)}
+    body = "\n".join(json.dumps(row) for row in (line("TRK001", **values), line("TRK002")))
+    key = f"{names.LANDING_PREFIX}2026/11/22/10/shardId-000000000000-1-2-0123456789abcdef.json.gz"
+    before = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=1)
+    telemetry_bucket.put(key, gzip.compress(body.encode()))
+    empty_warehouse.execute(f"alter pipe {names.PIPE} refresh")
+
+    deadline = time.monotonic() + 20
+    while not (rows := empty_warehouse.execute(f"select * from {names.RAW_TABLE} order by TRUCK_ID")):
+        assert time.monotonic() < deadline, "the file was not loaded"
+        time.sleep(0.1)
+
+    after = datetime.now(UTC).replace(tzinfo=None)
+    for number, (row, metrics) in enumerate(zip(rows, (values, {}), strict=True), start=1):
+        *loaded, load_timestamp = row
+        assert loaded == [
+            f"TRK00{number}",
+            datetime(2026, 11, 22, 10, 0, 0, 123456),  # noqa: DTZ001
+            *(metrics.get(metric.name) for metric in METRICS),
+            names.TRUCK_STREAM,
+            "shardId-000000000000",
+            "49590338271490256608559692538361571095921575989136588898",
+            datetime(2026, 11, 22, 10, 0, 1),  # noqa: DTZ001
+            f"TRK00{number}",
+            key,
+            number,
+        ]
+        assert before <= load_timestamp <= after

@@ -1,0 +1,152 @@
+"""What operators run by hand, and the small statements around the merge."""
+
+import gzip
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from include import names, sql
+from tests.fixtures.scd2_oracle import ATTRIBUTES, history
+
+pytestmark = pytest.mark.sql
+
+START = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by convention.
+
+
+def reading(number, speed, truck="TRK001", arrives_after=0):
+    return dict.fromkeys(ATTRIBUTES) | {
+        "TRUCK_ID": truck,
+        "EVENT_TIME": START + timedelta(seconds=number),
+        "ARRIVAL_TIME": START + timedelta(seconds=number + arrives_after),
+        "SEQUENCE_NUMBER": str(100 + number + arrives_after),
+        "VEHICLE_SPEED": speed,
+        "FILE_NAME": "telemetry-data/1.json.gz",
+        "LOAD_TIMESTAMP": START + timedelta(hours=1, seconds=number),
+    }
+
+
+READINGS = [
+    row | {"FILE_ROW_NUMBER": line}
+    for line, row in enumerate(
+        [
+            *(reading(number, speed) for number, speed in enumerate([10.0, 10.0, 20.0, 10.0, None, None, 30.0])),
+            reading(2, 25.0, arrives_after=60),
+            reading(3, 10.0),
+            reading(0, 5.0, "TRK002"),
+        ],
+        start=1,
+    )
+]
+
+
+def test_rebuild_makes_the_history_that_merges_would_have_made(empty_warehouse):
+    empty_warehouse.land(READINGS[:4])
+    empty_warehouse.merge()
+    empty_warehouse.execute(f"update {names.HISTORY_TABLE} set VEHICLE_SPEED = 1, IS_CURRENT = false")
+    empty_warehouse.land(READINGS[4:])
+    empty_warehouse.run("ops/rebuild_history.sql")
+    assert empty_warehouse.history() == history(READINGS)
+
+
+def test_rebuild_consumes_the_stream_and_leaves_a_trace(empty_warehouse):
+    empty_warehouse.land(READINGS)
+    empty_warehouse.run("ops/rebuild_history.sql")
+    assert empty_warehouse.execute(f"select count(*) from {names.RAW_STREAM}") == [(0,)]
+    (run,) = empty_warehouse.execute(f"select RUN_ID, ROWS_INSERTED from {names.MERGE_RUNS_TABLE}")
+    assert run[0].startswith("rebuild of ")
+    assert run[1] == len(history(READINGS))
+
+
+def test_rebuild_that_is_rolled_back_leaves_history_and_stream_as_they_were(empty_warehouse):
+    empty_warehouse.land(READINGS[:4])
+    empty_warehouse.merge()
+    empty_warehouse.land(READINGS[4:])
+    before = empty_warehouse.history()
+    *statements, commit = empty_warehouse.statements("ops/rebuild_history.sql")
+    assert commit.lower().startswith("commit")
+    for statement in statements:
+        empty_warehouse.execute(statement)
+    empty_warehouse.execute("rollback")
+    assert empty_warehouse.history() == before
+    assert empty_warehouse.execute(f"select count(*) from {names.RAW_STREAM}") == [(len(READINGS) - 4,)]
+    empty_warehouse.merge()
+    assert empty_warehouse.history() == history(READINGS)
+
+
+def run_row(run_id, started_at, finished_at, inserted=1):
+    return {
+        "run_id": run_id,
+        "started_at": started_at,
+        "finished_at": finished_at,
+        "rows_inserted": inserted,
+        "rows_updated": 2,
+        "rows_deleted": 3,
+    }
+
+
+def test_a_run_is_recorded_once_however_often(empty_warehouse):
+    record = sql.render("merge/record_run.sql")
+    empty_warehouse.execute(record, run_row("run", START, START + timedelta(seconds=1), inserted=7))
+    again = run_row("run", START, START + timedelta(seconds=2), inserted=8)
+    empty_warehouse.execute(record, again)
+    assert empty_warehouse.execute(f"select * from {names.MERGE_RUNS_TABLE}") == [tuple(again.values())]
+
+
+def load(warehouse, bucket, name, arrivals):
+    """Puts a landing file and waits until Snowpipe says that it is loaded; when, in UTC."""
+    lines = [
+        {
+            "truck_id": "TRK001",
+            "event_time": arrival.isoformat(),
+            "stream_name": names.TRUCK_STREAM,
+            "shard_id": "shardId-000000000000",
+            "sequence_number": str(number),
+            "arrival_time": arrival.isoformat(),
+            "partition_key": "TRK001",
+        }
+        for number, arrival in arrivals.items()
+    ]
+    bucket.put(f"{names.LANDING_PREFIX}{name}", gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    warehouse.execute(f"alter pipe {names.PIPE} refresh")
+    deadline = time.monotonic() + 20
+    while not (found := [row for row in loads_since(warehouse, timedelta(minutes=5)) if row[0].endswith(name)]):
+        assert time.monotonic() < deadline, "the file was not loaded"
+        time.sleep(0.1)
+    assert found[0][1:4] == ("Loaded", len(lines), 0)
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def loads_since(warehouse, ago):
+    now = datetime.now(UTC)
+    window = {"since": (now - ago).isoformat(), "until": now.isoformat()}
+    return warehouse.execute(sql.render("ops/loads_since.sql"), window)
+
+
+def test_latency_goes_from_arrival_to_the_first_merge_after_the_load(empty_warehouse, telemetry_bucket):
+    name = f"latency-{time.time_ns()}"
+    arrival = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(seconds=60)
+    before = datetime.now(UTC).replace(tzinfo=None)
+    load(empty_warehouse, telemetry_bucket, f"{name}-1.json.gz", {1: arrival, 2: arrival})
+    # Number 2 lands again: its first landing is the one that counts.
+    loaded = load(empty_warehouse, telemetry_bucket, f"{name}-2.json.gz", {2: arrival, 3: arrival})
+    record = sql.render("merge/record_run.sql")
+    second = timedelta(seconds=1)
+    # Too early to see them; sees all; sees them again.
+    empty_warehouse.execute(record, run_row("early", before - second, before + second))
+    empty_warehouse.execute(record, run_row("first", loaded + second, arrival + timedelta(seconds=90)))
+    empty_warehouse.execute(record, run_row("second", loaded + 2 * second, arrival + timedelta(seconds=95)))
+    ((readings, p50, p95),) = empty_warehouse.execute(sql.render("ops/reading_to_current_row.sql"))
+    assert (readings, float(p50), float(p95)) == (3, 90.0, 90.0)
+
+
+def test_latency_of_nothing_is_nothing(empty_warehouse):
+    assert empty_warehouse.execute(sql.render("ops/reading_to_current_row.sql")) == [(0, None, None)]
+
+
+def test_loads_are_listed_within_the_window_only(empty_warehouse, telemetry_bucket):
+    name = f"window-{time.time_ns()}.json.gz"
+    load(empty_warehouse, telemetry_bucket, name, {1: START})
+    assert any(row[0].endswith(name) for row in loads_since(empty_warehouse, timedelta(minutes=1)))
+    assert not any(row[0].endswith(name) for row in loads_since(empty_warehouse, -timedelta(minutes=1)))

@@ -1,0 +1,58 @@
+"""Our SQL renders the same for every reader."""
+
+import jinja2
+import pytest
+
+from include import sql
+from include.contracts import METRICS
+
+pytestmark = pytest.mark.unit
+
+FILES = sorted(path.relative_to(sql.SQL_DIRECTORY).as_posix() for path in sql.SQL_DIRECTORY.rglob("*.sql"))
+PARAMETERS = {"storage_role_arn": "arn:aws:iam::123456789012:role/snowflake", "telemetry_bucket": "landing"}
+
+
+def test_there_is_sql():
+    assert "merge/truck_telemetry_scd2.sql" in FILES
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_file_renders_whole(path):
+    text = sql.render(path, **PARAMETERS)
+    assert "{{" not in text
+    assert "{%" not in text
+    assert text.endswith(";\n")
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_airflow_renders_the_same_text(path):
+    """As a DAG does: template_searchpath, user_defined_macros and params."""
+    airflow = jinja2.Environment(loader=jinja2.FileSystemLoader(sql.SQL_DIRECTORY), keep_trailing_newline=True)  # noqa: S701
+    airflow.globals.update(sql.CONTEXT)
+    assert airflow.get_template(path).render(params=PARAMETERS) == sql.render(path, **PARAMETERS)
+
+
+def test_missing_parameter_is_an_error():
+    with pytest.raises(jinja2.UndefinedError, match="storage_role_arn"):
+        sql.render("ddl/030_landing_zone.sql", telemetry_bucket="landing")
+
+
+def test_missing_file_is_an_error():
+    with pytest.raises(jinja2.TemplateNotFound):
+        sql.render("merge/nothing.sql")
+
+
+def test_attributes_are_the_metrics_in_order():
+    assert [metric.name.upper() for metric in METRICS] == sql.attributes().split(", ")
+
+
+def test_attributes_of_a_table():
+    assert sql.attributes("R").startswith("R.GPS_LATITUDE, R.GPS_LONGITUDE, ")
+
+
+def test_assignments_name_both_sides():
+    assert sql.attribute_assignments("C").startswith("GPS_LATITUDE = C.GPS_LATITUDE, ")
+
+
+def test_bound_value_is_left_to_the_driver():
+    assert sql.bind("since") == "%(since)s"
