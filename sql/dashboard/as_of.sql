@@ -1,4 +1,4 @@
--- The version of one truck that was valid at %(instant)s (UTC), or no row.
+-- The version of one truck that was valid at INSTANT (UTC), or no row.
 -- Intervals are half-open: a version ends where the next one starts.
 select
     TRUCK_ID,
@@ -9,6 +9,9 @@ select
     {{ attributes() }}
 from TRUCK_TELEMETRY_DATA
 where
-    TRUCK_ID = %(truck_id)s
-    and EFFECTIVE_START_DATE <= to_timestamp_ntz(%(instant)s)
-    and (EFFECTIVE_END_DATE is null or EFFECTIVE_END_DATE > to_timestamp_ntz(%(instant)s));
+    TRUCK_ID = {{ bind("truck_id") }}
+    and EFFECTIVE_START_DATE <= to_timestamp_ntz({{ bind("instant") }})
+    and (
+        EFFECTIVE_END_DATE is null
+        or EFFECTIVE_END_DATE > to_timestamp_ntz({{ bind("instant") }})
+    );

@@ -9,4 +9,4 @@ select
 from TRUCK_TELEMETRY_DATA
 where IS_CURRENT
 order by TRUCK_ID
-limit %(limit)s;
+limit {{ bind("limit") }};

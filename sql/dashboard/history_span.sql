@@ -4,4 +4,4 @@ select
     min(EFFECTIVE_START_DATE) as FIRST_START,
     max(EFFECTIVE_START_DATE) as LAST_START
 from TRUCK_TELEMETRY_DATA
-where TRUCK_ID = %(truck_id)s;
+where TRUCK_ID = {{ bind("truck_id") }};

@@ -8,4 +8,4 @@ select
     ROWS_DELETED
 from HISTORY_MERGE_RUNS
 order by STARTED_AT desc
-limit %(limit)s;
+limit {{ bind("limit") }};

@@ -1,9 +1,9 @@
--- Grain: one row per truck and time slice, over the versions that start at or after %(since)s.
+-- Grain: one row per truck and time slice, over the versions that start at or after SINCE.
 -- A slice bounds what a page reads however long the window is: speed and consumption are means over
 -- the slice's versions, position and fuel are those of its last version.
 select
     TRUCK_ID,
-    time_slice(EFFECTIVE_START_DATE, %(slice_seconds)s, 'SECOND') as SLICE_START,
+    time_slice(EFFECTIVE_START_DATE, {{ bind("slice_seconds") }}, 'SECOND') as SLICE_START,
     max(EFFECTIVE_START_DATE) as LAST_TIME,
     max_by(GPS_LATITUDE, EFFECTIVE_START_DATE) as GPS_LATITUDE,
     max_by(GPS_LONGITUDE, EFFECTIVE_START_DATE) as GPS_LONGITUDE,
@@ -12,7 +12,7 @@ select
     max_by(FUEL_LEVEL, EFFECTIVE_START_DATE) as FUEL_LEVEL,
     avg(ENGINE_TEMPERATURE) as ENGINE_TEMPERATURE
 from TRUCK_TELEMETRY_DATA
-where EFFECTIVE_START_DATE >= to_timestamp_ntz(%(since)s)
-group by TRUCK_ID, time_slice(EFFECTIVE_START_DATE, %(slice_seconds)s, 'SECOND')
+where EFFECTIVE_START_DATE >= to_timestamp_ntz({{ bind("since") }})
+group by TRUCK_ID, time_slice(EFFECTIVE_START_DATE, {{ bind("slice_seconds") }}, 'SECOND')
 order by TRUCK_ID, SLICE_START
-limit %(limit)s;
+limit {{ bind("limit") }};

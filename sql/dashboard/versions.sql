@@ -7,6 +7,6 @@ select
     IS_CURRENT,
     {{ attributes() }}
 from TRUCK_TELEMETRY_DATA
-where TRUCK_ID = %(truck_id)s
+where TRUCK_ID = {{ bind("truck_id") }}
 order by EFFECTIVE_START_DATE desc
-limit %(limit)s;
+limit {{ bind("limit") }};

@@ -14,14 +14,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from include import names
+from include import names, sql
 from include.contracts import METRICS
 from include.contracts.times import to_canonical
 
@@ -93,6 +94,7 @@ class Stores:
     def __init__(self, client: Any, connect: Any) -> None:
         self.dynamodb, self.s3, self.connect = client("dynamodb"), client("s3"), connect
         self.start = datetime.now(UTC)
+        self.expected: dict[str, Any] = {}
 
     def create_tables(self) -> None:
         """The DynamoDB tables and the bucket, as the CloudFormation template declares them."""
@@ -152,6 +154,56 @@ class Stores:
         self.dynamodb.put_item(
             TableName=names.CLICK_ITEM_TABLE, Item={"Item_ID": {"S": item}, "Item_Name": {"S": ITEMS[item]}}
         )
+
+    def fill(self) -> None:
+        """Clicks, trucks, history, results and quarantine of the last minutes; ``expected`` says how many."""
+        chance, counts = random.Random(7), []
+        for number in range(40):
+            counts.append(chance.randint(1, 5))
+            item = list(ITEMS)[number % len(ITEMS)]
+            self.click(item, self.start - timedelta(seconds=5 + 10 * number), counts[-1])
+        readings = [
+            reading
+            for number, truck in enumerate(("TRK001", "TRK002", "TRK003"))
+            for reading in drive(truck, number, self.start - timedelta(seconds=300), 280, 20)
+        ]
+        self.history(readings)
+        newest = {reading["truck_id"]: reading for reading in readings}
+        for reading in newest.values():
+            self.state(reading)
+        for number in range(5):
+            stream = names.CLICK_STREAM if number < 3 else names.TRUCK_STREAM
+            self.quarantined(stream, self.start, number, "not_json" if number < 3 else "out_of_range")
+        self.landed(self.start, 1)
+        self.insert(
+            names.MERGE_RUNS_TABLE,
+            [
+                {"RUN_ID": f"run-{number}", "STARTED_AT": self.start - timedelta(seconds=60 * number)}
+                | {"FINISHED_AT": self.start - timedelta(seconds=60 * number - 2)}
+                | {"ROWS_INSERTED": 1000 + number, "ROWS_UPDATED": 3, "ROWS_DELETED": 0}
+                for number in (1, 2)
+            ],
+        )
+        self.insert(
+            names.QUALITY_RESULTS_TABLE,
+            [
+                {"RUN_ID": "r", "RULE": rule, "SEVERITY": severity, "STATUS": status, "FAILED_COUNT": count}
+                | {"SAMPLES": "[]", "MESSAGE": "m", "CHECKED_AT": self.start - timedelta(seconds=age)}
+                for rule, severity, status, count, age in (
+                    ("a", "fail", "fail", 4, 90),  # Superseded by the next.
+                    ("a", "fail", "pass", 0, 30),
+                    ("b", "warn", "fail", 2, 30),
+                    ("c", "fail", "fail", 1, 30),
+                )
+            ],
+        )
+        self.expected = {
+            "clicks": sum(counts),
+            "events": len(counts),
+            "trucks": len(newest),
+            "lowest fuel": min(reading["fuel_level"] for reading in newest.values()),
+            "versions of TRK001": sum(reading["truck_id"] == "TRK001" for reading in readings),
+        }
 
     def state(self, reading: Mapping[str, Any]) -> None:
         """A truck's newest reading, as TruckDataProcessor writes it."""
@@ -246,6 +298,91 @@ def drive(truck: str, number: int, start: datetime, seconds: int, step: int) -> 
     return readings
 
 
+def environment(ministack: Any, snowflake: Any, database: str) -> dict[str, str]:
+    """What the dashboard is given: the stores' addresses, the settings, nothing else."""
+    return {
+        **ministack.environment,
+        **snowflake.environment,
+        "SNOWFLAKE_DATABASE": database,
+        "CTD_DEPLOYMENT_BUCKET": "deployment",
+        "CTD_TELEMETRY_BUCKET": BUCKET,
+    }
+
+
+def create_database(snowflake: Any, database: str) -> None:
+    """The warehouse's tables as sql/ddl declares them, in a database of the test's own."""
+    with snowflake.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"create database if not exists {database}")
+        cursor.execute(f"create schema if not exists {database}.{names.SCHEMA}")
+        for path in ("ddl/040_raw.sql", "ddl/050_history.sql", "ddl/070_results.sql"):
+            connection.execute_string(sql.render(path).replace(f"{names.DATABASE}.", f"{database}."))
+
+
+@contextmanager
+def running(given: Mapping[str, str], log: Path) -> Iterator[Dashboard]:
+    """A dashboard with this environment, stopped at the end."""
+    dashboard = Dashboard(given, log)
+    try:
+        dashboard.wait()
+        yield dashboard
+    finally:
+        dashboard.stop()
+
+
+@pytest.fixture(scope="module")
+def stores(ministack: Any, snowflake_server: Any) -> Iterator[Stores]:
+    """Stores with known contents; what they hold is in ``Stores.expected``."""
+    database = "DASHBOARD"
+    create_database(snowflake_server, database)
+    filled = Stores(ministack.client, lambda: snowflake_server.connect(database=database, schema=names.SCHEMA))
+    filled.create_tables()
+    try:
+        filled.fill()
+        yield filled
+    finally:
+        filled.drop_tables()
+
+
+@pytest.fixture(scope="module")
+def dashboard(
+    stores: Stores, ministack: Any, snowflake_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Dashboard]:
+    """The dashboard over the filled stores."""
+    log = tmp_path_factory.mktemp("dashboard") / "log.txt"
+    with running(environment(ministack, snowflake_server, "DASHBOARD"), log) as started:
+        yield started
+
+
+@pytest.fixture
+def empty_dashboard(own_ministack: Any, snowflake_server: Any, tmp_path: Path) -> Iterator[Dashboard]:
+    """The dashboard of a pipeline that was provisioned and has not seen a record."""
+    create_database(snowflake_server, "DASHBOARD_EMPTY")
+    Stores(own_ministack.client, None).create_tables()
+    with running(environment(own_ministack, snowflake_server, "DASHBOARD_EMPTY"), tmp_path / "log.txt") as started:
+        yield started
+
+
+class Doomed(NamedTuple):
+    """A dashboard and its own stores, for a test to stop."""
+
+    dashboard: Dashboard
+    ministack: Any
+    snowflake: Any
+
+
+@pytest.fixture
+def doomed(own_ministack: Any, own_snowflake_server: Any, tmp_path: Path) -> Iterator[Doomed]:
+    """A dashboard whose stores are up and filled, and may be taken down."""
+    create_database(own_snowflake_server, "DASHBOARD")
+    filled = Stores(
+        own_ministack.client, lambda: own_snowflake_server.connect(database="DASHBOARD", schema=names.SCHEMA)
+    )
+    filled.create_tables()
+    filled.fill()
+    with running(environment(own_ministack, own_snowflake_server, "DASHBOARD"), tmp_path / "log.txt") as started:
+        yield Doomed(started, own_ministack, own_snowflake_server)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Headless Chromium of the system."""
@@ -262,5 +399,6 @@ def page(browser: Browser) -> Iterator[Page]:
     """A fresh tab of a wide window."""
     context = browser.new_context(viewport={"width": 1440, "height": 1100})
     context.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
     yield context.new_page()
     context.close()

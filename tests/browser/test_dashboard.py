@@ -1,0 +1,156 @@
+"""The dashboard as a person sees it: the stores' numbers, fresh without a reload, calm when a store is down."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+PAGES = {"": "Live clicks", "fleet": "Fleet", "truck_history": "Truck history", "pipeline_health": "Pipeline health"}
+
+
+def metric(page: Page, label: str) -> Locator:
+    """The value of the card with this label."""
+    cards = page.get_by_test_id("stMetric").filter(
+        has=page.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
+    )
+    return cards.get_by_test_id("stMetricValue").first
+
+
+def no_traceback(page: Page) -> None:
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+
+
+def test_clicks_equal_what_dynamodb_holds(page: Page, dashboard: Any, stores: Any) -> None:
+    page.goto(dashboard.url)
+    expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
+    expect(metric(page, "Clicks")).to_have_text(str(stores.expected["clicks"]))
+    expect(metric(page, "Delay, median")).to_have_text("0.9 s")
+    expect(page.get_by_text(re.compile("newest click .* ago"))).to_be_visible()
+    expect(page.locator("canvas, svg.marks").first).to_be_visible()
+    no_traceback(page)
+
+
+def test_a_new_click_appears_without_a_reload(page: Page, dashboard: Any, stores: Any) -> None:
+    page.goto(dashboard.url)
+    expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
+    page.evaluate("window.notReloaded = true")
+    stores.click("MOB001", datetime.now(UTC), 100)
+    stores.expected["events"] += 1
+    stores.expected["clicks"] += 100
+    expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]), timeout=15_000)
+    expect(metric(page, "Clicks")).to_have_text(str(stores.expected["clicks"]))
+    assert page.evaluate("window.notReloaded")
+
+
+def test_a_shorter_window_counts_fewer_clicks(page: Page, dashboard: Any, stores: Any) -> None:
+    page.goto(dashboard.url)
+    expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
+    page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
+    page.get_by_role("option", name="5 minutes", exact=True).click()
+    expect(page.get_by_text("in the last 5 minutes")).to_be_visible()
+    expect(metric(page, "Click events")).not_to_have_text(str(stores.expected["events"]))
+
+
+def test_the_fleet_equals_truck_state_and_history(page: Page, dashboard: Any, stores: Any) -> None:
+    page.goto(f"{dashboard.url}/fleet")
+    trucks = stores.expected["trucks"]
+    expect(metric(page, "Reporting")).to_have_text(f"{trucks} of {trucks}")
+    expect(metric(page, "Lowest fuel")).to_have_text(f"{stores.expected['lowest fuel']:.0f} %")
+    expect(metric(page, "Need attention")).to_have_text("1")
+    expect(page.get_by_text("brakes: Needs Inspection")).to_be_visible()
+    # The map and the four charts over time.
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(5)
+    no_traceback(page)
+
+
+def test_a_trucks_history_and_its_state_at_an_instant(page: Page, dashboard: Any, stores: Any) -> None:
+    page.goto(f"{dashboard.url}/truck_history")
+    expect(metric(page, "Versions")).to_have_text(str(stores.expected["versions of TRK001"]))
+    expect(page.get_by_text("Odometer reading:")).to_be_visible()
+    instant = page.get_by_label("Instant, UTC")
+    instant.fill("2020-01-01 00:00:00")
+    instant.press("Enter")
+    expect(page.get_by_text("no version at that instant")).to_be_visible()
+    instant.fill("yesterday")
+    instant.press("Enter")
+    expect(page.get_by_text("is not a date and time")).to_be_visible()
+    instant.fill(f"{stores.start + timedelta(days=1):%Y-%m-%d %H:%M:%S}")
+    instant.press("Enter")
+    expect(page.get_by_text("until now (current)")).to_be_visible()
+    no_traceback(page)
+
+
+def test_pipeline_health_equals_runs_results_and_quarantine(page: Page, dashboard: Any) -> None:
+    page.goto(f"{dashboard.url}/pipeline_health")
+    expect(metric(page, "Versions opened in them")).to_have_text("2,003")
+    expect(metric(page, "Last took")).to_have_text("2.0 s")
+    expect(page.get_by_text("fresh", exact=True).first).to_be_visible()
+    page.get_by_role("tab", name="Quality").click()
+    expect(metric(page, "Rules passed")).to_have_text("1 of 3")
+    expect(metric(page, "Failures")).to_have_text("1")
+    expect(metric(page, "Warnings")).to_have_text("1")
+    page.get_by_role("tab", name="Loads").click()
+    expect(page.get_by_text("No file was loaded in the last 1 h")).to_be_visible()
+    page.get_by_role("tab", name="Quarantine").click()
+    expect(metric(page, "Quarantined")).to_have_text("5")
+    expect(metric(page, "ClickDataStream")).to_have_text("3")
+    expect(metric(page, "TruckTelemetry")).to_have_text("2")
+    no_traceback(page)
+
+
+def test_no_page_asks_anything_of_the_internet(page: Page, dashboard: Any) -> None:
+    hosts = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url)[:2]))
+    page.on("websocket", lambda socket: hosts.add(urlsplit(socket.url)[:2]))
+    for path, title in PAGES.items():
+        page.goto(f"{dashboard.url}/{path}")
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        expect(page.get_by_text(re.compile(r"newest .* ago"))).to_be_visible()
+    outside = {host for scheme, host in hosts if scheme not in {"data", "blob"} and not host.startswith("127.0.0.1:")}
+    assert outside == set()
+
+
+def test_before_the_first_record_every_page_says_what_to_do_next(page: Page, empty_dashboard: Any) -> None:
+    for path, message in {
+        "": "No clicks in the last 15 minutes",
+        "fleet": "No truck has reported yet",
+        "truck_history": "No history yet",
+        "pipeline_health": "Every store is empty",
+    }.items():
+        page.goto(f"{empty_dashboard.url}/{path}")
+        expect(page.get_by_text(message)).to_be_visible()
+        expect(page.get_by_text(re.compile("generate_traffic|scd2_merge")).first).to_be_visible()
+        no_traceback(page)
+
+
+def test_a_store_that_goes_down_is_named_and_the_rest_keeps_working(page: Page, doomed: Any) -> None:
+    url = doomed.dashboard.url
+    page.goto(f"{url}/fleet")
+    expect(metric(page, "Reporting")).to_have_text("3 of 3")
+
+    doomed.snowflake.kill()
+    message = page.get_by_test_id("stAlert").filter(has_text="Snowflake")
+    expect(message).to_contain_text("is unreachable", timeout=60_000)
+    expect(message).to_contain_text("SNOWFLAKE_HOST")
+    expect(metric(page, "Reporting")).to_have_text("3 of 3")
+    page.goto(url)
+    expect(metric(page, "Click events")).to_have_text("40")
+
+    doomed.ministack.kill()
+    message = page.get_by_test_id("stAlert").filter(has_text="ClickStreamData")
+    expect(message).to_contain_text("is unreachable", timeout=60_000)
+    expect(message).to_contain_text("AWS_ENDPOINT_URL")
+    no_traceback(page)
+
+    doomed.snowflake.start()
+    page.goto(f"{url}/truck_history")
+    expect(metric(page, "Versions")).to_be_visible(timeout=60_000)
+    no_traceback(page)

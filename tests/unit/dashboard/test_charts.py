@@ -1,0 +1,159 @@
+"""charts.py: frames in, valid chart specifications out, with the right marks and numbers in them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from dashboard import charts
+
+pytestmark = pytest.mark.unit
+
+START = pd.Timestamp("2026-11-22T14:00:00Z")
+
+
+def seconds(*offsets: float) -> list[pd.Timestamp]:
+    return [START + pd.Timedelta(seconds=offset) for offset in offsets]
+
+
+def test_clicks_are_summed_by_bucket_and_item() -> None:
+    clicks = pd.DataFrame(
+        {
+            "time": seconds(0, 14.9, 15, 16),
+            "item_name": ["Mobile", "Mobile", "Mobile", "Camera"],
+            "clicks": [1, 2, 4, 8],
+        }
+    )
+    buckets = charts.clicks_per_bucket(clicks, 15)
+    assert buckets.to_dict("records") == [
+        {"start": START, "end": seconds(15)[0], "item_name": "Mobile", "clicks": 3},
+        {"start": seconds(15)[0], "end": seconds(30)[0], "item_name": "Camera", "clicks": 8},
+        {"start": seconds(15)[0], "end": seconds(30)[0], "item_name": "Mobile", "clicks": 4},
+    ]
+
+
+def test_times_are_drawn_in_utc() -> None:
+    clicks = pd.DataFrame({"time": seconds(0), "item_name": ["Mobile"], "clicks": [1]})
+    spec = charts.clicks_over_time(clicks, 15, ["Mobile"]).to_dict()
+    assert spec["encoding"]["x"]["scale"]["type"] == "utc"
+    assert spec["encoding"]["tooltip"][0]["timeUnit"].startswith("utc")
+    assert spec["encoding"]["y"]["title"] == "clicks per 15 s"
+
+
+def test_an_item_with_a_quote_in_its_name_is_drawn() -> None:
+    name = 'Jan\'s "best" phone'
+    clicks = pd.DataFrame({"time": seconds(0), "item_name": [name], "clicks": [1]})
+    spec = charts.clicks_over_time(clicks, 15, [name]).to_dict()
+    assert spec["encoding"]["color"]["scale"]["domain"] == [name]
+
+
+def test_item_totals_are_written_beside_their_bars() -> None:
+    totals = pd.DataFrame({"item_name": ["Mobile"], "clicks": [1200]})
+    layers = charts.item_totals(totals, ["Mobile"]).to_dict()["layer"]
+    assert layers[1]["encoding"]["text"] == {"field": "clicks", "format": ",", "type": "quantitative"}
+
+
+STATES = pd.DataFrame(
+    {
+        "truck_id": ["TRK001", "TRK002", "TRK003"],
+        "gps_latitude": [40.0, 40.1, None],
+        "gps_longitude": [-83.0, -83.2, -83.1],
+        "vehicle_speed": [50.0, 0.0, 1.0],
+        "condition": [charts.OK, charts.ATTENTION, charts.OK],
+        "warnings": ["", "oil 10 psi", ""],
+    }
+)
+TRACK = pd.DataFrame(
+    {
+        "truck_id": ["TRK001"] * 2,
+        "last_time": seconds(0, 5),
+        "gps_latitude": [39.9, 40.0],
+        "gps_longitude": [-83.1, -83],
+    }
+)
+
+
+def test_the_map_draws_tracks_trucks_labels_and_scale_and_loads_nothing() -> None:
+    spec = charts.fleet_map(STATES, TRACK).to_dict()
+    assert [layer["mark"]["type"] for layer in spec["layer"]] == ["line", "point", "text", "rule", "text"]
+    drawn = [row["truck_id"] for rows in spec["datasets"].values() for row in rows if "condition" in row]
+    assert drawn == ["TRK001", "TRK002"]  # One has no position.
+    assert "url" not in str(spec["datasets"])
+    assert not any("url" in layer.get("data", {}) for layer in spec["layer"])
+
+
+def test_the_map_of_many_trucks_leaves_labels_out() -> None:
+    many = pd.concat([STATES.head(1)] * (charts.MAX_LABELS + 1))
+    marks = [layer["mark"]["type"] for layer in charts.fleet_map(many, TRACK).to_dict()["layer"]]
+    assert marks.count("text") == 1  # The scale's own.
+
+
+def test_the_map_without_history_still_draws_trucks() -> None:
+    assert charts.fleet_map(STATES, STATES.head(0).assign(last_time=[])).to_dict()["layer"]
+
+
+def test_bounds_of_one_standing_truck_are_a_kilometre_wide() -> None:
+    west, east, south, north = charts.bounds(pd.Series([-83.0]), pd.Series([40.0]))
+    assert (east - west) * charts.KM_PER_DEGREE == pytest.approx(1)
+    assert (north - south) * charts.KM_PER_DEGREE == pytest.approx(1)
+    assert (west + east) / 2 == pytest.approx(-83)
+
+
+def test_bounds_of_nothing_are_the_world() -> None:
+    assert charts.bounds(pd.Series(dtype=float), pd.Series(dtype=float)) == (-180, 180, -90, 90)
+
+
+def test_lines_over_time_name_their_unit_and_drop_unknown_values() -> None:
+    track = pd.DataFrame({"truck_id": ["T", "T"], "slice_start": seconds(0, 5), "fuel_level": [50.0, None]})
+    spec = charts.over_time(track, "fuel_level", "fuel level, %").to_dict()
+    assert spec["encoding"]["y"]["title"] == "fuel level, %"
+    assert [len(rows) for rows in spec["datasets"].values()] == [1]
+
+
+def test_merge_rows_are_stacked_by_kind() -> None:
+    runs = pd.DataFrame({"started_at": seconds(0), "rows_inserted": [5], "rows_updated": [2], "rows_deleted": [1]})
+    (rows,) = charts.merge_rows(runs).to_dict()["datasets"].values()
+    assert {row["kind"]: row["rows"] for row in rows} == {"inserted": 5, "updated": 2, "deleted": 1}
+
+
+def test_quarantine_bars_span_their_hour() -> None:
+    counts = pd.DataFrame({"stream": ["s"], "hour": [START], "reason": ["missing"], "records": [3]})
+    (rows,) = charts.quarantine_by_hour(counts).to_dict()["datasets"].values()
+    assert pd.Timestamp(rows[0]["end"]) - pd.Timestamp(rows[0]["hour"]) == pd.Timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("instant", "layers"), [(None, 1), (START, 2)])
+def test_an_open_version_reaches_now_and_the_instant_is_marked(instant: pd.Timestamp | None, layers: int) -> None:
+    versions = pd.DataFrame(
+        {
+            "effective_start_date": seconds(5, 0),
+            "effective_end_date": [pd.NaT, seconds(5)[0]],
+            "is_current": [True, False],
+            "changed": ["Fuel level", "–"],
+        }
+    )
+    until = pd.Timestamp(datetime(2026, 11, 22, 15, tzinfo=UTC))
+    spec = charts.version_timeline(versions, until, instant).to_dict()
+    assert len(spec["layer"]) == layers
+    bands = next(rows for rows in spec["datasets"].values() if "state" in rows[0])
+    assert [row["state"] for row in bands] == ["current", "past"]
+    assert pd.Timestamp(bands[0]["end"]) == until
+
+
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        (0, "0 s"),
+        (-3, "0 s"),
+        (59.6, "60 s"),
+        (60, "1 min"),
+        (119, "119 s"),
+        (150, "2 min"),
+        (3600, "1 h"),
+        (200_000, "2 d"),
+    ],
+)
+def test_durations_as_a_person_says_them(length: float, text: str) -> None:
+    assert charts.duration(length) == text
