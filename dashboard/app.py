@@ -1,10 +1,15 @@
 """Clicks to Deliveries, the dashboard.  From the repository root: streamlit run dashboard/app.py"""
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard import ui
 
-st.set_page_config(page_title="Clicks to Deliveries", page_icon=":material/local_shipping:", layout="wide")
+# A file of ours: a Material icon or an emoji as the tab's icon would be fetched from the internet.
+st.set_page_config(
+    page_title="Clicks to Deliveries", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide"
+)
 
 # Streamlit leaves room above the title for a toolbar that is not shown.
 st.html("<style>[data-testid='stMainBlockContainer'] {padding-top: 2.5rem; padding-bottom: 2rem}</style>")
