@@ -1,5 +1,5 @@
--- Takes back what sql/ddl made, the history with it.  Re-runnable.  The database stays: it is not ours
--- alone.  Tables can be had back with UNDROP within their time-travel retention, the rest not.
+-- Takes back what sql/ddl made, the history with it.  Re-runnable.  The database stays: it is not
+-- ours alone.  Tables can be had back with UNDROP within their time-travel retention, the rest not.
 drop pipe if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE;
 drop stream if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM;
 drop stage if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE;

@@ -1,7 +1,7 @@
 """The SCD2 MERGE over random histories, against the oracle after every batch.
 
 Each seed is one world: trucks whose readings come late, out of order, twice, corrected, for the same instant, with
-NULLs and in long equal runs, cut into batches of any size.  Replay one with ``SCD2_SEED=123 pytest <this file>``.
+NULLs and in long equal runs, cut into batches of any size.  Others with ``SCD2_SEEDS=123,124 pytest <this file>``.
 """
 
 import os
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.sql
 START = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by convention.
 TRUCKS = 30
 BATCHES = 8
-SEEDS = [int(os.environ["SCD2_SEED"])] if "SCD2_SEED" in os.environ else [1, 2, 3, 4]
+SEEDS = [int(seed) for seed in os.environ.get("SCD2_SEEDS", "1,2,3,4").split(",")]
 
 
 class World:
