@@ -49,6 +49,7 @@ with DAG(
         functions={"ClickCodeKey": "kinesis_to_dynamodb", "TruckCodeKey": "truck_data"},
         python_version=settings().lambda_runtime.removeprefix("python"),
         platform=settings().bundle_platform,
+        multiple_outputs=True,
     )
 
     def deploy(task_id: str, snowflake: ProvisionSnowflakeOperator) -> DeployStackOperator:
@@ -74,20 +75,25 @@ with DAG(
                 "SnowpipeQueueArn": snowflake.output["SnowpipeQueueArn"],
             },
             timeout=timedelta(minutes=15),
+            multiple_outputs=True,
             aws_conn_id=names.AWS_CONNECTION,
         )
 
-    before = ProvisionSnowflakeOperator(task_id="read_snowflake")
+    before = ProvisionSnowflakeOperator(task_id="read_snowflake", multiple_outputs=True)
     stack = deploy("deploy_stack", before)
     parameters = {
         "storage_role_arn": stack.output["SnowflakeRoleArn"],
         "telemetry_bucket": stack.output["TelemetryBucketName"],
     }
     # Up to the storage integration, and the tables.
-    integration = ProvisionSnowflakeOperator(task_id="create_integration", ddl="ddl/0[1-5]*.sql", parameters=parameters)
+    integration = ProvisionSnowflakeOperator(
+        task_id="create_integration", ddl="ddl/0[1-5]*.sql", parameters=parameters, multiple_outputs=True
+    )
     trusting = deploy("trust_snowflake", integration)
     # The pipe, which may read the bucket from the moment it exists, and what comes after it.
-    pipe = ProvisionSnowflakeOperator(task_id="create_pipe", ddl="ddl/0[6-9]*.sql", parameters=parameters)
+    pipe = ProvisionSnowflakeOperator(
+        task_id="create_pipe", ddl="ddl/0[6-9]*.sql", parameters=parameters, multiple_outputs=True
+    )
     notifying = deploy("notify_snowpipe", pipe)
 
     @task
