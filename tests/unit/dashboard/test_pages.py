@@ -1,0 +1,282 @@
+"""Each page as Streamlit runs it, with data.py's answers replaced: what is shown, when empty, when a store is down."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data
+
+pytestmark = pytest.mark.unit
+
+APP = str(Path(__file__).parents[3] / "dashboard/app.py")
+DOWN = data.StoreError("Snowflake", "is unreachable", "Check that it runs.")
+
+
+def metrics(page: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in page.metric}
+
+
+def run(name: str) -> AppTest:
+    app = AppTest.from_file(APP, default_timeout=30).run()
+    if name != "live_clicks":
+        app.switch_page(f"app_pages/{name}.py").run()
+    assert not app.exception
+    return app
+
+
+def raising(error: Exception) -> Any:
+    def query(*_: Any) -> Any:
+        raise error
+
+    return query
+
+
+def reading(truck: str, when: datetime, **values: Any) -> dict[str, Any]:
+    row = dict.fromkeys(data.METRIC_NAMES) | {"vehicle_speed": 50.0, "fuel_level": 40.0}
+    row |= {"gps_latitude": 40.0, "gps_longitude": -83.0} | values
+    return {"truck_id": truck, "event_time": pd.Timestamp(when), "arrival_time": pd.Timestamp(when), **row}
+
+
+def typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows)
+    return frame.astype(dict.fromkeys(data._NUMBERS, "float64"))
+
+
+@pytest.fixture(autouse=True)
+def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    """Every store answers, with nothing in it; a test replaces what it is about."""
+    clicks = pd.DataFrame(columns=["time", "item_id", "item_name", "clicks", "delay"])
+    states = typed([reading("x", now)]).head(0)
+    versions = states.assign(load_timestamp=[], effective_start_date=[], effective_end_date=[], is_current=[])
+    tables = ["TRUCK_TELEMETRY_RAW", "TRUCK_TELEMETRY_DATA"]
+    answers = {
+        "clicks": data.Clicks(clicks, None, 0),
+        "newest_click": None,
+        "truck_states": states,
+        "tracks": pd.DataFrame(columns=["truck_id", "slice_start", "last_time", "gps_latitude", "gps_longitude"]),
+        "current_rows": versions,
+        "newest_landing": (None, 0),
+        "warehouse_freshness": pd.DataFrame({"table_name": tables, "table_rows": 0, "newest": [pd.NaT, pd.NaT]}),
+        "merge_runs": pd.DataFrame(columns=["started_at"]),
+        "quality_results": pd.DataFrame(columns=["rule"]),
+        "load_history": pd.DataFrame(columns=["file_name"]),
+        "quarantine": data.Quarantine(pd.DataFrame(columns=["stream", "hour", "reason", "records"]), 0, 0),
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(data, name, lambda *_, answer=answer: answer)
+
+
+def version(now: datetime, seconds_ago: float, until: float | None, **values: Any) -> dict[str, Any]:
+    start = pd.Timestamp(now - timedelta(seconds=seconds_ago))
+    end = pd.NaT if until is None else pd.Timestamp(now - timedelta(seconds=until))
+    own = {
+        "load_timestamp": start,
+        "effective_start_date": start,
+        "effective_end_date": end,
+        "is_current": until is None,
+    }
+    return reading("TRK001", now, **values) | own
+
+
+# --- Live clicks -----------------------------------------------------------------------------------------------------
+def some_clicks(now: datetime) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "time": [pd.Timestamp(now - timedelta(seconds=seconds)) for seconds in (3, 90)],
+            "item_id": ["MOB001", "LAP002"],
+            "item_name": ["Mobile", "Laptop"],
+            "clicks": [5, 2000],
+            "delay": [0.5, 1.5],
+        }
+    )
+
+
+def test_clicks_are_totalled(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    monkeypatch.setattr(data, "clicks", lambda minutes: data.Clicks(some_clicks(now), None, 0))
+    page = run("live_clicks")
+    assert metrics(page) == {
+        "Clicks": "2,005",
+        "Click events": "2",
+        "Clicks, last minute": "5",
+        "Most clicked": "Laptop",
+        "Delay, median": "1.0 s",
+    }
+    assert "newest click **3 s ago** · 2026-11-22 14:30:17 UTC" in page.markdown[0].value
+
+
+def test_clicks_left_out_are_said(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    monkeypatch.setattr(data, "clicks", lambda minutes: data.Clicks(some_clicks(now), now, 3))
+    captions = " ".join(caption.value for caption in run("live_clicks").caption)
+    assert "Only the newest 2 clicks" in captions
+    assert "3 items beyond" in captions
+
+
+@pytest.mark.parametrize(("newest", "step"), [(None, "seconds later"), ("old", "longer time window")])
+def test_no_clicks_say_what_to_do(monkeypatch: pytest.MonkeyPatch, now: datetime, newest: Any, step: str) -> None:
+    monkeypatch.setattr(data, "newest_click", lambda: newest and now - timedelta(hours=2))
+    page = run("live_clicks")
+    assert "No clicks in the last 15 minutes" in page.info[0].value
+    assert step in page.info[0].value
+    assert ("stale" in page.markdown[0].value) == (newest is not None)
+
+
+def test_the_window_chosen_in_the_sidebar_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    nothing = data.clicks(0)
+    monkeypatch.setattr(data, "clicks", lambda minutes: asked.append(minutes) or nothing)
+    page = run("live_clicks")
+    page.sidebar.selectbox[0].set_value("6 hours").run()
+    assert asked == [15, 360]
+
+
+# --- Fleet -----------------------------------------------------------------------------------------------------------
+def test_the_fleet_is_summed_up_and_flagged(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    rows = [
+        reading("TRK001", now - timedelta(seconds=4)),
+        reading("TRK002", now - timedelta(hours=1), vehicle_speed=0.0, fuel_level=9.0),
+    ]
+    monkeypatch.setattr(data, "truck_states", lambda: typed(rows))
+    page = run("fleet")
+    assert metrics(page) == {
+        "Reporting": "1 of 2",
+        "Moving": "1",
+        "Mean speed": "25 mph",
+        "Lowest fuel": "9 %",
+        "Need attention": "1",
+    }
+    assert any("▲ **TRK002** fuel 9 %" in markdown.value for markdown in page.markdown)
+    assert any("No history in the last 15 minutes" in info.value for info in page.info)
+
+
+def test_the_fleet_without_snowflake_says_so_once_and_shows_dynamodb(
+    monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    monkeypatch.setattr(data, "truck_states", lambda: typed([reading("TRK001", now)]))
+    for name in ("tracks", "current_rows"):
+        monkeypatch.setattr(data, name, raising(DOWN))
+    page = run("fleet")
+    assert [error.value for error in page.error] == ["**Snowflake** is unreachable\n\nCheck that it runs."]
+    assert metrics(page)["Reporting"] == "1 of 1"
+
+
+def test_the_fleet_without_dynamodb_shows_the_historys_current_rows(
+    monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    monkeypatch.setattr(data, "truck_states", raising(data.StoreError("DynamoDB table X", "is unreachable", "Check.")))
+    current = typed([version(now, 5, None)]).drop(columns=["event_time", "arrival_time"])
+    monkeypatch.setattr(data, "current_rows", lambda: current)
+    page = run("fleet")
+    assert "DynamoDB table X" in page.error[0].value
+    assert metrics(page)["Reporting"] == "1 of 1"
+
+
+def test_an_empty_fleet_says_what_to_do() -> None:
+    page = run("fleet")
+    assert "generate_traffic" in page.info[0].value
+
+
+# --- Truck history ---------------------------------------------------------------------------------------------------
+@pytest.fixture
+def one_truck(monkeypatch: pytest.MonkeyPatch, now: datetime) -> pd.DataFrame:
+    versions = typed([version(now, 10, None, fuel_level=39.0), version(now, 70, 10), version(now, 130, 70)])
+    versions.loc[2, "vehicle_speed"] = 10.0
+    monkeypatch.setattr(data, "current_rows", lambda: versions.head(1))
+    monkeypatch.setattr(data, "versions", lambda truck: versions.copy())
+    monkeypatch.setattr(
+        data, "history_span", lambda truck: (3, now - timedelta(seconds=130), now - timedelta(seconds=10))
+    )
+
+    def as_of(truck: str, instant: datetime) -> pd.DataFrame:
+        started = versions["effective_start_date"] <= instant
+        ended = versions["effective_end_date"] <= instant
+        return versions[started & ~ended]
+
+    monkeypatch.setattr(data, "as_of", as_of)
+    return versions
+
+
+def test_versions_tell_what_changed(one_truck: pd.DataFrame) -> None:
+    page = run("truck_history")
+    assert metrics(page)["Versions"] == "3"
+    table = page.dataframe[0].value
+    assert list(table["changed"]) == ["Fuel level", "Vehicle speed", "–"]
+    assert list(table["lasted"]) == ["", "1 min", "1 min"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2026-11-22 14:30:15", "until now (current)"),
+        ("2026-11-22T15:29:40+01:00", "until 2026-11-22 14:30:10"),
+    ],
+)
+def test_as_of_an_instant(one_truck: pd.DataFrame, text: str, said: str) -> None:
+    page = run("truck_history")
+    page.text_input[0].set_value(text).run()
+    assert any(said in caption.value for caption in page.caption)
+
+
+def test_as_of_before_the_first_version(one_truck: pd.DataFrame) -> None:
+    page = run("truck_history")
+    page.text_input[0].set_value("2020-01-01").run()
+    assert "no version at that instant" in page.info[0].value
+
+
+def test_as_of_something_that_is_no_time(one_truck: pd.DataFrame) -> None:
+    page = run("truck_history")
+    page.text_input[0].set_value("noon").run()
+    assert "“noon” is not a date and time" in page.warning[0].value
+
+
+def test_no_history_says_what_to_do() -> None:
+    assert "scd2_merge" in run("truck_history").info[0].value
+
+
+def test_history_without_snowflake_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "current_rows", raising(DOWN))
+    assert "**Snowflake** is unreachable" in run("truck_history").error[0].value
+
+
+# --- Pipeline health -------------------------------------------------------------------------------------------------
+def test_each_store_has_its_own_age(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    monkeypatch.setattr(data, "newest_click", lambda: now - timedelta(seconds=2))
+    monkeypatch.setattr(data, "newest_landing", lambda: (now - timedelta(minutes=5), 9))
+    page = run("pipeline_health")
+    shown = metrics(page)
+    assert (shown["Clicks"], shown["Landing"], shown["History"]) == ("2 s", "5 min", "–")
+    assert "newest record in any store **2 s ago**" in page.markdown[0].value
+
+
+def test_pipeline_health_without_snowflake_still_shows_the_rest(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    for name in ("warehouse_freshness", "merge_runs", "quality_results", "load_history"):
+        monkeypatch.setattr(data, name, raising(DOWN))
+    monkeypatch.setattr(data, "newest_click", lambda: now)
+    page = run("pipeline_health")
+    assert metrics(page)["Clicks"] == "0 s"
+    assert sum("can't say" in markdown.value for markdown in page.markdown) == 2
+    assert "Nothing was quarantined" in page.success[0].value
+
+
+def test_failures_and_warnings_are_told_apart(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    results = pd.DataFrame(
+        [("a", "fail", "pass"), ("b", "warn", "fail"), ("c", "fail", "fail"), ("d", "warn", "error")],
+        columns=["rule", "severity", "status"],
+    ).assign(failed_count=0, samples="[]", message="", checked_at=pd.Timestamp(now))
+    monkeypatch.setattr(data, "quality_results", lambda: results)
+    page = run("pipeline_health")
+    shown = metrics(page)
+    assert (shown["Rules passed"], shown["Failures"], shown["Warnings"]) == ("1 of 4", "2", "1")
+    table = next(frame.value for frame in page.dataframe if "result" in frame.value)
+    assert list(table["result"]) == ["✕ fail", "! error", "▲ warn", "✓ pass"]
+
+
+def test_an_empty_pipeline_says_what_to_do() -> None:
+    said = " ".join(info.value for info in run("pipeline_health").info)
+    for words in ("Every store is empty", "scd2_merge", "data_quality", "monitor_snowpipe"):
+        assert words in said
