@@ -74,4 +74,4 @@ with DAG(
         retries=0,
     ),
 ):
-    GenerateTrafficOperator(task_id="generate", plan={name: f"{{{{ params.{name} }}}}" for name in PARAMS})
+    GenerateTrafficOperator(task_id="generate", plan={name: f"{{{{ params['{name}'] }}}}" for name in PARAMS})

@@ -40,9 +40,7 @@ with DAG(
     params={
         "confirm": Param("", type="string", title="Name of the stack", description="Type it to confirm."),
         "empty_bucket": Param(False, type="boolean", description="Delete every object of the telemetry bucket."),
-        "drop_snowflake": Param(
-            False, type="boolean", description="Drop the Snowflake objects, and all history."
-        ),
+        "drop_snowflake": Param(False, type="boolean", description="Drop the Snowflake objects, and all history."),
     },
     **dag_arguments(
         runbook="docs/runbooks/teardown_resources.md",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from snowflake.connector import DictCursor
 
 from clicks_to_deliveries.hooks.warehouse import WarehouseHook
 from clicks_to_deliveries.triggers.pipe_settled import PIPE_STATUS, PipeSettledTrigger, is_settled
@@ -23,6 +22,17 @@ FIRST_LOOK = timedelta(days=1)
 # COPY_HISTORY answers for 14 days, and fails beyond them.
 HISTORY_REACH = timedelta(days=13)
 FAILED_FILES_SHOWN = 10
+
+
+class Load(NamedTuple):
+    """One file that Snowpipe loaded or tried to; the columns of LOADS."""
+
+    file_name: str
+    status: str
+    row_count: int | None
+    error_count: int | None
+    first_error_message: str | None
+    first_error_line_number: int | None
 
 
 class CheckPipeOperator(BaseOperator):
@@ -72,8 +82,8 @@ class CheckPipeOperator(BaseOperator):
             since = self._begin_look(context, now)
             until = max(since, now - self.settle)
             window = {"since": since.isoformat(), "until": until.isoformat()}
-            loads = connection.cursor(DictCursor).execute(sql.render(LOADS), window).fetchall()
-        rows = sum(load["ROW_COUNT"] or 0 for load in loads)
+            loads = [Load(*row) for row in connection.cursor().execute(sql.render(LOADS), window).fetchall()]
+        rows = sum(load.row_count or 0 for load in loads)
         problems = _problems_of_pipe(event["status"], now, self.pending_limit) + _problems_of_loads(loads)
         context["asset_state_store"][self.asset].set(STATE_KEY, {"run_id": context["run_id"], **window})
         self.log.info("%d rows in %d files from %s to %s", rows, len(loads), since, until)
@@ -103,13 +113,13 @@ def _problems_of_pipe(status: dict[str, Any], now: datetime, pending_limit: time
     return problems
 
 
-def _problems_of_loads(loads: list[dict[str, Any]]) -> list[str]:
-    failed = [load for load in loads if load["ERROR_COUNT"]]
+def _problems_of_loads(loads: list[Load]) -> list[str]:
+    failed = [load for load in loads if load.error_count]
     if not failed:
         return []
     files = [
-        f"{load['FILE_NAME']} ({load['STATUS']}, {load['ERROR_COUNT']} errors, first in line "
-        f"{load['FIRST_ERROR_LINE_NUMBER']}: {load['FIRST_ERROR_MESSAGE']})"
+        f"{load.file_name} ({load.status}, {load.error_count} errors, first in line "
+        f"{load.first_error_line_number}: {load.first_error_message})"
         for load in failed[:FAILED_FILES_SHOWN]
     ]
     more = f" and {len(failed) - FAILED_FILES_SHOWN} more" if len(failed) > FAILED_FILES_SHOWN else ""

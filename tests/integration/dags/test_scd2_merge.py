@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -30,11 +32,13 @@ def state_of(dagrun: Any, task_id: str) -> str:
 
 
 def test_rows_become_history_a_recorded_run_and_an_asset_event(stack: Any, run: Callable) -> None:
-    stack.land(stack.reading("TRK001", 0), stack.reading("TRK001", 1, fuel_level=50.0))
+    run("scd2_merge")
+    stack.land(stack.reading("TRK901", 0), stack.reading("TRK901", 1, fuel_level=50.0))
     before = updates_of("truck_telemetry_data")
     dagrun = run("scd2_merge")
     assert state_of(dagrun, "merge") == "success"
-    assert stack.query(f"select count(*), count_if(IS_CURRENT) from {names.HISTORY_TABLE}") == [(2, 1)]
+    versions = f"select count(*), count_if(IS_CURRENT) from {names.HISTORY_TABLE} where TRUCK_ID = 'TRK901'"
+    assert stack.query(versions) == [(2, 1)]
     ((started, finished, inserted),) = stack.query(
         f"select STARTED_AT, FINISHED_AT, ROWS_INSERTED from {names.MERGE_RUNS_TABLE} where RUN_ID = %(run_id)s",
         {"run_id": dagrun.run_id},
@@ -56,9 +60,9 @@ def test_nothing_to_merge_is_a_skip_without_record_or_event(stack: Any, run: Cal
 
 def test_the_same_run_again_is_recorded_once(stack: Any, run: Callable) -> None:
     at = datetime(2026, 11, 21, tzinfo=UTC)
-    stack.land(stack.reading("TRK002", 0))
+    stack.land(stack.reading("TRK902", 0))
     first = run("scd2_merge", at=at)
-    stack.land(stack.reading("TRK002", 5, fuel_level=20.0))
+    stack.land(stack.reading("TRK902", 5, fuel_level=20.0))
     second = run("scd2_merge", at=at)
     assert first.run_id == second.run_id
     recorded = f"select ROWS_INSERTED, ROWS_UPDATED from {names.MERGE_RUNS_TABLE} where RUN_ID = %(run_id)s"
@@ -71,25 +75,35 @@ def test_the_watcher_tells_of_new_rows_once_for_each_offset(stack: Any, run: Cal
         names.RAW_STREAM, names.SNOWFLAKE_CONNECTION, min_interval_seconds=0.1, poll_interval_seconds=0.1
     )
 
-    async def watch() -> list[str]:
-        events = trigger.run()
-        offsets = []
-        try:
-            first = asyncio.ensure_future(anext(events))
-            await asyncio.to_thread(stack.land, stack.reading("TRK003", 0))
-            offsets.append((await asyncio.wait_for(first, 20)).payload["offset"])
-            # More rows behind the same offset are no news.
-            await asyncio.to_thread(stack.land, stack.reading("TRK003", 1))
-            second = asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait({second}, timeout=1.5)
-            assert not done
-            # A merge moves the offset; the rows after it are.
-            await asyncio.to_thread(run, "scd2_merge")
-            await asyncio.to_thread(stack.land, stack.reading("TRK003", 2))
-            offsets.append((await asyncio.wait_for(second, 20)).payload["offset"])
-        finally:
-            await events.aclose()
-        return offsets
+    # The trigger has a loop and a thread of its own, as in the triggerer; Airflow runs DAGs in the main thread only.
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    events = trigger.run()
 
-    first, second = asyncio.run(watch())
-    assert int(first) < int(second)
+    asked: list[Future[Any]] = []
+
+    def next_event() -> Future[Any]:
+        asked.append(asyncio.run_coroutine_threadsafe(anext(events), loop))
+        return asked[-1]
+
+    try:
+        first = next_event()
+        stack.land(stack.reading("TRK903", 0))
+        first_offset = first.result(timeout=20).payload["offset"]
+        # More rows behind the same offset are no news.
+        second = next_event()
+        stack.land(stack.reading("TRK903", 1))
+        with pytest.raises(TimeoutError):
+            second.result(timeout=1)
+        # A merge moves the offset; the rows after it are.
+        run("scd2_merge")
+        stack.land(stack.reading("TRK903", 2))
+        assert int(second.result(timeout=20).payload["offset"]) > int(first_offset)
+    finally:
+        for future in asked:
+            future.cancel()
+        asyncio.run_coroutine_threadsafe(events.aclose(), loop).result(timeout=20)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=20)
+        loop.close()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from clicks_to_deliveries.operators.check_pipe import CheckPipeOperator, _problems_of_loads, _problems_of_pipe
+from clicks_to_deliveries.operators.check_pipe import CheckPipeOperator, Load, _problems_of_loads, _problems_of_pipe
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger, is_settled
 
 from include import assets
@@ -17,10 +17,10 @@ NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 LIMIT = timedelta(minutes=10)
 
 
-def _load(name: str, errors: int = 0, **more: Any) -> dict[str, Any]:
-    status = "Load failed" if errors else "Loaded"
-    first = {"FIRST_ERROR_MESSAGE": "Error parsing JSON" if errors else None, "FIRST_ERROR_LINE_NUMBER": errors or None}
-    return {"FILE_NAME": name, "STATUS": status, "ROW_COUNT": 5, "ERROR_COUNT": errors, **first, **more}
+def _load(name: str, errors: int = 0) -> Load:
+    if errors:
+        return Load(name, "Load failed", 0, errors, "Error parsing JSON", 2)
+    return Load(name, "Loaded", 5, 0, None, None)
 
 
 def _state_store(state: dict[str, Any]) -> dict[Any, Any]:
