@@ -61,6 +61,10 @@ class MappingRunner:
 
     def refresh(self, settings: MappingSettings) -> None:
         """Take over changed settings, and start a worker for every shard whose turn has come."""
+        if settings.emulator_delivers and not self.settings.emulator_delivers:
+            logger.warning(
+                "mapping %s is enabled: MiniStack delivers its records too, so they arrive twice", settings.uuid
+            )
         self.settings = settings
         try:
             stream = describe_stream(self._clients.kinesis, settings.stream_arn)
@@ -91,10 +95,6 @@ class MappingRunner:
         self._stream = stream
         self._checkpoints = Checkpoints(self._state, self.settings, stream)
         logger.info("delivering %s to %s", self.settings.stream_arn, self.settings.function_name)
-        if self.settings.enabled:
-            logger.warning(
-                "mapping %s is enabled: MiniStack delivers it too, so every record arrives twice", self.settings.uuid
-            )
 
     def _start_workers(self, stream: Stream, shards: list[Shard]) -> None:
         checkpoints = self._checkpoints

@@ -30,7 +30,7 @@ class MappingSettings:
     bisect: bool
     report_item_failures: bool
     on_failure: str | None  # ARN of a bucket, queue or topic
-    enabled: bool  # MiniStack's own poller delivers too
+    emulator_delivers: bool  # MiniStack's own poller has processed records, besides this driver
 
     @property
     def function_name(self) -> str:
@@ -73,5 +73,6 @@ def read_settings(response: Mapping[str, Any]) -> MappingSettings:
         bisect=str(response.get("BisectBatchOnFunctionError", False)).lower() == "true",
         report_item_failures="ReportBatchItemFailures" in response.get("FunctionResponseTypes", ()),
         on_failure=destination or None,
-        enabled=response.get("State") == "Enabled",
+        # State says nothing: of a mapping made by CloudFormation, MiniStack always reports it as Enabled.
+        emulator_delivers=response.get("LastProcessingResult", "").startswith(("OK", "FAILED")),
     )

@@ -156,10 +156,10 @@ def test_records_past_the_age_limit_are_discarded_without_another_attempt(make_s
 
 def test_a_poison_record_without_retry_limit_ends_at_its_age(make_settings, make_records, start):
     settings = make_settings(BisectBatchOnFunctionError=True, MaximumRecordAgeInSeconds=3600)
-    harness = Harness(settings, crash_on(2), now=start.timestamp())
+    harness = Harness(settings, crash_on(3), now=start.timestamp())
     harness.process(make_records(4))
     ((condition, discarded, invocations),) = harness.discarded
-    assert (condition, discarded) == ("RecordAgeExceeded", [2])
+    assert (condition, discarded) == ("RecordAgeExceeded", [3])
     assert invocations > 1000
     assert harness.acknowledged == [0, 1, 2, 3]
 
