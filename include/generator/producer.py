@@ -17,6 +17,9 @@ from botocore.exceptions import ConnectionError as NotConnectedError
 MAX_BATCH_RECORDS = 500
 MAX_BATCH_BYTES = 5 * 1024 * 1024
 
+# botocore's own retries are off: it would send again, in silence, a batch whose answer was lost.
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1})
+
 MAX_ATTEMPTS = 8
 FIRST_BACKOFF = 0.1  # s
 LONGEST_BACKOFF = 5.0  # s
@@ -66,12 +69,8 @@ class ProducerError(Exception):
 
 
 def kinesis_client() -> Any:
-    """A client from the standard AWS_* environment, with time limits.
-
-    botocore's own retries are off: it would send again, in silence, a batch whose answer was lost.
-    """
-    config = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1})
-    return boto3.client("kinesis", config=config)
+    """A client from the standard AWS_* environment, with time limits."""
+    return boto3.client("kinesis", config=CLIENT_CONFIG)
 
 
 class Producer:

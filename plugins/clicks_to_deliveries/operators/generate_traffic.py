@@ -13,6 +13,7 @@ from airflow.sdk import BaseOperator, Context, Variable
 
 from include import names
 from include.generator import Summary, TrafficPlan, generate
+from include.generator.producer import CLIENT_CONFIG
 
 
 class GenerateTrafficOperator(BaseOperator):
@@ -44,7 +45,7 @@ class GenerateTrafficOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         given = {name: value for name, value in self.plan.items() if value not in (None, "")}
-        client = KinesisHook(aws_conn_id=self.aws_conn_id).get_conn()
+        client = KinesisHook(aws_conn_id=self.aws_conn_id, config=CLIENT_CONFIG).get_conn()
         with tempfile.TemporaryDirectory() as directory:
             state = Path(directory) / "state"
             if kept := Variable.get(self.state_variable, default=None):
