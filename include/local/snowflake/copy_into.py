@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from fakesnow.statement_type import COPY
 from sqlglot import exp
 
@@ -40,6 +41,7 @@ _RESULT_COLUMNS = [
     "file", "status", "rows_parsed", "rows_loaded", "error_limit", "errors_seen", "first_error", "first_error_line",
     "first_error_character", "first_error_column_name",
 ]  # fmt: skip
+_BLANK_LINE = re.compile(rb"(?m)^[ \t\r]*\n")
 HISTORY_STATUS = {"LOADED": "Loaded", "PARTIALLY_LOADED": "Partially loaded", "LOAD_FAILED": "Load failed"}
 
 
@@ -297,7 +299,7 @@ def _explain(
     duck: duckdb.DuckDBPyConnection, plan: CopyPlan, lines: pa.Table, file: int, line: int, column: int
 ) -> tuple[str, int]:
     """Why ``line`` can't be loaded: the message, and the character at which it was noticed (1 where unknown)."""
-    mask = pa.compute.and_(pa.compute.equal(lines["file"], file), pa.compute.equal(lines["row_number"], line))
+    mask = pc.and_(pc.equal(lines["file"], file), pc.equal(lines["row_number"], line))
     one = lines.filter(mask)
     text = one["line"][0].as_py()
     if column < 0:
@@ -354,12 +356,8 @@ def _lines(index: int, found: storage.StoredFile, scan_time: datetime) -> pa.Tab
             "content_key": _repeated(found.etag, pa.string(), count),
         }
     )
-    short = np.diff(offsets) <= 2
-    if short.any():
-        blank = [not text[int(i)].as_py().strip() for i in np.flatnonzero(short)]
-        keep = np.ones(count, dtype=bool)
-        keep[np.flatnonzero(short)[blank]] = False
-        table = table.filter(pa.array(keep))
+    if _BLANK_LINE.search(content):
+        table = table.filter(pc.not_equal(pc.utf8_trim_whitespace(text), ""))
     return table
 
 

@@ -42,11 +42,15 @@ def as_snowflake_error(error: Exception) -> SnowflakeError:
     if isinstance(error, SnowflakeError):
         return error
     if isinstance(error, snowflake.connector.errors.Error):
+        if isinstance(error.__cause__, duckdb.BinderException):
+            return as_snowflake_error(error.__cause__)
         return SnowflakeError(error.raw_msg or str(error), error.errno or 100183, error.sqlstate or "P0000")
     first_line = str(error).split("\n", 1)[0]
     match error:
         case duckdb.CatalogException():
             return compilation_error(first_line, 2003, "42S02")
+        case duckdb.BinderException() if "column" in first_line.lower():
+            return compilation_error(first_line, 904)
         case duckdb.BinderException() | duckdb.ParserException():
             return compilation_error(first_line)
         case duckdb.ConversionException() | duckdb.InvalidInputException() | duckdb.OutOfRangeException():

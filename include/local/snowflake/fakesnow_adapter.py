@@ -6,6 +6,7 @@ Its names used here are private: tests/integration/local_snowflake/test_fakesnow
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class Translator:
         connection._autocommit = True
         self.connection = connection
         self.cursor = FakeSnowflakeCursor(connection, connection._duck_conn)
+        self._reserved = _reserved_words()
 
     @property
     def duck(self) -> duckdb.DuckDBPyConnection:
@@ -86,13 +88,13 @@ class Translator:
 
     def translate(self, expression: exp.Expr, parameters: list[Any] | None = None) -> exp.Expr:
         """``expression`` (changed in place) as DuckDB's: one statement becomes one."""
-        return self.cursor._transform(expression, parameters)
+        return self._quote_reserved(self.cursor._transform(expression, parameters))
 
     def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[tuple]]:
         """Run one Snowflake statement; its result and DuckDB's description of the columns."""
         cursor = self.cursor
         for part in cursor._transform_explode(expression):
-            translated = cursor._transform(part, parameters)
+            translated = self.translate(part, parameters)
             cursor._execute(translated, parameters if translated.find(exp.Placeholder) else None)
         # fakesnow keeps every result for RESULT_SCAN, which would never be freed.
         if cursor._sfqid:
@@ -101,6 +103,20 @@ class Translator:
 
     def close(self) -> None:
         self.connection.close()
+
+    def _quote_reserved(self, expression: exp.Expr) -> exp.Expr:
+        """Quote names that are reserved words of DuckDB and not of Snowflake."""
+        for identifier in expression.find_all(exp.Identifier):
+            if identifier.name.lower() in self._reserved:
+                identifier.set("quoted", True)
+        return expression
+
+
+@functools.cache
+def _reserved_words() -> frozenset[str]:
+    sql = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
+    with duckdb.connect() as duck:
+        return frozenset(name for (name,) in duck.execute(sql).fetchall())
 
 
 def result_types(description: list[tuple]) -> list[tuple[str, str]]:

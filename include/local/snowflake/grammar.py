@@ -264,12 +264,14 @@ def _create(reader: _Reader) -> Statement | None:
         table = reader.name()
         if reader.peek() in ("AT", "BEFORE"):
             raise unsupported("CREATE STREAM ... AT | BEFORE (time travel)")
+    if kind in ACCOUNT_KINDS:
+        reader.accept("WITH")
     options = reader.options()
     if kind == "PIPE":
         reader.expect("AS")
         body = reader.rest()
-    if kind == "WAREHOUSE" and reader.accept("WITH"):
-        options |= reader.options()
+    elif kind == "RESOURCE MONITOR" and not reader.at_end():
+        reader.rest()  # TRIGGERS ON ... DO ...
     reader.end()
     return Create(kind, name, options, or_replace, if_not_exists, body, table)
 

@@ -81,6 +81,17 @@ class Catalog:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
+        # (kind, name) of all that was ever created: which names need no look-up at all.
+        self._names: set[tuple[str, str]] = set()
+
+    def remember(self, duck: duckdb.DuckDBPyConnection, database: str) -> None:
+        """Learn the names of a database that was attached."""
+        rows = duck.execute(f'SELECT kind, name FROM "{database}".{HIDDEN_SCHEMA}.objects').fetchall()
+        self._names.update(rows)
+
+    def may_exist(self, kind: str, name: str) -> bool:
+        """False where there is certainly no object of this kind and name, in any schema."""
+        return (kind, name) in self._names
 
     def find(self, duck: duckdb.DuckDBPyConnection, kind: str, key: tuple[str, str, str]) -> CatalogObject | None:
         """The object ``key`` = (database, schema, name), or None."""
@@ -130,6 +141,7 @@ class Catalog:
                 raise errors.already_exists(name)
             self.drop(duck, statement.kind, key)
         uid = uuid.uuid4().hex
+        self._names.add((statement.kind, name))
         duck.execute(
             f'INSERT INTO "{database}".{HIDDEN_SCHEMA}.objects VALUES (?, ?, ?, ?, ?, ?)',
             [statement.kind, schema, name, uid, json.dumps(definition), datetime.now(UTC)],
@@ -254,10 +266,8 @@ class Instance:
         if name not in self._completed:
             with self.cursor() as duck:
                 duck.execute(_CATALOG_SQL.format(database=name, schema=HIDDEN_SCHEMA))
+                self.catalog.remember(duck, name)
             self._completed.add(name)
-
-    def forget_database(self, name: str) -> None:
-        self._completed.discard(name)
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

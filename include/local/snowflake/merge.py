@@ -1,7 +1,6 @@
-"""MERGE, staged: the source once into a temporary table, checked, then DuckDB's own MERGE, in one transaction.
+"""MERGE, staged: the source once into a temporary table, then DuckDB's own MERGE from it, in one transaction.
 
-Knowing the source's true size, DuckDB probes the target instead of hashing it; and what Snowflake rejects, two source
-rows that would change one target row (error 100090), DuckDB would decide silently.
+Knowing the source's true size, DuckDB probes the target with it instead of hashing a target of millions of rows.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import duckdb
 from fakesnow.statement_type import MERGE
 from sqlglot import exp
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from include.local.snowflake.session import Session
 
 _SOURCE = "_merge_source"
+# DuckDB's word for what Snowflake calls a nondeterministic merge.
+_REPEATED = "cannot affect the same target row more than once"
+_NAMES = {"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}
 
 
 @dataclass(frozen=True)
@@ -26,37 +29,26 @@ class CompiledMerge:
     """DuckDB's statements of one MERGE, kept for the next time the same text comes."""
 
     stage: str
-    repeated_keys: str | None  # finds one join key that several source rows have; None where ON is no equality of keys
-    ambiguous: str  # counts target rows that several source rows would change
     merge: str
-    actions: tuple[str, ...]
+    actions: frozenset[str]
 
 
 def compile_merge(session: Session, expression: exp.Merge) -> CompiledMerge:
     """Translate a MERGE (whose streams are substituted already); ``expression`` is used up."""
-    target, using, on = expression.this, expression.args["using"], expression.args["on"]
-    source_name = using.alias_or_name
-    whens = expression.args["whens"].expressions
-    if isinstance(using, exp.Subquery):
-        source = using.this
-        names = using.args["alias"].columns if using.args.get("alias") else []
-        if names:
-            source = exp.select("*").from_(using.copy())
-    else:
-        plain = using.copy()
-        source = exp.select("*").from_(plain)
     if expression.args.get("with_"):
         raise errors.unsupported("WITH before MERGE (put it into USING)")
-    keys = _source_keys(on, target.alias_or_name, source_name)
+    using = expression.args["using"]
+    columns = using.args["alias"].columns if using.args.get("alias") else []
+    is_query = isinstance(using, exp.Subquery) and not columns
+    source = using.this if is_query else exp.select("*").from_(using.copy())
     stage = session.translator.translate(source.copy()).sql("duckdb")
-    expression.set("using", exp.to_table(_SOURCE, alias=exp.TableAlias(this=exp.to_identifier(source_name))))
-    ambiguous = _ambiguous(expression, whens)
+    alias = exp.TableAlias(this=exp.to_identifier(using.alias_or_name))
+    expression.set("using", exp.to_table(_SOURCE, alias=alias))
+    actions = frozenset(_action(when) for when in expression.args["whens"].expressions)
     return CompiledMerge(
         stage=f"CREATE OR REPLACE TEMPORARY TABLE {_SOURCE} AS {stage}",
-        repeated_keys=keys and f"SELECT 1 FROM {_SOURCE} GROUP BY {keys} HAVING count(*) > 1 LIMIT 1",
-        ambiguous=session.translator.translate(ambiguous).sql("duckdb"),
         merge=session.translator.translate(expression).sql("duckdb") + " RETURNING merge_action",
-        actions=_actions(whens),
+        actions=actions,
     )
 
 
@@ -68,19 +60,16 @@ def run(session: Session, compiled: CompiledMerge) -> Result:
     """
     duck = session.duck
     duck.execute(compiled.stage)
-    if compiled.repeated_keys is None or duck.execute(compiled.repeated_keys).fetchone():
-        (count,) = duck.execute(compiled.ambiguous).fetchone()
-        if count:
-            raise errors.SnowflakeError("Duplicate row detected during DML action", 100090, "42P18")
-    table = duck.execute(compiled.merge).to_arrow_table()
-    counted = {item["values"]: item["counts"] for item in table.column(0).value_counts().to_pylist()}
+    try:
+        actions = duck.execute(compiled.merge).to_arrow_table().column(0)
+    except duckdb.InvalidInputException as error:
+        if _REPEATED in str(error):
+            raise errors.SnowflakeError("Duplicate row detected during DML action", 100090, "42P18") from error
+        raise
+    counted = {item["values"]: item["counts"] for item in actions.value_counts().to_pylist()}
     duck.execute(f"DROP TABLE {_SOURCE}")
-    return Result.counts(
-        MERGE, **{f"{name}": counted.get(action, 0) for action, name in _NAMES if action in compiled.actions}
-    )
-
-
-_NAMES = (("INSERT", "inserted"), ("UPDATE", "updated"), ("DELETE", "deleted"))
+    done = {name: counted.get(action, 0) for action, name in _NAMES.items() if action in compiled.actions}
+    return Result.counts(MERGE, **done)
 
 
 def _action(when: exp.When) -> str:
@@ -88,44 +77,3 @@ def _action(when: exp.When) -> str:
     if isinstance(then, exp.Insert):
         return "INSERT"
     return "UPDATE" if isinstance(then, exp.Update) else "DELETE"
-
-
-def _actions(whens: list[exp.When]) -> tuple[str, ...]:
-    return tuple({_action(when) for when in whens})
-
-
-def _source_keys(on: exp.Expr, target: str, source: str) -> str | None:
-    """The source's columns of an ON that is nothing but ``target.column = source.column`` joined by AND."""
-    keys = []
-    for condition in on.flatten() if isinstance(on, exp.And) else [on]:
-        if not isinstance(condition, exp.EQ):
-            return None
-        sides = {side.table.upper(): side for side in (condition.left, condition.right) if isinstance(side, exp.Column)}
-        if set(sides) != {target.upper(), source.upper()}:
-            return None
-        keys.append(f'"{sides[source.upper()].name.upper()}"')
-    return ", ".join(keys)
-
-
-def _ambiguous(merge: exp.Merge, whens: list[exp.When]) -> exp.Expr:
-    """Counts target rows with more than one source row to update or delete them, unless all of these delete."""
-    matched = [when for when in whens if when.args.get("matched")]
-    choice = exp.Case()
-    for when in matched:
-        condition = when.args.get("condition")
-        choice = choice.when(condition.copy() if condition else exp.true(), exp.Literal.string(_action(when)))
-    target = merge.this.copy()
-    row = exp.column("ROWID", table=target.alias_or_name)
-    joined = (
-        exp.select(exp.alias_(row, "TARGET_ROW"), exp.alias_(choice if matched else exp.null(), "CHANGE"))
-        .from_(target)
-        .join(merge.args["using"].copy(), on=merge.args["on"].copy())
-    )
-    rows = (
-        exp.select("TARGET_ROW")
-        .from_(joined.subquery("JOINED"))
-        .where("CHANGE IS NOT NULL")
-        .group_by("TARGET_ROW")
-        .having("COUNT(*) > 1 AND COUNT_IF(CHANGE = 'UPDATE') > 0")
-    )
-    return exp.select(exp.Count(this=exp.Star())).from_(rows.subquery("AMBIGUOUS"))

@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -211,9 +211,9 @@ class Session:
             streams.bind(self.duck, read)
             return self._run(functions_used, parameters)
         expression = functions.substitute(self, expression.copy())
-        if isinstance(expression, exp.Create) and not expression.expression:
-            return self._create(expression)
-        if isinstance(expression, _DML) or isinstance(expression, exp.Create):
+        if isinstance(expression, exp.Create):
+            return self._create(expression, parameters)
+        if isinstance(expression, _DML):
             return self._write(expression, parameters)
         if isinstance(expression, _DDL):
             return self._define(expression)
@@ -273,17 +273,25 @@ class Session:
             self._consume(read)
         return result
 
-    def _create(self, expression: exp.Create) -> Result:
-        kind = str(expression.args.get("kind")).upper()
-        if kind == "DATABASE":
-            return self._create_database(expression)
-        if kind == "TABLE":
-            _drop_constraints(expression)
-        elif kind not in ("SCHEMA", "VIEW", "SEQUENCE"):
-            raise errors.unsupported(f"CREATE {kind}")
-        if kind == "SCHEMA":
-            return self._create_schema(expression)
-        return self._define(expression)
+    def _create(self, expression: exp.Create, parameters: list[Any] | None) -> Result:
+        match str(expression.args.get("kind")).upper():
+            case "DATABASE":
+                return self._create_database(expression)
+            case "SCHEMA":
+                return self._create_schema(expression)
+            case "TABLE" if isinstance(expression.expression, exp.Query):
+                return self._write(expression, parameters)
+            case "TABLE":
+                _drop_constraints(expression)
+                return self._define(expression)
+            case "VIEW":
+                if streams.read_by(self, expression):
+                    raise errors.unsupported("a view over a stream")
+                return self._define(expression)
+            case "SEQUENCE":
+                return self._define(expression)
+            case kind:
+                raise errors.unsupported(f"CREATE {kind}")
 
     def _create_database(self, expression: exp.Create) -> Result:
         table = expression.find(exp.Table)
@@ -443,10 +451,8 @@ class Session:
 
     def _rollback(self, *, release: bool = True) -> None:
         if self._begun:
-            try:
+            with suppress(duckdb.TransactionException):  # a failed COMMIT has ended it already
                 self.duck.rollback()
-            except duckdb.TransactionException:
-                pass  # A failed COMMIT has ended it already.
         self._end(release=release)
 
     def _end(self, *, release: bool = True) -> None:
@@ -479,9 +485,9 @@ class Session:
     def _adopt_context(self) -> None:
         """A database and schema named at login, as soon as they exist."""
         connection = self.translator.connection
-        if self.database and not connection.schema_set and self.schema:
-            if self.instance.has_schema(self.duck, self.database, self.schema):
-                self.translator.use(self.database, self.schema)
+        named = self.database and self.schema and not connection.schema_set
+        if named and self.instance.has_schema(self.duck, self.database, self.schema):
+            self.translator.use(self.database, self.schema)
 
 
 @functools.lru_cache(maxsize=256)
@@ -533,9 +539,8 @@ def _drop_constraints(expression: exp.Create) -> None:
         if isinstance(each, exp.ColumnDef):
             constraints = each.args.get("constraints") or []
             each.set("constraints", [c for c in constraints if not isinstance(c.args.get("kind"), recorded)])
-        elif not isinstance(each, exp.Identifier):
-            if not each.find(exp.CheckColumnConstraint):
-                continue
+        elif not isinstance(each, exp.Identifier) and not each.find(exp.CheckColumnConstraint):
+            continue
         kept.append(each)
     schema.set("expressions", kept)
 

@@ -24,8 +24,8 @@ from include.local.snowflake.results import Result
 if TYPE_CHECKING:
     from include.local.snowflake.session import Session
 
-# Rows of one's own transaction have ids from here on until it commits; a stream never shows them.
-UNCOMMITTED = 1 << 60
+# Rows of one's own transaction have ids from here on until it commits (DuckDB's MAX_ROW_ID); a stream never shows them.
+UNCOMMITTED = 36_028_797_018_960_000
 _OPTIONS = {"APPEND_ONLY", "SHOW_INITIAL_ROWS", "COMMENT"}
 
 
@@ -196,20 +196,16 @@ def table_replaced(session: Session, table: tuple[str, str, str]) -> None:
 
 
 def _references(session: Session, expression: exp.Expr) -> list[tuple[exp.Table, Stream]]:
-    known = {
-        (found.database, found.schema, found.name): found
-        for found in session.instance.catalog.list(session.duck, "STREAM")
-    }
-    if not known:
-        return []
     ctes = {cte.alias_or_name.upper() for cte in expression.find_all(exp.CTE)}
     references = []
     for node in expression.find_all(exp.Table):
         if not isinstance(node.this, exp.Identifier) or (not node.db and node.name.upper() in ctes):
             continue
         key = session.table_key(node)
-        if key and (found := known.get(key)):
-            references.append((node, _readable(_load(session.duck, found))))
+        if key and session.instance.catalog.may_exist("STREAM", key[2]):
+            found = session.instance.catalog.find(session.duck, "STREAM", key)
+            if found:
+                references.append((node, _readable(_load(session.duck, found))))
     return references
 
 

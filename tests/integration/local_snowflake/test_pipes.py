@@ -1,0 +1,231 @@
+"""Snowpipe: from an object in S3 to rows, whatever happens to the notifications."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+BUCKET = "local-snowflake-tests"
+
+
+def make_pipe(warehouse, copy_readings, *, create="CREATE PIPE", notify=True):
+    warehouse.rows(f"{create} INTAKE AUTO_INGEST = TRUE COMMENT = 'intake' AS {copy_readings}")
+    channel = describe(warehouse)["notification_channel"]
+    if notify:
+        notifications = warehouse.s3.get_bucket_notification_configuration(Bucket=BUCKET).get("QueueConfigurations", [])
+        mine = {
+            "Id": warehouse.schema,
+            "QueueArn": channel,
+            "Events": ["s3:ObjectCreated:*"],
+            "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": warehouse.prefix}]}},
+        }
+        warehouse.s3.put_bucket_notification_configuration(
+            Bucket=BUCKET,
+            NotificationConfiguration={"QueueConfigurations": [*notifications, mine]},
+        )
+    return channel
+
+
+@pytest.fixture
+def pipe(warehouse, copy_readings):
+    warehouse.stage()
+    return make_pipe(warehouse, copy_readings)
+
+
+@pytest.fixture
+def deaf_pipe(warehouse, copy_readings):
+    """A pipe whose bucket tells it nothing: the test sends the notifications."""
+    warehouse.stage()
+    return make_pipe(warehouse, copy_readings, notify=False)
+
+
+def describe(warehouse):
+    cursor = warehouse.connection.cursor().execute("DESC PIPE INTAKE")
+    return dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
+
+
+def status(warehouse):
+    return json.loads(warehouse.value("SELECT SYSTEM$PIPE_STATUS('INTAKE')"))
+
+
+def count(warehouse):
+    return warehouse.value("SELECT COUNT(*) FROM READINGS")
+
+
+def history(warehouse):
+    return warehouse.rows(
+        """SELECT FILE_NAME, STATUS, ROW_COUNT, FIRST_ERROR_MESSAGE, PIPE_NAME FROM TABLE(INFORMATION_SCHEMA.COPY_HISTORY(
+               TABLE_NAME => 'READINGS', START_TIME => DATEADD(HOUR, -1, CURRENT_TIMESTAMP()))) ORDER BY FILE_NAME"""
+    )
+
+
+def notify(ministack, channel, *keys, body=None):
+    sqs = ministack.client("sqs")
+    url = sqs.get_queue_url(QueueName=channel.rsplit(":", 1)[1])["QueueUrl"]
+    records = [
+        {
+            "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": BUCKET}, "object": {"key": key.replace("=", "%3D").replace(" ", "+")}},
+        }
+        for key in keys
+    ]
+    sqs.send_message(QueueUrl=url, MessageBody=body if body is not None else json.dumps({"Records": records}))
+
+
+def outstanding(ministack, channel):
+    sqs = ministack.client("sqs")
+    url = sqs.get_queue_url(QueueName=channel.rsplit(":", 1)[1])["QueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    return sum(int(v) for v in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values())
+
+
+def test_a_put_becomes_rows_and_load_history(warehouse, pipe, wait_until):
+    key = warehouse.put("hour=10/a b.json.gz", {"truck": "T1"}, {"truck": "T2"})
+    wait_until(lambda: count(warehouse) == 2)
+    assert warehouse.rows("SELECT DISTINCT FILE FROM READINGS") == [(key,)]
+    assert history(warehouse) == [("hour=10/a b.json.gz", "Loaded", 2, None, "INTAKE")]
+    found = status(warehouse)
+    assert (found["executionState"], found["pendingFileCount"]) == ("RUNNING", 0)
+    assert found["lastIngestedFilePath"] == "hour=10/a b.json.gz"
+    assert found["notificationChannelName"] == pipe
+    assert describe(warehouse)["comment"] == "intake"
+    assert "COPY INTO READINGS" in describe(warehouse)["definition"]
+
+
+def test_many_files_are_loaded_with_few_commits(warehouse, pipe, wait_until):
+    for number in range(40):
+        warehouse.put(f"{number}.json.gz", {"truck": f"T{number}"})
+    wait_until(lambda: count(warehouse) == 40)
+    commits = warehouse.value(
+        """SELECT COUNT(DISTINCT LAST_LOAD_TIME) FROM TABLE(INFORMATION_SCHEMA.COPY_HISTORY(
+               TABLE_NAME => 'READINGS', START_TIME => DATEADD(HOUR, -1, CURRENT_TIMESTAMP())))"""
+    )
+    assert commits <= 40
+
+
+def test_duplicate_foreign_and_senseless_messages_are_harmless(warehouse, ministack, deaf_pipe, wait_until):
+    key = warehouse.put("a=1 .json.gz", {"truck": "T1"})
+    notify(ministack, deaf_pipe, body=json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": BUCKET}))
+    notify(ministack, deaf_pipe, body="not json")
+    notify(ministack, deaf_pipe, body="[1]")
+    notify(ministack, deaf_pipe, "somewhere/else.json.gz")
+    notify(ministack, deaf_pipe, key, key)
+    wait_until(lambda: count(warehouse) == 1)
+    notify(ministack, deaf_pipe, key)
+    last = warehouse.put("b.json.gz", {"truck": "T2"})
+    notify(ministack, deaf_pipe, last)
+    wait_until(lambda: count(warehouse) == 2)
+    wait_until(lambda: outstanding(ministack, deaf_pipe) == 0)
+    assert [row[:3] for row in history(warehouse)] == [("a=1 .json.gz", "Loaded", 1), ("b.json.gz", "Loaded", 1)]
+
+
+def test_a_bad_file_is_skipped_and_told(warehouse, pipe, wait_until):
+    warehouse.put("bad.json.gz", {"truck": "T1"}, {"truck": "T2", "speed": "fast"})
+    warehouse.put("cut.json.gz", raw=b"\x1f\x8b\x08\x00truncated")
+    warehouse.put("good.json.gz", {"truck": "T3"})
+    wait_until(lambda: len(history(warehouse)) == 3)
+    found = {row[0]: row[1:4] for row in history(warehouse)}
+    assert found["good.json.gz"] == ("Loaded", 1, None)
+    assert found["bad.json.gz"][:2] == ("Load failed", 0)
+    assert "fast" in found["bad.json.gz"][2]
+    assert found["cut.json.gz"][0] == "Load failed"
+    assert count(warehouse) == 1
+
+
+def test_a_file_that_is_gone_fails_alone(warehouse, ministack, deaf_pipe, wait_until):
+    notify(ministack, deaf_pipe, warehouse.prefix + "gone.json.gz", warehouse.put("here.json.gz", {"truck": "T1"}))
+    wait_until(lambda: count(warehouse) == 1)
+    assert {row[0]: row[1] for row in history(warehouse)} == {"gone.json.gz": "Load failed", "here.json.gz": "Loaded"}
+
+
+def test_paused_it_remembers_and_resumed_it_loads(warehouse, pipe, wait_until):
+    warehouse.rows("ALTER PIPE INTAKE SET PIPE_EXECUTION_PAUSED = TRUE")
+    warehouse.put("a.json.gz", {"truck": "T1"})
+    wait_until(lambda: status(warehouse)["pendingFileCount"] == 1)
+    assert (status(warehouse)["executionState"], count(warehouse)) == ("PAUSED", 0)
+    warehouse.rows("ALTER PIPE INTAKE SET PIPE_EXECUTION_PAUSED = FALSE")
+    wait_until(lambda: count(warehouse) == 1)
+    assert status(warehouse)["pendingFileCount"] == 0
+
+
+def test_refresh_finds_what_was_never_announced(warehouse, deaf_pipe, wait_until):
+    for name in ("day=1/a", "day=1/b", "day=2/c"):
+        warehouse.put(f"{name}.json.gz", {"truck": name})
+    assert warehouse.rows("ALTER PIPE INTAKE REFRESH PREFIX = 'day=1/'") == [
+        ("day=1/a.json.gz", "SENT"),
+        ("day=1/b.json.gz", "SENT"),
+    ]
+    wait_until(lambda: count(warehouse) == 2)
+    later = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    assert warehouse.rows(f"ALTER PIPE INTAKE REFRESH MODIFIED_AFTER = '{later}'") == []
+    assert warehouse.rows("ALTER PIPE INTAKE REFRESH") == [("day=2/c.json.gz", "SENT")]
+    wait_until(lambda: count(warehouse) == 3)
+    assert "MODIFIED_AFTER" in warehouse.error("ALTER PIPE INTAKE REFRESH MODIFIED_AFTER = '2020-01-01'").msg
+
+
+def test_recreated_it_forgets_and_if_not_exists_it_does_not(warehouse, copy_readings, deaf_pipe, wait_until):
+    warehouse.put("a.json.gz", {"truck": "T1"})
+    warehouse.rows("ALTER PIPE INTAKE REFRESH")
+    wait_until(lambda: count(warehouse) == 1)
+    make_pipe(warehouse, copy_readings, create="CREATE PIPE IF NOT EXISTS", notify=False)
+    assert warehouse.rows("ALTER PIPE INTAKE REFRESH") == []
+    make_pipe(warehouse, copy_readings, create="CREATE OR REPLACE PIPE", notify=False)
+    assert len(warehouse.rows("ALTER PIPE INTAKE REFRESH")) == 1
+    wait_until(lambda: count(warehouse) == 2)
+
+
+def test_a_pipe_without_its_table_says_so_and_goes_on_when_it_is_back(warehouse, deaf_pipe, wait_until):
+    warehouse.rows("ALTER TABLE READINGS RENAME TO ELSEWHERE")
+    warehouse.put("a.json.gz", {"truck": "T1"})
+    warehouse.rows("ALTER PIPE INTAKE REFRESH")
+    wait_until(lambda: status(warehouse)["executionState"] == "STALLED_EXECUTION_ERROR")
+    assert "READINGS" in status(warehouse)["error"]
+    assert status(warehouse)["pendingFileCount"] == 1
+    warehouse.rows("ALTER TABLE ELSEWHERE RENAME TO READINGS")
+    wait_until(lambda: count(warehouse) == 1, deadline=30)
+    assert status(warehouse)["executionState"] == "RUNNING"
+
+
+def test_dropped_it_loads_no_more(warehouse, pipe, wait_until):
+    warehouse.rows("DROP PIPE INTAKE")
+    assert warehouse.rows("SHOW PIPES LIKE 'INT%'") == []
+    warehouse.rows("DROP PIPE IF EXISTS INTAKE")
+    assert warehouse.error("SELECT SYSTEM$PIPE_STATUS('INTAKE')").errno == 2003
+
+
+def test_show_pipes_like(warehouse, deaf_pipe):
+    assert [row[1] for row in warehouse.rows("SHOW PIPES LIKE 'int%' IN SCHEMA")] == ["INTAKE"]
+    assert warehouse.rows("SHOW PIPES LIKE 'other%'") == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("CREATE PIPE P AUTO_INGEST = TRUE AS SELECT 1", "must be COPY INTO"),
+        ("CREATE PIPE P AUTO_INGEST = TRUE", "unexpected end of statement"),
+        ("CREATE PIPE P AUTO_INGEST = TRUE ERROR_INTEGRATION = X AS {copy}", "Unsupported"),
+        ("CREATE PIPE P AS {copy} ON_ERROR = ABORT_STATEMENT", "ABORT_STATEMENT"),
+        ("CREATE PIPE P AS {copy} FILES = ('a')", "FILES"),
+        ("CREATE PIPE P AS COPY INTO NOWHERE FROM (SELECT $1:a FROM @LANDING)", "NOWHERE"),
+        ("ALTER PIPE NOPE REFRESH", "'NOPE' does not exist"),
+    ],
+)
+def test_what_is_wrong_is_named(warehouse, copy_readings, statement, message):
+    warehouse.stage()
+    assert message in warehouse.error(statement.format(copy=copy_readings)).msg
+
+
+def test_put_to_visible_within_a_second(warehouse, pipe, wait_until):
+    """The fifth of seven, so that one hiccup of a busy machine is not a failure."""
+    waits = []
+    for number in range(1, 8):
+        start = time.monotonic()
+        warehouse.put(f"{number}.json.gz", {"truck": "T"})
+        wait_until(lambda number=number: count(warehouse) == number)
+        waits.append(time.monotonic() - start)
+    assert sorted(waits)[4] < 1.0, waits

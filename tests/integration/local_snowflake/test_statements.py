@@ -1,0 +1,212 @@
+"""Everyday statements, as Snowflake answers them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "GRANT SELECT ON ALL TABLES IN SCHEMA TESTS.PUBLIC TO ROLE ANYONE",
+        "REVOKE ALL PRIVILEGES ON DATABASE TESTS FROM ROLE ANYONE",
+        "USE ROLE SYSADMIN",
+        "USE SECONDARY ROLES ALL",
+        "ALTER SESSION SET QUERY_TAG = 'x'",
+        "CREATE RESOURCE MONITOR IF NOT EXISTS LIMIT_IT WITH CREDIT_QUOTA = 1 TRIGGERS ON 90 PERCENT DO SUSPEND",
+    ],
+)
+def test_listed_no_ops_are_accepted(warehouse, statement):
+    assert warehouse.rows(statement) is not None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TASK T AS SELECT 1",
+        "CALL SOMETHING()",
+        "EXECUTE IMMEDIATE 'SELECT 1'",
+        "BEGIN LET X := 1; END",
+        "CREATE FUNCTION F() RETURNS INT AS '1'",
+        "CREATE TEMPORARY STAGE S URL = 's3://x/'",
+        "CREATE STAGE S",
+        "CREATE FILE FORMAT F TYPE = CSV",
+        "CREATE FILE FORMAT F TYPE = JSON STRIP_OUTER_ARRAY = TRUE",
+        "ALTER SESSION SET TIMESTAMP_OUTPUT_FORMAT = 'YYYY'",
+        "SELECT SYSTEM$WAIT(1)",
+        "SHOW GRANTS TO ROLE X",
+        "DROP DATABASE TESTS",
+    ],
+)
+def test_what_it_can_not_honour_is_refused_naming_it(warehouse, statement):
+    error = warehouse.error(statement)
+    assert error.errno in (2, 8, 1003), error.msg
+    assert error.msg
+
+
+@pytest.mark.parametrize(
+    ("statement", "errno"),
+    [
+        ("SELEC 1", 1003),
+        ("SELECT * FROM NO_SUCH_TABLE", 2003),
+        ("SELECT NO_SUCH_COLUMN FROM (SELECT 1 AS A)", 904),
+        ("SELECT 'x'::INTEGER", 100035),
+        ("", 900),
+        ("SELECT 1; SELECT 2", 8),
+        ("DROP TABLE NO_SUCH_TABLE", 2003),
+    ],
+)
+def test_errors_are_answers(warehouse, statement, errno):
+    if statement:
+        assert warehouse.error(statement).errno == errno
+    assert warehouse.value("SELECT 1") == 1
+
+
+def test_warehouse_and_integration_are_recorded(warehouse):
+    warehouse.rows("CREATE WAREHOUSE IF NOT EXISTS SMALL_WH WITH WAREHOUSE_SIZE = XSMALL AUTO_SUSPEND = 60")
+    warehouse.rows("USE WAREHOUSE SMALL_WH")
+    assert warehouse.value("SELECT CURRENT_WAREHOUSE()") == "SMALL_WH"
+    assert [row[0] for row in warehouse.rows("SHOW WAREHOUSES LIKE 'small%'")] == ["SMALL_WH"]
+    name = f"INTEGRATION_{warehouse.schema}"
+    create = (
+        f"CREATE {{}} STORAGE INTEGRATION {{}} {name} TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE"
+        " STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::1:role/r' STORAGE_ALLOWED_LOCATIONS = ('s3://allowed/here/')"
+    )
+    warehouse.rows(create.format("", "IF NOT EXISTS"))
+
+    def described():
+        return {row[0]: row[2] for row in warehouse.rows(f"DESC INTEGRATION {name}")}
+
+    before = described()
+    assert before["STORAGE_AWS_IAM_USER_ARN"].startswith("arn:aws:iam::")
+    assert before["STORAGE_AWS_ROLE_ARN"] == "arn:aws:iam::1:role/r"
+    warehouse.rows(create.format("", "IF NOT EXISTS"))
+    assert described() == before
+    warehouse.rows(create.format("OR REPLACE", ""))
+    assert described()["STORAGE_AWS_EXTERNAL_ID"] != before["STORAGE_AWS_EXTERNAL_ID"]
+    warehouse.rows(f"CREATE STAGE FINE URL = 's3://allowed/here/x/' STORAGE_INTEGRATION = {name}")
+    error = warehouse.error(f"CREATE STAGE WRONG URL = 's3://other/' STORAGE_INTEGRATION = {name}")
+    assert "not allowed by integration" in error.msg
+    assert [row[1] for row in warehouse.rows("SHOW STAGES")] == ["FINE"]
+    warehouse.rows("DROP STAGE FINE")
+    warehouse.rows(f"DROP INTEGRATION {name}")
+    assert warehouse.error(f"DESC INTEGRATION {name}").errno == 2003
+
+
+def test_primary_key_is_recorded_and_not_enforced_but_not_null_is(warehouse):
+    warehouse.rows(
+        "CREATE TABLE KEYED (ID INTEGER NOT NULL PRIMARY KEY, A STRING UNIQUE, CONSTRAINT U UNIQUE (A) NOT ENFORCED)"
+    )
+    warehouse.rows("INSERT INTO KEYED VALUES (1, 'a'), (1, 'a')")
+    assert warehouse.value("SELECT COUNT(*) FROM KEYED") == 2
+    assert "NOT NULL" in warehouse.error("INSERT INTO KEYED VALUES (NULL, 'a')").msg
+
+
+def test_values_come_back_as_they_went_in(warehouse):
+    warehouse.rows(
+        "CREATE TABLE KINDS (I INTEGER, F FLOAT, S STRING, B BOOLEAN, D DATE, N TIMESTAMP_NTZ, L TIMESTAMP_LTZ, "
+        "P NUMBER(10, 2), V VARIANT)"
+    )
+    warehouse.rows(
+        "INSERT INTO KINDS SELECT 7, 1.5, 'ü', TRUE, '2026-11-22', '1969-12-31 23:59:59.999999', "
+        "'2026-11-22 10:00:00+00:00', 12.34, PARSE_JSON('{\"a\": 1}')"
+    )
+    warehouse.rows("INSERT INTO KINDS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL")
+    full, empty = warehouse.rows("SELECT * FROM KINDS ORDER BY I NULLS LAST")
+    assert full[:6] == (7, 1.5, "ü", True, date(2026, 11, 22), datetime(1969, 12, 31, 23, 59, 59, 999999))  # noqa: DTZ001
+    assert full[6] == datetime(2026, 11, 22, 10, tzinfo=UTC)
+    assert full[6].utcoffset() == timedelta(hours=-8)
+    assert full[7] == Decimal("12.34")
+    assert '"a"' in full[8]
+    assert empty == (None,) * 9
+
+
+def test_hash_and_big_sums_fit(warehouse):
+    hashed, total = warehouse.rows(
+        "SELECT MAX(HASH(COLUMN1)), SUM(COLUMN1) FROM VALUES (1), (2), (3), (4)"
+    )[0]
+    assert isinstance(hashed, int)
+    assert total == 10
+
+
+def test_the_account_is_in_los_angeles_and_sysdate_is_utc(warehouse):
+    local, utc, converted = warehouse.rows(
+        "SELECT CURRENT_TIMESTAMP()::TIMESTAMP_NTZ, SYSDATE(), CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP())::TIMESTAMP_NTZ"
+    )[0]
+    assert timedelta(hours=6) < utc - local < timedelta(hours=9)
+    assert abs(converted - utc) < timedelta(seconds=5)
+    assert abs(utc - datetime.now(UTC).replace(tzinfo=None)) < timedelta(minutes=1)
+    warehouse.rows("ALTER SESSION SET TIMEZONE = 'UTC'")
+    assert warehouse.value("SELECT ABS(DATEDIFF(SECOND, CURRENT_TIMESTAMP()::TIMESTAMP_NTZ, SYSDATE()))") < 5
+    assert "TIMEZONE" in warehouse.error("ALTER SESSION SET TIMEZONE = 'Mars/Base'").msg
+
+
+def test_binds_in_both_styles(warehouse, snowflake_server):
+    moment = datetime(2026, 11, 22, 10, 0, 0, 5)  # noqa: DTZ001
+    row = warehouse.rows("SELECT %(n)s + 1, %(text)s, %(at)s::TIMESTAMP_NTZ", {"n": 1, "text": "it's", "at": moment})
+    assert row == [(2, "it's", moment)]
+    import snowflake.connector
+
+    previous, snowflake.connector.paramstyle = snowflake.connector.paramstyle, "qmark"
+    try:
+        connection = warehouse.connect()
+    finally:
+        snowflake.connector.paramstyle = previous
+    cursor = connection.cursor()
+    cursor.execute("CREATE TABLE BOUND (A INTEGER, B FLOAT, C STRING)")
+    cursor.execute("INSERT INTO BOUND VALUES (?, ?, ?)", (1, 1.5, None))
+    cursor.executemany("INSERT INTO BOUND VALUES (?, ?, ?)", [(2, 2.5, "b"), (3, 3.5, "c")])
+    assert cursor.rowcount == 2
+    assert cursor.execute("SELECT * FROM BOUND WHERE B > ? ORDER BY A", (2,)).fetchall() == [
+        (2, 2.5, "b"),
+        (3, 3.5, "c"),
+    ]
+
+
+def test_a_comment_after_the_semicolon(warehouse):
+    assert warehouse.rows("SELECT 1; -- that was it\n") == [(1,)]
+    assert warehouse.rows("/* before */ SELECT 2 -- and after") == [(2,)]
+
+
+def test_create_is_re_runnable(warehouse):
+    for _ in range(2):
+        warehouse.rows("CREATE DATABASE IF NOT EXISTS TESTS COMMENT = 'x'")
+        warehouse.rows("CREATE SCHEMA IF NOT EXISTS TESTS.AGAIN")
+        warehouse.rows(
+            "CREATE TABLE IF NOT EXISTS TESTS.AGAIN.T (A INTEGER DEFAULT 5, AT TIMESTAMP_NTZ DEFAULT SYSDATE())"
+        )
+    assert warehouse.error("CREATE DATABASE TESTS").errno == 2002
+    warehouse.rows("INSERT INTO TESTS.AGAIN.T (A) VALUES (1)")
+    assert warehouse.value("SELECT COUNT(*) FROM TESTS.AGAIN.T WHERE AT IS NOT NULL") == 1
+
+
+def test_use_and_unqualified_names(warehouse):
+    warehouse.rows("CREATE SCHEMA IF NOT EXISTS TESTS.OTHER_ONE")
+    warehouse.rows("USE SCHEMA TESTS.OTHER_ONE")
+    assert warehouse.rows("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()") == [("TESTS", "OTHER_ONE")]
+    warehouse.rows("USE DATABASE TESTS")
+    assert warehouse.error("USE SCHEMA NO_SUCH").errno == 2003
+    assert warehouse.error("USE DATABASE NO_SUCH").errno == 2003
+
+
+def test_login_to_a_database_that_comes_later(warehouse):
+    """As a first provisioning does: its connection names the schema that it is about to create."""
+    connection = warehouse.connect(schema="LATER")
+    cursor = connection.cursor()
+    cursor.execute("CREATE SCHEMA TESTS.LATER")
+    cursor.execute("CREATE TABLE HERE (A INTEGER)")
+    assert cursor.execute("SELECT COUNT(*) FROM TESTS.LATER.HERE").fetchone() == (0,)
+
+
+def test_insert_overwrite_replaces_in_one_transaction(warehouse):
+    warehouse.rows("CREATE TABLE REPLACED (A INTEGER NOT NULL)")
+    warehouse.rows("INSERT INTO REPLACED VALUES (1), (2)")
+    warehouse.error("INSERT OVERWRITE INTO REPLACED SELECT NULL")
+    assert warehouse.value("SELECT COUNT(*) FROM REPLACED") == 2
+    warehouse.rows("INSERT OVERWRITE INTO REPLACED SELECT 9")
+    assert warehouse.rows("SELECT A FROM REPLACED") == [(9,)]
