@@ -39,6 +39,8 @@ CLICK_STORE = f"DynamoDB table {names.CLICK_TABLE}"
 STATE_STORE = f"DynamoDB table {names.TRUCK_STATE_TABLE}"
 BUCKET_STORE = "S3 telemetry bucket"
 WAREHOUSE_STORE = "Snowflake"
+# Not a store, but named like one when what finds the stores is wrong.
+SETTINGS = "Settings"
 
 # Bounds of one answer; a page says when it shows less than there is.
 MAX_CLICKS = 20_000
@@ -122,7 +124,7 @@ def deployment() -> Settings:
         return read_settings(os.environ)
     except SettingsError as error:
         raise StoreError(
-            "Settings", str(error), "Start the dashboard with the same CTD_* variables as Airflow."
+            SETTINGS, str(error), "Start the dashboard with the same CTD_* variables as Airflow."
         ) from None
 
 

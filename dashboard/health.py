@@ -13,6 +13,8 @@ LOW_FUEL_PERCENT = 15.0
 HIGH_ENGINE_TEMPERATURE_C = 110.0
 LOW_OIL_PRESSURE_PSI = 20.0
 LOW_BATTERY_VOLTS = 11.8
+# Below idle the engine stands, starts or stalls: its oil pressure is low, rightly.
+IDLE_RPM = 500.0
 # Relative, because cars, vans and trucks run at different pressures: a leak shows as one tyre below the others.
 TYRE_PRESSURE_DROP = 0.15
 
@@ -43,8 +45,7 @@ def warnings(reading: Mapping[str, Any]) -> list[str]:
     if (celsius := number("engine_temperature")) is not None and celsius > HIGH_ENGINE_TEMPERATURE_C:
         found.append(f"engine {celsius:.0f} °C")
     rpm = number("engine_rpm")
-    # A standing engine has no oil pressure, rightly.
-    if (psi := number("oil_pressure")) is not None and psi < LOW_OIL_PRESSURE_PSI and (rpm is None or rpm > 0):
+    if (psi := number("oil_pressure")) is not None and psi < LOW_OIL_PRESSURE_PSI and (rpm is None or rpm >= IDLE_RPM):
         found.append(f"oil {psi:.0f} psi")
     if isinstance(transmission, str) and transmission != "Operational":
         found.append(f"transmission: {transmission}")

@@ -26,7 +26,8 @@ def live() -> None:
         for frame, column in ((states, "event_time"), (current, "effective_start_date"))
         if frame is not None and len(frame)
     ]
-    ui.freshness("reading", max(newest, default=None))
+    if newest or not failures:
+        ui.freshness("reading", max(newest, default=None))
     for failure in failures.values():
         ui.unavailable(failure)
 

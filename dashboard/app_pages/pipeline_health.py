@@ -37,15 +37,17 @@ def freshness() -> None:
     landing = ui.ask(failures, data.newest_landing)
     tables = ui.ask(failures, data.warehouse_freshness)
     reading = None if states is None or states.empty else states["event_time"].max()
+    unset = data.SETTINGS in failures
     stores: list[tuple[str, str, str, bool, Any]] = [
-        ("Clicks", names.CLICK_TABLE, "DynamoDB", data.CLICK_STORE in failures, click),
+        ("Clicks", names.CLICK_TABLE, "DynamoDB", unset or data.CLICK_STORE in failures, click),
         ("Truck state", names.TRUCK_STATE_TABLE, "DynamoDB", data.STATE_STORE in failures, reading),
-        ("Landing", names.LANDING_PREFIX, "S3", data.BUCKET_STORE in failures, landing and landing[0]),
+        ("Landing", names.LANDING_PREFIX, "S3", unset or data.BUCKET_STORE in failures, landing and landing[0]),
         ("Raw readings", names.RAW_TABLE, "Snowflake", tables is None, newest_of(tables, names.RAW_TABLE)),
         ("History", names.HISTORY_TABLE, "Snowflake", tables is None, newest_of(tables, names.HISTORY_TABLE)),
     ]
     known = [newest for *_, newest in stores if newest is not None]
-    ui.freshness("record in any store", max(known, default=None))
+    if known or not failures:
+        ui.freshness("record in any store", max(known, default=None))
     for failure in failures.values():
         ui.unavailable(failure)
     for column, (name, table, store, is_down, newest) in zip(st.columns(len(stores)), stores, strict=True):

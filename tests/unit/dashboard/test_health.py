@@ -43,8 +43,9 @@ def test_each_rule(change: dict[str, Any], warning: str) -> None:
     assert warnings(GOOD | change) == [warning]
 
 
-def test_a_standing_engine_has_no_oil_pressure_rightly() -> None:
-    assert warnings(GOOD | {"oil_pressure": 0.0, "engine_rpm": 0.0}) == []
+@pytest.mark.parametrize(("rpm", "psi"), [(0.0, 0.0), (200.0, 9.0)])
+def test_an_engine_that_stands_or_starts_has_little_oil_pressure_rightly(rpm: float, psi: float) -> None:
+    assert warnings(GOOD | {"oil_pressure": psi, "engine_rpm": rpm}) == []
 
 
 def test_the_most_urgent_comes_first() -> None:

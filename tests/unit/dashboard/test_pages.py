@@ -263,6 +263,16 @@ def test_pipeline_health_without_snowflake_still_shows_the_rest(monkeypatch: pyt
     assert "Nothing was quarantined" in page.success[0].value
 
 
+def test_nothing_is_called_empty_that_could_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    unset = data.StoreError(data.SETTINGS, "missing setting CTD_DEPLOYMENT_BUCKET", "Set it.")
+    for name in ("newest_click", "newest_landing", "quarantine"):
+        monkeypatch.setattr(data, name, raising(unset))
+    page = run("pipeline_health")
+    assert sum("can't say" in markdown.value for markdown in page.markdown) == 2
+    assert not any("Every store is empty" in info.value for info in page.info)
+    assert "CTD_DEPLOYMENT_BUCKET" in page.error[0].value
+
+
 def test_failures_and_warnings_are_told_apart(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     results = pd.DataFrame(
         [("a", "fail", "pass"), ("b", "warn", "fail"), ("c", "fail", "fail"), ("d", "warn", "error")],
