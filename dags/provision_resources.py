@@ -46,7 +46,11 @@ with DAG(
     bundles = PublishBundlesOperator(
         task_id="publish_bundles",
         bucket=settings().deployment_bucket,
-        functions={"ClickCodeKey": "kinesis_to_dynamodb", "TruckCodeKey": "truck_data"},
+        functions={
+            "ClickCodeKey": "kinesis_to_dynamodb",
+            "TruckCodeKey": "truck_data",
+            "ApiCodeKey": "truck_telemetry_api",
+        },
         python_version=settings().lambda_runtime.removeprefix("python"),
         platform=settings().bundle_platform,
         multiple_outputs=True,
@@ -62,6 +66,7 @@ with DAG(
                 "DeploymentBucket": settings().deployment_bucket,
                 "ClickCodeKey": bundles.output["ClickCodeKey"],
                 "TruckCodeKey": bundles.output["TruckCodeKey"],
+                "ApiCodeKey": bundles.output["ApiCodeKey"],
                 "TelemetryBucketName": settings().telemetry_bucket,
                 "LambdaRuntime": settings().lambda_runtime,
                 "LambdaArchitecture": settings().lambda_architecture,
@@ -70,6 +75,7 @@ with DAG(
                 "ClickIndexShards": settings().click_index_shards,
                 "BatchingWindowSeconds": settings().batching_window_seconds,
                 "EventSourceMappingsEnabled": settings().event_source_mappings_enabled,
+                "ApiEndpoint": settings().api_endpoint,
                 "SnowflakeUserArn": snowflake.output["SnowflakeUserArn"],
                 "SnowflakeExternalId": snowflake.output["SnowflakeExternalId"],
                 "SnowpipeQueueArn": snowflake.output["SnowpipeQueueArn"],

@@ -9,6 +9,7 @@ TRUCK_STREAM = "TruckTelemetry"
 
 CLICK_FUNCTION = "KinesisToDynamoDBProcessor"
 TRUCK_FUNCTION = "TruckDataProcessor"
+API_FUNCTION = "TruckTelemetryApi"
 
 CLICK_TABLE = "ClickStreamData"
 # Partition key Item_Hour_Shard = "<Item_ID>#<yyyy-mm-ddThh>#<shard>", sort key Timestamp.
@@ -24,6 +25,9 @@ ARCHIVE_ERROR_PREFIX = "raw-archive-errors/"
 ON_FAILURE_PREFIX = "aws/lambda/"
 
 ALERT_TOPIC = "pipeline-alerts"
+
+API = "truck-telemetry"
+API_STAGE = "v1"
 
 # --- Snowflake -------------------------------------------------------------------------------------------------------
 WAREHOUSE = "TRUCK_TELEMETRY_WH"

@@ -39,6 +39,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Longest wait of a Lambda batch for more records, in seconds.
     batching_window_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 1
 
+    # Where APIs are reached, if not at AWS's execute-api: a URL that <api id>/<stage> is appended to.
+    api_endpoint: str = ""
+
     # A merge starts at most this often while data keeps coming, so that a warehouse can rest.
     merge_min_interval_seconds: Positive = 60
     # How often monitor_snowpipe looks: a cron expression.

@@ -29,7 +29,11 @@ ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements-lambdas.txt"
 
 # Package below lambdas/ -> name of the function on AWS.
-FUNCTIONS = {"kinesis_to_dynamodb": names.CLICK_FUNCTION, "truck_data": names.TRUCK_FUNCTION}
+FUNCTIONS = {
+    "kinesis_to_dynamodb": names.CLICK_FUNCTION,
+    "truck_data": names.TRUCK_FUNCTION,
+    "truck_telemetry_api": names.API_FUNCTION,
+}
 
 # Our own code in every bundle, beside the function's package.
 SHARED = ("include/__init__.py", "include/contracts", "include/names.py", "lambdas/__init__.py", "lambdas/common")

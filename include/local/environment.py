@@ -77,7 +77,7 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         **aws(ports.aws),
         **snowflake(ports.snowflake, certificates.bundle),
         **_airflow(state, ports.airflow),
-        **_settings(),
+        **_settings(ports.aws),
         **(overrides or {}),
     }
 
@@ -183,7 +183,7 @@ def _airflow_keys(path: Path) -> dict[str, str]:
     return json.loads(path.read_text())
 
 
-def _settings() -> dict[str, str]:
+def _settings(aws_port: int) -> dict[str, str]:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
     machine = "aarch64" if architecture == "arm64" else "x86_64"
@@ -195,6 +195,7 @@ def _settings() -> dict[str, str]:
         "CTD_BUNDLE_PLATFORM": f"{machine}-apple-darwin" if sys.platform == "darwin" else f"{machine}-manylinux_2_28",
         # include/local/event_source_mapping drives the mappings instead of MiniStack.
         "CTD_EVENT_SOURCE_MAPPINGS_ENABLED": "false",
+        "CTD_API_ENDPOINT": f"http://127.0.0.1:{aws_port}/_aws/execute-api",
         "CTD_MERGE_MIN_INTERVAL_SECONDS": "2",
     }
 

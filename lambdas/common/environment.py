@@ -12,12 +12,13 @@ Seconds = Annotated[int, msgspec.Meta(ge=0)]
 NotEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """What both functions are told by the template; field ``bucket`` is the variable ``BUCKET``, and so on."""
+class EventTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """How far ahead of its arrival, and how far behind (unset: any), an event's own time may be.
 
-    bucket: NotEmpty
-    quarantine_prefix: NotEmpty
-    # How far ahead of its arrival, and how far behind (unset: any), an event's own time may be.
+    As in every struct of this kind, field ``max_clock_skew_seconds`` is the variable ``MAX_CLOCK_SKEW_SECONDS``, and so
+    on.
+    """
+
     max_clock_skew_seconds: Seconds = 600
     max_event_age_seconds: Seconds | None = None
 
@@ -30,11 +31,18 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.max_event_age_seconds is None else timedelta(seconds=self.max_event_age_seconds)
 
 
+class Environment(EventTimes, frozen=True, kw_only=True):
+    """What both processors of the streams are told by the template."""
+
+    bucket: NotEmpty
+    quarantine_prefix: NotEmpty
+
+
 class EnvironmentVariableError(ValueError):
     """A variable is missing or unusable; the message names it."""
 
 
-T = TypeVar("T", bound=Environment)
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 def read(shape: type[T], environ: Mapping[str, str]) -> T:

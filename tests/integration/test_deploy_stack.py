@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
-from cfnlint.decode.cfn_yaml import load
 from clicks_to_deliveries.hooks.stack import StackHook
 from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator
 
 from include import names
 from include.cloudformation import TEMPLATE
+from include.cloudformation.render import render
 
 pytestmark = pytest.mark.integration
 
 STACK = "clicks-to-deliveries"
 CODE_BUCKET, BUCKET = "bundles", "telemetry-of-this-test"
-CONDITIONAL = {"AlertEmailSubscription"}
+CONDITIONAL = {"AlertEmailSubscription", "ApiAccessLogGroup"}
 HANDLER = "def handler(event, context):\n    return {'batchItemFailures': []}\n"
 
 
@@ -38,6 +38,7 @@ def _bundle() -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("lambdas/kinesis_to_dynamodb/handler.py", HANDLER)
         archive.writestr("lambdas/truck_data/handler.py", HANDLER)
+        archive.writestr("lambdas/truck_telemetry_api/handler.py", HANDLER)
     return buffer.getvalue()
 
 
@@ -50,6 +51,7 @@ def deploy(**parameters: Any) -> dict[str, str]:
             "DeploymentBucket": CODE_BUCKET,
             "ClickCodeKey": "functions.zip",
             "TruckCodeKey": "functions.zip",
+            "ApiCodeKey": "functions.zip",
             "TelemetryBucketName": BUCKET,
             "EventSourceMappingsEnabled": False,
             **parameters,
@@ -71,7 +73,7 @@ def notifications(aws) -> list[dict[str, Any]]:
 
 def test_creates_every_resource_of_the_template(aws):
     outputs = deploy()
-    declared = load(str(TEMPLATE))
+    declared = json.loads(render(TEMPLATE))
     resources = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     assert {r["LogicalResourceId"] for r in resources} == declared["Resources"].keys() - CONDITIONAL
     assert {r["ResourceStatus"] for r in resources} == {"CREATE_COMPLETE"}
@@ -85,11 +87,11 @@ def test_creates_every_resource_of_the_template(aws):
     table = aws.client("dynamodb").describe_table(TableName=names.CLICK_TABLE)["Table"]
     assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == [names.CLICK_INDEX]
     functions = {f["FunctionName"] for f in aws.client("lambda").list_functions()["Functions"]}
-    assert functions == {names.CLICK_FUNCTION, names.TRUCK_FUNCTION}
+    assert functions == {names.CLICK_FUNCTION, names.TRUCK_FUNCTION, names.API_FUNCTION}
     assert aws.client("sns").get_topic_attributes(TopicArn=outputs["AlertTopicArn"])["Attributes"]
     archives = {outputs["ClickArchiveName"], outputs["TruckArchiveName"]}
     assert set(aws.client("firehose").list_delivery_streams()["DeliveryStreamNames"]) == archives
-    assert len(aws.client("cloudwatch").describe_alarms()["MetricAlarms"]) == 8
+    assert len(aws.client("cloudwatch").describe_alarms()["MetricAlarms"]) == 9
 
 
 def test_a_mapping_tells_its_driver_all_its_settings(aws):
@@ -207,5 +209,7 @@ def test_deleting_leaves_nothing(aws):
     assert aws.client("dynamodb").list_tables()["TableNames"] == []
     assert aws.client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
     assert aws.client("iam").list_roles()["Roles"] == []
+    assert aws.client("apigateway").get_rest_apis()["items"] == []
+    assert aws.client("apigateway").get_api_keys()["items"] == []
     assert aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
     assert [bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]] == [CODE_BUCKET]

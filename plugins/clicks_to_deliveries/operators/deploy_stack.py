@@ -12,6 +12,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
 
 from clicks_to_deliveries.hooks.stack import StackHook
+from include.cloudformation.render import render
 
 
 class DeployStackOperator(AwsBaseOperator[StackHook]):
@@ -21,7 +22,7 @@ class DeployStackOperator(AwsBaseOperator[StackHook]):
     failed is rolled back by CloudFormation, and the task's error names the failing resource, its type and its reason.
 
     :param stack_name: the stack (templated).
-    :param template: path of the template file (templated); at most 51,200 bytes.
+    :param template: path of the template file (templated); rendered with what it includes at most 51,200 bytes.
     :param parameters: values of the template's parameters (templated); numbers and booleans are written as
         CloudFormation expects them.  A parameter that is left out keeps the value the stack has, or its default when
         the stack is created.
@@ -61,7 +62,7 @@ class DeployStackOperator(AwsBaseOperator[StackHook]):
         """
         deployment = self.hook.deploy(
             self.stack_name,
-            Path(self.template).read_text(encoding="utf-8"),
+            render(Path(self.template)),
             parameters={name: _text(value) for name, value in self.parameters.items()},
             capabilities=self.capabilities,
             timeout=self.timeout,

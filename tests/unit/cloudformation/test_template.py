@@ -14,6 +14,7 @@ from clicks_to_deliveries.hooks.stack import MAX_TEMPLATE_BYTES
 
 from include import names
 from include.cloudformation import TEMPLATE
+from include.cloudformation.render import render
 from include.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -64,6 +65,11 @@ GRANTS = {
         f"TelemetryBucket/{names.QUARANTINE_PREFIX}{names.TRUCK_STREAM}/*": {"s3:PutObject"},
         f"TelemetryBucket/{names.ON_FAILURE_PREFIX}*": {"s3:PutObject"},
         "TruckLogGroup": WRITE_LOGS,
+    },
+    "ApiFunctionRole": {
+        "TruckStream": {"kinesis:PutRecords"},
+        "TruckStateTable": {"dynamodb:GetItem", "dynamodb:Scan"},
+        "ApiLogGroup": WRITE_LOGS,
     },
     "ClickArchiveRole": {
         "ClickStream": ARCHIVE_STREAM,
@@ -123,8 +129,8 @@ def test_is_clean_for_cfn_lint():
     assert lint_file(TEMPLATE) == []
 
 
-def test_fits_into_a_request():
-    assert TEMPLATE.stat().st_size < MAX_TEMPLATE_BYTES
+def test_fits_into_a_request_with_what_it_includes():
+    assert len(render(TEMPLATE).encode()) < MAX_TEMPLATE_BYTES
 
 
 def test_names_are_those_of_the_other_parts():
@@ -135,6 +141,7 @@ def test_names_are_those_of_the_other_parts():
     functions = of_type("AWS::Lambda::Function")
     assert functions["ClickFunction"]["FunctionName"] == names.CLICK_FUNCTION
     assert functions["TruckFunction"]["FunctionName"] == names.TRUCK_FUNCTION
+    assert functions["ApiFunction"]["FunctionName"] == names.API_FUNCTION
     assert (click_table["TableName"], items["TableName"], state["TableName"]) == (
         names.CLICK_TABLE,
         names.CLICK_ITEM_TABLE,
@@ -144,10 +151,15 @@ def test_names_are_those_of_the_other_parts():
     assert RESOURCES["AlertTopic"]["Properties"]["TopicName"] == names.ALERT_TOPIC
     default = TEMPLATE_DATA["Parameters"]["TelemetryBucketName"]["Default"]
     assert default == Settings(deployment_bucket="x").telemetry_bucket
-    for function, log_group in (("ClickFunction", "ClickLogGroup"), ("TruckFunction", "TruckLogGroup")):
+    for function, log_group in (
+        ("ClickFunction", "ClickLogGroup"),
+        ("TruckFunction", "TruckLogGroup"),
+        ("ApiFunction", "ApiLogGroup"),
+    ):
         written = RESOURCES[log_group]["Properties"]["LogGroupName"]
         assert written == f"/aws/lambda/{functions[function]['FunctionName']}"
         assert functions[function]["LoggingConfig"] == {"LogGroup": {"Ref": log_group}}
+    for function in ("ClickFunction", "TruckFunction"):
         assert functions[function]["Environment"]["Variables"]["QUARANTINE_PREFIX"] == names.QUARANTINE_PREFIX
     assert functions["TruckFunction"]["Environment"]["Variables"]["LANDING_PREFIX"] == names.LANDING_PREFIX
     for archive, stream in (("ClickArchive", names.CLICK_STREAM), ("TruckArchive", names.TRUCK_STREAM)):
@@ -165,6 +177,7 @@ def test_defaults_are_those_of_the_settings():
     assert defaults["TruckShards"] == settings.truck_shards
     assert defaults["ClickIndexShards"] == settings.click_index_shards
     assert defaults["BatchingWindowSeconds"] == settings.batching_window_seconds
+    assert defaults["ApiEndpoint"] == settings.api_endpoint
 
 
 def test_no_statement_allows_a_wildcard_action():
@@ -280,7 +293,7 @@ def test_the_archive_never_expires():
 
 def test_alarms_can_publish_to_the_encrypted_topic():
     alarms = of_type("AWS::CloudWatch::Alarm")
-    assert len(alarms) == 8
+    assert len(alarms) == 9
     assert all(alarm["AlarmActions"] == [{"Ref": "AlertTopic"}] for alarm in alarms.values())
     for resource in ("AlertKey", "AlertTopicPolicy"):
         statements = [statement for key, statement in policy_statements() if key == resource]

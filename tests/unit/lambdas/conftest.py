@@ -37,6 +37,7 @@ ENVIRONMENT = {
     "CLICK_ITEM_TABLE": names.CLICK_ITEM_TABLE,
     "CLICK_INDEX_SHARDS": "1",
     "TRUCK_STATE_TABLE": names.TRUCK_STATE_TABLE,
+    "TRUCK_STREAM": names.TRUCK_STREAM,
     "BUCKET": BUCKET,
     "LANDING_PREFIX": names.LANDING_PREFIX,
     "QUARANTINE_PREFIX": names.QUARANTINE_PREFIX,
@@ -95,12 +96,14 @@ def boto3_session() -> boto3.Session:
 def cloud(
     environment: dict[str, str], boto3_session: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SimpleNamespace]:
-    """moto with the functions' tables and bucket: ``.rows(table)``, ``.objects(prefix)`` and both clients."""
+    """moto with the functions' tables, bucket and stream: ``.rows(table)``, ``.objects(prefix)``, ``.records(stream)``
+    (sequence number -> shard, partition key, data), and clients of DynamoDB and S3."""
     with mock_aws():
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3_session)
         monkeypatch.setattr(DynamoDBBackend, "batch_execute_statement", _batch_execute_statement)
-        dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
+        dynamodb, s3, kinesis = boto3.client("dynamodb"), boto3.client("s3"), boto3.client("kinesis")
         s3.create_bucket(Bucket=BUCKET)
+        kinesis.create_stream(StreamName=names.TRUCK_STREAM, ShardCount=2)
         keys = {
             names.CLICK_TABLE: ("Timestamp", "Item_ID"),
             names.CLICK_ITEM_TABLE: ("Item_ID",),
@@ -130,7 +133,16 @@ def cloud(
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
             return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
-        yield SimpleNamespace(dynamodb=dynamodb, s3=s3, rows=rows, objects=objects)
+        def records(stream: str) -> dict[str, tuple[str, str, bytes]]:
+            found = {}
+            for shard in (each["ShardId"] for each in kinesis.list_shards(StreamName=stream)["Shards"]):
+                start = {"StreamName": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
+                iterator = kinesis.get_shard_iterator(**start)["ShardIterator"]
+                for record in kinesis.get_records(ShardIterator=iterator)["Records"]:
+                    found[record["SequenceNumber"]] = (shard, record["PartitionKey"], record["Data"])
+            return found
+
+        yield SimpleNamespace(dynamodb=dynamodb, s3=s3, rows=rows, objects=objects, records=records)
 
 
 @pytest.fixture
@@ -206,7 +218,7 @@ class Function:
             return None
         request.url = "https://answered.invalid/"  # Every handler is called: moto must not carry it out.
         status, body = answered
-        data = json.dumps(body).encode() if service == "dynamodb" else b""
+        data = b"" if service == "s3" else json.dumps(body).encode()
         return AWSResponse(request.url, status, {}, MockRawResponse(data))
 
 

@@ -1,4 +1,4 @@
-"""The bundles of both functions, for this machine and for AWS.  Installs wheels from the package index or its cache."""
+"""The bundles of the functions, for this machine and for AWS.  Installs wheels from the package index or its cache."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_changed_source_gives_another_name_and_caches_and_file_times_do_not(bund
     assert changed.name != before.name
 
 
-# Runs in the clean interpreter: two invocations without network, an empty batch and one whose stores are unreachable.
+# Runs in the clean interpreter: invocations without network.
 INVOKE = """
 import importlib, json, sys, time
 from types import SimpleNamespace
@@ -122,9 +122,7 @@ time.sleep = lambda seconds: None
 handler = importlib.import_module(sys.argv[2]).handler
 context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r",
                           get_remaining_time_in_millis=lambda: 30000)
-poison = {"kinesis": {"data": "", "sequenceNumber": "7", "partitionKey": "k", "approximateArrivalTimestamp": 1.5},
-          "eventID": "shardId-000000000000:7", "eventSourceARN": "arn:aws:kinesis:r:1:stream/S"}
-answers = [handler({"Records": records}, context) for records in ([], [poison])]
+answers = [handler(event, context) for event in json.loads(sys.argv[3])]
 outside = [module.__file__ for name, module in sys.modules.items()
            if name.split(".")[0] in ("msgspec", "aws_lambda_powertools", "include", "lambdas")
            and not module.__file__.startswith(sys.argv[1])]
@@ -132,9 +130,35 @@ print(json.dumps({"answers": answers, "outside": outside, "boto3": sys.modules["
 """
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+POISON = {
+    "kinesis": {"data": "", "sequenceNumber": "7", "partitionKey": "k", "approximateArrivalTimestamp": 1.5},
+    "eventID": "shardId-000000000000:7",
+    "eventSourceARN": "arn:aws:kinesis:r:1:stream/S",
+}
+# An empty batch, and one whose stores are unreachable.
+BATCHES = [{"Records": []}, {"Records": [POISON]}]
+BATCH_ANSWERS = [{"batchItemFailures": []}, {"batchItemFailures": [{"itemIdentifier": "7"}]}]
+# A path that is not served, and a table that is unreachable.
+REQUESTS = [
+    {"httpMethod": "GET", "resource": resource, "requestContext": {"requestId": "r"}} for resource in ("/", "/trucks")
+]
+
+
+def statuses(answers: list) -> list:
+    """What is compared of answers: those of the API by their status alone."""
+    return [answer.get("statusCode", answer) for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("function", "events", "expected"),
+    [
+        ("kinesis_to_dynamodb", BATCHES, BATCH_ANSWERS),
+        ("truck_data", BATCHES, BATCH_ANSWERS),
+        ("truck_telemetry_api", REQUESTS, [404, 503]),
+    ],
+)
 def test_local_bundle_is_imported_and_invoked_where_only_boto3_is_installed(
-    bundled, python_with_boto3, environment, function, tmp_path
+    bundled, python_with_boto3, environment, function, events, expected, tmp_path
 ):
     with zipfile.ZipFile(bundled(function, local_target())) as archive:
         archive.extractall(tmp_path)
@@ -142,11 +166,19 @@ def test_local_bundle_is_imported_and_invoked_where_only_boto3_is_installed(
     # Nobody listens on port 1.
     variables = {**environment, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_EC2_METADATA_DISABLED": "true"}
 
-    done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*command, json.dumps(events)],
+        env=variables,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
-    assert result["answers"] == [{"batchItemFailures": []}, {"batchItemFailures": [{"itemIdentifier": "7"}]}]
+    assert statuses(result["answers"]) == expected
     assert result["outside"] == []
     assert Path(result["boto3"]).is_relative_to(python_with_boto3.parent.parent)
 

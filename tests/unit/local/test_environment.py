@@ -69,6 +69,7 @@ def test_the_environment_holds_usable_settings_and_connections(tmp_path):
     built = environment.build(tmp_path, environment.Ports())
 
     assert read_settings(built).event_source_mappings_enabled is False
+    assert read_settings(built).api_endpoint.startswith(built["AWS_ENDPOINT_URL"])
     connection = json.loads(built["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
     assert connection["extra"]["database"] == names.DATABASE
     assert "session_parameters" not in connection["extra"]

@@ -1,0 +1,95 @@
+"""The template as it is deployed: one JSON text, with what it includes.
+
+``Fn::Transform: AWS::Include`` with a path beside the template is what ``aws cloudformation package`` understands too;
+here the file is put in its place instead of being uploaded (docs/adr/0090).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# What is written without "Fn::" in full form.
+_PLAIN_TAGS = {"Ref", "Condition"}
+
+
+def render(template: Path) -> str:
+    """The JSON text of ``template`` (YAML or JSON) with its includes, without comments and spaces.
+
+    API Gateway serves what was there when a deployment was made, and CloudFormation makes one only for a new logical
+    id: so the id of each AWS::ApiGateway::Deployment gets a digest of the API's definition appended.
+
+    Raises:
+        OSError: an included file can't be read.
+        yaml.YAMLError, TypeError: a file is not YAML, or has values that JSON has not, such as an unquoted date.
+    """
+    document = _include(load(template), template.parent)
+    return json.dumps(_name_deployments(document), separators=(",", ":"), ensure_ascii=False)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A template, or part of one, as data; CloudFormation's short forms (``!Ref``) become the long ones."""
+    return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- a SafeLoader
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's tags."""
+
+
+def _long_form(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if name == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {name if name in _PLAIN_TAGS else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+
+
+def _include(node: Any, directory: Path) -> Any:
+    match node:
+        case {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": str(location)}}} if len(node) == 1:
+            # One that is in S3 already is CloudFormation's to include.
+            return node if location.startswith("s3://") else _include(load(directory / location), directory)
+    return _map(node, lambda child: _include(child, directory))
+
+
+def _name_deployments(document: dict[str, Any]) -> dict[str, Any]:
+    resources = document.get("Resources", {})
+    new_ids = {}
+    for logical_id, resource in resources.items():
+        if resource["Type"] == "AWS::ApiGateway::Deployment":
+            made_of = [resource["Properties"]["RestApiId"]["Ref"], *_list(resource.get("DependsOn", []))]
+            definition = json.dumps([resources[each] for each in made_of], sort_keys=True)
+            new_ids[logical_id] = f"{logical_id}{sha256(definition.encode()).hexdigest()[:10]}"
+
+    def rename(node: Any) -> Any:
+        if isinstance(node, dict) and node.get("Ref") in new_ids:
+            return {"Ref": new_ids[node["Ref"]]}
+        return _map(node, rename)
+
+    renamed = {new_ids.get(logical_id, logical_id): rename(resource) for logical_id, resource in resources.items()}
+    return {**document, "Resources": renamed} if new_ids else document
+
+
+def _map(node: Any, change: Callable[[Any], Any]) -> Any:
+    """``node`` with each of its children changed."""
+    if isinstance(node, dict):
+        return {key: change(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [change(value) for value in node]
+    return node
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

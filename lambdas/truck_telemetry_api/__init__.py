@@ -1,0 +1,1 @@
+"""TruckTelemetryApi: devices' readings over HTTP -> TruckTelemetry; TruckLatestState -> whoever asks."""

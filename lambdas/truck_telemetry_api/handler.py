@@ -1,0 +1,121 @@
+"""TruckTelemetryApi: the truck telemetry API behind API Gateway, as include/cloudformation/openapi.yaml describes it.
+
+Validates here, not in API Gateway: with the contract that the stream's processor applies, so that what is accepted is
+not quarantined later.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+
+from lambdas.common import aws, environment
+from lambdas.common.deadline import Deadline, StoreError
+from lambdas.truck_telemetry_api import logic
+from lambdas.truck_telemetry_api.logic import Outcome, Problem, Request, Response
+from lambdas.truck_telemetry_api.store import TelemetryStream, TruckStates
+
+# A device waits for the answer, and API Gateway no longer than 29 s.
+ANSWER_WITHIN_SECONDS = 5.0
+
+
+class Environment(environment.EventTimes, frozen=True, kw_only=True):
+    """See lambdas.common.environment."""
+
+    truck_stream: environment.NotEmpty
+    truck_state_table: environment.NotEmpty
+
+
+env = environment.read(Environment, os.environ)
+logger = Logger()
+stream = TelemetryStream(aws.client("kinesis"), env.truck_stream)
+states = TruckStates(aws.client("dynamodb"), env.truck_state_table)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answers a proxy event; what goes wrong is a problem document."""
+    request = Request.of(event)
+    # What the summary line says besides.
+    counts: dict[str, Any] = {}
+    try:
+        response = answer(request, Deadline.of(context), counts)
+    except Problem as problem:
+        response = logic.problem_response(problem, request.id)
+    except StoreError as error:
+        counts["error"] = str(error)
+        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "a store does not answer", headers=logic.RETRY_LATER)
+        response = logic.problem_response(problem, request.id)
+    log = logger.error if "error" in counts else logger.info
+    about = {"request_id": request.id, "method": request.method, "route": request.route, "status": int(response.status)}
+    log("request answered", extra={**about, **counts})
+    return response.to_event()
+
+
+def answer(request: Request, deadline: Deadline, counts: dict[str, Any]) -> Response:
+    """Calls what serves the request's route and method; it may add to ``counts``.
+
+    Raises:
+        Problem: the answer is a problem document.
+        StoreError: a store did not answer.
+    """
+    match request.route, request.method:
+        case "/telemetry", "POST":
+            return post_telemetry(request, deadline, counts)
+        case "/trucks", "GET":
+            return list_trucks(request, counts)
+        case "/trucks/{truck_id}", "GET":
+            return get_truck(request)
+        case "/telemetry" | "/trucks" | "/trucks/{truck_id}", method:
+            allowed = {"Allow": "POST" if request.route == "/telemetry" else "GET"}
+            raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} is not served here", headers=allowed)
+        case route, _:
+            raise Problem(HTTPStatus.NOT_FOUND, f"there is no {route}")
+
+
+def post_telemetry(request: Request, deadline: Deadline, counts: dict[str, Any]) -> Response:
+    """POST /telemetry: what keeps the contract goes into the stream, byte for byte."""
+    logic.check_query(request.query, ())
+    logic.check_is_json(request.headers)
+    sent = logic.payloads(request.body)
+    readings, rejected = logic.sort_out(
+        sent, now=datetime.now(UTC), max_clock_skew=env.max_clock_skew, max_event_age=env.max_event_age
+    )
+    accepted: list[Outcome] = []
+    if readings:
+        try:
+            stream.put(readings, accepted, Deadline(min(deadline.remaining(), ANSWER_WITHIN_SECONDS)))
+        except StoreError as error:
+            counts["error"] = str(error)
+    taken = {outcome.index for outcome in accepted}
+    failed = [Outcome(reading.index, "failed") for reading in readings if reading.index not in taken]
+    counts["accepted"], counts["failed"] = len(accepted), len(failed)
+    counts["rejected"] = dict(Counter(outcome.reason for outcome in rejected))
+    return logic.telemetry_response([*accepted, *rejected, *failed])
+
+
+def list_trucks(request: Request, counts: dict[str, Any]) -> Response:
+    """GET /trucks: one page of the trucks' latest states."""
+    page = logic.page(request.query)
+    items, last = states.page(page.size, page.after)
+    now = datetime.now(UTC)
+    counts["trucks"] = len(items)
+    body: dict[str, Any] = {"trucks": [logic.truck(item, now=now) for item in items]}
+    if last is not None:
+        body["next_page_token"] = logic.page_token(last)
+    return Response(HTTPStatus.OK, body)
+
+
+def get_truck(request: Request) -> Response:
+    """GET /trucks/{truck_id}: one truck's latest state."""
+    logic.check_query(request.query, ())
+    truck_id = request.path_parameters["truck_id"]
+    item = states.get(truck_id) if 1 <= len(truck_id) <= logic.MAX_TRUCK_ID_LENGTH else None
+    if item is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "no reading of this truck has arrived")
+    return Response(HTTPStatus.OK, logic.truck(item, now=datetime.now(UTC)))
