@@ -80,11 +80,14 @@ def item_totals(totals: pd.DataFrame, item_order: Sequence[str]) -> alt.LayerCha
     return bars + base.mark_text(align="left", dx=5, color="gray").encode(text=alt.Text("clicks:Q", format=","))
 
 
-def fleet_map(states: pd.DataFrame, track: pd.DataFrame) -> alt.LayerChart:
+def fleet_map(
+    states: pd.DataFrame, track: pd.DataFrame, trucks: Sequence[str], height: int = MAP_HEIGHT
+) -> alt.LayerChart:
     """Trucks at their newest position over the lines they drove: a map with no base map, so it works offline.
 
     ``states``: truck_id, gps_latitude, gps_longitude (degrees), vehicle_speed, condition (:data:`OK` or
-    :data:`ATTENTION`), warnings.  ``track``: truck_id, last_time, gps_latitude, gps_longitude.
+    :data:`ATTENTION`), warnings.  ``track``: truck_id, last_time, gps_latitude, gps_longitude.  ``trucks``: all that
+    share the colours, so that a truck has the same one on each map of a page.  ``height`` is in pixels.
 
     Equirectangular about the middle of what is shown: the domains are computed from the chart's real size in the
     browser, so a kilometre is as long to the north as to the east, and the bar shows how long.
@@ -143,7 +146,7 @@ def fleet_map(states: pd.DataFrame, track: pd.DataFrame) -> alt.LayerChart:
         "gps_longitude:Q", scale=longitude, title=None, axis=degrees("E", "W", "(degrees_per_pixel * width / squeeze)")
     )
     y = alt.Y("gps_latitude:Q", scale=latitude, title=None, axis=degrees("N", "S", "(degrees_per_pixel * height)"))
-    colour = alt.Color("truck_id:N", legend=None)
+    colour = alt.Color("truck_id:N", legend=None, scale=alt.Scale(domain=list(trucks)))
     lines = (
         alt.Chart(track)
         .mark_line(strokeWidth=2.5, opacity=0.45, strokeJoin="round", clip=True)
@@ -190,7 +193,7 @@ def fleet_map(states: pd.DataFrame, track: pd.DataFrame) -> alt.LayerChart:
             x=alt.value(left), y=alt.value(bottom)
         )
     )
-    return alt.layer(*layers, height=MAP_HEIGHT).add_params(*params)
+    return alt.layer(*layers, height=height).add_params(*params)
 
 
 def bounds(longitudes: pd.Series, latitudes: pd.Series) -> tuple[float, float, float, float]:

@@ -55,13 +55,16 @@ def live() -> None:
     left, right = st.columns(2)
     with left.container(border=True):
         st.markdown("**Where they are**")
-        st.altair_chart(charts.fleet_map(picked, driven), width="stretch")
+        st.altair_chart(charts.fleet_map(picked, driven, shown), width="stretch")
     with right.container(border=True):
         st.markdown("**Newest reading of each truck**")
         latest(states)
         attention(states)
 
-    over_time, condition, warehouse = st.tabs(["Speed and fuel", "Health", "Current rows in Snowflake"])
+    tabs = st.tabs(["Speed and fuel", "Routes", "Health", "Current rows in Snowflake"])
+    over_time, each, condition, warehouse = tabs
+    with each:
+        routes(picked, driven, shown)
     with over_time:
         if track is None or driven.empty:
             if track is not None:
@@ -123,6 +126,16 @@ def latest(states: pd.DataFrame) -> None:
             "fuel_level": st.column_config.ProgressColumn("Fuel, %", format="%.0f", min_value=0, max_value=100),
         },
     )
+
+
+def routes(states: pd.DataFrame, driven: pd.DataFrame, shown: list[str]) -> None:
+    """A map a truck, each fitted to its own track: trucks of several cities are dots on one map."""
+    columns = st.columns(3)
+    for position, truck in enumerate(shown):
+        with columns[position % len(columns)].container(border=True):
+            st.markdown(f"**{truck}**")
+            of_truck = [frame[frame["truck_id"] == truck] for frame in (states, driven)]
+            st.altair_chart(charts.fleet_map(*of_truck, shown, height=300), width="stretch")
 
 
 def attention(states: pd.DataFrame) -> None:

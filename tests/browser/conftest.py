@@ -65,7 +65,7 @@ class Dashboard:
                 stderr=subprocess.STDOUT,
             )
 
-    def wait(self, deadline: float = 30) -> None:
+    def wait(self, deadline: float = 60) -> None:
         """Until it answers."""
         end = time.monotonic() + deadline
         while True:

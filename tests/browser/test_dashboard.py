@@ -66,8 +66,8 @@ def test_the_fleet_equals_truck_state_and_history(page: Page, dashboard: Any, st
     expect(metric(page, "Lowest fuel")).to_have_text(f"{stores.expected['lowest fuel']:.0f} %")
     expect(metric(page, "Need attention")).to_have_text("1")
     expect(page.get_by_text("brakes: Needs Inspection")).to_be_visible()
-    # The map and the four charts over time.
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(5)
+    # The map, the four charts over time and each truck's route.
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(5 + trucks)
     no_traceback(page)
 
 

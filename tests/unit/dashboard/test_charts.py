@@ -75,8 +75,11 @@ TRACK = pd.DataFrame(
 )
 
 
+TRUCKS = list(STATES["truck_id"])
+
+
 def test_the_map_draws_tracks_trucks_labels_and_scale_and_loads_nothing() -> None:
-    spec = charts.fleet_map(STATES, TRACK).to_dict()
+    spec = charts.fleet_map(STATES, TRACK, TRUCKS).to_dict()
     assert [layer["mark"]["type"] for layer in spec["layer"]] == ["line", "point", "text", "rule", "text"]
     drawn = [row["truck_id"] for rows in spec["datasets"].values() for row in rows if "condition" in row]
     assert drawn == ["TRK001", "TRK002"]  # One has no position.
@@ -86,12 +89,17 @@ def test_the_map_draws_tracks_trucks_labels_and_scale_and_loads_nothing() -> Non
 
 def test_the_map_of_many_trucks_leaves_labels_out() -> None:
     many = pd.concat([STATES.head(1)] * (charts.MAX_LABELS + 1))
-    marks = [layer["mark"]["type"] for layer in charts.fleet_map(many, TRACK).to_dict()["layer"]]
+    marks = [layer["mark"]["type"] for layer in charts.fleet_map(many, TRACK, TRUCKS).to_dict()["layer"]]
     assert marks.count("text") == 1  # The scale's own.
 
 
 def test_the_map_without_history_still_draws_trucks() -> None:
-    assert charts.fleet_map(STATES, STATES.head(0).assign(last_time=[])).to_dict()["layer"]
+    assert charts.fleet_map(STATES, STATES.head(0).assign(last_time=[]), TRUCKS).to_dict()["layer"]
+
+
+def test_a_truck_has_the_same_colour_on_a_map_of_its_own() -> None:
+    spec = charts.fleet_map(STATES.tail(1), TRACK.head(0), TRUCKS).to_dict()
+    assert spec["layer"][1]["encoding"]["color"]["scale"]["domain"] == TRUCKS
 
 
 def test_bounds_of_one_standing_truck_are_a_kilometre_wide() -> None:
