@@ -29,9 +29,9 @@ from include.local.shard_reader import Position, ShardGoneError, ShardReader, St
 logger = logging.getLogger("event_source_mapping")
 
 # Longest and shortest pause between reads at the shard's tip, in seconds.
-POLL_SHORTEST, POLL_LONGEST = 0.1, 1.0
-# MiniStack's reads take longer the more a stream retains: at the tip, reading takes at most a fifth of the time.
-POLL_REST = 4.0
+POLL_SHORTEST, POLL_LONGEST = 0.1, 0.5
+# MiniStack's reads take longer the more a stream retains: at the tip, reading takes at most a third of the time.
+POLL_REST = 2.0
 # How long a worker that failed keeps its shard from being started again, in seconds.
 RESTART_PAUSE = 5.0
 
