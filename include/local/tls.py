@@ -1,6 +1,6 @@
 """A certificate authority of one's own, so that stock clients speak TLS to the local Snowflake.
 
-Its leaf is for localhost alone.  Clients trust it through REQUESTS_CA_BUNDLE = ``bundle``: certifi's authorities and ours.
+Its leaf is for localhost.  Clients trust it through REQUESTS_CA_BUNDLE = ``bundle``: certifi's authorities and ours.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Account-level objects: warehouses, roles and integrations exist here, but nothing runs on them or is kept from anyone."""
+"""Warehouses, roles, integrations: they exist here, but nothing runs on them and nothing is kept from anyone."""
 
 from __future__ import annotations
 

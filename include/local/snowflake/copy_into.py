@@ -1,8 +1,8 @@
-"""COPY INTO a table from newline-delimited JSON in S3: several files in one statement, rows and load history in one commit.
+"""COPY INTO a table from newline-delimited JSON in S3: many files a statement, rows and load history in one commit.
 
-The files are read here, not by DuckDB: each once, side by side, so that a damaged one is that file's error.  Their lines
-go to DuckDB as one Arrow table.  First the whole batch is computed optimistically; only if a line can't be parsed or a
-value can't be cast are the lines examined one by one.
+The files are read here, not by DuckDB: each once, side by side, so that a damaged one is that file's error.  Their
+lines go to DuckDB as one Arrow table.  First the whole batch is computed optimistically; only if a line can't be parsed
+or a value can't be cast are the lines examined one by one.
 """
 
 from __future__ import annotations
@@ -38,10 +38,18 @@ _METADATA = {
     "METADATA$FILE_CONTENT_KEY": "content_key",
 }
 _RESULT_COLUMNS = [
-    "file", "status", "rows_parsed", "rows_loaded", "error_limit", "errors_seen", "first_error", "first_error_line",
-    "first_error_character", "first_error_column_name",
-]  # fmt: skip
-_BLANK_LINE = re.compile(rb"(?m)^[ \t\r]*\n")
+    "file",
+    "status",
+    "rows_parsed",
+    "rows_loaded",
+    "error_limit",
+    "errors_seen",
+    "first_error",
+    "first_error_line",
+    "first_error_character",
+    "first_error_column_name",
+]
+_WHITE_SPACE = np.frombuffer(b" \t\r\n", dtype=np.uint8)
 HISTORY_STATUS = {"LOADED": "Loaded", "PARTIALLY_LOADED": "Partially loaded", "LOAD_FAILED": "Load failed"}
 
 
@@ -123,7 +131,7 @@ def run(session: Session, expression: exp.Copy) -> Result:
             each.line,
             each.character,
             each.column,
-        )  # fmt: skip
+        )
         for each in loads
     ]
     return Result.of(_RESULT_COLUMNS, rows, COPY)
@@ -151,14 +159,15 @@ def plan_copy(session: Session, expression: exp.Copy) -> CopyPlan:
     if any(select.args.get(clause) for clause in ("where", "joins", "group", "order", "limit", "distinct")):
         raise errors.compilation_error("COPY statement only supports simple SELECT from stage statements for import.")
     location = stages.locate(session, stage.this.name)
-    stated = given.get("FILE_FORMAT", location.file_format)
-    file_format = stages.file_format(session, {"FORMAT_NAME": stated} if isinstance(stated, str) else stated)
+    file_format = stages.file_format(session, given.get("FILE_FORMAT", location.file_format))
     target = _target(session, expression.this)
     if len(select.expressions) != len(target.columns):
         raise errors.compilation_error(
             "Insert value list does not match column list "
-            f"expecting {len(target.columns)} but got {len(select.expressions)}", 2020, "21S01",
-        )  # fmt: skip
+            f"expecting {len(target.columns)} but got {len(select.expressions)}",
+            2020,
+            "21S01",
+        )
     fields: dict[str, str] = {}
     sources = tuple(_field_name(each) for each in select.expressions)
     rewritten = [_over_lines(each, fields) for each in select.expressions]
@@ -336,7 +345,8 @@ def _execute(duck: duckdb.DuckDBPyConnection, sql: str, lines: pa.Table) -> duck
 def _lines(index: int, found: storage.StoredFile, scan_time: datetime) -> pa.Table:
     """The lines of a file with their numbers, from 1; blank ones are left out but counted."""
     content = found.content if found.content.endswith(b"\n") or not found.content else found.content + b"\n"
-    ends = np.flatnonzero(np.frombuffer(content, dtype=np.uint8) == ord("\n")) + 1
+    data = np.frombuffer(content, dtype=np.uint8)
+    ends = np.flatnonzero(data == ord("\n")) + 1
     offsets = np.concatenate(([0], ends)).astype(np.int64)
     text = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(content))
     numbers = np.arange(1, len(ends) + 1, dtype=np.int64)
@@ -356,8 +366,13 @@ def _lines(index: int, found: storage.StoredFile, scan_time: datetime) -> pa.Tab
             "content_key": _repeated(found.etag, pa.string(), count),
         }
     )
-    if _BLANK_LINE.search(content):
-        table = table.filter(pc.not_equal(pc.utf8_trim_whitespace(text), ""))
+    # A line that begins with white space may be blank; no other is looked at.
+    suspects = np.flatnonzero(np.isin(data[offsets[:-1]], _WHITE_SPACE))
+    blank = [index for index in suspects if not text[int(index)].as_py().strip()]
+    if blank:
+        keep = np.ones(count, dtype=bool)
+        keep[blank] = False
+        table = table.filter(pa.array(keep))
     return table
 
 
@@ -439,19 +454,56 @@ def _record(
     instant = pa.timestamp("us", "UTC")
     pipe_database, pipe_schema, pipe_name, pipe_uid = pipe or (None, None, None, None)
     types = [
-        pa.string(), pa.string(), instant, pa.int64(), pa.int64(), pa.int64(), pa.string(), pa.string(), pa.int64(),
-        pa.int64(), pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string(), pa.string(), pa.string(),
-        pa.string(), pa.string(), pa.string(), pa.string(), instant, instant,
-    ]  # fmt: skip
+        pa.string(),
+        pa.string(),
+        instant,
+        pa.int64(),
+        pa.int64(),
+        pa.int64(),
+        pa.string(),
+        pa.string(),
+        pa.int64(),
+        pa.int64(),
+        pa.string(),
+        pa.int64(),
+        pa.int64(),
+        pa.string(),
+        pa.string(),
+        pa.string(),
+        pa.string(),
+        pa.string(),
+        pa.string(),
+        pa.string(),
+        pa.string(),
+        instant,
+        instant,
+    ]
     rows = [
         (
-            each.name, plan.location.url, now, each.loaded, each.parsed, each.size, each.etag, each.message, each.line,
-            each.character, each.column, each.errors, each.error_limit, HISTORY_STATUS[each.status],
-            *plan.target.table, pipe_database, pipe_schema, pipe_name, pipe_uid, each.received_at or scan_time,
+            each.name,
+            plan.location.url,
+            now,
+            each.loaded,
+            each.parsed,
+            each.size,
+            each.etag,
+            each.message,
+            each.line,
+            each.character,
+            each.column,
+            each.errors,
+            each.error_limit,
+            HISTORY_STATUS[each.status],
+            *plan.target.table,
+            pipe_database,
+            pipe_schema,
+            pipe_name,
+            pipe_uid,
+            each.received_at or scan_time,
             now if each.loaded else None,
         )
         for each in files
-    ]  # fmt: skip
+    ]
     columns = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), types, strict=True)]
     session.duck.register("_copy_history", pa.table(columns, names=[str(index) for index in range(len(columns))]))
     try:

@@ -1,4 +1,4 @@
-"""Functions whose answer the engine does not know: they are replaced by their value before the statement is translated."""
+"""Functions whose answer the engine does not know: replaced by their value before the statement is translated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HISTORY_COLUMNS = (
 
 
 def substitute(session: Session, expression: exp.Expr) -> exp.Expr:
-    """``expression`` with system functions, session functions and COPY_HISTORY replaced (in place, but for the root)."""
+    """``expression`` with system functions, session functions and COPY_HISTORY replaced, in place."""
     for node in list(expression.find_all(exp.Func, exp.TableFromRows)):
         if isinstance(node, exp.TableFromRows):
             if (history := _copy_history(session, node)) is not None:

@@ -1,4 +1,4 @@
-"""The account: DuckDB files of one state directory, the catalog of objects that DuckDB has not, and the writers' lock."""
+"""The account: the DuckDB files of a state directory, the catalog of what DuckDB has not, and the writers' lock."""
 
 from __future__ import annotations
 

@@ -215,9 +215,7 @@ def _refresh(session: Session, found: CatalogObject, options: dict[str, Any]) ->
     if "MODIFIED_AFTER" in options:
         after = _time(options["MODIFIED_AFTER"])
         if after < earliest:
-            raise errors.compilation_error(
-                f"MODIFIED_AFTER must be within the last {REFRESH_DAYS} days.", 1008, "22023"
-            )
+            raise errors.compilation_error(f"MODIFIED_AFTER must be within {REFRESH_DAYS} days.", 1008, "22023")
         earliest = after
     definition = found.definition
     prefix = definition["PREFIX"] + options.get("PREFIX", "").removeprefix("/")
@@ -249,17 +247,40 @@ def _forget_pending(duck: duckdb.DuckDBPyConnection, found: CatalogObject) -> No
 
 def _describe(found: list[CatalogObject]) -> Result:
     columns = [
-        "created_on", "name", "database_name", "schema_name", "definition", "owner", "notification_channel", "comment",
-        "integration", "pattern", "error_integration", "owner_role_type", "invalid_reason", "kind",
-    ]  # fmt: skip
+        "created_on",
+        "name",
+        "database_name",
+        "schema_name",
+        "definition",
+        "owner",
+        "notification_channel",
+        "comment",
+        "integration",
+        "pattern",
+        "error_integration",
+        "owner_role_type",
+        "invalid_reason",
+        "kind",
+    ]
     rows = [
         (
-            each.created_on, each.name, each.database, each.schema, each.definition["COPY"], "SYSADMIN",
-            each.definition["CHANNEL"], each.definition["COMMENT"], None, each.definition["PATTERN"], None, "ROLE", None,
+            each.created_on,
+            each.name,
+            each.database,
+            each.schema,
+            each.definition["COPY"],
+            "SYSADMIN",
+            each.definition["CHANNEL"],
+            each.definition["COMMENT"],
+            None,
+            each.definition["PATTERN"],
+            None,
+            "ROLE",
+            None,
             "STAGE",
         )
         for each in found
-    ]  # fmt: skip
+    ]
     return Result.of(columns, rows)
 
 

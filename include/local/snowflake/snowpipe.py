@@ -1,4 +1,4 @@
-"""Snowpipe: S3's notifications out of the account's SQS queue, into the files that each pipe still has to load, into tables.
+"""Snowpipe: S3's notifications, out of the account's SQS queue, become files that a pipe has to load, become rows.
 
 Two threads.  The receiver writes announced files down and only then deletes their messages; the loader loads all that
 wait for a pipe with one COPY, whose commit also takes them off the list.  So nothing is lost by a crash at any moment,

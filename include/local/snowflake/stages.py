@@ -33,7 +33,7 @@ class Location:
 
     bucket: str
     prefix: str
-    file_format: dict[str, Any]
+    file_format: dict[str, Any] | str
 
     @property
     def url(self) -> str:
@@ -136,8 +136,9 @@ def locate(session: Session, reference: str) -> Location:
     return Location(bucket, prefix + path, stage.definition.get("FILE_FORMAT", {}))
 
 
-def file_format(session: Session, options: dict[str, Any]) -> dict[str, Any]:
-    """FILE_FORMAT = (FORMAT_NAME = ... | TYPE = ...) as the options that hold, checked."""
+def file_format(session: Session, stated: dict[str, Any] | str) -> dict[str, Any]:
+    """FILE_FORMAT = (FORMAT_NAME = ... | TYPE = ...), or = name, as the options that hold, checked."""
+    options = {"FORMAT_NAME": stated} if isinstance(stated, str) else stated
     if name := options.get("FORMAT_NAME"):
         parsed = Name(tuple(part.strip('"') if '"' in part else part.upper() for part in str(name).split(".")))
         options = session.instance.catalog.get(session.duck, "FILE FORMAT", session.resolve(parsed)).definition

@@ -1,9 +1,9 @@
 """Append-only streams: the rows that were inserted into a table after the stream's offset.
 
 The offset is a DuckDB row id (docs/adr/0051): rows get ids in the order in which their transactions commit, and keep
-them, since vacuuming is off.  Only the deletion of a table's last rows lets ids be used again, so each statement that may
-delete first copies what the stream has not given out yet into its backlog and then puts the offset at the last row that
-is left.  That is also Snowflake's meaning: an append-only stream still gives rows that were inserted and then deleted.
+them, since vacuuming is off.  Only the deletion of a table's last rows lets ids be used again, so each statement that
+may delete first copies what the stream has not given out yet into its backlog and then puts the offset at the last row
+that is left.  That is also Snowflake's meaning: an append-only stream gives rows that were inserted and then deleted.
 """
 
 from __future__ import annotations
@@ -274,9 +274,21 @@ def _forget(duck: duckdb.DuckDBPyConnection, found: CatalogObject) -> None:
 
 def _describe(session: Session, found: list[CatalogObject]) -> Result:
     columns = [
-        "created_on", "name", "database_name", "schema_name", "owner", "comment", "table_name", "source_type",
-        "base_tables", "type", "stale", "mode", "stale_after", "invalid_reason",
-    ]  # fmt: skip
+        "created_on",
+        "name",
+        "database_name",
+        "schema_name",
+        "owner",
+        "comment",
+        "table_name",
+        "source_type",
+        "base_tables",
+        "type",
+        "stale",
+        "mode",
+        "stale_after",
+        "invalid_reason",
+    ]
     rows = []
     for stream in (_load(session.duck, each) for each in found):
         each, table = stream.found, ".".join(stream.table)
@@ -296,7 +308,7 @@ def _describe(session: Session, found: list[CatalogObject]) -> Result:
                 "APPEND_ONLY",
                 None,
                 "Base table dropped" if stream.stale else "N/A",
-            )  # fmt: skip
+            )
         )
     return Result.of(columns, rows)
 

@@ -43,7 +43,8 @@ def test_insert_update_and_delete_are_counted(warehouse):
 def test_only_the_actions_that_it_names_are_counted(warehouse):
     warehouse.rows("INSERT INTO SOURCE VALUES (9, 'z', FALSE)")
     cursor = warehouse.connection.cursor().execute(
-        "MERGE INTO TARGET USING SOURCE ON TARGET.ID = SOURCE.ID WHEN NOT MATCHED THEN INSERT (ID, V) VALUES (SOURCE.ID, 'z')"
+        "MERGE INTO TARGET USING SOURCE ON TARGET.ID = SOURCE.ID"
+        " WHEN NOT MATCHED THEN INSERT (ID, V) VALUES (SOURCE.ID, 'z')"
     )
     assert ([column[0] for column in cursor.description], cursor.fetchall()) == (["number of rows inserted"], [(1,)])
 

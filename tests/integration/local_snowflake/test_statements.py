@@ -127,16 +127,15 @@ def test_values_come_back_as_they_went_in(warehouse):
 
 
 def test_hash_and_big_sums_fit(warehouse):
-    hashed, total = warehouse.rows(
-        "SELECT MAX(HASH(COLUMN1)), SUM(COLUMN1) FROM VALUES (1), (2), (3), (4)"
-    )[0]
+    hashed, total = warehouse.rows("SELECT MAX(HASH(COLUMN1)), SUM(COLUMN1) FROM VALUES (1), (2), (3), (4)")[0]
     assert isinstance(hashed, int)
     assert total == 10
 
 
 def test_the_account_is_in_los_angeles_and_sysdate_is_utc(warehouse):
     local, utc, converted = warehouse.rows(
-        "SELECT CURRENT_TIMESTAMP()::TIMESTAMP_NTZ, SYSDATE(), CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP())::TIMESTAMP_NTZ"
+        "SELECT CURRENT_TIMESTAMP()::TIMESTAMP_NTZ, SYSDATE(),"
+        " CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP())::TIMESTAMP_NTZ"
     )[0]
     assert timedelta(hours=6) < utc - local < timedelta(hours=9)
     assert abs(converted - utc) < timedelta(seconds=5)

@@ -193,7 +193,7 @@ def test_consumers_at_once_get_each_row_once(warehouse):
             connection = warehouse.connect()
             for number in range(times):
                 connection.cursor().execute(statement.format(number=100 + number))
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - handed to the test's thread
             failures.append(error)
 
     workers = [

@@ -1,0 +1,130 @@
+"""What the local Snowflake takes for granted of fakesnow, DuckDB and the connector: fails first on an upgrade."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import metadata
+
+import duckdb
+import fakesnow.cursor
+import pytest
+import sqlglot
+from fakesnow import info_schema, macros, statement_type
+from fakesnow.conn import FakeSnowflakeConnection
+from fakesnow.instance import FakeSnow
+from fakesnow.transforms import show
+from sqlglot import exp
+
+from include.local.snowflake.streams import UNCOMMITTED
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def duck(tmp_path):
+    """A file database as the instance opens it: without vacuuming."""
+    with duckdb.connect(config={"max_vacuum_tasks": "0"}) as connection:
+        connection.execute(f"ATTACH '{tmp_path}/a.db' AS A; USE A")
+        yield connection
+
+
+def test_the_version_that_the_adapter_was_written_for():
+    assert metadata.version("fakesnow") == "0.12.1"
+    assert metadata.version("duckdb").startswith("2.0.")
+    assert int(metadata.version("snowflake-connector-python").split(".")[0]) < 5
+
+
+def test_cursor_parts_that_the_adapter_calls():
+    cursor = fakesnow.cursor.FakeSnowflakeCursor
+    assert list(inspect.signature(cursor._transform).parameters) == ["self", "expression", "params"]
+    assert list(inspect.signature(cursor._transform_explode).parameters) == ["self", "expression"]
+    assert list(inspect.signature(cursor._execute).parameters) == ["self", "transformed", "params"]
+    assert list(inspect.signature(cursor.check_db_and_schema).parameters) == ["self", "expression"]
+
+
+def test_connection_attributes_that_the_adapter_sets():
+    connection = FakeSnow(create_database_on_connect=False, create_schema_on_connect=False).connect("D", "S")
+    for name in ("_autocommit", "_duck_conn", "_schema", "database", "database_set", "schema_set", "results_cache"):
+        assert hasattr(connection, name), name
+    assert isinstance(connection, FakeSnowflakeConnection)
+    assert connection.variables._variables == {}
+    assert (connection.database, connection.schema, connection.schema_set) == ("D", "S", False)
+
+
+def test_without_autocommit_bookkeeping_fakesnow_begins_no_transaction():
+    assert "if not self._conn._autocommit:" in inspect.getsource(fakesnow.cursor.FakeSnowflakeCursor._execute)
+
+
+def test_what_an_attached_database_is_given():
+    assert "CREATE OR REPLACE MACRO" in macros.creation_sql("D")
+    assert "if not exists" in info_schema.per_db_creation_sql("D").lower()
+    assert "_fs_global" in info_schema.fs_global_creation_sql() + show.fs_global_creation_sql()
+    assert (statement_type.MERGE, statement_type.COPY) == (0x3400, 0x3600)
+
+
+def test_row_ids_survive_deletes_checkpoints_and_a_restart(duck, tmp_path):
+    duck.execute("CREATE TABLE T AS SELECT i FROM range(400000) r(i)")
+    duck.execute("DELETE FROM T WHERE i % 3 = 0; CHECKPOINT A")
+    duck.execute("DELETE FROM T WHERE i < 150000; CHECKPOINT A")
+    duck.execute(f"USE memory; DETACH A; ATTACH '{tmp_path}/a.db' AS A; USE A")
+    assert duck.execute("SELECT count(*), count(*) FILTER (rowid <> i) FROM T").fetchone() == (166666, 0)
+
+
+def test_new_row_ids_are_above_all_that_are_left(duck, tmp_path):
+    duck.execute("CREATE TABLE T AS SELECT i FROM range(400000) r(i)")
+    for kept in (350000, 130000, 7, 0):
+        duck.execute(f"DELETE FROM T WHERE i >= {kept}; CHECKPOINT A")
+        duck.execute(f"USE memory; DETACH A; ATTACH '{tmp_path}/a.db' AS A; USE A")
+        (last,) = duck.execute("SELECT coalesce(max(rowid), -1) FROM T").fetchone()
+        duck.execute("INSERT INTO T VALUES (1000000)")
+        assert duck.execute("SELECT rowid FROM T WHERE i = 1000000").fetchone()[0] > last
+
+
+def test_row_ids_follow_the_order_of_commits(duck):
+    duck.execute("CREATE TABLE T (i INTEGER)")
+    first, second = duck.cursor(), duck.cursor()
+    for connection in (first, second):
+        connection.execute("USE A; BEGIN")
+    first.execute("INSERT INTO T VALUES (1)")
+    second.execute("INSERT INTO T VALUES (2)")
+    assert first.execute("SELECT min(rowid) FROM T").fetchone()[0] >= UNCOMMITTED
+    second.execute("COMMIT")
+    first.execute("COMMIT")
+    assert duck.execute("SELECT i FROM T ORDER BY rowid").fetchall() == [(2,), (1,)]
+
+
+def test_an_update_leaves_the_row_where_it_is(duck):
+    duck.execute("CREATE TABLE T AS SELECT i, 'a' AS s, 1.5::DOUBLE AS f FROM range(10) r(i)")
+    duck.execute("UPDATE T SET s = 'a much longer text', f = 2, i = i + 100")
+    assert duck.execute("SELECT count(*) FROM T WHERE rowid = i - 100").fetchone() == (10,)
+
+
+def test_a_variable_prunes_like_a_literal(duck):
+    duck.execute("CREATE TABLE T AS SELECT i FROM range(10) r(i)")
+    duck.execute("SET VARIABLE low = 5::BIGINT")
+    plan = duck.execute("EXPLAIN SELECT * FROM T WHERE rowid > getvariable('low')").fetchone()[1]
+    assert "rowid > 5" in plan.replace("\n", " ")
+
+
+def test_merge_names_what_it_did_and_refuses_to_do_it_twice(duck):
+    duck.execute("CREATE TABLE T (i INTEGER, v INTEGER)")
+    duck.execute("INSERT INTO T VALUES (1, 1), (2, 2)")
+    merge = (
+        "MERGE INTO T USING S ON T.i = S.i WHEN MATCHED AND S.v = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET v = S.v"
+        " WHEN NOT MATCHED THEN INSERT (i, v) VALUES (S.i, S.v) RETURNING merge_action"
+    )
+    duck.execute("CREATE TEMP TABLE S AS SELECT * FROM (VALUES (1, 0), (2, 5), (3, 3)) s(i, v)")
+    assert sorted(duck.execute(merge).fetchall()) == [("DELETE",), ("INSERT",), ("UPDATE",)]
+    duck.execute("INSERT INTO S VALUES (2, 6)")
+    with pytest.raises(duckdb.InvalidInputException, match="cannot affect the same target row more than once"):
+        duck.execute(merge)
+
+
+def test_try_in_a_struct_tells_an_error_from_null(duck):
+    sql = "SELECT try(struct_pack(v := 'x'::INTEGER)) IS NULL, try(struct_pack(v := NULL::INTEGER)) IS NULL"
+    assert duck.execute(sql).fetchone() == (True, False)
+
+
+@pytest.mark.parametrize("text", ["SYSTEM$STREAM_HAS_DATA('S')", "SYSTEM$PIPE_STATUS('P')"])
+def test_system_functions_parse_as_functions(text):
+    assert isinstance(sqlglot.parse_one(f"SELECT {text}", read="snowflake").selects[0], exp.Anonymous)

@@ -1,0 +1,120 @@
+"""The statements that the local Snowflake parses itself."""
+
+from __future__ import annotations
+
+import pytest
+from sqlglot.dialects.snowflake import Snowflake
+
+from include.local.snowflake import grammar
+from include.local.snowflake.errors import SnowflakeError
+from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Name, NoOp, Show
+
+pytestmark = pytest.mark.unit
+
+
+def parse(sql):
+    return grammar.parse(sql, Snowflake().tokenize(sql))
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        (
+            "create or replace pipe a.\"b c\".p auto_ingest = true comment='it''s' as\ncopy into t from @s/p x",
+            Create(
+                "PIPE",
+                Name(("A", "b c", "P")),
+                {"AUTO_INGEST": True, "COMMENT": "it's"},
+                or_replace=True,
+                body="copy into t from @s/p x",
+            ),
+        ),
+        (
+            "CREATE STREAM IF NOT EXISTS s ON TABLE d.t APPEND_ONLY = TRUE SHOW_INITIAL_ROWS = false",
+            Create(
+                "STREAM",
+                Name(("S",)),
+                {"APPEND_ONLY": True, "SHOW_INITIAL_ROWS": False},
+                if_not_exists=True,
+                table=Name(("D", "T")),
+            ),
+        ),
+        (
+            "create stage s url = 's3://b/' storage_integration = i file_format = (format_name = 'f' type = json)",
+            Create(
+                "STAGE",
+                Name(("S",)),
+                {"URL": "s3://b/", "STORAGE_INTEGRATION": "I", "FILE_FORMAT": {"FORMAT_NAME": "f", "TYPE": "JSON"}},
+            ),
+        ),
+        (
+            "create file format f type = json, compression = gzip",
+            Create("FILE FORMAT", Name(("F",)), {"TYPE": "JSON", "COMPRESSION": "GZIP"}),
+        ),
+        (
+            "create storage integration i storage_allowed_locations = ('s3://a/', 's3://b/') enabled = true",
+            Create(
+                "STORAGE INTEGRATION",
+                Name(("I",)),
+                {"STORAGE_ALLOWED_LOCATIONS": ["s3://a/", "s3://b/"], "ENABLED": True},
+            ),
+        ),
+        (
+            "create warehouse w with warehouse_size = xsmall auto_suspend = 60",
+            Create("WAREHOUSE", Name(("W",)), {"WAREHOUSE_SIZE": "XSMALL", "AUTO_SUSPEND": 60}),
+        ),
+        (
+            "ALTER PIPE p SET PIPE_EXECUTION_PAUSED = true",
+            Alter("PIPE", Name(("P",)), "SET", {"PIPE_EXECUTION_PAUSED": True}),
+        ),
+        (
+            "alter pipe if exists p refresh prefix = 'd=1/' modified_after = '2026-11-22'",
+            Alter("PIPE", Name(("P",)), "REFRESH", {"PREFIX": "d=1/", "MODIFIED_AFTER": "2026-11-22"}, if_exists=True),
+        ),
+        ("drop stream if exists s", Drop("STREAM", Name(("S",)), if_exists=True)),
+        ("desc storage integration i", Describe("STORAGE INTEGRATION", Name(("I",)))),
+        ("describe integration i", Describe("INTEGRATION", Name(("I",)))),
+        ("show pipes like 'p%' in schema d.s", Show("PIPE", "p%", "SCHEMA", Name(("D", "S")))),
+        ("show warehouses", Show("WAREHOUSE")),
+        ("show file formats in account", Show("FILE FORMAT", None, "ACCOUNT")),
+        ("grant usage on warehouse w to role r", NoOp("GRANT")),
+    ],
+)
+def test_statement(sql, expected):
+    assert parse(sql) == expected
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1",
+        "create table t (pipe int)",
+        "drop table stream",
+        "show tables",
+        "desc table t",
+        "alter table t add x int",
+        "use warehouse w",
+        "create or replace view v as select 1",
+    ],
+)
+def test_everything_else_is_sqlglots(sql):
+    assert parse(sql) is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("create pipe p auto_ingest = true", "unexpected end"),
+        ("create pipe", "unexpected end"),
+        ("create stream s on table t append_only = true nonsense", "unexpected 'nonsense'"),
+        ("create stage s url = ", "unexpected end"),
+        ("create stream s on view v", "Unsupported"),
+        ("create task t as select 1", "Unsupported"),
+        ("call p()", "Unsupported"),
+        ("drop pipe a.b.c.d", "unexpected"),
+        ("create pipe 'p' as copy into t from @s", "unexpected 'p'"),
+    ],
+)
+def test_malformed_or_refused(sql, message):
+    with pytest.raises(SnowflakeError, match=message):
+        parse(sql)
