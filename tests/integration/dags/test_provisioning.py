@@ -1,0 +1,114 @@
+"""provision_resources and teardown_resources, whole, on a MiniStack and a local Snowflake of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.models.variable import Variable
+
+from include import names
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+DAGS = Path(__file__).parents[3] / "dags"
+TELEMETRY_BUCKET = "kinesis-telemetry-data-bucket"
+
+
+@pytest.fixture
+def server(own_ministack: Any, snowflake_server: Any, airflow_database: None, tmp_path: Path) -> Iterator[Any]:
+    """A Snowflake that knows nothing yet; Airflow's connections lead to it and to the MiniStack."""
+    server = type(snowflake_server)(tmp_path / "warehouse", snowflake_server.tls, own_ministack.environment)
+    server.start()
+    login = json.loads(server.environment["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"]) | {"schema": names.SCHEMA}
+    login["extra"] |= {"database": names.DATABASE, "warehouse": names.WAREHOUSE}
+    extra = {"region_name": own_ministack.environment["AWS_DEFAULT_REGION"]}
+    environment = own_ministack.environment | server.environment
+    environment["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(login)
+    environment["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps({"conn_type": "aws", "extra": extra})
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            # Where the other DAG tests keep it; here it is to be stored for real.
+            patch.delenv(f"AIRFLOW_VAR_{names.STACK_OUTPUTS_VARIABLE.upper()}", raising=False)
+            yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def bag() -> DagBag:
+    bag = DagBag(DAGS, collect_dags=True, bundle_path=DAGS)
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            # What fails here fails the test, at once.
+            task.retries = 0
+    return bag
+
+
+MINUTES = count(1)
+
+
+def run(bag: DagBag, dag_id: str, **conf: Any) -> str:
+    moment = datetime(2026, 11, 23, tzinfo=UTC) + timedelta(minutes=next(MINUTES))
+    return str(bag.dags[dag_id].test(run_after=moment, logical_date=moment, run_conf=conf).state)
+
+
+def world(ministack: Any, server: Any) -> dict[str, Any]:
+    """Everything that a second run must not change."""
+    stacks = ministack.client("cloudformation")
+    s3 = ministack.client("s3")
+    bundles = s3.list_objects_v2(Bucket="deployment-bucket-of-tests")["Contents"]
+    with server.connect(database=names.DATABASE, schema=names.SCHEMA) as connection:
+        integration = connection.cursor().execute(f"desc integration {names.STORAGE_INTEGRATION}").fetchall()
+        pipe = connection.cursor().execute(f"desc pipe {names.PIPE}").fetchall()
+        fleet = connection.cursor().execute(f"select * from {names.KNOWN_TRUCKS_TABLE}").fetchall()
+    return {
+        "events": len(stacks.describe_stack_events(StackName="clicks-to-deliveries")["StackEvents"]),
+        "outputs": Variable.get(names.STACK_OUTPUTS_VARIABLE, deserialize_json=True),
+        "bundles": {bundle["Key"]: bundle["LastModified"] for bundle in bundles},
+        "notified": s3.get_bucket_notification_configuration(Bucket=TELEMETRY_BUCKET)["QueueConfigurations"],
+        "integration": integration,
+        "pipe": pipe,
+        "fleet": sorted(fleet),
+    }
+
+
+def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_confirmed(
+    own_ministack: Any, server: Any, bag: DagBag
+) -> None:
+    assert run(bag, "provision_resources") == "success"
+    first = world(own_ministack, server)
+    assert first["outputs"]["AlertTopicArn"].startswith("arn:aws:sns:")
+    (notified,) = first["notified"]
+    (queue,) = [value for row in first["pipe"] for value in row if str(value).startswith("arn:aws:sqs:")]
+    assert notified["QueueArn"] == queue
+    role = own_ministack.client("iam").get_role(RoleName=first["outputs"]["SnowflakeRoleArn"].rpartition("/")[2])
+    (external_id,) = [row[2] for row in first["integration"] if row[0] == "STORAGE_AWS_EXTERNAL_ID"]
+    assert external_id in json.dumps(role["Role"]["AssumeRolePolicyDocument"])
+
+    assert run(bag, "provision_resources") == "success"
+    assert world(own_ministack, server) == first
+
+    s3 = own_ministack.client("s3")
+    s3.put_object(Bucket=TELEMETRY_BUCKET, Key="quarantine/one", Body=b"kept")
+    assert run(bag, "teardown_resources", confirm="another-stack") == "failed"
+    assert run(bag, "teardown_resources", confirm="clicks-to-deliveries") == "failed"
+    assert world(own_ministack, server) == first
+    assert s3.get_object(Bucket=TELEMETRY_BUCKET, Key="quarantine/one")["Body"].read() == b"kept"
+
+    assert run(bag, "teardown_resources", confirm="clicks-to-deliveries", empty_bucket=True) == "success"
+    assert own_ministack.client("kinesis").list_streams()["StreamNames"] == []
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["deployment-bucket-of-tests"]
+    with server.connect(database=names.DATABASE, schema=names.SCHEMA) as connection:
+        assert connection.cursor().execute(f"select count(*) from {names.HISTORY_TABLE}").fetchone() == (0,)
+    assert run(bag, "teardown_resources", confirm="clicks-to-deliveries", drop_snowflake=True) == "success"
+    with server.connect(database=names.DATABASE, schema=names.SCHEMA) as connection:
+        assert connection.cursor().execute("show pipes").fetchall() == []
