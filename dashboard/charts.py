@@ -140,7 +140,9 @@ def fleet_map(
         text = (
             f"format(abs(datum.value), '.' + {decimals} + 'f') + '° ' + (datum.value < 0 ? '{negative}' : '{positive}')"
         )
-        return alt.Axis(labelExpr=text, grid=True, gridDash=[2, 3], tickCount=TICKS, ticks=False, domain=False)
+        return alt.Axis(
+            labelExpr=text, grid=True, gridDash=[2, 3], tickCount=TICKS, labelOverlap=True, ticks=False, domain=False
+        )
 
     x = alt.X(
         "gps_longitude:Q", scale=longitude, title=None, axis=degrees("E", "W", "(degrees_per_pixel * width / squeeze)")

@@ -123,7 +123,9 @@ def latest(states: pd.DataFrame) -> None:
             "state": st.column_config.TextColumn("State", width=90),
             "age": st.column_config.TextColumn("Age", width=55),
             "vehicle_speed": st.column_config.NumberColumn("Speed, mph", format="%.0f", width=90),
-            "fuel_level": st.column_config.ProgressColumn("Fuel, %", format="%.0f", min_value=0, max_value=100),
+            "fuel_level": st.column_config.ProgressColumn(
+                "Fuel, %", format="%.0f", min_value=0, max_value=100, width=100
+            ),
         },
     )
 
