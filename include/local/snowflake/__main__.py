@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def main() -> int:
     logging.basicConfig(
         stream=sys.stderr, level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    # fakesnow fetches its results so; the copy is of results, which are small.
+    warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
     # It tells of each clause that DuckDB has no word for, like a column's comment.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     for file in (arguments.certificate, arguments.key):

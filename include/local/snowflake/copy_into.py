@@ -277,7 +277,7 @@ def _try(duck: duckdb.DuckDBPyConnection, plan: CopyPlan, lines: pa.Table) -> pa
     """The rows of ``lines``, or None where any of them is in error."""
     columns = ", ".join(f'{each} AS "{index}"' for index, each in enumerate(plan.expressions))
     try:
-        rows = _execute(duck, f"SELECT {columns} FROM {_source(plan)}", lines).to_arrow_table()
+        rows = _query(duck, f"SELECT {columns} FROM {_source(plan)}", lines).to_arrow_table()
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
         return None
     if any(required and rows.column(i).null_count for i, required in enumerate(plan.target.required)):
@@ -297,7 +297,7 @@ def _examine(duck: duckdb.DuckDBPyConnection, plan: CopyPlan, lines: pa.Table) -
         f" FROM {_source(plan, guarded=True)}"
     )
     problems = _Problems()
-    for file, line, problem in _execute(duck, f"SELECT * FROM ({sql}) WHERE problem IS NOT NULL", lines).fetchall():
+    for file, line, problem in _query(duck, f"SELECT * FROM ({sql}) WHERE problem IS NOT NULL", lines).fetchall():
         problems.count[file] = problems.count.get(file, 0) + 1
         problems.first[file] = min(problems.first.get(file, (line, problem)), (line, problem))
         problems.lines.add((file, line))
@@ -337,9 +337,9 @@ def _source(plan: CopyPlan, *, guarded: bool = False) -> str:
     return f'(SELECT *, {parsed} AS "fields" FROM _copy_lines)'
 
 
-def _execute(duck: duckdb.DuckDBPyConnection, sql: str, lines: pa.Table) -> duckdb.DuckDBPyConnection:
+def _query(duck: duckdb.DuckDBPyConnection, sql: str, lines: pa.Table) -> duckdb.DuckDBPyRelation:
     duck.register("_copy_lines", lines)
-    return duck.execute(sql)
+    return duck.sql(sql)
 
 
 def _lines(index: int, found: storage.StoredFile, scan_time: datetime) -> pa.Table:
