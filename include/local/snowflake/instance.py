@@ -47,6 +47,8 @@ CREATE TABLE IF NOT EXISTS "{database}".{schema}.load_history (
     pipe_catalog_name VARCHAR, pipe_schema_name VARCHAR, pipe_name VARCHAR, pipe_uid VARCHAR,
     pipe_received_time TIMESTAMPTZ, first_commit_time TIMESTAMPTZ
 );
+-- As long as Snowflake remembers what a statement loaded; it forgets what a pipe loaded after 14 days.
+DELETE FROM "{database}".{schema}.load_history WHERE last_load_time < now() - INTERVAL 64 DAY;
 """
 
 

@@ -93,10 +93,8 @@ def tests_database(snowflake_server: Any) -> None:
 
 @pytest.fixture
 def warehouse(snowflake_server: Any, ministack: Any, bucket: str, tests_database: None) -> Iterator[Warehouse]:
-    schema = f"T{next(_numbers)}"
-    with snowflake_server.connect(database="TESTS") as connection:
-        connection.cursor().execute(f"CREATE SCHEMA TESTS.{schema}")
-    opened = Warehouse(snowflake_server, ministack, schema)
+    opened = Warehouse(snowflake_server, ministack, f"T{next(_numbers)}")
+    opened.rows(f"CREATE SCHEMA TESTS.{opened.schema}")
     try:
         yield opened
     finally:

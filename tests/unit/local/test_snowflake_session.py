@@ -1,0 +1,73 @@
+"""What of a session no client can time: a transaction that idles in another's way."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.local.snowflake import instance as instance_module
+from include.local.snowflake.errors import SnowflakeError
+from include.local.snowflake.instance import Instance
+from include.local.snowflake.session import Session
+from include.local.snowflake.snowpipe import announced_objects
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def instance(tmp_path):
+    opened = Instance(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sessions(instance):
+    first = Session(instance)
+    first.execute("CREATE DATABASE D")
+    first.execute("CREATE TABLE T (ID INTEGER)")
+    return first, Session(instance, database="D", schema="PUBLIC")
+
+
+def test_an_idle_transaction_gives_way_and_is_told(sessions, monkeypatch):
+    monkeypatch.setattr(instance_module, "IDLE_SECONDS", 0.0)
+    idle, waiting = sessions
+    idle.execute("INSERT INTO T VALUES (1)")
+    idle.execute("BEGIN")
+    idle.execute("UPDATE T SET ID = 2")
+    waiting.execute("UPDATE T SET ID = ID + 10")
+    with pytest.raises(SnowflakeError, match="ROLLBACK"):
+        idle.execute("UPDATE T SET ID = 3")
+    idle.execute("ROLLBACK")
+    assert idle.execute("SELECT ID FROM T").table.column(0).to_pylist() == [11]
+
+
+def test_a_busy_writer_is_waited_for_no_longer_than_the_timeout(sessions, monkeypatch):
+    monkeypatch.setattr(instance_module, "LOCK_TIMEOUT_SECONDS", 0.0)
+    writer, waiting = sessions
+    writer.execute("BEGIN")
+    writer.execute("DELETE FROM T")
+    with pytest.raises(SnowflakeError, match="another transaction is writing"):
+        waiting.execute("DELETE FROM T")
+    writer.execute("COMMIT")
+    waiting.execute("DELETE FROM T")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            '{"Records": [{"eventName": "ObjectCreated:Put",'
+            ' "s3": {"bucket": {"name": "b"}, "object": {"key": "a%3D1/x+y.gz"}}}]}',
+            [("b", "a=1/x y.gz")],
+        ),
+        ('{"Records": [{"eventName": "ObjectRemoved:Delete"}]}', []),
+        ('{"Event": "s3:TestEvent"}', []),
+        ('{"Message": "{\\"Event\\": \\"s3:TestEvent\\"}"}', []),
+        ('{"Records": [{"eventName": "ObjectCreated:Put", "s3": {}}]}', []),
+        ("null", []),
+        ("", []),
+    ],
+    ids=["created", "removed", "test", "test_through_sns", "no_object", "null", "empty"],
+)
+def test_objects_that_a_message_announces(body, expected):
+    assert announced_objects(body) == expected
