@@ -97,7 +97,7 @@ def cloud(
     environment: dict[str, str], boto3_session: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SimpleNamespace]:
     """moto with the functions' tables, bucket and stream: ``.rows(table)``, ``.objects(prefix)``, ``.records(stream)``
-    (sequence number -> shard, partition key, data), and clients of DynamoDB and S3."""
+    ((shard, sequence number) -> partition key, data), and clients of DynamoDB and S3."""
     with mock_aws():
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3_session)
         monkeypatch.setattr(DynamoDBBackend, "batch_execute_statement", _batch_execute_statement)
@@ -133,13 +133,13 @@ def cloud(
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
             return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
-        def records(stream: str) -> dict[str, tuple[str, str, bytes]]:
+        def records(stream: str) -> dict[tuple[str, str], tuple[str, bytes]]:
             found = {}
             for shard in (each["ShardId"] for each in kinesis.list_shards(StreamName=stream)["Shards"]):
                 start = {"StreamName": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
                 iterator = kinesis.get_shard_iterator(**start)["ShardIterator"]
                 for record in kinesis.get_records(ShardIterator=iterator)["Records"]:
-                    found[record["SequenceNumber"]] = (shard, record["PartitionKey"], record["Data"])
+                    found[shard, record["SequenceNumber"]] = (record["PartitionKey"], record["Data"])
             return found
 
         yield SimpleNamespace(dynamodb=dynamodb, s3=s3, rows=rows, objects=objects, records=records)
