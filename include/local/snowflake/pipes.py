@@ -16,6 +16,7 @@ from include.local.snowflake.fakesnow_adapter import HIDDEN_SCHEMA
 from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Show
 from include.local.snowflake.instance import CatalogObject
 from include.local.snowflake.results import Result
+from include.local.snowflake.statements import parse
 
 if TYPE_CHECKING:
     from include.local.snowflake.session import Session
@@ -149,8 +150,6 @@ def parse_copy(text: str) -> exp.Copy:
     Raises:
         SnowflakeError: it is not one.
     """
-    from include.local.snowflake.session import parse  # the session dispatches to this module
-
     expression = parse(text)
     if not isinstance(expression, exp.Copy):
         raise errors.compilation_error("the body of a pipe must be COPY INTO a table.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
 import time
@@ -11,17 +10,14 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import sqlglot
 from fakesnow.statement_type import SELECT, statement_type_id
 from sqlglot import exp
-from sqlglot.dialects.snowflake import Snowflake
-from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokens import TokenType
 
 from include.local.snowflake import account, copy_into, errors, functions, grammar, merge, pipes, stages, streams
 from include.local.snowflake.fakesnow_adapter import Translator, result_types
 from include.local.snowflake.grammar import Name
 from include.local.snowflake.results import Result
+from include.local.snowflake.statements import parse
 
 if TYPE_CHECKING:
     from include.local.snowflake.instance import Instance
@@ -42,8 +38,6 @@ _DDL = (exp.Create, exp.Alter, exp.Drop, exp.Comment)
 _DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
 _COMPILED_MERGES = 32
 _identifiers = itertools.count(1)
-
-Statement = grammar.Statement | exp.Expr
 
 
 class Session:
@@ -488,44 +482,6 @@ class Session:
         named = self.database and self.schema and not connection.schema_set
         if named and self.instance.has_schema(self.duck, self.database, self.schema):
             self.translator.use(self.database, self.schema)
-
-
-@functools.lru_cache(maxsize=256)
-def parse(sql: str) -> Statement:
-    """One statement, of our grammar or sqlglot's; shared, so copy before changing.
-
-    Raises:
-        SnowflakeError: a syntax error, no statement, or more than one.
-    """
-    try:
-        tokens = Snowflake().tokenize(sql)
-    except TokenError as error:
-        raise errors.compilation_error(str(error)) from error
-    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
-        tokens.pop()
-    if not tokens:
-        raise errors.SnowflakeError("Empty SQL statement.", 900, "42601")
-    if any(token.token_type is TokenType.SEMICOLON for token in tokens):
-        count = 1 + sum(token.token_type is TokenType.SEMICOLON for token in tokens)
-        raise errors.SnowflakeError(
-            f"Actual statement count {count} did not match the desired statement count 1.", 8, "0A000"
-        )
-    ours = grammar.parse(sql, tokens)
-    if ours is not None:
-        return ours
-    words = [token.text.upper() for token in tokens[:2]]
-    if words[0] in ("BEGIN", "START") and (len(words) == 1 or words[1] in ("TRANSACTION", "WORK", "NAME")):
-        return exp.Transaction()
-    if words[0] == "BEGIN":
-        raise errors.unsupported("Snowflake Scripting")
-    try:
-        return sqlglot.parse_one(sql[tokens[0].start : tokens[-1].end + 1], read="snowflake")
-    except ParseError as error:
-        detail = error.errors[0] if error.errors else {}
-        raise errors.compilation_error(
-            f"syntax error line {detail.get('line', 1)} at position {detail.get('col', 0)} "
-            f"unexpected '{detail.get('highlight', '')}'."
-        ) from error
 
 
 def _drop_constraints(expression: exp.Create) -> None:
