@@ -19,13 +19,13 @@ from lambdas.bundle import bundle, local_target
 from lambdas.truck_data.logic import Accepted, state_item
 from tests.fixtures.ministack import MiniStack
 
-CODE_BUCKET, STACK = "bundles", "api"
+CODE_BUCKET, STACK = "bundles", "clicks-to-deliveries"
 
 
 @pytest.fixture(scope="package")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """``.url``, ``.key`` (an API key), ``.outputs``, ``.client(service)`` and ``.send(method, path, key=…, …)``, which
-    answers as requests does."""
+    answers as requests does; ``.environment`` leads any AWS client to it."""
     server = MiniStack(tmp_path_factory.mktemp("api"))
     server.start()
     try:
@@ -69,7 +69,14 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
                 headers = ({"x-api-key": key} if key else {}) | request.pop("headers", {})
                 return session.request(method, outputs["ApiUrl"] + path, headers=headers, timeout=20, **request)
 
-            yield SimpleNamespace(url=outputs["ApiUrl"], key=key, outputs=outputs, client=server.client, send=send)
+            yield SimpleNamespace(
+                url=outputs["ApiUrl"],
+                key=key,
+                outputs=outputs,
+                environment=server.environment,
+                client=server.client,
+                send=send,
+            )
     finally:
         server.stop()
 

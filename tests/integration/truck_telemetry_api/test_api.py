@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +19,7 @@ from include.contracts import METRICS, times
 
 pytestmark = pytest.mark.integration
 
+ROOT = Path(__file__).parents[3]
 EVENTS = Path(__file__).parents[2] / "events" / "telemetry"
 NESTED = (EVENTS / "valid" / "nested.json").read_bytes()
 JSON = {"Content-Type": "application/json"}
@@ -201,3 +205,20 @@ def test_requests_side_by_side_are_all_answered(api):
     places = (answer.json()["outcomes"][0] for answer in answers)
     numbers = {(place["shard_id"], place["sequence_number"]) for place in places}
     assert len(numbers) == 16
+
+
+def test_the_documented_way_to_the_address_and_the_key_leads_there(api):
+    (script,) = (each for each in (ROOT / "docs" / "api.md").read_text().split("```") if "get_api_key" in each)
+    command = ["bash", "-c", script.removeprefix("sh\n") + "\necho $API_URL $API_KEY"]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+    done = subprocess.run(
+        command,
+        env={**os.environ, **api.environment, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert done.stdout.split() == [api.url, api.key]
