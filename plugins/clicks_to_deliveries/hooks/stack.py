@@ -8,19 +8,23 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from itertools import takewhile
 from operator import itemgetter
 from typing import Any, TypeVar
 
 from airflow.providers.amazon.aws.hooks.cloud_formation import CloudFormationHook
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk.exceptions import AirflowException
 from botocore.exceptions import ClientError
 
 T = TypeVar("T")
 
-# A template in a request; a larger one would have to go through S3.
+# A template in a request, and one that CloudFormation fetches from S3.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 MAX_TEMPLATE_BYTES = 51_200
+MAX_STORED_TEMPLATE_BYTES = 1_000_000
+TEMPLATE_PREFIX = "cloudformation/"
 
 # A stack that never came up can only be deleted; REVIEW_IN_PROGRESS is one whose first change set was never executed.
 NEVER_CAME_UP = frozenset({"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
@@ -53,24 +57,24 @@ class StackHook(CloudFormationHook):
         *,
         parameters: Mapping[str, str],
         capabilities: Sequence[str] = (),
+        template_bucket: str | None = None,
         timeout: timedelta = timedelta(minutes=30),
     ) -> Deployment:
         """Make the stack what the template and parameters say, whatever it is now.
 
         Creates it, or updates it by change set, or does nothing where nothing differs.  A stack that never came up is
         deleted first.  An operation under way is waited for, then built upon.  A parameter that is not given keeps
-        the value the stack has, and its default at creation (as ``aws cloudformation deploy`` does).
+        the value the stack has, and its default at creation (as ``aws cloudformation deploy`` does).  A template that
+        is too large for a request (51,200 bytes) goes through ``template_bucket``, up to 1 MB.
 
         Raises:
             AirflowException: the template is too large, the change set is refused, the deployment failed (the message
                 names each failing resource, its type and its reason) or nothing was settled within ``timeout``.
         """
-        size = len(template_body.encode())
-        if size > MAX_TEMPLATE_BYTES:
-            raise AirflowException(f"template of stack {stack_name} has {size} bytes, limit {MAX_TEMPLATE_BYTES}")
+        template = self._template(stack_name, template_body, template_bucket)
         deadline = time.monotonic() + timeout.total_seconds()
         stack = self._updatable_stack(stack_name, deadline)
-        change_set = self._change_set(stack_name, stack, template_body, parameters, capabilities, deadline)
+        change_set = self._change_set(stack_name, stack, template, parameters, capabilities, deadline)
         if change_set is None:
             self.log.info("Stack %s is up to date", stack_name)
             return Deployment(changed=False, outputs=_outputs(stack or {}))
@@ -97,6 +101,19 @@ class StackHook(CloudFormationHook):
         self._delete(stack, deadline)
         return True
 
+    def _template(self, stack_name: str, body: str, bucket: str | None) -> dict[str, str]:
+        """The template as a parameter of CloudFormation's calls."""
+        data = body.encode()
+        limit = MAX_STORED_TEMPLATE_BYTES if bucket else MAX_TEMPLATE_BYTES
+        if len(data) > limit:
+            raise AirflowException(f"template of stack {stack_name} has {len(data)} bytes, limit {limit}")
+        if bucket is None or len(data) <= MAX_TEMPLATE_BYTES:
+            return {"TemplateBody": body}
+        s3 = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
+        key = f"{TEMPLATE_PREFIX}{stack_name}-{sha256(data).hexdigest()[:16]}.json"
+        s3.put_object(Bucket=bucket, Key=key, Body=data)
+        return {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}"}
+
     def _updatable_stack(self, stack_name: str, deadline: float) -> dict[str, Any] | None:
         """The settled stack, or None where it is to be created."""
         stack = self._wait(stack_name, _is_at_rest, deadline)
@@ -115,18 +132,18 @@ class StackHook(CloudFormationHook):
         self,
         stack_name: str,
         stack: dict[str, Any] | None,
-        template_body: str,
+        template: Mapping[str, str],
         parameters: Mapping[str, str],
         capabilities: Sequence[str],
         deadline: float,
     ) -> dict[str, Any] | None:
         """A change set ready to be executed, or None where nothing differs."""
-        kept = self._kept_parameters(stack, template_body) - parameters.keys()
+        kept = self._kept_parameters(stack, template) - parameters.keys()
         created = self.conn.create_change_set(
             StackName=stack_name,
             ChangeSetName=f"deploy-{uuid.uuid4()}",
             ChangeSetType="UPDATE" if stack else "CREATE",
-            TemplateBody=template_body,
+            **template,
             Parameters=[
                 *({"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()),
                 *({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)),
@@ -155,11 +172,11 @@ class StackHook(CloudFormationHook):
             return None
         raise AirflowException(f"change set of stack {stack_name} {change_set['Status']}: {reason}")
 
-    def _kept_parameters(self, stack: dict[str, Any] | None, template_body: str) -> set[str]:
+    def _kept_parameters(self, stack: dict[str, Any] | None, template: Mapping[str, str]) -> set[str]:
         """Names of the parameters that both the stack and the template have."""
         if stack is None:
             return set()
-        declared = self.conn.get_template_summary(TemplateBody=template_body)["Parameters"]
+        declared = self.conn.get_template_summary(**template)["Parameters"]
         return {p["ParameterKey"] for p in declared} & {p["ParameterKey"] for p in stack.get("Parameters", [])}
 
     def _delete(self, stack: dict[str, Any], deadline: float) -> None:

@@ -22,16 +22,18 @@ class DeployStackOperator(AwsBaseOperator[StackHook]):
     failed is rolled back by CloudFormation, and the task's error names the failing resource, its type and its reason.
 
     :param stack_name: the stack (templated).
-    :param template: path of the template file (templated); rendered with what it includes at most 51,200 bytes.
+    :param template: path of the template file (templated); it is sent with what it includes.
     :param parameters: values of the template's parameters (templated); numbers and booleans are written as
         CloudFormation expects them.  A parameter that is left out keeps the value the stack has, or its default when
         the stack is created.
+    :param template_bucket: bucket (templated) that a template goes through which is too large for a request, that is
+        over 51,200 bytes; without it such a template is refused.
     :param capabilities: what the template is allowed to do, ``CAPABILITY_IAM`` by default: it creates roles.
     :param timeout: how long the stack may take to settle; keep it below the task's ``execution_timeout``.
     """
 
     aws_hook_class = StackHook
-    template_fields = aws_template_fields("stack_name", "template", "parameters")
+    template_fields = aws_template_fields("stack_name", "template", "parameters", "template_bucket")
     ui_color = "#6b9659"
 
     def __init__(
@@ -40,6 +42,7 @@ class DeployStackOperator(AwsBaseOperator[StackHook]):
         stack_name: str,
         template: str | Path,
         parameters: Mapping[str, str | int | bool] | None = None,
+        template_bucket: str | None = None,
         capabilities: Sequence[str] = ("CAPABILITY_IAM",),
         timeout: timedelta = timedelta(minutes=30),
         **kwargs: Any,
@@ -48,6 +51,7 @@ class DeployStackOperator(AwsBaseOperator[StackHook]):
         self.stack_name = stack_name
         self.template = str(template)
         self.parameters = dict(parameters or {})
+        self.template_bucket = template_bucket
         self.capabilities = capabilities
         self.timeout = timeout
 
@@ -65,6 +69,7 @@ class DeployStackOperator(AwsBaseOperator[StackHook]):
             render(Path(self.template)),
             parameters={name: _text(value) for name, value in self.parameters.items()},
             capabilities=self.capabilities,
+            template_bucket=self.template_bucket,
             timeout=self.timeout,
         )
         return deployment.outputs
