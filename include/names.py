@@ -10,6 +10,8 @@ TRUCK_STREAM = "TruckTelemetry"
 CLICK_FUNCTION = "KinesisToDynamoDBProcessor"
 TRUCK_FUNCTION = "TruckDataProcessor"
 API_FUNCTION = "TruckTelemetryApi"
+ARCHIVE_FUNCTION = "ArchiveEnvelope"
+INTAKE_FUNCTION = "QuarantineIntake"
 
 CLICK_TABLE = "ClickStreamData"
 # Partition key Item_Hour_Shard = "<Item_ID>#<yyyy-mm-ddThh>#<shard>", sort key Timestamp.
@@ -19,12 +21,16 @@ TRUCK_STATE_TABLE = "TruckLatestState"
 
 LANDING_PREFIX = "telemetry-data/"
 QUARANTINE_PREFIX = "quarantine/"
+# Where replay moves what succeeded, under the same relative key.
+RESOLVED_PREFIX = "quarantine-resolved/"
 ARCHIVE_PREFIX = "raw-archive/"
 ARCHIVE_ERROR_PREFIX = "raw-archive-errors/"
 # Where AWS Lambda puts batches an event source mapping gave up on; the prefix is fixed by AWS.
 ON_FAILURE_PREFIX = "aws/lambda/"
 
 ALERT_TOPIC = "pipeline-alerts"
+# CloudWatch namespace of what the functions count.
+METRICS_NAMESPACE = "ClicksToDeliveries"
 
 API = "truck-telemetry"
 API_STAGE = "v1"
