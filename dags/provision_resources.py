@@ -62,6 +62,7 @@ with DAG(
             task_id=task_id,
             stack_name=settings().stack_name,
             template=str(TEMPLATE),
+            template_bucket=settings().deployment_bucket,
             parameters={
                 "DeploymentBucket": settings().deployment_bucket,
                 "ClickCodeKey": bundles.output["ClickCodeKey"],

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
+from clicks_to_deliveries.hooks import stack as stack_module
 from clicks_to_deliveries.hooks.stack import StackHook
 from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator
 
@@ -47,6 +48,7 @@ def deploy(**parameters: Any) -> dict[str, str]:
         task_id="deploy",
         stack_name=STACK,
         template=TEMPLATE,
+        template_bucket=CODE_BUCKET,
         parameters={
             "DeploymentBucket": CODE_BUCKET,
             "ClickCodeKey": "functions.zip",
@@ -92,6 +94,17 @@ def test_creates_every_resource_of_the_template(aws):
     archives = {outputs["ClickArchiveName"], outputs["TruckArchiveName"]}
     assert set(aws.client("firehose").list_delivery_streams()["DeliveryStreamNames"]) == archives
     assert len(aws.client("cloudwatch").describe_alarms()["MetricAlarms"]) == 9
+
+
+def test_a_template_too_large_for_a_request_goes_through_the_bucket(aws, monkeypatch):
+    monkeypatch.setattr(stack_module, "MAX_TEMPLATE_BYTES", 10_000)
+    outputs = deploy()
+    (template,) = aws.client("s3").list_objects_v2(Bucket=CODE_BUCKET, Prefix=stack_module.TEMPLATE_PREFIX)["Contents"]
+    assert template["Size"] == len(render(TEMPLATE).encode())
+    before = statuses(aws)
+    # Nothing differs, and what is not given is kept: also of a template that is not in the request.
+    assert deploy() == outputs
+    assert statuses(aws) == before
 
 
 def test_a_mapping_tells_its_driver_all_its_settings(aws):

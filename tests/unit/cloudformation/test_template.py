@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cfnlint.api import lint_file
 from cfnlint.decode.cfn_yaml import load
-from clicks_to_deliveries.hooks.stack import MAX_TEMPLATE_BYTES
+from clicks_to_deliveries.hooks.stack import MAX_STORED_TEMPLATE_BYTES
 
 from include import names
 from include.cloudformation import TEMPLATE
@@ -129,8 +129,8 @@ def test_is_clean_for_cfn_lint():
     assert lint_file(TEMPLATE) == []
 
 
-def test_fits_into_a_request_with_what_it_includes():
-    assert len(render(TEMPLATE).encode()) < MAX_TEMPLATE_BYTES
+def test_is_not_larger_with_what_it_includes_than_cloudformation_takes():
+    assert len(render(TEMPLATE).encode()) < MAX_STORED_TEMPLATE_BYTES
 
 
 def test_names_are_those_of_the_other_parts():
