@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from include.contracts import ContractError, Envelope
+from include.contracts.quarantine import REPLAY, Verdict, answer_to_replay
 
-Answer = dict[str, list[dict[str, str]]]
+Answer = dict[str, list[dict[str, Any]]]
 
 # Everything is durable: checkpoint behind the batch.
 ALL_DONE: Answer = {"batchItemFailures": []}
@@ -50,6 +51,13 @@ def records(event: dict[str, Any]) -> list[Record]:
 def nothing_done(batch: Sequence[Record]) -> Answer:
     """Nothing counts as done: the mapping checkpoints before the lowest sequence number and delivers all again."""
     return {"batchItemFailures": [{"itemIdentifier": batch[0].envelope.sequence_number}]}
+
+
+def all_done(event: dict[str, Any], rejected: Iterable[Rejected]) -> Answer:
+    """Everything is durable.  A replay, which says so in its event, is told what of it went to quarantine again."""
+    if REPLAY not in event:
+        return ALL_DONE
+    return ALL_DONE | answer_to_replay(Verdict.of(each.record.envelope, each.error) for each in rejected)
 
 
 def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:

@@ -60,4 +60,4 @@ def handler(event: dict[str, Any], context: Any) -> batch.Answer:
         logger.error("batch not acknowledged", extra={**counts, "written": 0, "error": str(error)})
         return batch.nothing_done(records)
     logger.info("batch acknowledged", extra={**counts, "written": len(rows)})
-    return batch.ALL_DONE
+    return batch.all_done(event, clicks.rejected)

@@ -61,4 +61,4 @@ def handler(event: dict[str, Any], context: Any) -> batch.Answer:
         logger.error("batch not acknowledged", extra={**counts, "landed": 0, "error": str(error)})
         return batch.nothing_done(records)
     logger.info("batch acknowledged", extra={**counts, "landed": len(readings.accepted), "states_older": states_older})
-    return batch.ALL_DONE
+    return batch.all_done(event, readings.rejected)

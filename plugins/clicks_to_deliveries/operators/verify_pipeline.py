@@ -19,7 +19,7 @@ from include import names
 
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
 TABLES = (names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE)
-FUNCTIONS = (names.CLICK_FUNCTION, names.TRUCK_FUNCTION, names.API_FUNCTION)
+FUNCTIONS = (names.CLICK_FUNCTION, names.TRUCK_FUNCTION, names.API_FUNCTION, names.INTAKE_FUNCTION)
 
 
 class VerifyPipelineOperator(BaseOperator):

@@ -71,6 +71,12 @@ GRANTS = {
         "TruckStateTable": {"dynamodb:GetItem", "dynamodb:Scan"},
         "ApiLogGroup": WRITE_LOGS,
     },
+    "IntakeFunctionRole": {
+        "TelemetryBucket": {"s3:ListBucket"},
+        f"TelemetryBucket/{names.ON_FAILURE_PREFIX}*": {"s3:GetObject", "s3:DeleteObject"},
+        f"TelemetryBucket/{names.QUARANTINE_PREFIX}*": {"s3:PutObject"},
+        "IntakeLogGroup": WRITE_LOGS,
+    },
     "ClickArchiveRole": {
         "ClickStream": ARCHIVE_STREAM,
         "TelemetryBucket": ARCHIVE_BUCKET,
@@ -121,6 +127,7 @@ def named(resource: Any) -> str:
         case {"Fn::GetAtt": [logical_id, "Arn"]} | {"Ref": logical_id}:
             return logical_id
         case {"Fn::Sub": text}:
+            text = text.replace("arn:${AWS::Partition}:s3:::${TelemetryBucketName}", "TelemetryBucket")
             return text.replace("${", "").replace(".Arn}", "")
     return str(resource)
 
@@ -142,6 +149,7 @@ def test_names_are_those_of_the_other_parts():
     assert functions["ClickFunction"]["FunctionName"] == names.CLICK_FUNCTION
     assert functions["TruckFunction"]["FunctionName"] == names.TRUCK_FUNCTION
     assert functions["ApiFunction"]["FunctionName"] == names.API_FUNCTION
+    assert functions["IntakeFunction"]["FunctionName"] == names.INTAKE_FUNCTION
     assert (click_table["TableName"], items["TableName"], state["TableName"]) == (
         names.CLICK_TABLE,
         names.CLICK_ITEM_TABLE,
@@ -155,11 +163,12 @@ def test_names_are_those_of_the_other_parts():
         ("ClickFunction", "ClickLogGroup"),
         ("TruckFunction", "TruckLogGroup"),
         ("ApiFunction", "ApiLogGroup"),
+        ("IntakeFunction", "IntakeLogGroup"),
     ):
         written = RESOURCES[log_group]["Properties"]["LogGroupName"]
         assert written == f"/aws/lambda/{functions[function]['FunctionName']}"
         assert functions[function]["LoggingConfig"] == {"LogGroup": {"Ref": log_group}}
-    for function in ("ClickFunction", "TruckFunction"):
+    for function in ("ClickFunction", "TruckFunction", "IntakeFunction"):
         assert functions[function]["Environment"]["Variables"]["QUARANTINE_PREFIX"] == names.QUARANTINE_PREFIX
     assert functions["TruckFunction"]["Environment"]["Variables"]["LANDING_PREFIX"] == names.LANDING_PREFIX
     for archive, stream in (("ClickArchive", names.CLICK_STREAM), ("TruckArchive", names.TRUCK_STREAM)):
@@ -285,6 +294,16 @@ def test_the_bucket_refuses_plain_http():
     assert [named(resource) for resource in statement["Resource"]] == ["TelemetryBucket", "TelemetryBucket/*"]
 
 
+def test_the_bucket_tells_the_intake_of_abandoned_batches_and_may_call_it():
+    (notified,) = RESOURCES["TelemetryBucket"]["Properties"]["NotificationConfiguration"]["LambdaConfigurations"]
+    assert notified["Function"] == {"Fn::GetAtt": ["IntakeFunction", "Arn"]}
+    assert notified["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": names.ON_FAILURE_PREFIX}]
+    assert RESOURCES["TelemetryBucket"]["DependsOn"] == "BucketInvokesIntake"
+    permission = RESOURCES["BucketInvokesIntake"]["Properties"]
+    assert (permission["Principal"], permission["SourceAccount"]) == ("s3.amazonaws.com", {"Ref": "AWS::AccountId"})
+    assert named(permission["SourceArn"]) == "TelemetryBucket"
+
+
 def test_the_archive_never_expires():
     rules = RESOURCES["TelemetryBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = [rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule]
@@ -293,7 +312,7 @@ def test_the_archive_never_expires():
 
 def test_alarms_can_publish_to_the_encrypted_topic():
     alarms = of_type("AWS::CloudWatch::Alarm")
-    assert len(alarms) == 9
+    assert len(alarms) == 10
     assert all(alarm["AlarmActions"] == [{"Ref": "AlertTopic"}] for alarm in alarms.values())
     for resource in ("AlertKey", "AlertTopicPolicy"):
         statements = [statement for key, statement in policy_statements() if key == resource]

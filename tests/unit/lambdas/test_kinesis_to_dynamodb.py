@@ -85,6 +85,7 @@ def test_poison_record_in_mid_batch_is_quarantined_and_its_neighbours_are_writte
             "partition_key": "key-1",
         },
         "function": "KinesisToDynamoDBProcessor",
+        "history": [],
     }
 
 

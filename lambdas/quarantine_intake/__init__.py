@@ -1,0 +1,1 @@
+"""QuarantineIntake: batches that a mapping gave up on -> quarantine, by envelope."""
