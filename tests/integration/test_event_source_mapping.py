@@ -10,6 +10,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -227,7 +228,7 @@ def test_a_poison_record_is_isolated_and_its_neighbours_are_delivered(pipeline, 
     assert body["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert body["responseContext"]["functionError"] == "Unhandled"
     assert body["KinesisBatchInfo"]["batchSize"] == 1
-    assert [record["kinesis"]["data"] for record in body["payload"]["Records"]] == ["cG9pc29u"]
+    assert [record["kinesis"]["data"] for record in json.loads(body["payload"])["Records"]] == ["cG9pc29u"]
 
 
 def test_a_crashing_function_gets_the_batch_again_until_it_works(pipeline, driver):
@@ -252,6 +253,40 @@ def test_a_killed_driver_resumes_without_loss(pipeline, driver):
     assert pipeline.wait_for_seen(400) == texts
     # Only the batch in flight may come twice.
     assert len(pipeline.keys("seen/")) <= 410
+
+
+def test_parallel_batches_survive_a_kill_and_a_filter_drops_the_rest(pipeline, driver):
+    wanted = {"Pattern": json.dumps({"data": {"kind": [{"prefix": "cl"}]}})}
+    pipeline.map(BatchSize=5, ParallelizationFactor=3, FilterCriteria={"Filters": [wanted]})
+    texts = [json.dumps({"kind": "click", "n": n}) for n in range(120)]
+    for key in range(6):
+        pipeline.put(*texts[key::6], "not JSON", '{"kind": "other"}', key=f"key {key}")
+    pipeline.wait_for_seen(20)
+    driver.end(signal.SIGKILL)
+    driver.start()
+    assert sorted(pipeline.wait_for_seen(120)) == sorted(texts)
+    # At most the batches in flight come twice: one a lane.
+    assert len(pipeline.keys("seen/")) <= 120 + 3 * 5
+
+
+def test_the_iterator_age_is_a_metric_of_the_function(ministack, pipeline, driver):
+    pipeline.map()
+    pipeline.put("a")
+    pipeline.wait_for_seen(1)
+    now = datetime.now(UTC)
+    query = {
+        "Namespace": "AWS/Lambda",
+        "MetricName": "IteratorAge",
+        "Dimensions": [{"Name": "FunctionName", "Value": pipeline.name}],
+        "StartTime": now - timedelta(minutes=5),
+        "EndTime": now + timedelta(minutes=5),
+        "Period": 60,
+        "Statistics": ["Maximum", "SampleCount"],
+    }
+    cloudwatch = ministack.client("cloudwatch")
+    (point,) = wait_for(lambda: cloudwatch.get_metric_statistics(**query)["Datapoints"], "the metric")
+    assert 0 <= point["Maximum"] < 60_000
+    assert point["SampleCount"] == 1
 
 
 def test_a_stopped_driver_exits_at_once_and_repeats_nothing(pipeline, driver):

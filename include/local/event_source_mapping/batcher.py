@@ -86,6 +86,12 @@ class Batcher:
         self._window_started = now
         return batch
 
+    def drain(self) -> list[EventRecord]:
+        """Take out everything that waits."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
+
     def _next(self, settings: MappingSettings) -> tuple[list[EventRecord], bool]:
         batch: list[EventRecord] = []
         size = len(_EVENT_START) + len(_EVENT_END)

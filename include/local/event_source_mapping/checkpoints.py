@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -30,6 +30,8 @@ class ShardStatus(msgspec.Struct):
     # Reading continues here; everything before it was acknowledged or sent to the on-failure destination.
     position: Position
     finished: bool = False
+    # With several lanes (ParallelizationFactor), what each has done beyond the position; see Progress.lanes.
+    lanes: list[str | None] = []
     # Records read and not yet acknowledged.
     waiting: int = 0
     # When the shard was last read up to its tip, in seconds since the epoch.
@@ -99,19 +101,23 @@ class Checkpoints:
             self._status.shards[shard_id] = ShardStatus(position)
             self._write()
 
-    def acknowledge(self, shard_id: str, sequence_number: str, waiting: int) -> None:
-        """Everything up to this record is done; ``waiting`` more were read."""
+    def acknowledge(
+        self, shard_id: str, sequence_number: str | None, waiting: int, lanes: Sequence[str | None] = ()
+    ) -> None:
+        """Everything up to this record is done (None: as before); ``waiting`` more were read; lanes as in Progress."""
         with self._lock:
             shard = self._status.shards[shard_id]
-            shard.position = Position(after_sequence_number=sequence_number)
+            if sequence_number is not None:
+                shard.position = Position(after_sequence_number=sequence_number)
             shard.waiting = waiting
+            shard.lanes = list(lanes)
             self._write()
 
     def finish(self, shard_id: str) -> None:
         """The shard is closed and done: its children may start."""
         with self._lock:
             shard = self._status.shards[shard_id]
-            shard.finished, shard.waiting = True, 0
+            shard.finished, shard.waiting, shard.lanes = True, 0, []
             self._write()
 
     def observe(self, shard_id: str, *, waiting: int, read_at: float, millis_behind: int | None) -> None:

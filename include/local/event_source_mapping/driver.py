@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.local.event_source_mapping.backoff import Complaints
 from include.local.event_source_mapping.checkpoints import Checkpoints, forget_others
+from include.local.event_source_mapping.iterator_age import IteratorAge
 from include.local.event_source_mapping.settings import (
     MappingSettings,
     UnsupportedMappingError,
@@ -43,17 +43,19 @@ def make_clients() -> Clients:
         s3=boto3.client("s3", config=config),
         sqs=boto3.client("sqs", config=config),
         sns=boto3.client("sns", config=config),
+        # A metric must not hold up what follows the mappings.
+        cloudwatch=boto3.client("cloudwatch", config=Config(connect_timeout=1, read_timeout=2, retries=once)),
     )
 
 
 class MappingRunner:
     """Delivers one mapping's stream: a worker for each shard, parents before children."""
 
-    def __init__(self, clients: Clients, state: Path, settings: MappingSettings) -> None:
+    def __init__(self, clients: Clients, state: Path, settings: MappingSettings, iterator_age: IteratorAge) -> None:
         self.settings = settings
+        self._iterator_age = iterator_age
         self._clients = clients
         self._state = state
-        self._stop = threading.Event()
         self._workers: dict[str, ShardWorker] = {}
         self._stream: Stream | None = None
         self._checkpoints: Checkpoints | None = None
@@ -79,7 +81,8 @@ class MappingRunner:
 
     def stop(self) -> None:
         """Tell the workers to end; doesn't wait."""
-        self._stop.set()
+        for worker in self._workers.values():
+            worker.stop()
 
     def join(self, deadline: float) -> None:
         """Wait for the workers until ``deadline`` (of time.monotonic)."""
@@ -88,9 +91,8 @@ class MappingRunner:
 
     def _begin(self, stream: Stream) -> None:
         """Start on a stream: at the first refresh, and when it was deleted and created again."""
-        self._stop.set()
+        self.stop()
         self.join(time.monotonic() + STOP_DEADLINE)
-        self._stop = threading.Event()
         self._workers = {}
         self._stream = stream
         self._checkpoints = Checkpoints(self._state, self.settings, stream)
@@ -118,8 +120,9 @@ class MappingRunner:
                     stream=stream,
                     shard_id=shard_id,
                     position=status.position,
+                    lanes=status.lanes,
                     checkpoints=checkpoints,
-                    stop=self._stop,
+                    iterator_age=self._iterator_age,
                 )
                 self._workers[shard_id].start()
 
@@ -155,6 +158,7 @@ class Driver:
         self._runners: dict[str, MappingRunner] = {}
         self._complaints = Complaints("event source mappings")
         self._refused: set[str] = set()
+        self._iterator_age = IteratorAge(clients.cloudwatch)
 
     def stop(self) -> None:
         """Make ``run`` return; may be called from a signal handler."""
@@ -170,6 +174,7 @@ class Driver:
             else:
                 self._complaints.over()
                 self._refresh(listed)
+            self._iterator_age.publish()
             time.sleep(REFRESH_INTERVAL)
         self._finish(list(self._runners.values()))
 
@@ -190,7 +195,7 @@ class Driver:
                     logger.error("%s: its records are not delivered", error)
                 continue
             if settings.uuid not in self._runners:
-                self._runners[settings.uuid] = MappingRunner(self._clients, self._state, settings)
+                self._runners[settings.uuid] = MappingRunner(self._clients, self._state, settings, self._iterator_age)
             self._runners[settings.uuid].refresh(settings)
 
     def _finish(self, runners: list[MappingRunner]) -> None:

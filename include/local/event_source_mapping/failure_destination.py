@@ -53,7 +53,8 @@ class FailureDestination:
         service = destination.split(":")[2] if destination.count(":") >= 5 else ""
         name = destination.split(":")[-1]
         if service == "s3":
-            record["payload"] = json.loads(event_payload(discarded.records))
+            # The whole event, as a JSON text inside the JSON document.
+            record["payload"] = event_payload(discarded.records).decode()
             key = object_key(settings.uuid, shard_id, now)
             self._s3.put_object(Bucket=name, Key=key, Body=json.dumps(record).encode(), ContentType="application/json")
         elif service == "sqs":

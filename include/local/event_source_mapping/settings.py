@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from include.local.event_source_mapping.filter_patterns import PatternError, RecordFilter, read_filter
+
 UNLIMITED = -1
 
 
@@ -28,6 +30,8 @@ class MappingSettings:
     maximum_retry_attempts: int
     maximum_record_age: float  # seconds
     bisect: bool
+    parallelization_factor: int  # batches of one shard at once
+    filter: RecordFilter | None  # None: every record passes
     report_item_failures: bool
     on_failure: str | None  # ARN of a bucket, queue or topic
     emulator_delivers: bool  # MiniStack's own poller has processed records, besides this driver
@@ -52,12 +56,20 @@ def read_settings(response: Mapping[str, Any]) -> MappingSettings:
     """Settings from one entry of ListEventSourceMappings.
 
     Raises:
-        UnsupportedMappingError: it filters records or has a tumbling window.
+        UnsupportedMappingError: it has a tumbling window, a filter pattern that can't be applied, or starts at a
+            timestamp that the account has not kept.
     """
-    for unsupported in ("FilterCriteria", "TumblingWindowInSeconds"):
-        if response.get(unsupported):
-            raise UnsupportedMappingError(f"mapping {response['UUID']} sets {unsupported}, which is not applied here")
+    mapping = f"mapping {response['UUID']}"
+    if response.get("TumblingWindowInSeconds"):
+        raise UnsupportedMappingError(f"{mapping} sets TumblingWindowInSeconds, which is not applied here")
     started: datetime | float | None = response.get("StartingPositionTimestamp")
+    if response.get("StartingPosition") == "AT_TIMESTAMP" and started is None:
+        # MiniStack does not keep it; to start anywhere else would deliver other records.
+        raise UnsupportedMappingError(f"{mapping} starts AT_TIMESTAMP and has no StartingPositionTimestamp")
+    try:
+        record_filter = read_filter(response.get("FilterCriteria"))
+    except PatternError as error:
+        raise UnsupportedMappingError(f"{mapping}: {error}") from error
     destination = response.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     return MappingSettings(
         uuid=response["UUID"],
@@ -70,6 +82,8 @@ def read_settings(response: Mapping[str, Any]) -> MappingSettings:
         starting_timestamp=started.timestamp() if isinstance(started, datetime) else started,
         maximum_retry_attempts=int(response.get("MaximumRetryAttempts", UNLIMITED)),
         maximum_record_age=float(response.get("MaximumRecordAgeInSeconds", UNLIMITED)),
+        parallelization_factor=int(response.get("ParallelizationFactor") or 1),
+        filter=record_filter,
         bisect=str(response.get("BisectBatchOnFunctionError", False)).lower() == "true",
         report_item_failures="ReportBatchItemFailures" in response.get("FunctionResponseTypes", ()),
         on_failure=destination or None,

@@ -1,9 +1,11 @@
 """Shards and mappings coming and going, on a Kinesis whose split shards stay readable as on AWS."""
 
+import dataclasses
 import io
 import json
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -13,6 +15,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from include.local.event_source_mapping import read_status
 from include.local.event_source_mapping.driver import Driver, MappingRunner
+from include.local.event_source_mapping.iterator_age import IteratorAge
 from include.local.event_source_mapping.shard_worker import Clients
 
 pytestmark = pytest.mark.unit
@@ -47,11 +50,11 @@ class Kinesis:
         self.add_shard(LEFT, FIRST)
         self.add_shard(RIGHT, FIRST)
 
-    def put(self, shard_id: str, *texts: str) -> None:
+    def put(self, shard_id: str, *texts: str, key: str = "key") -> None:
         for text in texts:
             record = {
                 "SequenceNumber": str(next(self._numbers)),
-                "PartitionKey": "key",
+                "PartitionKey": key,
                 "Data": text.encode(),
                 "ApproximateArrivalTimestamp": datetime.now(UTC),
             }
@@ -95,27 +98,42 @@ class Kinesis:
 
 
 class Lambda:
-    """One function that remembers what it got, in order; fails while ``healthy`` is not set."""
+    """One function that remembers what it got, in order; fails while ``healthy`` is not set.
+
+    ``meet`` is called with the partition keys of a batch before it is taken; it may wait, or raise to fail the batch.
+    """
 
     def __init__(self) -> None:
         self.mappings: list[dict] = []
         self.reachable = True
         self.healthy = threading.Event()
         self.healthy.set()
+        self.attempts = 0
         self.attempted = threading.Event()
         self.got: list[str] = []
+        self.texts: list[tuple[str, str]] = []  # (partition key, text)
+        self.meet: Callable[[set[str]], None] = lambda _: None
         self._lock = threading.Lock()
 
     def get_function_configuration(self, **_: object) -> dict:
         return {"Role": "arn:aws:iam::123456789012:role/processor"}
 
     def invoke(self, **request: object) -> dict:
+        self.attempts += 1
         self.attempted.set()
         answer = {"StatusCode": 200, "ResponseMetadata": {}, "Payload": io.BytesIO(b"null")}
         if not self.healthy.is_set():
             return {**answer, "FunctionError": "Unhandled"}
+        records = json.loads(request["Payload"])["Records"]
+        try:
+            self.meet({record["kinesis"]["partitionKey"] for record in records})
+        except ValueError:
+            return {**answer, "FunctionError": "Unhandled"}
         with self._lock:
-            self.got += [record["eventID"].split(":")[0] for record in json.loads(request["Payload"])["Records"]]
+            self.got += [record["eventID"].split(":")[0] for record in records]
+            self.texts += [
+                (record["kinesis"]["partitionKey"], b64decode(record["kinesis"]["data"]).decode()) for record in records
+            ]
         return answer
 
     def get_paginator(self, _: str) -> SimpleNamespace:
@@ -125,6 +143,13 @@ class Lambda:
         if not self.reachable:
             raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
         return [{"EventSourceMappings": self.mappings}]
+
+
+class CloudWatch:
+    """Takes every metric."""
+
+    def put_metric_data(self, **_: object) -> None:
+        return None
 
 
 def until(condition: Callable[[], bool], step: Callable[[], object] = lambda: None) -> None:
@@ -148,12 +173,12 @@ def function() -> Lambda:
 
 @pytest.fixture
 def clients(kinesis, function) -> Clients:
-    return Clients(kinesis=kinesis, lambda_=function, s3=None, sqs=None, sns=None)
+    return Clients(kinesis=kinesis, lambda_=function, s3=None, sqs=None, sns=None, cloudwatch=CloudWatch())
 
 
 @pytest.fixture
 def runner(clients, tmp_path, make_settings):
-    made = MappingRunner(clients, tmp_path, make_settings())
+    made = MappingRunner(clients, tmp_path, make_settings(), IteratorAge(clients.cloudwatch))
     yield made
     made.stop()
     made.join(time.monotonic() + 5)
@@ -205,12 +230,12 @@ def test_latest_means_when_the_mapping_was_first_seen_not_when_the_driver_restar
     clients, tmp_path, kinesis, function, make_settings
 ):
     settings = make_settings(StartingPosition="LATEST")
-    killed = MappingRunner(clients, tmp_path, settings)
+    killed = MappingRunner(clients, tmp_path, settings, IteratorAge(clients.cloudwatch))
     killed.refresh(settings)
     killed.stop()
     killed.join(time.monotonic() + 5)
     kinesis.put(FIRST, "while the driver was down")
-    restarted = MappingRunner(clients, tmp_path, settings)
+    restarted = MappingRunner(clients, tmp_path, settings, IteratorAge(clients.cloudwatch))
     try:
         until(lambda: function.got == [FIRST], lambda: restarted.refresh(settings))
     finally:
@@ -247,6 +272,142 @@ def test_a_stream_that_is_deleted_and_created_again_starts_afresh(runner, kinesi
     kinesis.put(FIRST, "d")
     kinesis.created, kinesis.exists = 2.0, True
     until(lambda: len(function.got) == 4, lambda: runner.refresh(make_settings()))
+
+
+# Two partition keys in different lanes of two, and of three.
+KEY, OTHER_KEY = "a", "truck-1"
+
+
+def refuse(key: str) -> Callable[[set[str]], None]:
+    def meet(keys: set[str]) -> None:
+        if key in keys:
+            raise ValueError(key)
+
+    return meet
+
+
+def test_batches_of_one_shard_run_side_by_side_and_each_keys_order_is_kept(runner, kinesis, function, make_settings):
+    settings = make_settings(ParallelizationFactor=2, BatchSize=3)
+    for n in range(20):
+        kinesis.put(FIRST, str(n), key=KEY)
+        kinesis.put(FIRST, str(n), key=OTHER_KEY)
+    inside: list[set[str]] = []
+    together = threading.Event()
+
+    def meet(keys: set[str]) -> None:
+        inside.append(keys)
+        if len(inside) == 2:
+            together.set()
+        assert together.wait(5), "the other lane's batch was not begun while this one runs"
+
+    function.meet = meet
+    until(lambda: len(function.texts) == 40, lambda: runner.refresh(settings))
+    for key in (KEY, OTHER_KEY):
+        assert [text for k, text in function.texts if k == key] == [str(n) for n in range(20)]
+
+
+def test_a_key_that_fails_holds_up_its_lane_only_and_a_restart_repeats_only_it(
+    clients, tmp_path, kinesis, function, make_settings
+):
+    settings = make_settings(ParallelizationFactor=2)
+    kinesis.put(FIRST, "poison", key=KEY)
+    kinesis.put(FIRST, "1", "2", "3", key=OTHER_KEY)
+    function.meet = refuse(KEY)
+    killed = MappingRunner(clients, tmp_path, settings, IteratorAge(clients.cloudwatch))
+    until(lambda: len(function.texts) == 3, lambda: killed.refresh(settings))
+    (status,) = read_status(tmp_path)
+    assert status.shards[FIRST].position.after_sequence_number is None
+    killed.stop()
+    killed.join(time.monotonic() + 5)
+    function.meet = lambda _: None
+    kinesis.put(FIRST, "4", key=OTHER_KEY)
+    restarted = MappingRunner(clients, tmp_path, settings, IteratorAge(clients.cloudwatch))
+    try:
+        until(lambda: len(function.texts) == 5, lambda: restarted.refresh(settings))
+    finally:
+        restarted.stop()
+        restarted.join(time.monotonic() + 5)
+    assert [text for key, text in function.texts if key == OTHER_KEY] == ["1", "2", "3", "4"]
+    (status,) = read_status(tmp_path)
+    assert status.shards[FIRST].position.after_sequence_number == "1004"
+
+
+def test_a_changed_factor_waits_for_batches_in_flight_and_keeps_each_keys_order(
+    runner, kinesis, function, make_settings
+):
+    held, entered = threading.Event(), threading.Event()
+
+    def hold(_: set[str]) -> None:
+        entered.set()
+        held.wait(10)
+
+    function.meet = hold
+    texts = [str(n) for n in range(12)]
+    for text in texts:
+        kinesis.put(FIRST, text, key=KEY)
+        kinesis.put(FIRST, text, key=OTHER_KEY)
+    settings = make_settings(BatchSize=2)
+    until(entered.is_set, lambda: runner.refresh(settings))
+    runner.refresh(make_settings(BatchSize=2, ParallelizationFactor=3))
+    held.set()
+    until(lambda: len(function.texts) == 24)
+    for key in (KEY, OTHER_KEY):
+        assert [text for k, text in function.texts if k == key] == texts
+
+
+def test_records_that_a_filter_drops_are_never_seen_and_not_waited_for(
+    runner, kinesis, function, make_settings, tmp_path
+):
+    pattern = {"Pattern": json.dumps({"data": {"kind": ["click"]}})}
+    settings = make_settings(FilterCriteria={"Filters": [pattern]})
+    kinesis.put(FIRST, '{"kind": "click"}', '{"kind": "other"}', "not JSON", '{"kind": "click"}', '{"kind": "other"}')
+    until(lambda: len(function.texts) == 2, lambda: runner.refresh(settings))
+    until(lambda: all(status.caught_up(1.0) for status in read_status(tmp_path)))
+    assert {text for _, text in function.texts} == {'{"kind": "click"}'}
+    (status,) = read_status(tmp_path)
+    assert status.shards[FIRST].position.after_sequence_number == "1004"
+
+
+def test_a_destination_that_fails_is_tried_until_it_takes_the_records(
+    clients, tmp_path, kinesis, function, make_settings
+):
+    kept: list[str] = []
+    attempts = iter(range(100))
+
+    def put_object(**request: object) -> None:
+        if next(attempts) < 2:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+        kept.append(json.loads(request["Body"])["KinesisBatchInfo"]["startSequenceNumber"])
+
+    failing = dataclasses.replace(clients, s3=SimpleNamespace(put_object=put_object))
+    destination = {"OnFailure": {"Destination": "arn:aws:s3:::abandoned"}}
+    settings = make_settings(MaximumRetryAttempts=0, DestinationConfig=destination)
+    kinesis.put(FIRST, "poison", key=KEY)
+    function.meet = refuse(KEY)
+    runner = MappingRunner(failing, tmp_path, settings, IteratorAge(clients.cloudwatch))
+    try:
+        until(lambda: bool(kept), lambda: runner.refresh(settings))
+        kinesis.put(FIRST, "next", key=OTHER_KEY)
+        until(lambda: function.texts == [(OTHER_KEY, "next")])
+    finally:
+        runner.stop()
+        runner.join(time.monotonic() + 5)
+    assert kept == ["1000"]
+
+
+def test_reading_stops_while_too_much_waits_for_the_function(runner, kinesis, function, make_settings, monkeypatch):
+    monkeypatch.setattr("include.local.event_source_mapping.shard_worker.READ_AHEAD_RECORDS", 6)
+    reads = []
+    get_records = kinesis.get_records
+    kinesis.get_records = lambda **request: reads.append(1) or get_records(**request)
+    kinesis.put(FIRST, *[str(n) for n in range(50)])
+    function.healthy.clear()
+    until(lambda: len(reads) == 3, lambda: runner.refresh(make_settings(BatchSize=2)))
+    attempts = function.attempts
+    until(lambda: function.attempts >= attempts + 3)
+    assert len(reads) == 3
+    function.healthy.set()
+    until(lambda: len(function.texts) == 50)
 
 
 @pytest.fixture
@@ -294,11 +455,11 @@ def test_an_unreachable_account_is_waited_for_and_said_once(running, kinesis, fu
     assert "Traceback" not in caplog.text
 
 
-def test_a_mapping_that_filters_is_refused_and_said_once(running, function, kinesis, caplog):
+def test_a_mapping_that_can_not_be_applied_is_refused_and_said_once(running, function, kinesis, caplog):
     kinesis.put(FIRST, "a")
-    function.mappings = [mapping(UUID="filtering", FilterCriteria={"Filters": [{}]}), mapping()]
+    function.mappings = [mapping(UUID="tumbling", TumblingWindowInSeconds=30), mapping()]
     until(lambda: function.got == [FIRST])
-    assert caplog.text.count("filtering sets FilterCriteria") == 1
+    assert caplog.text.count("tumbling sets TumblingWindowInSeconds") == 1
 
 
 def test_a_mapping_that_the_emulator_delivers_too_is_warned_about_once(running, function, kinesis, tmp_path, caplog):

@@ -63,7 +63,7 @@ def test_a_bucket_gets_metadata_and_the_whole_event(clients, make_settings, disc
         entry["Key"],
     )
     body = json.loads(clients["s3"].get_object(Bucket="failed", Key=entry["Key"])["Body"].read())
-    payload = body.pop("payload")
+    payload = json.loads(body.pop("payload"))
     assert body == METADATA
     assert [record["kinesis"]["sequenceNumber"] for record in payload["Records"]] == ["100", "101"]
     assert payload["Records"][0]["kinesis"]["data"] == "eA=="
