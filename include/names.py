@@ -10,7 +10,6 @@ TRUCK_STREAM = "TruckTelemetry"
 CLICK_FUNCTION = "KinesisToDynamoDBProcessor"
 TRUCK_FUNCTION = "TruckDataProcessor"
 API_FUNCTION = "TruckTelemetryApi"
-INTAKE_FUNCTION = "QuarantineIntake"
 ARCHIVE_FUNCTION = "ArchiveEnvelope"
 INTAKE_FUNCTION = "QuarantineIntake"
 

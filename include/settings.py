@@ -38,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_source_mappings_enabled: bool = True
     # Longest wait of a Lambda batch for more records, in seconds.
     batching_window_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 1
+    # How long Firehose collects records for the raw archive: before it has them transformed, and again before it stores
+    # an object.  Short makes many small objects.
+    archive_interval_seconds: Annotated[int, msgspec.Meta(ge=0, le=900)] = 60
 
     # Where APIs are reached, if not at AWS's execute-api: a URL that <api id>/<stage> is appended to.
     api_endpoint: str = ""

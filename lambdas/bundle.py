@@ -33,6 +33,7 @@ FUNCTIONS = {
     "kinesis_to_dynamodb": names.CLICK_FUNCTION,
     "truck_data": names.TRUCK_FUNCTION,
     "truck_telemetry_api": names.API_FUNCTION,
+    "archive_envelope": names.ARCHIVE_FUNCTION,
     "quarantine_intake": names.INTAKE_FUNCTION,
 }
 

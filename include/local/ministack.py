@@ -23,6 +23,15 @@ REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
 VENV = Path(__file__).parents[2] / ".venv-ministack"
 
+# MiniStack's process.  Its own Firehose would store each record of a Kinesis source as an object of its own, at once and
+# without its metadata; include/local/firehose_delivery delivers instead.  No setting turns this off (docs/adr/0101).
+PROGRAM = """
+from ministack.services import firehose
+firehose.ingest_from_kinesis_source = lambda stream_arn, records: None
+from ministack.app import main
+main()
+"""
+
 # The host's environment reaches every Lambda, as it never would on AWS: only these pass, and no setting of ours.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL")
 
@@ -140,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     os.chdir(state)
     environment = server_environment(options.port, state, host=options.host)
-    return os.execve(python, [str(python), "-m", "ministack"], environment)  # noqa: S606
+    return os.execve(python, [str(python), "-P", "-c", PROGRAM], environment)  # noqa: S606
 
 
 if __name__ == "__main__":

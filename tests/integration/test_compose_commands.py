@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
 
 
-@pytest.mark.parametrize("service", ["ministack", "snowflake", "event-source-mapping"])
+@pytest.mark.parametrize("service", ["ministack", "snowflake", "event-source-mapping", "firehose-delivery"])
 def test_a_stand_in_knows_every_option_it_is_given(service):
     command = SERVICES[service]["command"]
     assert command[0] == "python"

@@ -40,6 +40,7 @@ def _bundle() -> bytes:
         archive.writestr("lambdas/kinesis_to_dynamodb/handler.py", HANDLER)
         archive.writestr("lambdas/truck_data/handler.py", HANDLER)
         archive.writestr("lambdas/truck_telemetry_api/handler.py", HANDLER)
+        archive.writestr("lambdas/archive_envelope/handler.py", HANDLER)
         archive.writestr("lambdas/quarantine_intake/handler.py", HANDLER)
     return buffer.getvalue()
 
@@ -55,6 +56,7 @@ def deploy(**parameters: Any) -> dict[str, str]:
             "ClickCodeKey": "functions.zip",
             "TruckCodeKey": "functions.zip",
             "ApiCodeKey": "functions.zip",
+            "ArchiveCodeKey": "functions.zip",
             "IntakeCodeKey": "functions.zip",
             "TelemetryBucketName": BUCKET,
             "EventSourceMappingsEnabled": False,
@@ -91,11 +93,18 @@ def test_creates_every_resource_of_the_template(aws):
     table = aws.client("dynamodb").describe_table(TableName=names.CLICK_TABLE)["Table"]
     assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == [names.CLICK_INDEX]
     functions = {f["FunctionName"] for f in aws.client("lambda").list_functions()["Functions"]}
-    assert functions == {names.CLICK_FUNCTION, names.TRUCK_FUNCTION, names.API_FUNCTION, names.INTAKE_FUNCTION}
+    assert functions == {
+        names.CLICK_FUNCTION,
+        names.TRUCK_FUNCTION,
+        names.API_FUNCTION,
+        names.ARCHIVE_FUNCTION,
+        names.INTAKE_FUNCTION,
+    }
     assert aws.client("sns").get_topic_attributes(TopicArn=outputs["AlertTopicArn"])["Attributes"]
     archives = {outputs["ClickArchiveName"], outputs["TruckArchiveName"]}
     assert set(aws.client("firehose").list_delivery_streams()["DeliveryStreamNames"]) == archives
-    assert len(aws.client("cloudwatch").describe_alarms()["MetricAlarms"]) == 10
+    alarms = {key for key, resource in declared["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    assert len(aws.client("cloudwatch").describe_alarms()["MetricAlarms"]) == len(alarms)
 
 
 def test_a_template_too_large_for_a_request_goes_through_the_bucket(aws, monkeypatch):

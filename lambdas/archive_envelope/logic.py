@@ -1,0 +1,75 @@
+"""Raw archive: what one invocation of Firehose's is answered."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+import msgspec
+
+from include.contracts.archive import ArchivedRecord, arrival_text, encode_line
+
+# Lambda refuses an answer of more than 6 MB, and Firehose would give up the whole batch; this leaves room for the
+# JSON around the records.
+MAX_ANSWER_BYTES = 6_000_000
+# {"recordId":"","result":"Ok","data":""}, and a comma.
+_BYTES_AROUND = 48
+
+
+class Transformed(msgspec.Struct):
+    """An answer to Firehose, and what became of the records: received = archived + failed."""
+
+    records: list[dict[str, str]]
+    # Record id -> why it is not archived; Firehose keeps its payload under the error prefix.
+    failed: dict[str, str]
+    # When the oldest record arrived, in milliseconds since the epoch.
+    oldest_arrival: int | None
+
+    @property
+    def archived(self) -> int:
+        return len(self.records) - len(self.failed)
+
+
+def transform(event: dict[str, Any], *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> Transformed:
+    """Each record of a Firehose event as one line of the archive, in the event's order.
+
+    The payload is not looked at: empty and malformed ones are archived as they are.  A record that cannot be put in
+    a line, or has no room in the answer, is marked as failed by itself; it never takes the others with it.
+    """
+    answer = Transformed([], {}, None)
+    stream = event.get("sourceKinesisStreamArn", "").rpartition(":stream/")[2]
+    room = max_answer_bytes
+    for record in event["records"]:
+        record_id = record["recordId"]
+        try:
+            data = b64encode(encode_line(_archived(stream, record))).decode()
+        except (KeyError, TypeError, ValueError) as error:
+            _fail(answer, record_id, f"{type(error).__name__}: {error}")
+            continue
+        room -= len(record_id) + len(data) + _BYTES_AROUND
+        if room < 0:
+            _fail(answer, record_id, f"the answer would have more than {max_answer_bytes:,} bytes")
+            continue
+        answer.records.append({"recordId": record_id, "result": "Ok", "data": data})
+        arrival = record["kinesisRecordMetadata"]["approximateArrivalTimestamp"]
+        answer.oldest_arrival = arrival if answer.oldest_arrival is None else min(answer.oldest_arrival, arrival)
+    return answer
+
+
+def _archived(stream: str, record: dict[str, Any]) -> ArchivedRecord:
+    if not stream:
+        raise ValueError("the event names no source stream")
+    metadata = record["kinesisRecordMetadata"]
+    return ArchivedRecord(
+        stream=stream,
+        shard_id=metadata["shardId"],
+        sequence_number=metadata["sequenceNumber"],
+        arrival_time=arrival_text(metadata["approximateArrivalTimestamp"]),
+        partition_key=metadata["partitionKey"],
+        payload_base64=record["data"],
+    )
+
+
+def _fail(answer: Transformed, record_id: str, reason: str) -> None:
+    answer.records.append({"recordId": record_id, "result": "ProcessingFailed"})
+    answer.failed[record_id] = reason
