@@ -65,6 +65,8 @@ def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:
     return dict(Counter(each.error.reason for each in rejected))
 
 
-def lag_seconds(batch: Sequence[Record], now: datetime) -> float | None:
-    """How long the oldest record has been waiting since its arrival; None of an empty batch."""
-    return round((now - min(record.arrival for record in batch)).total_seconds(), 3) if batch else None
+def lag_seconds(event: dict[str, Any], batch: Sequence[Record]) -> float | None:
+    """How long the oldest record has been on its way; None of no record, and of a replay, which was not in a stream."""
+    if not batch or REPLAY in event:
+        return None
+    return round((datetime.now(UTC) - min(record.arrival for record in batch)).total_seconds(), 3)

@@ -14,7 +14,7 @@ from aws_lambda_powertools.logging import Logger
 
 from include import names
 from include.contracts import times
-from lambdas.common import aws, batch, environment
+from lambdas.common import aws, batch, environment, metrics
 from lambdas.common.deadline import Deadline, StoreError
 from lambdas.common.object_store import Bucket
 from lambdas.common.quarantine import Quarantine
@@ -47,17 +47,20 @@ def handler(event: dict[str, Any], context: Any) -> batch.Answer:
         logic.click_item(click, envelope, ingested_at=times.to_canonical(now), index_shards=env.click_index_shards)
         for click, envelope in clicks.accepted.values()
     ]
-    counts = {
+    counts: dict[str, Any] = {
         "received": len(records),
         "duplicates": clicks.duplicates,
         "quarantined": batch.by_reason(clicks.rejected),
-        "oldest_lag_seconds": batch.lag_seconds(records, now),
     }
     try:
         quarantine.write(clicks.rejected, deadline)
         store.write(rows, {click.item_id: click.item_name for click, _ in clicks.accepted.values()}, deadline)
     except StoreError as error:
-        logger.error("batch not acknowledged", extra={**counts, "written": 0, "error": str(error)})
+        counts |= {"written": 0, "oldest_lag_seconds": batch.lag_seconds(event, records), "error": str(error)}
+        metrics.not_acknowledged(counts)
+        logger.error("batch not acknowledged", extra=counts)
         return batch.nothing_done(records)
-    logger.info("batch acknowledged", extra={**counts, "written": len(rows)})
+    counts |= {"written": len(rows), "oldest_lag_seconds": batch.lag_seconds(event, records)}
+    metrics.acknowledged(counts)
+    logger.info("batch acknowledged", extra=counts)
     return batch.all_done(event, clicks.rejected)

@@ -14,7 +14,7 @@ from aws_lambda_powertools.logging import Logger
 
 from include import names
 from include.contracts import times
-from lambdas.common import aws, batch, environment
+from lambdas.common import aws, batch, environment, metrics
 from lambdas.common.deadline import Deadline, StoreError
 from lambdas.common.object_store import Bucket
 from lambdas.common.quarantine import Quarantine
@@ -44,11 +44,11 @@ def handler(event: dict[str, Any], context: Any) -> batch.Answer:
     now = datetime.now(UTC)
     readings = logic.sort_out(records, max_clock_skew=env.max_clock_skew, max_event_age=env.max_event_age)
     states = [logic.state_item(each, ingested_at=times.to_canonical(now)) for each in logic.newest(readings.accepted)]
-    counts = {
+    counts: dict[str, Any] = {
         "received": len(records),
+        "duplicates": readings.duplicates,
         "quarantined": batch.by_reason(readings.rejected),
         "trucks": len(states),
-        "oldest_lag_seconds": batch.lag_seconds(records, now),
     }
     try:
         quarantine.write(readings.rejected, deadline)
@@ -58,7 +58,15 @@ def handler(event: dict[str, Any], context: Any) -> batch.Answer:
         # After landing: what a person sees as a truck's state is on its way into its history.
         states_older = store.write(states, deadline)
     except StoreError as error:
-        logger.error("batch not acknowledged", extra={**counts, "landed": 0, "error": str(error)})
+        counts |= {"landed": 0, "oldest_lag_seconds": batch.lag_seconds(event, records), "error": str(error)}
+        metrics.not_acknowledged(counts)
+        logger.error("batch not acknowledged", extra=counts)
         return batch.nothing_done(records)
-    logger.info("batch acknowledged", extra={**counts, "landed": len(readings.accepted), "states_older": states_older})
+    counts |= {
+        "landed": len(readings.accepted),
+        "states_older": states_older,
+        "oldest_lag_seconds": batch.lag_seconds(event, records),
+    }
+    metrics.acknowledged(counts)
+    logger.info("batch acknowledged", extra=counts)
     return batch.all_done(event, readings.rejected)

@@ -43,6 +43,12 @@ class Readings(msgspec.Struct):
     accepted: list[Accepted]
     rejected: list[Rejected]
 
+    @property
+    def duplicates(self) -> int:
+        """How many of the accepted repeat a truck's instant.  They are landed all the same: RAW has every envelope."""
+        instants = {(each.reading.truck_id, each.reading.event_time) for each in self.accepted}
+        return len(self.accepted) - len(instants)
+
 
 def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_age: timedelta | None) -> Readings:
     """Decodes and validates every record.  Never raises because of data."""
