@@ -24,6 +24,7 @@ EXPECTED = {
             "publish_bundles",
             "read_snowflake",
             "deploy_stack",
+            "probe_archive",
             "create_integration",
             "trust_snowflake",
             "create_pipe",
@@ -36,6 +37,7 @@ EXPECTED = {
     "monitor_snowpipe": ("*/5 * * * *", {"truck-telemetry", "monitoring"}, {"check_pipe"}),
     "scd2_merge": ("Asset or 0 * * * *", {"truck-telemetry", "history"}, {"merge"}),
     "data_quality": ("Asset", {"truck-telemetry", "quality"}, {"check_quality"}),
+    "replay": ("Never, external triggers only", {"quarantine"}, {"replay"}),
     "teardown_resources": (
         "Never, external triggers only",
         {"setup"},

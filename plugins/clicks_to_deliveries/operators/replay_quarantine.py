@@ -1,0 +1,84 @@
+"""Quarantined records through their function again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.providers.amazon.aws.hooks.lambda_function import LambdaHook
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from include import names
+from include.contracts.times import parse
+from include.replay import Plan, ReplayError, run
+from include.replay.clients import LAMBDA_CONFIG, S3_CONFIG, Clients
+from include.replay.report import lines
+from include.replay.run import REFUSED, Chosen
+
+
+class ReplayQuarantineOperator(BaseOperator):
+    """Replays what ``plan`` chooses, or only counts it.
+
+    :param bucket: the telemetry bucket.
+    :param plan: fields of ``include.replay.Plan`` (templated), times as ISO 8601; None or empty means any.
+    :param dry_run: (templated) count only.
+
+    Returns the summary.  Fails for good where records got no answer because the function raises, and is retried where
+    a store or Lambda refused them: both leave them in quarantine.
+    """
+
+    template_fields = ("bucket", "plan", "dry_run")
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        plan: dict[str, Any],
+        dry_run: bool | str,
+        aws_conn_id: str = names.AWS_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket = bucket
+        self.plan = plan
+        self.dry_run = dry_run
+        self.aws_conn_id = aws_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        if not isinstance(self.dry_run, bool):
+            # A text such as "False" would count as true, or worse the other way round.
+            raise AirflowFailException(f"dry_run is {self.dry_run!r}, not true or false")
+        clients = Clients(
+            AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type="s3", config=S3_CONFIG).get_conn(),
+            LambdaHook(aws_conn_id=self.aws_conn_id, config=LAMBDA_CONFIG).get_conn(),
+        )
+        try:
+            plan = _plan(self.plan)
+            by = f"replay {context['run_id']}"
+            summary = run(clients, self.bucket, plan, by=by, dry_run=self.dry_run, tell=self._tell)
+        except (ReplayError, ValueError) as error:
+            raise AirflowFailException(str(error)) from error
+        text = "\n".join(lines(summary))
+        self.log.info("%s", text)
+        if summary.failed:
+            # Refused may be taken in a minute; anything else would end the same way.
+            refused = summary.outcomes.get(REFUSED) or summary.not_taken_in
+            raise RuntimeError(text) if refused else AirflowFailException(text)
+        return msgspec.to_builtins(summary)
+
+    def _tell(self, record: Chosen) -> None:
+        self.log.debug("%s %s: %s", record.key, record.reason, record.rule)
+
+
+def _plan(given: dict[str, Any]) -> Plan:
+    """Raises ValueError where a field can't be used."""
+    values = {name: value for name, value in given.items() if value not in (None, "", [])}
+    for bound in ("since", "until"):
+        if bound in values:
+            values[bound] = parse(values[bound])
+    try:
+        return msgspec.convert(values, Plan)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"unusable plan: {error}") from error
