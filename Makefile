@@ -19,7 +19,8 @@ demo: .venv/local .venv-ministack/installed ## The whole pipeline on this machin
 	@exec $(BIN)/python -m include.local.demo $(ARGS)
 
 test: .venv/dev .venv-ministack/installed chromium lint ## Lint, then every test: unit to end-to-end and browser
-	$(BIN)/pytest -m "not benchmark" $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not benchmark and not e2e" $(ARGS)
+	$(BIN)/pytest -m e2e
 
 lint: .venv/dev ## Style, imports across layers, SQL and CloudFormation
 	$(BIN)/ruff check .

@@ -69,17 +69,33 @@ def test_one_cycle_of_ten_thousand_clicks_and_readings_balances_to_the_record(tm
     assert left_behind(tmp_path) == []
 
 
-@pytest.mark.parametrize("moment", ["Preparing", "Starting", "Provisioning"])
-def test_ctrl_c_stops_everything_and_the_same_state_can_be_started_again(tmp_path, moment):
-    for number in (signal.SIGINT, signal.SIGTERM):
-        demo = start(tmp_path)
-        read_until(demo, moment, 120)
-        demo.send_signal(number)
-        output, _ = demo.communicate(timeout=60)
+@pytest.mark.parametrize(
+    ("moment", "number"), [("Preparing", signal.SIGTERM), ("Starting", signal.SIGINT), ("All up", signal.SIGHUP)]
+)
+def test_a_demo_that_is_interrupted_leaves_no_process(tmp_path, moment, number):
+    demo = start(tmp_path)
+    read_until(demo, moment, 180)
+    demo.send_signal(number)
+    output, _ = demo.communicate(timeout=60)
 
-        assert demo.returncode == 130, output
-        assert "Traceback" not in output
-        assert left_behind(tmp_path) == []
+    assert demo.returncode == 130, output
+    assert "Traceback" not in output
+    assert left_behind(tmp_path) == []
+
+
+def test_a_demo_that_was_interrupted_while_provisioning_comes_up_again_and_runs_on(tmp_path):
+    first = start(tmp_path)
+    read_until(first, "provision_resources.publish_bundles", 240)
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=60)
+
+    second = start(tmp_path)
+    read_until(second, "Running: generate_traffic sends every minute", 300)
+    second.send_signal(signal.SIGINT)
+    output, _ = second.communicate(timeout=60)
+
+    assert (first.returncode, second.returncode) == (130, 130), output
+    assert left_behind(tmp_path) == []
 
 
 def test_a_port_that_was_set_and_is_taken_is_one_clear_line(tmp_path):
