@@ -1,0 +1,158 @@
+"""From a function that raises, through the on-failure destination and quarantine, to the sinks, and nothing doubled."""
+
+from __future__ import annotations
+
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from clicks_to_deliveries.operators.replay_quarantine import ReplayQuarantineOperator
+
+from include import names
+from include.contracts import times
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+# The command line, killed by the kernel when the first record was processed and is about to be moved.
+KILLED_BEFORE_THE_MOVE = """
+import os, signal, sys
+from include.replay import __main__, store
+store.QuarantineStore._copy = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+sys.exit(__main__.main(sys.argv[1:]))
+"""
+
+
+def clicks(count: int, name: str) -> list[dict[str, Any]]:
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    return [
+        {
+            "Item_ID": name,
+            "Item_Name": "A thing",
+            "Timestamp": times.to_canonical(start + timedelta(microseconds=number)),
+            "Click_Counts": number,
+        }
+        for number in range(count)
+    ]
+
+
+def readings(count: int) -> list[dict[str, Any]]:
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    return [
+        {"truck_id": f"TRK00{number}", "timestamp": times.to_canonical(start), "engine_rpm": 700.0}
+        for number in range(count)
+    ]
+
+
+def abandon(pipeline: Any, stream: str, function: str, *payloads: Any) -> list[str]:
+    """Sends records while their function raises, until all of them are in quarantine; then mends it."""
+    pipeline.break_(function)
+    numbers = pipeline.put(stream, *payloads)
+    pipeline.wait_for(
+        lambda: (
+            set(pipeline.documents(names.QUARANTINE_PREFIX, stream)) >= set(numbers)
+            and not pipeline.objects(names.ON_FAILURE_PREFIX)
+        ),
+        "every record in quarantine and no abandoned batch left",
+    )
+    pipeline.mend(function)
+    return numbers
+
+
+def outcomes(document: dict[str, Any]) -> list[str]:
+    return [attempt["outcome"] for attempt in document["history"]]
+
+
+def test_abandoned_clicks_are_taken_in_and_replayed_twice_nothing_is_doubled_and_the_invalid_stays(pipeline):
+    stream, function = names.CLICK_STREAM, names.CLICK_FUNCTION
+    *valid, invalid = abandon(pipeline, stream, function, *clicks(9, "replayed"), b'{"Item_ID": "MOB001"}')
+    documents = pipeline.documents(names.QUARANTINE_PREFIX, stream)
+    assert {documents[number]["reason"] for number in (*valid, invalid)} == {"not_processed"}
+    assert "RetryAttemptsExhausted after" in documents[invalid]["rule"]
+    assert documents[invalid]["function"] == function
+
+    counted = pipeline.replay("--stream", stream)
+    assert (counted.returncode, counted.stderr) == (0, "")
+    assert f"{stream}: 10 in quarantine: not_processed 10" in counted.stdout
+    assert pipeline.documents(names.QUARANTINE_PREFIX, stream) == documents
+
+    for attempt in (1, 2):
+        done = pipeline.replay("--stream", stream, "--execute")
+        assert done.returncode == 0, done.stderr
+        assert ("resolved 9, still_invalid 1" if attempt == 1 else "Replayed: still_invalid 1") in done.stdout
+        assert pipeline.clicks() == sorted(valid)
+        resolved = pipeline.documents(names.RESOLVED_PREFIX, stream)
+        assert set(resolved) == set(valid)
+        assert {tuple(outcomes(document)) for document in resolved.values()} == {("resolved",)}
+        (kept,) = pipeline.documents(names.QUARANTINE_PREFIX, stream).values()
+        assert kept["envelope"]["sequence_number"] == invalid
+        assert (kept["reason"], kept["field"]) == ("missing", "Item_Name")
+        assert outcomes(kept) == ["still_invalid"] * attempt
+
+
+def test_abandoned_readings_are_replayed_by_the_operator_and_land_once_in_distinct_envelopes(pipeline, monkeypatch):
+    for name, value in pipeline.server.environment.items():
+        monkeypatch.setenv(name, value)
+    stream = names.TRUCK_STREAM
+    numbers = abandon(pipeline, stream, names.TRUCK_FUNCTION, *readings(6))
+    assert pipeline.landed() == []
+
+    operator = ReplayQuarantineOperator(
+        task_id="replay", bucket=pipeline.bucket, plan={"streams": [stream]}, dry_run=False, aws_conn_id=None
+    )
+    assert operator.execute({"run_id": "a run"})["outcomes"] == {"resolved": 6}
+    assert operator.execute({"run_id": "a run"})["outcomes"] == {}
+
+    assert sorted(pipeline.landed()) == sorted(numbers)
+    resolved = pipeline.documents(names.RESOLVED_PREFIX, stream)
+    assert set(resolved) == set(numbers)
+    assert resolved[numbers[0]]["history"][0]["by"] == "replay a run"
+    states = pipeline.client("dynamodb").scan(TableName=names.TRUCK_STATE_TABLE)["Items"]
+    assert {item["Sequence_Number"]["S"] for item in states} == set(numbers)
+
+
+def test_killed_between_invocation_and_move_the_next_replay_ends_it_without_doubling(pipeline):
+    stream = names.TRUCK_STREAM
+    before = set(pipeline.landed())
+    numbers = abandon(pipeline, stream, names.TRUCK_FUNCTION, *readings(3))
+
+    killed = pipeline.replay("--stream", stream, "--execute", program=("-c", KILLED_BEFORE_THE_MOVE))
+
+    assert killed.returncode == -signal.SIGKILL
+    assert set(pipeline.landed()) - before == set(numbers)
+    assert set(pipeline.documents(names.QUARANTINE_PREFIX, stream)) == set(numbers)
+
+    again = pipeline.replay("--stream", stream, "--execute")
+    assert "Replayed: resolved 3" in again.stdout
+    assert pipeline.documents(names.QUARANTINE_PREFIX, stream) == {}
+    # The same records are the same landing object: not even landed twice.
+    assert sorted(number for number in pipeline.landed() if number in numbers) == sorted(numbers)
+
+
+def test_a_bisected_batch_that_the_notification_missed_is_taken_in_by_replay(pipeline):
+    stream = names.CLICK_STREAM
+    notification = pipeline.s3.get_bucket_notification_configuration(Bucket=pipeline.bucket)
+    notification.pop("ResponseMetadata")
+    pipeline.s3.put_bucket_notification_configuration(Bucket=pipeline.bucket, NotificationConfiguration={})
+    try:
+        pipeline.map(BisectBatchOnFunctionError=True)
+        pipeline.break_(names.CLICK_FUNCTION)
+        numbers = pipeline.put(stream, *clicks(2, "missed"))
+        pipeline.wait_for(
+            lambda: [body.count(b"eventID") for body in pipeline.objects(names.ON_FAILURE_PREFIX).values()] == [1, 1],
+            "both halves of the batch in the on-failure destination",
+        )
+        pipeline.mend(names.CLICK_FUNCTION)
+    finally:
+        pipeline.map(BisectBatchOnFunctionError=False)
+        pipeline.s3.put_bucket_notification_configuration(
+            Bucket=pipeline.bucket, NotificationConfiguration=notification
+        )
+    counted = pipeline.replay("--reason", "not_processed")
+    assert "2 abandoned batches not yet in quarantine" in counted.stdout
+
+    done = pipeline.replay("--reason", "not_processed", "--execute")
+
+    assert "Replayed: resolved 2" in done.stdout
+    assert pipeline.objects(names.ON_FAILURE_PREFIX) == {}
+    assert set(numbers) <= set(pipeline.clicks())
