@@ -22,12 +22,13 @@ test: .venv/dev .venv-ministack/installed chromium lint ## Lint, then every test
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not benchmark and not e2e" $(ARGS)
 	$(BIN)/pytest -m e2e
 
-lint: .venv/dev ## Style, imports across layers, SQL and CloudFormation
+lint: .venv/dev .venv-checkov/installed ## Style, imports across layers, SQL and CloudFormation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 	$(BIN)/cfn-lint include/cloudformation/pipeline.yaml
+	.venv-checkov/bin/checkov --config-file .checkov.yaml
 
 unit: .venv/dev ## Only what needs no process: seconds
 	$(BIN)/pytest -m unit $(ARGS)
@@ -51,6 +52,7 @@ lock: .venv/dev ## Resolve pyproject.toml anew into the requirements*.txt locks
 	$(LOCK) --constraint requirements-dev.txt --group compose --output-file requirements-compose.txt pyproject.toml
 	$(LOCK) --constraint requirements-dev.txt --group lambdas --output-file requirements-lambdas.txt
 	$(LOCK) --group ministack --output-file requirements-ministack.txt
+	$(LOCK) --group checkov --output-file requirements-checkov.txt
 
 clean: ## Forget the local state; the environments stay
 	rm -rf .local build
@@ -80,6 +82,12 @@ clean: ## Forget the local state; the environments stay
 	@echo "Installing requirements-ministack.txt into .venv-ministack"
 	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-ministack
 	@$(BIN)/uv pip install --quiet --python .venv-ministack/bin/python --require-hashes -r requirements-ministack.txt
+	@touch $@
+
+.venv-checkov/installed: .venv/uv requirements-checkov.txt
+	@echo "Installing requirements-checkov.txt into .venv-checkov"
+	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-checkov
+	@$(BIN)/uv pip install --quiet --python .venv-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
 .PHONY: chromium

@@ -12,7 +12,7 @@ grant select on all tables in schema ECOMMERCE_DATA.TRUCK_TELEMETRY
 to role TRUCK_TELEMETRY_TRANSFORMER;
 grant select on stream ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM
 to role TRUCK_TELEMETRY_TRANSFORMER;
-grant insert, update, delete, truncate
+grant insert, update, delete
 on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA
 to role TRUCK_TELEMETRY_TRANSFORMER;
 grant insert, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS

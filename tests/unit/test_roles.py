@@ -1,0 +1,103 @@
+"""sql/ddl/090_roles.sql grants what the statements that Airflow and the dashboard execute need, and no write beyond."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import sqlglot
+from clicks_to_deliveries.operators import check_quality
+from sqlglot import exp
+
+from include import names, quality, sql
+
+pytestmark = pytest.mark.unit
+
+Privilege = tuple[str, str]
+
+STREAM, PIPE = names.RAW_STREAM, names.PIPE
+TABLES = {
+    names.RAW_TABLE,
+    names.HISTORY_TABLE,
+    names.KNOWN_TRUCKS_TABLE,
+    names.QUALITY_RESULTS_TABLE,
+    names.MERGE_RUNS_TABLE,
+}
+GRANT = re.compile(r"grant (?P<privileges>[\w, ]+?)\s+on (?P<kind>[\w ]+?) (?P<object>[\w.]+)\s+to role (?P<role>\w+);")
+
+
+def granted(role: str) -> set[Privilege]:
+    """(privilege, object) of a role, on tables, the stream and the pipe."""
+    found: set[Privilege] = set()
+    for grant in GRANT.finditer(sql.render("ddl/090_roles.sql")):
+        if grant["role"] != role:
+            continue
+        name = grant["object"].rpartition(".")[2]
+        objects = TABLES if grant["kind"] == "all tables in schema" else {name} & {*TABLES, STREAM, PIPE}
+        found |= {(each.strip(), on) for each in grant["privileges"].split(",") for on in objects}
+    return found
+
+
+def needed(text: str) -> Iterator[Privilege]:
+    """What Snowflake demands of whoever executes the statements of ``text``."""
+    # INSERT OVERWRITE wants DELETE, not TRUNCATE: https://docs.snowflake.com/en/sql-reference/sql/insert#usage-notes
+    for statement in filter(None, sqlglot.parse(re.sub(r"%\(\w+\)s", "'1'", text), dialect="snowflake")):
+        for table in statement.find_all(exp.Table):
+            if table.name in {*TABLES, STREAM}:
+                yield "select", table.name
+            if table.name == STREAM:
+                yield "select", names.RAW_TABLE
+        for function in statement.find_all(exp.Anonymous, exp.Func):
+            if function.sql().upper().startswith(("INFORMATION_SCHEMA.COPY_HISTORY", "COPY_HISTORY")):
+                yield "monitor", PIPE
+        match statement:
+            case exp.Merge():
+                for when in statement.find_all(exp.When):
+                    does = when.args["then"]
+                    yield (
+                        (does.key if isinstance(does, exp.Expression) and does.key != "var" else "delete"),
+                        (statement.this.name),
+                    )
+            case exp.Insert():
+                target = statement.find(exp.Table).name
+                yield "insert", target
+                if statement.args.get("overwrite"):
+                    yield "delete", target
+            case exp.Delete():
+                yield "delete", statement.this.name
+
+
+def files(*patterns: str) -> list[str]:
+    found = [
+        sql.render(str(p.relative_to(sql.SQL_DIRECTORY)))
+        for each in patterns
+        for p in sorted(sql.SQL_DIRECTORY.glob(each))
+    ]
+    assert found
+    return found
+
+
+def test_airflows_role_can_execute_its_statements_and_write_nothing_else():
+    statements = [
+        *files("merge/*.sql", "ops/loads_since.sql", "ops/reading_to_current_row.sql", "ops/rebuild_history.sql"),
+        *(rule.statement for rule in quality.rules()),
+        check_quality.FORGET,
+        check_quality.STORE,
+    ]
+    needs = {need for statement in statements for need in needed(statement)}
+    assert {("delete", names.HISTORY_TABLE), ("update", names.MERGE_RUNS_TABLE)} <= needs
+    # SYSTEM$PIPE_STATUS wants MONITOR; OPERATE is for `alter pipe … refresh` of the runbook.
+    needs |= {("monitor", PIPE), ("operate", PIPE)}
+    grants = granted("TRUCK_TELEMETRY_TRANSFORMER")
+    assert needs <= grants
+    assert {grant for grant in grants - needs if grant[0] != "select"} == set()
+
+
+def test_the_dashboards_role_can_execute_its_statements_and_write_nothing():
+    needs = {need for statement in files("dashboard/*.sql") for need in needed(statement)}
+    assert ("select", names.MERGE_RUNS_TABLE) in needs
+    assert ("monitor", PIPE) in needs
+    grants = granted("TRUCK_TELEMETRY_READER")
+    assert needs <= grants
+    assert {privilege for privilege, _ in grants} == {"select", "monitor"}
