@@ -5,14 +5,17 @@ This is all the difference between a laptop and an account; no process asks wher
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
 import secrets
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
@@ -21,7 +24,8 @@ from include.local import tls
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
-ACCOUNT_ID = "000000000000"
+
+_claims: list[TextIO] = []
 
 
 class PortError(RuntimeError):
@@ -49,11 +53,11 @@ def choose_ports(environ: Mapping[str, str]) -> Ports:
         if given := environ.get(variable):
             if not given.isdecimal() or not 0 < int(given) < 65536:
                 raise PortError(f"{variable}={given} is not a port number (1 to 65535)")
-            if int(given) in chosen.values() or not _is_free(int(given)):
+            if not _claim(int(given)):
                 raise PortError(f"{variable}={given} is already in use: free that port, or unset {variable}")
             chosen[field.name] = int(given)
         else:
-            chosen[field.name] = field.default if _is_free(field.default) else _any_free_port()
+            chosen[field.name] = field.default if _claim(field.default) else _claim_any()
     return Ports(**chosen)
 
 
@@ -200,6 +204,25 @@ def _settings(aws_port: int) -> dict[str, str]:
     }
 
 
+def _claim(port: int) -> bool:
+    """Whether ``port`` is free and now ours.
+
+    Seconds pass until a process listens on it, in which another demo could choose it too; the lock on a file, which
+    goes with this process, keeps it from that.
+    """
+    lock = (Path(tempfile.gettempdir()) / f"clicks-to-deliveries-{os.getuid()}-port-{port}").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return False
+    if not _is_free(port):
+        lock.close()
+        return False
+    _claims.append(lock)
+    return True
+
+
 def _is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -210,7 +233,10 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _any_free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def _claim_any() -> int:
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if _claim(port):
+            return port

@@ -383,9 +383,9 @@ def doomed(own_ministack: Any, own_snowflake_server: Any, tmp_path: Path) -> Ite
         yield Doomed(started, own_ministack, own_snowflake_server)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium of the system."""
+    """Headless Chromium of the system; closed with its module, as no other test can run an event loop beside it."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
     with sync_playwright() as playwright:

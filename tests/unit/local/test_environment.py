@@ -15,6 +15,16 @@ from include.settings import read_settings
 pytestmark = pytest.mark.unit
 
 
+@pytest.fixture(autouse=True)
+def claims(monkeypatch):
+    """Ports claimed by a test are given back after it."""
+    taken = []
+    monkeypatch.setattr(environment, "_claims", taken)
+    yield
+    for claim in taken:
+        claim.close()
+
+
 @pytest.fixture
 def taken_port():
     with socket.socket() as listener:
@@ -54,6 +64,14 @@ def test_a_port_that_was_set_and_is_taken_is_an_error_that_names_it(taken_port):
 def test_what_is_no_port_number_is_an_error_that_names_it(given):
     with pytest.raises(environment.PortError, match=f"DEMO_AWS_PORT={given} is not a port number"):
         environment.choose_ports({"DEMO_AWS_PORT": given})
+
+
+def test_a_port_that_another_demo_has_chosen_and_not_yet_opened_is_taken():
+    chosen = environment.choose_ports({})
+
+    assert environment.choose_ports({}).airflow != chosen.airflow
+    with pytest.raises(environment.PortError, match="already in use"):
+        environment.choose_ports({"DEMO_AIRFLOW_PORT": str(chosen.airflow)})
 
 
 def test_two_services_cannot_be_given_one_port():
