@@ -9,6 +9,9 @@ AWS and Snowflake must each know something of the other, so the stack is deploye
 changes nothing does nothing: first with what Snowflake tells already; then with the storage integration's user,
 which the Snowflake role trusts; last with the pipe's queue, which the bucket notifies (ADR 71 in `docs/adr`).
 
+Firehose archives from the moment it begins to read: `probe_archive` sends probe records until one of every shard has
+reached `raw-archive/`, and clears them away (ADR 102).
+
 - **Safe to run again?** Yes. A second run changes nothing.
 - **When it fails:** the log of the failed task names the resource and the reason; CloudFormation has rolled back.
   Mend it and run again. `verify` fails with everything that is not as it should be.
@@ -24,6 +27,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Variable, task
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator
+from clicks_to_deliveries.operators.probe_archive import ProbeArchiveOperator
 from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflakeOperator
 from clicks_to_deliveries.operators.publish_bundles import PublishBundlesOperator
 from clicks_to_deliveries.operators.verify_pipeline import VerifyPipelineOperator
@@ -93,6 +97,12 @@ with DAG(
 
     before = ProvisionSnowflakeOperator(task_id="read_snowflake", multiple_outputs=True)
     stack = deploy("deploy_stack", before)
+    # Beside what follows: nothing of it changes streams, functions or Firehose.
+    probe = ProbeArchiveOperator(
+        task_id="probe_archive",
+        bucket=stack.output["TelemetryBucketName"],
+        patience=timedelta(seconds=2 * settings().archive_interval_seconds + 60),
+    )
     parameters = {
         "storage_role_arn": stack.output["SnowflakeRoleArn"],
         "telemetry_bucket": stack.output["TelemetryBucketName"],
@@ -117,4 +127,4 @@ with DAG(
         task_id="verify", bucket=settings().telemetry_bucket, queue_arn=pipe.output["SnowpipeQueueArn"]
     )
     trusting >> pipe
-    [store_outputs(notifying.output), notifying] >> verify
+    [probe, store_outputs(notifying.output), notifying] >> verify

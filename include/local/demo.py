@@ -28,10 +28,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from include import names
-from include.local import environment, freshness, live_counts, report, truth
+from include.local import environment, event_source_mapping, firehose_delivery, freshness, live_counts, report, truth
 from include.local.airflow_api import FINISHED, AirflowApi
 from include.local.environment import ROOT, PortError
-from include.local.event_source_mapping import read_status
 from include.local.processes import LOCK_NAME, ProcessError, Processes, StateLock
 from include.settings import SettingsError, read_settings
 
@@ -201,11 +200,16 @@ class Demo:
 
     def _unsettled(self, connection: Any) -> str:
         """The first stage, in the order of the flow, that still has something to do; empty when none has."""
-        mappings = read_status(self.state / "event-source-mapping")
+        mappings = event_source_mapping.read_status(self.state / "event-source-mapping")
         done = {each.stream_arn.rpartition("/")[2] for each in mappings if each.caught_up(self._all_sent)}
         for stream in (names.CLICK_STREAM, names.TRUCK_STREAM):
             if stream not in done:
                 return f"the event source mapping of {stream} has not reached the tip"
+        deliveries = firehose_delivery.read_status(self.state / "firehose-delivery")
+        archived = {each.stream_arn.rpartition("/")[2] for each in deliveries if each.caught_up(self._all_sent)}
+        for stream in (names.CLICK_STREAM, names.TRUCK_STREAM):
+            if stream not in archived:
+                return f"Firehose has not archived all of {stream}"
         landed = live_counts.objects(self.bucket, names.LANDING_PREFIX)
         loaded, has_data, is_checked = truth.select(connection, STAGES_OF_THE_WAREHOUSE)[0]
         if loaded < landed:

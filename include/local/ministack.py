@@ -23,8 +23,8 @@ REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
 VENV = Path(__file__).parents[2] / ".venv-ministack"
 
-# MiniStack's process.  Its own Firehose would store each record of a Kinesis source as an object of its own, at once and
-# without its metadata; include/local/firehose_delivery delivers instead.  No setting turns this off (docs/adr/0101).
+# MiniStack's process.  Its own Firehose would store each record of a Kinesis source as an object of its own, without
+# its metadata; include/local/firehose_delivery delivers instead.  No setting turns that off (docs/adr/0101).
 PROGRAM = """
 from ministack.services import firehose
 firehose.ingest_from_kinesis_source = lambda stream_arn, records: None

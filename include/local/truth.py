@@ -20,8 +20,9 @@ import boto3
 import msgspec
 from botocore.config import Config
 
-from include import names, sql
+from include import archive, names, sql
 from include.contracts import METRICS, ContractError, decode_click, decode_reading, times
+from include.contracts.archive import ArchivedRecord
 from include.generator.manifest import ManifestRecord, read_manifest
 from include.local.history_oracle import Reading, Version, history, latest
 
@@ -77,6 +78,9 @@ class Sent(msgspec.Struct, frozen=True):
     def envelopes(self, *kinds: str) -> set[Envelope]:
         return {(record.shard_id, record.sequence_number) for record in self.records if record.kind in kinds}
 
+    def payloads(self) -> dict[Envelope, bytes]:
+        return {(record.shard_id, record.sequence_number): record.payload for record in self.records}
+
     def malformed_payloads(self) -> dict[Envelope, bytes]:
         return {(record.shard_id, record.sequence_number): record.payload for record in self.kind("malformed")}
 
@@ -91,6 +95,9 @@ def establish(manifest: Path, bucket: str, connection: Any, state_latencies: Ite
     clicks, trucks = sent[names.CLICK_STREAM], sent[names.TRUCK_STREAM]
     table, click_latencies = _click_table()
     quarantine = {stream: _quarantine(bucket, stream) for stream in sent}
+    # Replayed or, in a demo, probes: both were quarantined.
+    resolved = {stream: _quarantine(bucket, stream, names.RESOLVED_PREFIX) for stream in sent}
+    archived = {stream: _archived(bucket, stream) for stream in sent}
     landed = _landed_envelopes(bucket)
     raw_rows, raw = _raw_envelopes(connection)
     versions = _stored_versions(connection)
@@ -101,9 +108,8 @@ def establish(manifest: Path, bucket: str, connection: Any, state_latencies: Ite
     quality = _quality(connection)
     expected_clicks = {_click(record) for record in clicks.kind("valid")}
     expected_states = {truck: reading.event_time for truck, reading in latest(readings).items()}
-    quarantined = {
-        stream: {e: base64.b64decode(o["payload_base64"]) for e, o in quarantine[stream].items()} for stream in sent
-    }
+    quarantined, put_right = ({stream: _payloads(held[stream]) for stream in sent} for held in (quarantine, resolved))
+    archived_clicks, archived_invalid = _judged_clicks(archived[names.CLICK_STREAM])
 
     def accounted(stream: str, landed_count: int) -> Promise:
         records = sent[stream]
@@ -124,11 +130,13 @@ def establish(manifest: Path, bucket: str, connection: Any, state_latencies: Ite
             ("  of these malformed", len(clicks.kind("malformed")), len(trucks.kind("malformed"))),
             ("  nested shape", None, sum(record.shape == "nested" for record in trucks.records)),
             ("  late or out of order", *(sum(r.late or r.out_of_order for r in s.records) for s in (clicks, trucks))),
+            (f"S3 {names.ARCHIVE_PREFIX}", *(len(archived[s]) for s in (names.CLICK_STREAM, names.TRUCK_STREAM))),
             (f"DynamoDB {names.CLICK_TABLE}", len(table), None),
             (f"S3 {names.LANDING_PREFIX} (envelopes)", None, len(landed)),
             (f"Snowflake {names.RAW_TABLE} (rows)", None, raw_rows),
             (f"Snowflake {names.RAW_TABLE} (envelopes)", None, len(raw)),
             (f"S3 {names.QUARANTINE_PREFIX}", *(len(quarantine[s]) for s in (names.CLICK_STREAM, names.TRUCK_STREAM))),
+            (f"S3 {names.RESOLVED_PREFIX}", *(len(resolved[s]) for s in (names.CLICK_STREAM, names.TRUCK_STREAM))),
             (f"Snowflake {names.HISTORY_TABLE} (versions)", None, len(versions)),
             ("  of these current", None, sum(current.values())),
         ],
@@ -144,6 +152,29 @@ def establish(manifest: Path, bucket: str, connection: Any, state_latencies: Ite
         promises=[
             accounted(names.CLICK_STREAM, len(table)),
             accounted(names.TRUCK_STREAM, len(raw)),
+            *(
+                _same(
+                    f"the archive holds exactly {stream}'s records, byte for byte",
+                    (records.payloads() | put_right[stream]).items(),
+                    ((envelope, record.payload) for envelope, record in archived[stream].items()),
+                )
+                for stream, records in sent.items()
+            ),
+            _same(
+                f"{names.CLICK_STREAM}: the archive's valid clicks = {names.CLICK_TABLE}",
+                archived_clicks,
+                {(timestamp, item_id) for timestamp, item_id, _, _ in table},
+            ),
+            _same(
+                f"{names.CLICK_STREAM}: the archive's invalid records = quarantined",
+                archived_invalid,
+                quarantine[names.CLICK_STREAM].keys() | resolved[names.CLICK_STREAM].keys(),
+            ),
+            _same(
+                f"{names.TRUCK_STREAM}: archived = in RAW + quarantined",
+                archived[names.TRUCK_STREAM],
+                raw | quarantine[names.TRUCK_STREAM].keys() | resolved[names.TRUCK_STREAM].keys(),
+            ),
             _same(f"{names.CLICK_TABLE} holds exactly the valid clicks", expected_clicks, table),
             _same("RAW holds exactly the valid envelopes", trucks.envelopes("valid", "duplicate"), raw),
             _same("the landing zone holds the same envelopes as RAW", raw, landed),
@@ -243,9 +274,33 @@ def _objects(bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
         yield from readers.map(lambda key: (key, s3.get_object(Bucket=bucket, Key=key)["Body"].read()), keys)
 
 
-def _quarantine(bucket: str, stream: str) -> dict[Envelope, Mapping[str, Any]]:
-    found = (json.loads(body) for _, body in _objects(bucket, f"{names.QUARANTINE_PREFIX}{stream}/"))
+def _quarantine(bucket: str, stream: str, prefix: str = names.QUARANTINE_PREFIX) -> dict[Envelope, Mapping[str, Any]]:
+    found = (json.loads(body) for _, body in _objects(bucket, f"{prefix}{stream}/"))
     return {(item["envelope"]["shard_id"], item["envelope"]["sequence_number"]): item for item in found}
+
+
+def _payloads(held: Mapping[Envelope, Mapping[str, Any]]) -> dict[Envelope, bytes]:
+    return {envelope: base64.b64decode(item["payload_base64"]) for envelope, item in held.items()}
+
+
+def _archived(bucket: str, stream: str) -> dict[Envelope, ArchivedRecord]:
+    s3 = boto3.client("s3", config=AWS_CONFIG)
+    stored = archive.objects(s3, bucket, stream)
+    records = (record for each in stored for record in archive.read(s3, bucket, each.key))
+    return {(record.shard_id, record.sequence_number): record for record in records}
+
+
+def _judged_clicks(archived: Mapping[Envelope, ArchivedRecord]) -> tuple[set[tuple[str, str]], set[Envelope]]:
+    """Keys of the valid ones, envelopes of the others; each judged at its arrival."""
+    keys, invalid = set(), set()
+    for envelope, record in archived.items():
+        try:
+            click = decode_click(record.payload, now=times.parse(record.arrival_time))
+        except ContractError:
+            invalid.add(envelope)
+        else:
+            keys.add((click.timestamp, click.item_id))
+    return keys, invalid
 
 
 def _landed_envelopes(bucket: str) -> set[Envelope]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -14,10 +17,13 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.models.variable import Variable
 
 from include import names
+from include.settings import settings
+from lambdas.bundle import local_target
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-DAGS = Path(__file__).parents[3] / "dags"
+ROOT = Path(__file__).parents[3]
+DAGS = ROOT / "dags"
 TELEMETRY_BUCKET = "kinesis-telemetry-data-bucket"
 
 
@@ -44,7 +50,42 @@ def server(own_ministack: Any, snowflake_server: Any, airflow_database: None, tm
 
 
 @pytest.fixture
-def bag() -> DagBag:
+def deliveries(own_ministack: Any, tmp_path: Path) -> Iterator[None]:
+    """What AWS does by itself: the mappings' functions are invoked, and Firehose archives."""
+    environment = {**os.environ, **own_ministack.environment, "PYTHONPATH": str(ROOT)}
+    with (tmp_path / "deliveries.log").open("ab") as log:
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", f"include.local.{each}", "--state", str(tmp_path / each)],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+            for each in ("event_source_mapping", "firehose_delivery")
+        ]
+    yield
+    for process in processes:
+        process.kill()
+        process.wait(timeout=10)
+
+
+@pytest.fixture
+def bag(monkeypatch: pytest.MonkeyPatch) -> DagBag:
+    version, platform = local_target()
+    # The functions are to run: on this machine.
+    monkeypatch.setenv("CTD_LAMBDA_RUNTIME", f"python{version}")
+    monkeypatch.setenv("CTD_BUNDLE_PLATFORM", platform)
+    monkeypatch.setenv("CTD_ARCHIVE_INTERVAL_SECONDS", "0")
+    monkeypatch.setenv("CTD_EVENT_SOURCE_MAPPINGS_ENABLED", "false")
+    settings.cache_clear()
+    try:
+        return _bag()
+    finally:
+        settings.cache_clear()
+
+
+def _bag() -> DagBag:
     bag = DagBag(DAGS, collect_dags=True, bundle_path=DAGS)
     for dag in bag.dags.values():
         for task in dag.tasks:
@@ -65,7 +106,7 @@ def world(ministack: Any, server: Any) -> dict[str, Any]:
     """Everything that a second run must not change."""
     stacks = ministack.client("cloudformation")
     s3 = ministack.client("s3")
-    bundles = s3.list_objects_v2(Bucket="deployment-bucket-of-tests")["Contents"]
+    bundles = s3.list_objects_v2(Bucket="deployment-bucket-of-tests", Prefix="lambda/")["Contents"]
     with server.connect(database=names.DATABASE, schema=names.SCHEMA) as connection:
         integration = connection.cursor().execute(f"desc integration {names.STORAGE_INTEGRATION}").fetchall()
         pipe = connection.cursor().execute(f"desc pipe {names.PIPE}").fetchall()
@@ -81,10 +122,20 @@ def world(ministack: Any, server: Any) -> dict[str, Any]:
     }
 
 
+def keys(ministack: Any, prefix: str) -> list[str]:
+    listed = ministack.client("s3").list_objects_v2(Bucket=TELEMETRY_BUCKET, Prefix=prefix)
+    return [entry["Key"] for entry in listed.get("Contents", [])]
+
+
 def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_confirmed(
-    own_ministack: Any, server: Any, bag: DagBag
+    own_ministack: Any, server: Any, deliveries: None, bag: DagBag
 ) -> None:
     assert run(bag, "provision_resources") == "success"
+    # The probes have come through, and none is left where people look.
+    assert keys(own_ministack, names.QUARANTINE_PREFIX) == []
+    for stream in (names.CLICK_STREAM, names.TRUCK_STREAM):
+        assert len(keys(own_ministack, f"{names.RESOLVED_PREFIX}{stream}/")) == 1
+        assert len(keys(own_ministack, f"{names.ARCHIVE_PREFIX}{stream}/")) == 1
     first = world(own_ministack, server)
     assert first["outputs"]["AlertTopicArn"].startswith("arn:aws:sns:")
     (notified,) = first["notified"]

@@ -1,0 +1,140 @@
+"""Does what the streams take reach the raw archive?  Asked before anything that matters is sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.sdk import BaseOperator, Context
+
+from include import names
+from include.archive import objects, read
+from include.archive.probe import Probe, send
+from include.contracts.quarantine import Attempt
+from include.contracts.times import to_canonical
+from include.replay.store import QuarantineStore
+
+POLL_SECONDS = 0.5
+# Shard and sequence number.
+Position = tuple[str, str]
+
+
+class ProbeArchiveOperator(BaseOperator):
+    """Sends a probe into every shard of the streams until each has one in the archive, then clears the probes away.
+
+    A probe is invalid, so its function quarantines it; when it is archived it is moved to quarantine-resolved/.  One
+    that Firehose did not see, because it had not begun to read, is deleted from quarantine: it is in no archive.
+
+    :param bucket: the telemetry bucket.
+    :param patience: how long to wait for a probe before another is sent; longer than Firehose's buffers.
+    :param attempts: how many probes a shard gets at most.
+    """
+
+    template_fields = ("bucket",)
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        patience: timedelta,
+        attempts: int = 3,
+        streams: Sequence[str] = (names.CLICK_STREAM, names.TRUCK_STREAM),
+        aws_conn_id: str = names.AWS_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket = bucket
+        self.patience = patience
+        self.attempts = attempts
+        self.streams = streams
+        self.aws_conn_id = aws_conn_id
+
+    def execute(self, context: Context) -> None:
+        kinesis, s3 = (
+            AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type=service).get_conn() for service in ("kinesis", "s3")
+        )
+        sent: list[Probe] = []
+        archive = _Archive(s3, self.bucket, datetime.now(UTC))
+        waiting = set(self.streams)
+        for attempt in range(self.attempts):
+            for stream in waiting:
+                sent += send(kinesis, stream, datetime.now(UTC))
+            self.log.info("Sent probe %d of %d to %s", attempt + 1, self.attempts, ", ".join(sorted(waiting)))
+            waiting = self._wait_for_archive(archive, sent, waiting)
+            if not waiting:
+                break
+        self._clear_away(QuarantineStore(s3, self.bucket), s3, sent, archive)
+        if waiting:
+            raise RuntimeError(
+                f"no probe of {', '.join(sorted(waiting))} has reached s3://{self.bucket}/{names.ARCHIVE_PREFIX}: "
+                "see the delivery stream's log group /aws/kinesisfirehose/raw-archive"
+            )
+
+    def _wait_for_archive(self, archive: _Archive, sent: Sequence[Probe], streams: set[str]) -> set[str]:
+        """Of ``streams`` those with a shard of which no probe has come."""
+        deadline = time.monotonic() + self.patience.total_seconds()
+        while True:
+            waiting = {stream for stream in streams if not archive.has_one_a_shard(stream, sent)}
+            if not waiting or time.monotonic() > deadline:
+                return waiting
+            time.sleep(POLL_SECONDS)
+
+    def _clear_away(self, store: QuarantineStore, s3: Any, sent: Sequence[Probe], archive: _Archive) -> None:
+        """Takes every probe out of quarantine, when its function has put it there.
+
+        Raises:
+            RuntimeError: one was not quarantined in time.
+        """
+        deadline = time.monotonic() + self.patience.total_seconds()
+        for probe in sent:
+            while (key := self._find(store, probe)) is None:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(
+                        f"the function of {probe.stream} has not quarantined the probe {probe.sequence_number}: "
+                        "is its event source mapping enabled?"
+                    )
+                time.sleep(POLL_SECONDS)
+            if not archive.has(probe):
+                s3.delete_object(Bucket=self.bucket, Key=key)
+                self.log.info("%s was sent before Firehose began to read: deleted", key)
+            elif held := store.read(key):
+                now = to_canonical(datetime.now(UTC))
+                store.resolve(held, Attempt(now, self.task_id, "resolved", "a probe; it has reached the archive"))
+                self.log.info("%s is archived: resolved", key)
+
+    @staticmethod
+    def _find(store: QuarantineStore, probe: Probe) -> str | None:
+        first, last = to_canonical(probe.sent - timedelta(minutes=5)), to_canonical(datetime.now(UTC))
+        name = f"/{probe.shard_id}-{probe.sequence_number}.json"
+        return next((key for key in store.keys(probe.stream, first, last) if key.endswith(name)), None)
+
+
+class _Archive:
+    """What of the streams has been archived since the probes began; each object is read once."""
+
+    def __init__(self, s3: Any, bucket: str, since: datetime) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._since = since
+        self._read: set[str] = set()
+        self._archived: dict[str, set[Position]] = {}
+
+    def has(self, probe: Probe) -> bool:
+        return (probe.shard_id, probe.sequence_number) in self._archived.get(probe.stream, set())
+
+    def has_one_a_shard(self, stream: str, sent: Sequence[Probe]) -> bool:
+        self._look(stream)
+        probes = [probe for probe in sent if probe.stream == stream]
+        return {probe.shard_id for probe in probes} == {probe.shard_id for probe in probes if self.has(probe)}
+
+    def _look(self, stream: str) -> None:
+        found = self._archived.setdefault(stream, set())
+        for each in objects(self._s3, self._bucket, stream, self._since):
+            if each.key not in self._read:
+                self._read.add(each.key)
+                found |= {
+                    (record.shard_id, record.sequence_number) for record in read(self._s3, self._bucket, each.key)
+                }
