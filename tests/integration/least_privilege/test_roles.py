@@ -193,14 +193,9 @@ def function_logs(function: str) -> list[Call]:
 
 
 def invoke(function: str) -> Call:
-    return call(
-        "lambda",
-        "invoke",
-        function,
-        FunctionName=function,
-        Payload=b'{"records": [], "Records": []}',
-        action="lambda:InvokeFunction",
-    )
+    # Asks for the permission, and runs nothing.
+    dry = {"FunctionName": function, "InvocationType": "DryRun"}
+    return call("lambda", "invoke", function, action="lambda:InvokeFunction", **dry)
 
 
 def publish_alert() -> Call:
@@ -427,6 +422,22 @@ def fill_tables(account: Any) -> None:
         account.client("dynamodb").put_item(TableName=table, Item=key)
 
 
+@pytest.fixture(scope="module")
+def assert_root_gets_through():
+    """Whoever may do everything gets through with the same call: it is the role that was refused."""
+    through: set[str] = set()
+
+    def check(account: Any, beside: Call) -> None:
+        if str(beside) in through:
+            return
+        beside.make(account.client(beside.service), account)
+        if beside.service == "dynamodb":
+            fill_tables(account)  # The row that has just been deleted, perhaps.
+        through.add(str(beside))
+
+    return check
+
+
 def cases(table: dict[str, list[Call]]) -> list[Any]:
     return [pytest.param(role, each, id=f"{role}-{each}") for role, calls in table.items() for each in calls]
 
@@ -446,11 +457,8 @@ def test_role_can_do_its_work(filled, role, allowed):
 
 
 @pytest.mark.parametrize(("role", "beside"), cases(REFUSED))
-def test_role_is_denied_what_is_beside_its_work(filled, role, beside):
+def test_role_is_denied_what_is_beside_its_work(filled, assert_root_gets_through, role, beside):
     with pytest.raises(ClientError) as refused:
         beside.make(filled.as_role(role, beside.service), filled)
     assert refused.value.response["Error"]["Code"] in DENIED
-    # Whoever may do everything gets through with the same call: it is the role that was refused.
-    beside.make(filled.client(beside.service), filled)
-    if beside.service == "dynamodb":
-        fill_tables(filled)  # The row that has just been deleted, perhaps.
+    assert_root_gets_through(filled, beside)
