@@ -8,7 +8,10 @@ import pytest
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[4]
-INTEGRATION = ROOT / "tests" / "integration" / "test_event_source_mapping.py"
+ELSEWHERE = {
+    "integration": ROOT / "tests" / "integration" / "test_event_source_mapping.py",
+    "chaos": ROOT / "tests" / "chaos" / "test_situations.py",
+}
 
 
 def test_every_test_that_the_table_names_exists():
@@ -17,5 +20,5 @@ def test_every_test_that_the_table_names_exists():
     file = ""
     for module, test in names:
         file = module or file  # "::test" is in the file named last.
-        path = INTEGRATION if file == "integration" else Path(__file__).parent / f"{file}.py"
+        path = ELSEWHERE.get(file, Path(__file__).parent / f"{file}.py")
         assert f"def {test}(" in path.read_text(), f"{file}::{test}"
