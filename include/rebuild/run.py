@@ -50,7 +50,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct):
     """What one stream's rebuild has done."""
 
-    hours: int = 0
+    hours: int = 0  # with records in them
     skipped_hours: int = 0  # done by an earlier run
     archived: int = 0  # lines read
     duplicates: int = 0  # of these delivered more than once by Firehose
@@ -178,7 +178,7 @@ class _Stream:
                 counts["archived"] += found
                 counts["duplicates"] += found - new
             self._process(records)
-        self._summary.hours += 1
+        self._summary.hours += counts["archived"] > 0
         self._summary.archived += counts["archived"] + counts["probes"]
         self._summary.duplicates += counts["duplicates"]
         self._summary.probes += counts["probes"]

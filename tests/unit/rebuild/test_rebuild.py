@@ -1,0 +1,187 @@
+"""Rebuild with functions that the tests play; with the real ones in tests/integration/rebuild."""
+
+import gzip
+import io
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from include import names
+from include.archive import ArchiveError
+from include.archive.probe import PARTITION_KEY, payload
+from include.contracts.archive import ArchivedRecord, encode_line
+from include.contracts.times import to_canonical
+from include.rebuild import Plan, Progress, RebuildError, run
+from include.rebuild.sorted_records import SortedRecords
+from lambdas.common.batch import records as records_of
+
+pytestmark = pytest.mark.unit
+
+BUCKET = "telemetry-of-a-test"
+# Objects are as old as moto stores them: now.
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOUR = NOW.replace(minute=0, second=0)
+
+
+def record(number: int, *, shard: int = 0, arrival: datetime = HOUR, data: bytes = b"x", key: str = "key"):
+    who = (names.TRUCK_STREAM, f"shardId-{shard:012}", str(number), to_canonical(arrival), key)
+    return ArchivedRecord(*who, b64encode(data).decode())
+
+
+class Functions:
+    """In Lambda's place: keeps what it is invoked with; ``answers`` are given first, then success."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[tuple[str, int]]] = []
+        self.events: list[dict] = []
+        self.answers: list[dict] = []
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict:
+        assert FunctionName == names.TRUCK_FUNCTION
+        event = json.loads(Payload)
+        self.events.append(event)
+        if self.answers:
+            return self.answers.pop(0)
+        envelopes = [each.envelope for each in records_of(event)]
+        self.batches.append([(each.shard_id[-1], int(each.sequence_number)) for each in envelopes])
+        return answer({"batchItemFailures": []})
+
+
+def answer(body: object, **more: str) -> dict:
+    return {"Payload": io.BytesIO(json.dumps(body).encode()), **more}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with mock_aws():
+        client = boto3.client(
+            "s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+
+
+def store(s3, name: str, *records: ArchivedRecord, hour: datetime = HOUR) -> None:
+    body = gzip.compress(b"".join(map(encode_line, records)))
+    s3.put_object(Bucket=BUCKET, Key=f"{names.ARCHIVE_PREFIX}{names.TRUCK_STREAM}/{hour:%Y/%m/%d/%H}/{name}", Body=body)
+
+
+def rebuild(s3, functions: Functions, progress: Progress | None = None, **plan):
+    chosen = Plan(streams=(names.TRUCK_STREAM,), **plan)
+    return run((s3, functions), BUCKET, chosen, progress=progress)[names.TRUCK_STREAM]
+
+
+def test_each_shard_is_processed_in_order_and_each_record_once_however_the_objects_are_cut(s3):
+    store(s3, "b", record(9), record(2, shard=1), record(10))
+    store(s3, "a", record(100), record(9), record(1, shard=1))
+    functions = Functions()
+    done = rebuild(s3, functions)
+    assert sorted(functions.batches) == [[("0", 9), ("0", 10), ("0", 100)], [("1", 1), ("1", 2)]]
+    assert (done.archived, done.duplicates, done.processed, done.batches) == (6, 1, 5, 2)
+
+
+def test_the_function_gets_the_record_as_it_once_did(s3):
+    arrival = HOUR + timedelta(milliseconds=123)
+    sent = record(7, arrival=arrival, data=b"\xff\x00", key="naïve")
+    store(s3, "a", sent)
+    functions = Functions()
+    rebuild(s3, functions)
+    (seen,) = records_of(functions.events[0])
+    assert (seen.envelope, seen.payload, seen.arrival) == (sent.envelope, b"\xff\x00", arrival)
+
+
+def test_an_object_that_reaches_into_the_next_hour_is_read_for_both(s3):
+    before = HOUR - timedelta(hours=1)
+    store(s3, "a", record(1, arrival=HOUR - timedelta(seconds=1)), record(2, arrival=HOUR), hour=before)
+    functions = Functions()
+    assert rebuild(s3, functions).hours == 2
+    assert functions.batches == [[("0", 1)], [("0", 2)]]
+    functions = Functions()
+    rebuild(s3, functions, since=HOUR)
+    assert functions.batches == [[("0", 2)]]
+    functions = Functions()
+    rebuild(s3, functions, until=HOUR)
+    assert functions.batches == [[("0", 1)]]
+
+
+def test_a_batch_has_at_most_500_records(s3):
+    store(s3, "a", *(record(number) for number in range(1201)))
+    functions = Functions()
+    rebuild(s3, functions)
+    assert [len(batch) for batch in functions.batches] == [500, 500, 201]
+
+
+def test_a_probe_is_left_out(s3):
+    store(s3, "a", record(1), record(2, data=payload(), key=PARTITION_KEY))
+    functions = Functions()
+    assert rebuild(s3, functions).probes == 1
+    assert functions.batches == [[("0", 1)]]
+
+
+def test_a_batch_that_the_stores_refuse_or_that_makes_the_function_raise_is_tried_again(s3):
+    store(s3, "a", record(1))
+    functions = Functions()
+    functions.answers = [
+        answer({"batchItemFailures": [{"itemIdentifier": "1"}]}),
+        answer({"errorMessage": "out of time"}, FunctionError="Unhandled"),
+    ]
+    rebuild(s3, functions)
+    assert len(functions.events) == 3
+    assert functions.batches == [[("0", 1)]]
+
+
+def test_what_is_refused_for_good_is_named_and_the_hour_is_not_done(s3, tmp_path: Path):
+    store(s3, "a", record(1), record(2))
+    functions = Functions()
+    functions.answers = [answer({"batchItemFailures": [{"itemIdentifier": "1"}]}) for _ in range(6)]
+    with pytest.raises(RebuildError, match=r"shardId-000000000000, 1 .* to 2: its stores did not take"):
+        rebuild(s3, functions, Progress(tmp_path / "progress"))
+    assert rebuild(s3, functions, Progress(tmp_path / "progress")).processed == 2
+
+
+def test_a_function_that_reports_nothing_is_not_taken_for_success(s3):
+    store(s3, "a", record(1))
+    functions = Functions()
+    functions.answers = [answer(None)]
+    with pytest.raises(RebuildError, match="not a report"):
+        rebuild(s3, functions)
+
+
+def test_a_finished_hour_is_skipped_until_the_archive_has_more_of_it(s3, tmp_path: Path):
+    store(s3, "a", record(1))
+    functions = Functions()
+    progress = tmp_path / "progress"
+    assert rebuild(s3, functions, Progress(progress)).hours == 1
+    done = rebuild(s3, functions, Progress(progress))
+    assert (done.hours, done.processed, len(functions.batches)) == (0, 0, 1)
+    assert done.skipped_hours >= 1
+    store(s3, "b", record(2))
+    assert rebuild(s3, functions, Progress(progress)).processed == 2
+
+
+def test_a_damaged_object_is_named(s3):
+    key = f"{names.ARCHIVE_PREFIX}{names.TRUCK_STREAM}/{HOUR:%Y/%m/%d/%H}/damaged"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(b"x" * 1000)[:20])
+    with pytest.raises(ArchiveError, match="damaged"):
+        rebuild(s3, Functions())
+
+
+def test_a_progress_file_of_something_else_is_refused(tmp_path: Path):
+    (tmp_path / "progress").write_text("[1]")
+    with pytest.raises(RebuildError, match="no progress file"):
+        Progress(tmp_path / "progress")
+
+
+def test_sequence_numbers_are_ordered_as_numbers(tmp_path: Path):
+    records = SortedRecords(tmp_path / "records")
+    assert records.add([record(10), record(9), record(10)]) == (3, 2)
+    (batch,) = records.batches("shardId-000000000000", 500, 1000)
+    assert [each.sequence_number for each in batch] == ["9", "10"]
