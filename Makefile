@@ -37,7 +37,7 @@ bench: .venv/dev .venv-ministack/installed ## The benchmarks beside their baseli
 	$(BIN)/pytest -m benchmark -s $(ARGS)
 
 chaos: .venv/dev .venv-ministack/installed ## The fault suite, e.g. ARGS="--seed 7"
-	$(BIN)/pytest -m chaos $(ARGS)
+	$(BIN)/pytest -m chaos tests/chaos $(ARGS)
 
 format: .venv/dev ## Rewrite Python as ruff wants it
 	$(BIN)/ruff check --fix .

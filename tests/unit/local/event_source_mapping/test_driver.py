@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from include.local.event_source_mapping import read_status
+from include.local.event_source_mapping.checkpoints import Checkpoints
 from include.local.event_source_mapping.driver import Driver, MappingRunner
 from include.local.event_source_mapping.iterator_age import IteratorAge
 from include.local.event_source_mapping.shard_worker import Clients
@@ -393,6 +394,26 @@ def test_a_destination_that_fails_is_tried_until_it_takes_the_records(
         runner.stop()
         runner.join(time.monotonic() + 5)
     assert kept == ["1000"]
+
+
+def test_a_checkpoint_that_can_not_be_written_is_said_and_the_batch_comes_again(
+    runner, kinesis, function, make_settings, monkeypatch, caplog
+):
+    monkeypatch.setattr("include.local.event_source_mapping.shard_worker.RESTART_PAUSE", 0.05)
+    acknowledge, failures = Checkpoints.acknowledge, iter(range(100))
+
+    def full_at_first(checkpoints: Checkpoints, *given: object) -> None:
+        if next(failures) < 2:
+            raise OSError(28, "No space left on device")
+        acknowledge(checkpoints, *given)
+
+    monkeypatch.setattr(Checkpoints, "acknowledge", full_at_first)
+    settings = make_settings(ParallelizationFactor=2)
+    kinesis.put(FIRST, "1", key=KEY)
+    kinesis.put(FIRST, "2", key=OTHER_KEY)
+    until(lambda: len(function.texts) >= 4, lambda: runner.refresh(settings))
+    assert set(function.texts) == {(KEY, "1"), (OTHER_KEY, "2")}
+    assert "No space left on device" in caplog.text
 
 
 def test_reading_stops_while_too_much_waits_for_the_function(runner, kinesis, function, make_settings, monkeypatch):
