@@ -19,14 +19,20 @@ from include import names
 
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
 TABLES = (names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE)
-FUNCTIONS = (names.CLICK_FUNCTION, names.TRUCK_FUNCTION, names.API_FUNCTION, names.INTAKE_FUNCTION)
+FUNCTIONS = (
+    names.CLICK_FUNCTION,
+    names.TRUCK_FUNCTION,
+    names.API_FUNCTION,
+    names.ARCHIVE_FUNCTION,
+    names.INTAKE_FUNCTION,
+)
 
 
 class VerifyPipelineOperator(BaseOperator):
     """Asks streams, functions, tables, the bucket's notification, pipe and stream for their state.
 
-    Looks at all of them, then fails with everything that is not as it must be.  Sends no record: what a probe record
-    would leave behind would be counted as a truck's.
+    Looks at all of them, then fails with everything that is not as it must be.  Sends no record: ProbeArchiveOperator
+    does.
 
     :param bucket: the telemetry bucket.
     :param queue_arn: the pipe's queue, which the bucket must notify.
