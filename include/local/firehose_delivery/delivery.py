@@ -32,7 +32,7 @@ from include.local.shard_reader import Position, ShardGoneError, ShardReader, St
 logger = logging.getLogger("firehose_delivery")
 
 # Longest and shortest pause between two rounds of reads at the tips, in seconds.
-POLL_SHORTEST, POLL_LONGEST = 0.1, 0.5
+POLL_SHORTEST, POLL_LONGEST = 0.25, 0.5
 # MiniStack's reads take longer the more a stream retains: at the tips, reading takes at most a third of the time.
 POLL_REST = 2.0
 # How often the stream's shards are listed, in seconds.

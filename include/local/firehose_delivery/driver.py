@@ -25,7 +25,7 @@ from include.local.firehose_delivery.settings import (
 logger = logging.getLogger("firehose_delivery")
 
 # How often delivery streams are looked at, in seconds.
-REFRESH_INTERVAL = 0.5
+REFRESH_INTERVAL = 1.0
 # How long a stop waits until what was read is stored, in seconds.
 STOP_DEADLINE = 2.0
 
@@ -97,8 +97,14 @@ class Driver:
             else:
                 self._complaints.over()
                 self._refresh(described)
-            time.sleep(REFRESH_INTERVAL)
+            self._sleep(REFRESH_INTERVAL)
         self._finish(list(self._runners.values()))
+
+    def _sleep(self, seconds: float) -> None:
+        """In short pieces, so that a stop is noticed."""
+        ends = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < ends:
+            time.sleep(0.1)
 
     def _describe_all(self) -> dict[str, dict[str, Any]]:
         """Name -> description, of those with a Kinesis source."""
