@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+import msgspec
 import requests
 import snowflake.connector
 from botocore.exceptions import BotoCoreError, ClientError
@@ -111,6 +112,8 @@ class Demo:
             if self.arguments.once:
                 found = self._one_cycle()
                 report.show(found, self.console)
+                if self.arguments.report:
+                    self.arguments.report.write_bytes(msgspec.json.encode(found))
                 self._say("Stopping everything")
             else:
                 self._stay_up()
@@ -303,6 +306,7 @@ def _arguments() -> argparse.Namespace:
     once.add_argument("--late", type=_share, default=0.10, help="share late or out of order (default: %(default)s)")
     once.add_argument("--nested", type=_share, default=0.20, help="share of readings (default: %(default)s)")
     once.add_argument("--seed", type=int, default=1, help="of the traffic (default: %(default)s)")
+    once.add_argument("--report", type=Path, metavar="FILE", help="writes the table of truth there too, as JSON")
     return parser.parse_args()
 
 

@@ -1,0 +1,67 @@
+"""How fresh every store is while the whole demo runs: Airflow, Snowflake, the dashboard and all else on one machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from include import names
+from include.local.truth import Truth
+from tests.fixtures.benchmarks import Benchmarks
+
+ROOT = Path(__file__).parents[2]
+
+# Of each stream: clicks and readings together are twice this.
+RECORDS_PER_SECOND = 200
+SECONDS = 180
+LONGEST_RUN_SECONDS = 540
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(LONGEST_RUN_SECONDS + 60)]
+
+# Latency in the demo's report -> row, and what it must be.
+ROWS = {
+    f"click -> {names.CLICK_TABLE}": ("click_event_to_row_p95_s", "<= 2"),
+    f"reading -> {names.TRUCK_STATE_TABLE}": ("reading_to_truck_state_p95_s", "<= 2"),
+    f"reading -> {names.HISTORY_TABLE}": ("reading_to_current_row_p95_s", "<= 15"),
+}
+
+
+def run_demo(state: Path, report: Path) -> None:
+    """One cycle of the demo, in which every promise must hold."""
+    records = RECORDS_PER_SECOND * SECONDS
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "include.local.demo", "--once", "--state", str(state), "--report", str(report)]
+        + [f"--clicks={records}", f"--readings={records}", f"--rate={RECORDS_PER_SECOND}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = demo.communicate(timeout=LONGEST_RUN_SECONDS)
+    except BaseException:
+        demo.send_signal(signal.SIGINT)  # It stops what it has started.
+        demo.communicate(timeout=50)
+        raise
+    assert demo.returncode == 0, output[-5000:]
+
+
+def test_freshness_in_the_running_demo(benchmarks: Benchmarks, tmp_path):
+    report = tmp_path / "truth.json"
+    run_demo(tmp_path / "demo", report)
+
+    truth = msgspec.json.decode(report.read_bytes(), type=Truth)
+    found = {latency.name: latency for latency in truth.latencies}
+    assert found.keys() == ROWS.keys()
+    for name, (row, must_be) in ROWS.items():
+        assert found[name].count, f"nothing was measured of {name}"
+        benchmarks.report(row, found[name].p95, "s", must_be=must_be)
