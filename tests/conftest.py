@@ -1,3 +1,8 @@
-"""Fixtures that several layers share live in tests/fixtures/, one module a stand-in."""
+"""Fixtures that several layers share live in tests/fixtures/."""
 
-pytest_plugins = ["tests.fixtures.airflow", "tests.fixtures.ministack", "tests.fixtures.seed", "tests.fixtures.snowflake"]
+pytest_plugins = [
+    "tests.fixtures.airflow",
+    "tests.fixtures.ministack",
+    "tests.fixtures.seed",
+    "tests.fixtures.snowflake",
+]
