@@ -34,7 +34,7 @@ unit: .venv/dev ## Only what needs no process: seconds
 	$(BIN)/pytest -m unit $(ARGS)
 
 bench: .venv/dev .venv-ministack/installed ## The benchmarks beside their baselines; writes benchmarks.json
-	$(BIN)/pytest -m benchmark -s $(ARGS)
+	$(BIN)/pytest -m benchmark -s tests/benchmarks $(ARGS)
 
 chaos: .venv/dev .venv-ministack/installed ## The fault suite, e.g. ARGS="--seed 7"
 	$(BIN)/pytest -m chaos tests/chaos $(ARGS)

@@ -36,8 +36,10 @@ def run_demo(state: Path, report: Path) -> None:
     """One cycle of the demo, in which every promise must hold."""
     records = RECORDS_PER_SECOND * SECONDS
     demo = subprocess.Popen(
-        [sys.executable, "-m", "include.local.demo", "--once", "--state", str(state), "--report", str(report)]
-        + [f"--clicks={records}", f"--readings={records}", f"--rate={RECORDS_PER_SECOND}"],
+        [
+            *(sys.executable, "-m", "include.local.demo", "--once", f"--state={state}", f"--report={report}"),
+            *(f"--clicks={records}", f"--readings={records}", f"--rate={RECORDS_PER_SECOND}"),
+        ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
