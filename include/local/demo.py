@@ -161,7 +161,8 @@ class Demo:
         self._say(
             f"Sending {asked.clicks:,} clicks and {asked.readings:,} readings at {asked.rate}/s each: DAG {TRAFFIC_DAG}"
         )
-        with freshness.TruckStateSampler() as sampler, _snowflake() as connection:
+        clicks, states = freshness.ClickSampler(self.manifest), freshness.TruckStateSampler()
+        with clicks, states, _snowflake() as connection:
             run = self.airflow.trigger(TRAFFIC_DAG, self._traffic())
             seconds = max(asked.clicks, asked.readings) / asked.rate
             self._follow(TRAFFIC_DAG, run, 3 * seconds + 120, connection)
@@ -175,7 +176,7 @@ class Demo:
                 connection,
             )
             self._say("Comparing every store with the generator's manifest")
-            return truth.establish(self.manifest, self.bucket, connection, sampler.latencies)
+            return truth.establish(self.manifest, self.bucket, connection, clicks.latencies, states.latencies)
 
     def _stay_up(self) -> NoReturn:
         for dag_id in (TRAFFIC_DAG, *DATA_DRIVEN_DAGS):

@@ -85,15 +85,21 @@ class Sent(msgspec.Struct, frozen=True):
         return {(record.shard_id, record.sequence_number): record.payload for record in self.kind("malformed")}
 
 
-def establish(manifest: Path, bucket: str, connection: Any, state_latencies: Iterable[float]) -> Truth:
+def establish(
+    manifest: Path,
+    bucket: str,
+    connection: Any,
+    click_latencies: Iterable[float],
+    state_latencies: Iterable[float],
+) -> Truth:
     """Reads every store and compares.
 
-    ``connection`` is a Snowflake connection; ``state_latencies`` are the seconds from arrival to a visible truck
-    state that were sampled while the traffic ran.
+    ``connection`` is a Snowflake connection; ``click_latencies`` and ``state_latencies`` are the seconds from arrival
+    to a visible row and truck state that were sampled while the traffic ran.
     """
     sent = _read_sent(manifest)
     clicks, trucks = sent[names.CLICK_STREAM], sent[names.TRUCK_STREAM]
-    table, click_latencies = _click_table()
+    table = _click_table()
     quarantine = {stream: _quarantine(bucket, stream) for stream in sent}
     # Replayed or, in a demo, probes: both were quarantined.
     resolved = {stream: _quarantine(bucket, stream, names.RESOLVED_PREFIX) for stream in sent}
@@ -247,16 +253,13 @@ def _decoded(decode: Any, record: ManifestRecord) -> Any:
 # --- What is where ---------------------------------------------------------------------------------------------------
 
 
-def _click_table() -> tuple[set[Click], list[float]]:
+def _click_table() -> set[Click]:
     pages = boto3.client("dynamodb", config=AWS_CONFIG).get_paginator("scan").paginate(TableName=names.CLICK_TABLE)
-    clicks, latencies = set(), []
-    for item in (item for page in pages for item in page["Items"]):
-        clicks.add(
-            (item["Timestamp"]["S"], item["Item_ID"]["S"], item["Item_Name"]["S"], int(item["Click_Counts"]["N"]))
-        )
-        arrived, ingested = (times.parse(item[name]["S"]) for name in ("Arrival_Time", "Ingested_At"))
-        latencies.append((ingested - arrived).total_seconds())
-    return clicks, latencies
+    return {
+        (item["Timestamp"]["S"], item["Item_ID"]["S"], item["Item_Name"]["S"], int(item["Click_Counts"]["N"]))
+        for page in pages
+        for item in page["Items"]
+    }
 
 
 def _states() -> dict[str, str]:

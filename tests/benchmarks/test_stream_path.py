@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(300)]
 BATCH = 500
 # What one round handles: enough to be measured well, little enough for the slowest baseline.
 RECORDS = 1000
-ROUNDS = 7
+ROUNDS = 5
 FLEETS = (3, 50, 500)
 BUCKET = "telemetry-of-the-benchmarks"
 

@@ -11,8 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
+
+from include.local.truth import Truth
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "include.local.demo"]
@@ -58,13 +61,17 @@ def read_until(demo: subprocess.Popen[str], text: str, seconds: float) -> str:
 
 
 def test_one_cycle_of_ten_thousand_clicks_and_readings_balances_to_the_record(tmp_path):
-    demo = start(tmp_path, "--once")
+    report = tmp_path / "truth.json"
+    demo = start(tmp_path, "--once", f"--report={report}")
     output, _ = demo.communicate(timeout=400)
 
     assert demo.returncode == 0, output
     promises = re.findall(r"^  (holds|BROKEN) ", output, re.MULTILINE)
     assert len(promises) >= 12, output
     assert set(promises) == {"holds"}
+    truth = msgspec.json.decode(report.read_bytes(), type=Truth)
+    assert truth.holds
+    assert len(truth.promises) == len(promises)
     assert re.search(r"ClickDataStream: sent = landed \+ quarantined \+ duplicates: 10,\d+ = ", output), output
     assert left_behind(tmp_path) == []
 
