@@ -76,9 +76,7 @@ def test_one_cycle_of_ten_thousand_clicks_and_readings_balances_to_the_record(tm
     assert left_behind(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("moment", "number"), [("Preparing", signal.SIGTERM), ("Starting", signal.SIGINT), ("All up", signal.SIGHUP)]
-)
+@pytest.mark.parametrize(("moment", "number"), [("Preparing", signal.SIGTERM), ("Starting", signal.SIGINT)])
 def test_a_demo_that_is_interrupted_leaves_no_process(tmp_path, moment, number):
     demo = start(tmp_path)
     read_until(demo, moment, 180)
