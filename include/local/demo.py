@@ -97,6 +97,7 @@ class Demo:
         self.dashboard_url = f"http://127.0.0.1:{self.ports.dashboard}"
         self.airflow = AirflowApi(self.airflow_url)
         self.processes = Processes(self.environment, self.log)
+        self.is_up = False
         self._started = time.monotonic()
         self._counts_told = 0.0
         self._all_sent = 0.0
@@ -182,6 +183,7 @@ class Demo:
         for dag_id in (TRAFFIC_DAG, *DATA_DRIVEN_DAGS):
             self.airflow.unpause(dag_id)
         self._say(f"Running: {TRAFFIC_DAG} sends every minute.  Press Ctrl-C to stop.")
+        self.is_up = True
         with _snowflake() as connection:
             while True:
                 self._pause(connection)
@@ -280,15 +282,18 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     state = arguments.state or ROOT / ".local" / ("once" if arguments.once else "demo")
+    demo = None
     try:
         lock = StateLock(state)
         if arguments.once:
             _empty(state)
         with lock:
-            return 0 if Demo(arguments, state, console).run() else 1
+            demo = Demo(arguments, state, console)
+            return 0 if demo.run() else 1
     except KeyboardInterrupt:
         console.print("Stopped.")
-        return 130
+        # Ctrl-C is how a demo that is up is meant to end.
+        return 0 if demo is not None and demo.is_up else 130
     except EXPECTED_ERRORS as error:
         console.print(f"[red]The demo failed:[/red] {escape(str(error))}")
         return 1

@@ -99,7 +99,7 @@ def test_a_demo_that_was_interrupted_while_provisioning_comes_up_again_and_runs_
     second.send_signal(signal.SIGINT)
     output, _ = second.communicate(timeout=60)
 
-    assert (first.returncode, second.returncode) == (130, 130), output
+    assert (first.returncode, second.returncode) == (130, 0), output
     assert left_behind(tmp_path) == []
 
 
