@@ -1,24 +1,20 @@
 """How far each shard of a mapping has been processed, kept in one JSON file a mapping.
 
-A file is replaced as a whole, so a reader or a killed driver finds either the state before or the state after.  It
-belongs to one mapping and one stream: a stream created later under the same name starts afresh.
+A file belongs to one mapping and one stream: a stream created later under the same name starts afresh.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from include.local import status_files
 from include.local.event_source_mapping.settings import MappingSettings
 from include.local.shard_reader import Position, Stream
-
-logger = logging.getLogger(__name__)
 
 # How often what was merely read, and not acknowledged, is written.
 STATUS_INTERVAL = 0.5
@@ -58,21 +54,7 @@ class MappingStatus(msgspec.Struct):
 
 def read_status(state: Path) -> list[MappingStatus]:
     """The status of every mapping that a driver with the state directory ``state`` follows; empty if there is none."""
-    statuses = []
-    for path in sorted(state.glob("*.json")):
-        try:
-            statuses.append(msgspec.json.decode(path.read_bytes(), type=MappingStatus))
-        except FileNotFoundError:
-            continue  # The mapping was deleted just now.
-    return statuses
-
-
-def forget_others(state: Path, uuids: Iterable[str]) -> None:
-    """Remove the files of mappings that do not exist any more."""
-    kept = set(uuids)
-    for path in state.glob("*.json"):
-        if path.stem not in kept:
-            path.unlink(missing_ok=True)
+    return status_files.load_all(state, MappingStatus)
 
 
 class Checkpoints:
@@ -85,7 +67,7 @@ class Checkpoints:
         self._clock = clock
         self._lock = threading.Lock()
         self._written_at = 0.0
-        self._status = self._load() or MappingStatus("", "", "", 0.0)
+        self._status = status_files.load(self._path, MappingStatus) or MappingStatus("", "", "", 0.0)
         if (self._status.uuid, self._status.stream_created) != (settings.uuid, stream.created):
             self._status = MappingStatus(settings.uuid, settings.stream_arn, settings.function_arn, stream.created)
 
@@ -131,21 +113,6 @@ class Checkpoints:
             if changed or self._clock() - self._written_at >= STATUS_INTERVAL:
                 self._write()
 
-    def _load(self) -> MappingStatus | None:
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=MappingStatus)
-        except FileNotFoundError:
-            return None
-        except msgspec.MsgspecError as error:
-            logger.warning("unreadable checkpoints %s (%s): starting from the mapping's position", self._path, error)
-            return None
-
     def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(self._status))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        status_files.save(self._path, self._status)
         self._written_at = self._clock()

@@ -11,8 +11,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.local.event_source_mapping.backoff import Complaints
-from include.local.event_source_mapping.checkpoints import Checkpoints, forget_others
+from include.local import status_files
+from include.local.backoff import Complaints
+from include.local.event_source_mapping.checkpoints import Checkpoints
 from include.local.event_source_mapping.iterator_age import IteratorAge
 from include.local.event_source_mapping.settings import (
     MappingSettings,
@@ -185,7 +186,7 @@ class Driver:
     def _refresh(self, listed: list[dict[str, Any]]) -> None:
         deleted = self._runners.keys() - {entry["UUID"] for entry in listed}
         self._finish([self._runners.pop(mapping) for mapping in deleted])
-        forget_others(self._state, [entry["UUID"] for entry in listed])
+        status_files.forget_others(self._state, [entry["UUID"] for entry in listed])
         for entry in listed:
             try:
                 settings = read_settings(entry)

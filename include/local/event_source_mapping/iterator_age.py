@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.local.event_source_mapping.backoff import Complaints
+from include.local.backoff import Complaints
 
 # How often it is put, in seconds, at most.
 PUBLISH_INTERVAL = 5.0

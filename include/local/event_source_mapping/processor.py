@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from include.local.event_source_mapping.backoff import Backoff, Complaints
+from include.local.backoff import Backoff, Complaints
 from include.local.event_source_mapping.batcher import EventRecord
 from include.local.event_source_mapping.failure_destination import (
     RECORD_AGE_EXCEEDED,

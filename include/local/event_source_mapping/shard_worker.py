@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.local.event_source_mapping.backoff import Backoff, Complaints
+from include.local.backoff import Backoff, Complaints
 from include.local.event_source_mapping.batcher import EventRecord, to_event_record
 from include.local.event_source_mapping.checkpoints import Checkpoints
 from include.local.event_source_mapping.failure_destination import (

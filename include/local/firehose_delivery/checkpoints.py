@@ -5,18 +5,15 @@ A delivery stream or a Kinesis stream that was deleted and created again under i
 
 from __future__ import annotations
 
-import logging
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from include.local import status_files
 from include.local.firehose_delivery.settings import DeliverySettings
 from include.local.shard_reader import Position, Stream
-
-logger = logging.getLogger("firehose_delivery")
 
 # How often what was merely read, and not stored, is written.
 STATUS_INTERVAL = 0.5
@@ -53,21 +50,7 @@ class DeliveryStatus(msgspec.Struct):
 
 def read_status(state: Path) -> list[DeliveryStatus]:
     """The status of every delivery stream followed with the state directory ``state``; empty if there is none."""
-    statuses = []
-    for path in sorted(state.glob("*.json")):
-        try:
-            statuses.append(msgspec.json.decode(path.read_bytes(), type=DeliveryStatus))
-        except FileNotFoundError:
-            continue  # The delivery stream was deleted just now.
-    return statuses
-
-
-def forget_others(state: Path, names: Iterable[str]) -> None:
-    """Remove the files of delivery streams that do not exist any more."""
-    kept = set(names)
-    for path in state.glob("*.json"):
-        if path.stem not in kept:
-            path.unlink(missing_ok=True)
+    return status_files.load_all(state, DeliveryStatus)
 
 
 class Checkpoints:
@@ -80,7 +63,7 @@ class Checkpoints:
         self._clock = clock
         self._written_at = 0.0
         fresh = DeliveryStatus(settings.name, settings.created, settings.stream_arn, stream.created)
-        self._status = self._load() or fresh
+        self._status = status_files.load(self._path, DeliveryStatus) or fresh
         if (self._status.created, self._status.stream_created) != (settings.created, stream.created):
             self._status = fresh
 
@@ -118,21 +101,6 @@ class Checkpoints:
         if changed or self._clock() - self._written_at >= STATUS_INTERVAL:
             self._write()
 
-    def _load(self) -> DeliveryStatus | None:
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=DeliveryStatus)
-        except FileNotFoundError:
-            return None
-        except msgspec.MsgspecError as error:
-            logger.warning("unreadable checkpoints %s (%s): starting where the delivery began", self._path, error)
-            return None
-
     def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(self._status))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        status_files.save(self._path, self._status)
         self._written_at = self._clock()

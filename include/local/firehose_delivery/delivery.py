@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.local.event_source_mapping.backoff import Backoff, Complaints
+from include.local.backoff import Backoff, Complaints
 from include.local.firehose_delivery import objects
 from include.local.firehose_delivery.buffers import DeliveryBuffer, TransformationBuffer
 from include.local.firehose_delivery.checkpoints import Checkpoints

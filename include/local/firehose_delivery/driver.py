@@ -12,8 +12,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.local.event_source_mapping.backoff import Complaints
-from include.local.firehose_delivery.checkpoints import forget_others
+from include.local import status_files
+from include.local.backoff import Complaints
 from include.local.firehose_delivery.delivery import Clients, Delivery
 from include.local.firehose_delivery.settings import (
     DeliverySettings,
@@ -129,7 +129,7 @@ class Driver:
     def _refresh(self, described: dict[str, dict[str, Any]]) -> None:
         gone = self._runners.keys() - described.keys()
         self._finish([self._runners.pop(name) for name in gone])
-        forget_others(self._state, described)
+        status_files.forget_others(self._state, described)
         for name, description in described.items():
             try:
                 settings = read_settings(description)

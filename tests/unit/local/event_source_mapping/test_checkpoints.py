@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from include.local.event_source_mapping.checkpoints import Checkpoints, forget_others, read_status
+from include.local import status_files
+from include.local.event_source_mapping.checkpoints import Checkpoints, read_status
 from include.local.shard_reader import Position, Stream
 
 pytestmark = pytest.mark.unit
@@ -95,7 +96,7 @@ def test_idle_reads_are_not_all_written(tmp_path, make_settings):
 def test_deleted_mappings_are_forgotten(tmp_path, make_settings):
     for uuid in ("kept", "deleted"):
         Checkpoints(tmp_path, make_settings(UUID=uuid), STREAM).begin(SHARD, Position())
-    forget_others(tmp_path, ["kept"])
+    status_files.forget_others(tmp_path, ["kept"])
     assert [status.uuid for status in read_status(tmp_path)] == ["kept"]
 
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from include.local.event_source_mapping.backoff import Complaints
+from include.local.backoff import Complaints
 from include.local.event_source_mapping.batcher import EventRecord
 from include.local.event_source_mapping.invoker import Failed, NotInvoked, Outcome, Succeeded
 from include.local.event_source_mapping.processor import BatchProcessor, StoppedError
