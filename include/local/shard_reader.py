@@ -5,6 +5,7 @@ Shared by the stand-ins that consume streams.  A reader is used by one thread.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,8 +68,16 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
                 "StartingSequenceNumber": self.after_sequence_number,
             }
         if self.at_timestamp is not None:
-            return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(self.at_timestamp, UTC)}
+            # boto3 sends whole seconds, rounded: a time rounded up would skip records.  `includes` drops what is early.
+            second = datetime.fromtimestamp(math.floor(self.at_timestamp), UTC)
+            return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": second}
         return {"ShardIteratorType": "TRIM_HORIZON"}
+
+    def includes(self, sequence_number: str, arrival: datetime) -> bool:
+        """Whether a record is to be read from this position on.  Kinesis tells arrivals in milliseconds."""
+        if self.after_sequence_number is not None:
+            return int(sequence_number) > int(self.after_sequence_number)
+        return self.at_timestamp is None or arrival.timestamp() >= math.floor(self.at_timestamp * 1000) / 1000
 
 
 def describe_stream(kinesis: Any, stream_arn: str) -> Stream:
@@ -165,11 +174,10 @@ class ShardReader:
         return records
 
     def _after_position(self, answered: list[dict[str, Any]]) -> list[StreamRecord]:
-        last = self._position.after_sequence_number
         return [
             StreamRecord(r["SequenceNumber"], r["PartitionKey"], r["Data"], r["ApproximateArrivalTimestamp"])
             for r in answered
-            if last is None or int(r["SequenceNumber"]) > int(last)
+            if self._position.includes(r["SequenceNumber"], r["ApproximateArrivalTimestamp"])
         ]
 
     def _new_iterator(self) -> str:

@@ -53,7 +53,9 @@ class CountingKinesis:
                 last = int(request["StartingSequenceNumber"])
                 index = sum(int(record["SequenceNumber"]) <= last for record in self.records)
             case "AT_TIMESTAMP":
-                index = sum(record["ApproximateArrivalTimestamp"] < request["Timestamp"] for record in self.records)
+                # As boto3 sends it: in whole seconds, rounded.
+                second = round(request["Timestamp"].timestamp())
+                index = sum(record["ApproximateArrivalTimestamp"].timestamp() < second for record in self.records)
         return {"ShardIterator": str(index)}
 
     def get_records(self, **request: object) -> dict:
@@ -88,6 +90,15 @@ def test_starts_after_a_checkpoint(kinesis):
     for number in range(5):
         kinesis.put(number, EPOCH)
     assert read(ShardReader(kinesis, Stream("arn", 0.0, 1e12), SHARD, Position(after_sequence_number="2"))) == [3, 4]
+
+
+@pytest.mark.parametrize("within_the_second", [0.2, 0.4996, 0.8])
+def test_starts_at_a_time_to_the_millisecond_although_boto3_sends_seconds(kinesis, within_the_second):
+    start = EPOCH.timestamp() + within_the_second
+    for number, after in enumerate((-0.15, -0.001, 0.0, 0.15)):
+        moment = datetime.fromtimestamp(int((start + after) * 1000) / 1000, UTC)
+        kinesis.put(number, moment)
+    assert read(ShardReader(kinesis, Stream("arn", 0.0, 1e12), SHARD, Position(at_timestamp=start))) == [2, 3]
 
 
 @pytest.mark.parametrize("error", [ExpiredError(), ConnectionError("reset")])
