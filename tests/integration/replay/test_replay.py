@@ -138,10 +138,12 @@ def test_a_bisected_batch_that_the_notification_missed_is_taken_in_by_replay(pip
         pipeline.map(BisectBatchOnFunctionError=True)
         pipeline.break_(names.CLICK_FUNCTION)
         numbers = pipeline.put(stream, *clicks(2, "missed"))
+        # In two objects; in one where the batch was cut before the driver saw the changed setting.
         pipeline.wait_for(
-            lambda: [body.count(b"eventID") for body in pipeline.objects(names.ON_FAILURE_PREFIX).values()] == [1, 1],
-            "both halves of the batch in the on-failure destination",
+            lambda: b"".join(pipeline.objects(names.ON_FAILURE_PREFIX).values()).count(b"eventID") == 2,
+            "both records in the on-failure destination",
         )
+        abandoned = len(pipeline.objects(names.ON_FAILURE_PREFIX))
         pipeline.mend(names.CLICK_FUNCTION)
     finally:
         pipeline.map(BisectBatchOnFunctionError=False)
@@ -149,7 +151,7 @@ def test_a_bisected_batch_that_the_notification_missed_is_taken_in_by_replay(pip
             Bucket=pipeline.bucket, NotificationConfiguration=notification
         )
     counted = pipeline.replay("--reason", "not_processed")
-    assert "2 abandoned batches not yet in quarantine" in counted.stdout
+    assert f"{abandoned} abandoned batch" in counted.stdout
 
     done = pipeline.replay("--reason", "not_processed", "--execute")
 
