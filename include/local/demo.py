@@ -279,7 +279,8 @@ def main() -> int:
     """Runs the demo; the exit code is as the module says."""
     arguments = _arguments()
     console = Console(highlight=False, soft_wrap=True)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts what runs in its background with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     state = arguments.state or ROOT / ".local" / ("once" if arguments.once else "demo")
     demo = None
