@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import time
+import uuid
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -10,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 TIMEOUT_SECONDS = 30
+ATTEMPTS = 5
 FINISHED = ("success", "failed")
 
 
@@ -19,8 +24,14 @@ class AirflowApi:
     def __init__(self, url: str) -> None:
         self._url = url
         self._session = requests.Session()
-        # Reads are repeated when the server is busy; a POST is not, it would start a second run.
-        retry = Retry(total=4, backoff_factor=0.5, backoff_jitter=0.5, status_forcelist=(500, 502, 503, 504))
+        # What can be repeated as it is, is repeated when the server is busy; a POST is not.
+        retry = Retry(
+            total=4,
+            backoff_factor=0.5,
+            backoff_jitter=0.5,
+            status_forcelist=(500, 502, 503, 504),
+            allowed_methods=Retry.DEFAULT_ALLOWED_METHODS | {"PATCH"},
+        )
         self._session.mount("http://", HTTPAdapter(max_retries=retry))
 
     def is_healthy(self) -> bool:
@@ -49,9 +60,25 @@ class AirflowApi:
         self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Starts a run and returns its id."""
-        body = {"logical_date": None, "conf": dict(conf or {})}
-        return self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
+        """Starts a run and returns its id.
+
+        Airflow on SQLite refuses a write now and then while its components write too.  The id is ours, so asking again
+        starts no second run.
+        """
+        run_id = f"demo__{uuid.uuid4()}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf or {})}
+        for attempt in range(ATTEMPTS):
+            try:
+                self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+            except requests.HTTPError as error:
+                if error.response.status_code == HTTPStatus.CONFLICT:
+                    break  # An attempt that was answered with an error had started it.
+                if error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(random.uniform(0.1, 0.5) * 2**attempt)  # noqa: S311
+            else:
+                break
+        return run_id
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         return self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
