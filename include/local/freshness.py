@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -31,7 +32,7 @@ _decode = msgspec.json.Decoder(ManifestRecord).decode
 Item = dict[str, dict[str, str]]
 
 
-class Sampler:
+class Sampler(ABC):
     """While entered, looks for new rows; ``latencies`` are seconds from a record's arrival to the sight of its row."""
 
     def __init__(self) -> None:
@@ -61,13 +62,13 @@ class Sampler:
                 if self._is_new(item):
                     self.latencies.append((now - times.parse(item["Arrival_Time"]["S"])).total_seconds())
 
+    @abstractmethod
     def _rows(self) -> Iterator[Item]:
         """What is there to be read now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _is_new(self, item: Item) -> bool:
         """Whether no look before this one saw the record that the row is of; marks it as seen."""
-        raise NotImplementedError
 
 
 class TruckStateSampler(Sampler):
