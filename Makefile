@@ -33,7 +33,7 @@ lint: .venv/dev .venv-checkov/installed ## Style, imports across layers, SQL and
 unit: .venv/dev ## Only what needs no process: seconds
 	$(BIN)/pytest -m unit $(ARGS)
 
-bench: .venv/dev .venv-ministack/installed ## The benchmarks beside their baselines; writes benchmarks.json
+bench: .venv/dev .venv-ministack/installed .venv-dbt/installed ## The benchmarks beside their baselines; writes benchmarks.json
 	$(BIN)/pytest -m benchmark -s tests/benchmarks $(ARGS)
 
 chaos: .venv/dev .venv-ministack/installed ## The fault suite, e.g. ARGS="--seed 7"
@@ -53,6 +53,7 @@ lock: .venv/dev ## Resolve pyproject.toml anew into the requirements*.txt locks
 	$(LOCK) --constraint requirements-dev.txt --group lambdas --output-file requirements-lambdas.txt
 	$(LOCK) --group ministack --output-file requirements-ministack.txt
 	$(LOCK) --group checkov --output-file requirements-checkov.txt
+	$(LOCK) --group dbt --output-file requirements-dbt.txt
 
 clean: ## Forget the local state; the environments stay
 	rm -rf .local build
@@ -88,6 +89,12 @@ clean: ## Forget the local state; the environments stay
 	@echo "Installing requirements-checkov.txt into .venv-checkov"
 	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-checkov
 	@$(BIN)/uv pip install --quiet --python .venv-checkov/bin/python --require-hashes -r requirements-checkov.txt
+	@touch $@
+
+.venv-dbt/installed: .venv/uv requirements-dbt.txt
+	@echo "Installing requirements-dbt.txt into .venv-dbt"
+	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-dbt
+	@$(BIN)/uv pip install --quiet --python .venv-dbt/bin/python --require-hashes -r requirements-dbt.txt
 	@touch $@
 
 .PHONY: chromium
