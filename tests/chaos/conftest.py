@@ -6,17 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fixtures.deployment import Deploy
 from tests.fixtures.stream_path import Records, StreamPath
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamPath]:
+def deployed(deploy: Deploy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamPath]:
     path = StreamPath(tmp_path_factory.mktemp("chaos"))
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in path.emulator.environment.items():
-                patch.setenv(name, value)
-            path.start()
+        path.start(deploy)
         yield path
     finally:
         path.stop()

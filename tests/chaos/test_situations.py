@@ -11,7 +11,8 @@ from include import names
 from include.local.event_source_mapping.batcher import event_payload, to_event_record
 from include.local.shard_reader import StreamRecord
 from tests.fixtures.fault_proxy import Fault, by_chance, first
-from tests.fixtures.stream_path import Records, Sent, StreamPath, wait_for
+from tests.fixtures.stream_path import Records, Sent, StreamPath
+from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.chaos
 

@@ -6,7 +6,7 @@ import pytest
 
 from include import names
 from tests.fixtures.fault_proxy import Fault, by_chance
-from tests.fixtures.stream_path import wait_for
+from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.chaos
 
