@@ -38,6 +38,20 @@ def bind(name: str) -> str:
     return f"%({name})s"
 
 
+def last_arrival_first(alias: str = "") -> str:
+    """The window that puts first, of each truck and instant, the reading of table ``alias`` that arrived last.
+
+    Sequence numbers are whole numbers too long for a NUMBER, written without zeros in front: the longer one is higher.
+    Of several landings of one record the first counts: they say the same, and LOAD_TIMESTAMP stays what it was.
+    """
+    of = f"{alias}." if alias else ""
+    return (
+        f"partition by {of}TRUCK_ID, {of}EVENT_TIME"
+        f" order by {of}ARRIVAL_TIME desc, length({of}SEQUENCE_NUMBER) desc, {of}SEQUENCE_NUMBER desc,"
+        f" {of}SHARD_ID desc, {of}LOAD_TIMESTAMP asc, {of}FILE_NAME asc, {of}FILE_ROW_NUMBER asc"
+    )
+
+
 #: Everything a template may use besides ``params``.
 CONTEXT = MappingProxyType(
     {
@@ -45,6 +59,7 @@ CONTEXT = MappingProxyType(
         "attributes": attributes,
         "attribute_assignments": attribute_assignments,
         "bind": bind,
+        "last_arrival_first": last_arrival_first,
     }
 )
 

@@ -318,16 +318,12 @@ def _raw_envelopes(connection: Any) -> tuple[int, set[Envelope]]:
 
 def _stored_versions(connection: Any) -> list[Version]:
     columns = ", ".join(["TRUCK_ID", "EFFECTIVE_START_DATE", "EFFECTIVE_END_DATE", "IS_CURRENT", *METRIC_NAMES])
-    versions = []
-    for truck_id, start, end, is_current, *attributes in select(
-        connection,
-        f"SELECT {columns} FROM {names.HISTORY_TABLE}",
-    ):
-        version = Version(truck_id, _text(start), _text(end) if end else None, tuple(attributes))
-        if version.is_current != is_current:
-            raise ValueError(f"{truck_id} from {start}: IS_CURRENT is {is_current} although it ends {end}")
-        versions.append(version)
-    return versions
+    return [
+        Version(truck_id, _text(start), _text(end) if end else None, is_current, tuple(attributes))
+        for truck_id, start, end, is_current, *attributes in select(
+            connection, f"SELECT {columns} FROM {names.HISTORY_TABLE}"
+        )
+    ]
 
 
 def _quality(connection: Any) -> list[tuple[str, str, str, int]]:

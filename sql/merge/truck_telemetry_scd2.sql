@@ -81,8 +81,7 @@ using (
         where RAW.EVENT_TIME >= (select min(EARLIEST.FIRST_TIME) from ARRIVED as EARLIEST)
     ),
 
-    -- One an instant.  Sequence numbers are whole numbers too long for a NUMBER, written without
-    -- zeros in front: the longer one is higher.  Landings of the same envelope: the first counts.
+    -- One an instant.
     READINGS as (
         select
             TRUCK_ID,
@@ -91,17 +90,7 @@ using (
             STATE,
             RAW_ROW
         from LANDED
-        qualify row_number() over (
-            partition by TRUCK_ID, EVENT_TIME
-            order by
-                ARRIVAL_TIME desc,
-                length(SEQUENCE_NUMBER) desc,
-                SEQUENCE_NUMBER desc,
-                SHARD_ID desc,
-                LOAD_TIMESTAMP asc,
-                FILE_NAME asc,
-                FILE_ROW_NUMBER asc
-        ) = 1
+        qualify row_number() over ({{ last_arrival_first() }}) = 1
     ),
 
     -- The readings of the span, between the stored versions just before and just after it, which

@@ -22,17 +22,7 @@ with READINGS as (
         *,
         hash({{ attributes() }}) as STATE
     from TRUCK_TELEMETRY_RAW
-    qualify row_number() over (
-        partition by TRUCK_ID, EVENT_TIME
-        order by
-            ARRIVAL_TIME desc,
-            length(SEQUENCE_NUMBER) desc,
-            SEQUENCE_NUMBER desc,
-            SHARD_ID desc,
-            LOAD_TIMESTAMP asc,
-            FILE_NAME asc,
-            FILE_ROW_NUMBER asc
-    ) = 1
+    qualify row_number() over ({{ last_arrival_first() }}) = 1
 ),
 
 OPENINGS as (

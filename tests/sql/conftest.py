@@ -13,7 +13,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.util_text import split_statements
 
 from include import names, sql
-from tests.fixtures.scd2_oracle import ATTRIBUTES, Version
+from include.local.history_oracle import ATTRIBUTES, Version
 from tests.fixtures.snowflake import LocalSnowflake
 
 MERGE = "merge/truck_telemetry_scd2.sql"
@@ -26,7 +26,7 @@ RAW_COLUMNS = (
     "PARTITION_KEY", "FILE_NAME", "FILE_ROW_NUMBER", "LOAD_TIMESTAMP",
 )  # fmt: skip
 VERSION_COLUMNS = (
-    "TRUCK_ID", "LOAD_TIMESTAMP", "EFFECTIVE_START_DATE", "EFFECTIVE_END_DATE", "IS_CURRENT", *ATTRIBUTES,
+    "TRUCK_ID", "EFFECTIVE_START_DATE", "EFFECTIVE_END_DATE", "IS_CURRENT", *ATTRIBUTES, "LOAD_TIMESTAMP",
 )  # fmt: skip
 ENVELOPE = {"STREAM_NAME": names.TRUCK_STREAM, "SHARD_ID": "shardId-000000000000", "PARTITION_KEY": "truck"}
 
@@ -77,7 +77,7 @@ class Warehouse:
             " where TRUCK_ID like %s order by TRUCK_ID, EFFECTIVE_START_DATE",
             [like],
         )
-        return [Version(*row[:5], row[5:]) for row in rows]
+        return [Version(*row[:4], row[4:-1], row[-1]) for row in rows]
 
     def empty(self) -> None:
         """No reading and no result; the merge consumes what the stream still had."""

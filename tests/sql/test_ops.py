@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include import names, sql
-from tests.fixtures.scd2_oracle import ATTRIBUTES, history
+from include.local.history_oracle import ATTRIBUTES, from_raw, history
 
 pytestmark = pytest.mark.sql
 
@@ -47,7 +47,7 @@ def test_rebuild_makes_the_history_that_merges_would_have_made(empty_warehouse):
     empty_warehouse.execute(f"update {names.HISTORY_TABLE} set VEHICLE_SPEED = 1, IS_CURRENT = false")
     empty_warehouse.land(READINGS[4:])
     empty_warehouse.run("ops/rebuild_history.sql")
-    assert empty_warehouse.history() == history(READINGS)
+    assert empty_warehouse.history() == history(map(from_raw, READINGS))
 
 
 def test_rebuild_consumes_the_stream_and_leaves_a_trace(empty_warehouse):
@@ -56,7 +56,7 @@ def test_rebuild_consumes_the_stream_and_leaves_a_trace(empty_warehouse):
     assert empty_warehouse.execute(f"select count(*) from {names.RAW_STREAM}") == [(0,)]
     (run,) = empty_warehouse.execute(f"select RUN_ID, ROWS_INSERTED from {names.MERGE_RUNS_TABLE}")
     assert run[0].startswith("rebuild of ")
-    assert run[1] == len(history(READINGS))
+    assert run[1] == len(history(map(from_raw, READINGS)))
 
 
 def test_rebuild_that_is_rolled_back_leaves_history_and_stream_as_they_were(empty_warehouse):
@@ -72,7 +72,7 @@ def test_rebuild_that_is_rolled_back_leaves_history_and_stream_as_they_were(empt
     assert empty_warehouse.history() == before
     assert empty_warehouse.execute(f"select count(*) from {names.RAW_STREAM}") == [(len(READINGS) - 4,)]
     empty_warehouse.merge()
-    assert empty_warehouse.history() == history(READINGS)
+    assert empty_warehouse.history() == history(map(from_raw, READINGS))
 
 
 def run_row(run_id, started_at, finished_at, inserted=1):

@@ -6,7 +6,7 @@ import pytest
 
 from include import names, quality
 from include.contracts import METRICS
-from tests.fixtures.scd2_oracle import ATTRIBUTES
+from include.local.history_oracle import ATTRIBUTES
 
 pytestmark = pytest.mark.sql
 

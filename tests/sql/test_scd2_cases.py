@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.scd2_oracle import ATTRIBUTES, Version, history
+from include.local.history_oracle import ATTRIBUTES, Version, from_raw, history
 
 pytestmark = pytest.mark.sql
 
@@ -53,11 +53,11 @@ def expected(case):
         return [
             Version(
                 f"{case}/{row['TRUCK_ID']}",
-                load_timestamp(row["OPENED_BY_BATCH"]),
                 datetime.fromisoformat(row["EFFECTIVE_START_DATE"]),
                 datetime.fromisoformat(row["EFFECTIVE_END_DATE"]) if row["EFFECTIVE_END_DATE"] else None,
                 row["IS_CURRENT"] == "true",
                 tuple(attributes(row).get(name) for name in ATTRIBUTES),
+                load_timestamp(row["OPENED_BY_BATCH"]),
             )
             for row in csv.DictReader(file)
         ]
@@ -77,4 +77,4 @@ def test_history_of_the_case(warehouse, case):
 
 @pytest.mark.parametrize("case", cases())
 def test_the_oracle_agrees_with_the_case(case):
-    assert history(arrivals(case)) == expected(case)
+    assert history(map(from_raw, arrivals(case))) == expected(case)

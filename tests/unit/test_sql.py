@@ -56,3 +56,7 @@ def test_assignments_name_both_sides():
 
 def test_bound_value_is_left_to_the_driver():
     assert sql.bind("since") == "%(since)s"
+
+
+def test_window_of_one_instant_can_be_of_a_table():
+    assert sql.last_arrival_first("R").replace("R.", "") == sql.last_arrival_first()
