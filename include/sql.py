@@ -14,7 +14,9 @@ from types import MappingProxyType
 
 import jinja2
 
-from include.contracts import METRICS
+from include.contracts import MAX_CLOCK_SKEW, METRICS
+from include.contracts.click import MAX_CLICK_COUNTS, MAX_ITEM_ID_LENGTH, MAX_ITEM_NAME_LENGTH
+from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 
 SQL_DIRECTORY = Path(__file__).resolve().parent.parent / "sql"
 
@@ -52,6 +54,22 @@ def last_arrival_first(alias: str = "") -> str:
     )
 
 
+def is_canonical_time(column: str) -> str:
+    """A condition: the text in ``column`` is a time as the contracts write it, ``2025-03-17T15:35:54.597252``."""
+    return f"{column} rlike '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}[.][0-9]{{6}}'"
+
+
+#: Limits of the contracts besides those of the metrics; lengths in characters.
+LIMITS = MappingProxyType(
+    {
+        "truck_id_length": MAX_TRUCK_ID_LENGTH,
+        "item_id_length": MAX_ITEM_ID_LENGTH,
+        "item_name_length": MAX_ITEM_NAME_LENGTH,
+        "click_counts": MAX_CLICK_COUNTS,
+        "clock_skew_minutes": int(MAX_CLOCK_SKEW.total_seconds()) // 60,
+    }
+)
+
 #: Everything a template may use besides ``params``.
 CONTEXT = MappingProxyType(
     {
@@ -59,6 +77,8 @@ CONTEXT = MappingProxyType(
         "attributes": attributes,
         "attribute_assignments": attribute_assignments,
         "bind": bind,
+        "is_canonical_time": is_canonical_time,
+        "limits": LIMITS,
         "last_arrival_first": last_arrival_first,
     }
 )
