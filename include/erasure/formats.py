@@ -1,0 +1,184 @@
+"""What each store's objects look like: which of the records in one are the truck's, and the object without them.
+
+Objects are read and written as streams; what is kept is kept byte for byte.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from binascii import a2b_base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import msgspec
+
+from include import names
+from include.contracts import Envelope
+from include.contracts.archive import decode_line
+from include.contracts.quarantine import decode
+from include.erasure.attribution import Attribution
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class UnreadableObjectError(ValueError):
+    """An object that nothing of this pipeline wrote, or a damaged one."""
+
+
+class Counts(msgspec.Struct):
+    """Records of one object."""
+
+    truck: int = 0
+    others: int = 0
+    unattributable: int = 0
+
+    def add(self, belongs: bool | None) -> None:
+        if belongs:
+            self.truck += 1
+        elif belongs is None:
+            self.unattributable += 1
+        else:
+            self.others += 1
+
+    @property
+    def kept(self) -> int:
+        return self.others + self.unattributable
+
+
+# Counts the records of an object and, where there is somewhere to, writes the object without the truck's.
+Format = Callable[[IO[bytes], IO[bytes] | None], Counts]
+
+
+def landing(truck_id: str) -> Format:
+    """Objects of TruckDataProcessor: a line a valid reading."""
+
+    class Line(msgspec.Struct):
+        truck_id: str
+
+    decoder = msgspec.json.Decoder(Line)
+    return _lines(lambda line: decoder.decode(line).truck_id == truck_id)
+
+
+def archive(belongs: Attribution) -> Format:
+    """Objects of the raw archive: a line a record (include.contracts.archive)."""
+
+    def judge(line: bytes) -> bool | None:
+        record = decode_line(line)
+        return belongs(record.payload, record.partition_key)
+
+    return _lines(judge)
+
+
+def archive_errors(belongs: Attribution) -> Format:
+    """What Firehose could not transform: a line a record, payload only.
+
+    https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html#data-transformation-failure-handling
+    """
+
+    class Line(msgspec.Struct):
+        raw_data: str = msgspec.field(name="rawData")
+
+    decoder = msgspec.json.Decoder(Line)
+    return _lines(lambda line: belongs(a2b_base64(decoder.decode(line).raw_data), None))
+
+
+def quarantine(belongs: Attribution) -> Format:
+    """An object is one record, whole (include.contracts.quarantine)."""
+
+    def split(body: IO[bytes], rest: IO[bytes] | None) -> Counts:
+        counts = Counts()
+        data = body.read()
+        try:
+            record = decode(data)
+        except msgspec.DecodeError as error:
+            raise UnreadableObjectError(str(error)) from error
+        counts.add(belongs(record.payload, record.envelope.partition_key))
+        if rest and not counts.truck:
+            rest.write(data)
+        return counts
+
+    return split
+
+
+def abandoned_batches(belongs: Attribution) -> Format:
+    """An object is a batch that a mapping gave up on, with its event; of the click stream it holds no truck.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+    """
+
+    def judge(record: dict[str, Any]) -> bool | None:
+        envelope = Envelope.from_kinesis_record(record)
+        if envelope.stream != names.TRUCK_STREAM:
+            return False
+        return belongs(a2b_base64(record["kinesis"]["data"]), envelope.partition_key)
+
+    def split(body: IO[bytes], rest: IO[bytes] | None) -> Counts:
+        counts = Counts()
+        kept = []
+        try:
+            written = json.load(body)
+            is_text = isinstance(written["payload"], str)
+            event = json.loads(written["payload"]) if is_text else written["payload"]
+            for record in event["Records"]:
+                whose = judge(record)
+                counts.add(whose)
+                if not whose:
+                    kept.append(record)
+        # Whatever bytes can be instead of it.
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise UnreadableObjectError(f"{type(error).__name__}: {error}") from error
+        if rest:
+            event["Records"] = kept
+            written["payload"] = json.dumps(event) if is_text else event
+            rest.write(json.dumps(written).encode())
+        return counts
+
+    return split
+
+
+def _lines(judge: Callable[[bytes], bool | None]) -> Format:
+    """Objects of lines, gzipped or not; a line that ``judge`` can't read is nobody's."""
+
+    def split(body: IO[bytes], rest: IO[bytes] | None) -> Counts:
+        counts = Counts()
+        compressed = body.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        body.seek(0)
+        try:
+            with _reading(body, compressed) as lines, _writing(rest, compressed) as keep:
+                for line in lines:
+                    try:
+                        whose = judge(line)
+                    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError):
+                        whose = None
+                    counts.add(whose)
+                    if not whose:
+                        keep(line)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise UnreadableObjectError(f"after {counts.kept + counts.truck} lines: {error}") from error
+        return counts
+
+    return split
+
+
+@contextmanager
+def _reading(body: IO[bytes], compressed: bool) -> Iterator[IO[bytes]]:
+    if compressed:
+        with gzip.open(body) as lines:
+            yield lines
+    else:
+        yield body
+
+
+@contextmanager
+def _writing(rest: IO[bytes] | None, compressed: bool) -> Iterator[Callable[[bytes], object]]:
+    if rest is None:
+        yield lambda line: None
+    elif compressed:
+        # As its writer did: the same lines give the same bytes.
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=rest, mtime=0) as lines:
+            yield lines.write
+    else:
+        yield rest.write

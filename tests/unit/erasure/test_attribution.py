@@ -1,0 +1,75 @@
+"""Whose record is it?"""
+
+import json
+
+import pytest
+
+from include.archive import probe
+from include.erasure.attribution import attribution
+
+pytestmark = pytest.mark.unit
+
+whose = attribution("TRK001")
+FLAT = {"TRUCK_ID": "TRK001", "TIMESTAMP": "2026-11-22T14:00:00", "VEHICLE_SPEED": 50}
+NESTED = {"truck_id": "TRK001", "timestamp": "2026-11-22T14:00:00", "gps_location": {"latitude": 1}}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(json.dumps(FLAT).encode(), id="flat_upper_case"),
+        pytest.param(json.dumps(NESTED).encode(), id="nested"),
+        pytest.param(b'{"Truck_Id": "TRK001"}', id="mixed_case"),
+        pytest.param(b'{"truck_id": "\\u0054RK001", "timestamp": 5}', id="escaped"),
+        pytest.param(b'{"truck_id": "TRK002", "TRUCK_ID": "TRK001"}', id="one_of_two_keys"),
+        pytest.param(b'{"truck_id": "TRK001", "vehicle_speed": NaN}', id="not_quite_json"),
+        pytest.param(b'{"truck_id": "TRK001", "vehicle_sp', id="cut_off"),
+        pytest.param(json.dumps(json.dumps(FLAT)).encode(), id="encoded_twice"),
+        pytest.param(b'\xff{"truck_id": "TRK001"}', id="not_utf_8"),
+        pytest.param(json.dumps([NESTED]).encode(), id="in_an_array"),
+    ],
+)
+def test_a_record_that_names_the_truck_is_its(payload):
+    assert whose(payload, "a key") is True
+    assert whose(payload, None) is True
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"truck_id": "TRK002", "note": "TRK001"}',
+        b'{"truck_id": "TRK0011"}',
+        b'{"truck_id": "trk001"}',
+        # Of a key sent twice the last one counts, as in the contract: a valid reading of TRK002.
+        b'{"truck_id": "TRK001", "truck_id": "TRK002"}',
+    ],
+)
+def test_a_record_that_names_another_truck_is_not_its_whatever_the_partition_key(payload):
+    assert whose(payload, "TRK002") is False
+    assert whose(payload, "TRK001") is False
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"\xff\x00", b"[]", b"{}", b'{"truck_id": null}', b'{"truck_id": ""}'])
+def test_a_record_that_names_nobody_is_whose_name_its_partition_key_is(payload):
+    assert whose(payload, "TRK001") is True
+    assert whose(payload, "TRK002") is None
+    assert whose(payload, None) is None
+
+
+def test_a_part_of_another_id_in_something_unreadable_is_not_the_truck():
+    assert whose(b'{"truck_id": "TRK0011", ', "a key") is None
+    assert whose(b'{"truck_id": "XTRK001", ', "a key") is None
+
+
+def test_an_id_sent_as_a_number_is_that_truck():
+    assert attribution("7")(b'{"truck_id": 7}', "a key") is True
+
+
+def test_an_id_of_any_characters():
+    odd = 'Tr"ück.*\\'
+    assert attribution(odd)(json.dumps({"truck_id": odd}).encode(), "a key") is True
+    assert attribution(".*")(b'{"truck_id": "TRK001", ', "a key") is None
+
+
+def test_a_probe_is_nobodys_and_that_is_known():
+    assert whose(probe.payload(), probe.PARTITION_KEY) is False
