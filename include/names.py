@@ -49,6 +49,7 @@ HISTORY_TABLE = "TRUCK_TELEMETRY_DATA"
 KNOWN_TRUCKS_TABLE = "KNOWN_TRUCKS"
 QUALITY_RESULTS_TABLE = "DATA_QUALITY_RESULTS"
 MERGE_RUNS_TABLE = "HISTORY_MERGE_RUNS"
+LEDGER_TABLE = "CONSERVATION_LEDGER"
 
 # --- Airflow ---------------------------------------------------------------------------------------------------------
 AWS_CONNECTION = "aws_default"

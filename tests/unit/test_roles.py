@@ -23,6 +23,7 @@ TABLES = {
     names.KNOWN_TRUCKS_TABLE,
     names.QUALITY_RESULTS_TABLE,
     names.MERGE_RUNS_TABLE,
+    names.LEDGER_TABLE,
 }
 GRANT = re.compile(r"grant (?P<privileges>[\w, ]+?)\s+on (?P<kind>[\w ]+?) (?P<object>[\w.]+)\s+to role (?P<role>\w+);")
 
@@ -80,7 +81,13 @@ def files(*patterns: str) -> list[str]:
 
 def test_airflows_role_can_execute_its_statements_and_write_nothing_else():
     statements = [
-        *files("merge/*.sql", "ops/loads_since.sql", "ops/reading_to_current_row.sql", "ops/rebuild_history.sql"),
+        *files(
+            "merge/*.sql",
+            "ledger/*.sql",
+            "ops/loads_since.sql",
+            "ops/reading_to_current_row.sql",
+            "ops/rebuild_history.sql",
+        ),
         *(rule.statement for rule in quality.rules()),
         check_quality.FORGET,
         check_quality.STORE,

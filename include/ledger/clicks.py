@@ -1,0 +1,251 @@
+"""Clicks of an hour: the archive's against ClickStreamData and quarantine."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from itertools import islice
+from typing import Any
+
+from include import names
+from include.contracts import ContractError, decode_click
+from include.contracts.archive import ArchivedRecord
+from include.contracts.quarantine import decode
+from include.contracts.times import MAX_CLOCK_SKEW, parse, to_canonical
+from include.ledger.balance import SAMPLES_KEPT, Balance
+from include.ledger.books import IN_ORDER, RESOLVED, Books
+
+HOUR = timedelta(hours=1)
+WORKERS = 16
+# A quota of BatchGetItem, and how often what it hands back is asked for again, waiting with full jitter.
+BATCH_KEYS = 100
+MAX_ATTEMPTS = 8
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 5.0
+# The index knows a click's own time, not its arrival: rows are looked for so far around the hour.
+AROUND = MAX_CLOCK_SKEW
+
+Request = dict[str, Any]
+Row = tuple[str, bytes, str]
+
+# Where each archived envelope is; `row` is the one of its click.  Resolved means that its function took it, so it
+# counts as processed; a quarantined one whose very content the row has was written as well (docs/adr/0112).
+PLACES = """
+    CREATE TEMP TABLE places AS
+    SELECT
+        archived.shard, archived.seq, archived.valid, archived.click, archived.content,
+        clicks.content AS row_content, clicks.arrival AS row_arrival,
+        resolved.seq IS NOT NULL AS is_resolved,
+        quarantined.seq IS NOT NULL AND resolved.seq IS NULL AS is_quarantined,
+        CASE
+            WHEN archived.valid AND clicks.click IS NOT NULL
+                AND (quarantined.seq IS NULL OR resolved.seq IS NOT NULL OR archived.content = clicks.content)
+                THEN 'table'
+            WHEN resolved.seq IS NOT NULL AND NOT archived.valid THEN 'resolved'
+            WHEN quarantined.seq IS NOT NULL AND resolved.seq IS NULL THEN 'quarantine'
+            ELSE 'missing'
+        END AS place
+    FROM archived
+    LEFT JOIN clicks ON clicks.click = archived.click
+    LEFT JOIN held AS quarantined
+        ON (quarantined.shard, quarantined.seq, quarantined.place) = (archived.shard, archived.seq, 'quarantine')
+    LEFT JOIN held AS resolved
+        ON (resolved.shard, resolved.seq, resolved.place) = (archived.shard, archived.seq, 'resolved')
+"""
+HELD_UNARCHIVED = (
+    "SELECT min(key) FROM held WHERE (shard, seq) NOT IN (SELECT shard, seq FROM archived) GROUP BY shard, seq"
+)
+ROWS_UNARCHIVED = f"""
+    SELECT '{names.CLICK_TABLE} ' || click FROM clicks
+    WHERE arrival >= ? AND arrival < ? AND click NOT IN (SELECT click FROM archived WHERE valid)
+"""
+# What is in quarantine did not try to become the row.
+CONFLICTING = """
+    SELECT click FROM (
+        SELECT click, content FROM places WHERE valid AND NOT is_quarantined
+        UNION
+        SELECT click, row_content FROM places WHERE valid AND row_content IS NOT NULL
+    )
+    GROUP BY click HAVING count(*) > 1
+"""
+
+
+def archived_row(record: ArchivedRecord) -> tuple[Any, ...]:
+    """The record as ``archived`` of the books has it: judged at its arrival, as its function did (docs/adr/0020)."""
+    try:
+        click = decode_click(record.payload, now=parse(record.arrival_time))
+    except ContractError:
+        return record.shard_id, record.sequence_number, False, None, None
+    key = _key(click.timestamp, click.item_id)
+    return record.shard_id, record.sequence_number, True, key, _content(click.item_name, click.click_counts)
+
+
+def count(books: Books, balance: Balance, table: ClickTable, resolved_reason: Callable[[str], str]) -> None:
+    """Fills in ``balance`` from the books, which have what is archived and held, and from the table."""
+    books.add("clicks", table.around(balance.hour))
+    books.execute(
+        "CREATE TEMP TABLE wanted AS SELECT DISTINCT click FROM archived WHERE valid EXCEPT SELECT click FROM clicks"
+    )
+    books.add("clicks", table.get(click for (click,) in books.execute("SELECT click FROM wanted")))
+    books.execute(PLACES)
+    books.execute("CREATE INDEX temp.places_of_click ON places (click)")
+
+    bounds = to_canonical(balance.hour), to_canonical(balance.hour + HOUR)
+    in_table = "SELECT click FROM places WHERE place = 'table'"
+    balance.archived = books.count("SELECT 1 FROM archived")
+    balance.landed = books.count(
+        f"SELECT DISTINCT click FROM ({in_table} AND row_arrival >= ? AND row_arrival < ?)", *bounds
+    )
+    balance.duplicates = books.count(in_table) - balance.landed
+    balance.quarantined = books.count("SELECT 1 FROM places WHERE place = 'quarantine'")
+    balance.resolved = books.count("SELECT 1 FROM places WHERE place = 'resolved'")
+    missing = f"SELECT shard, seq FROM places WHERE place = 'missing' {IN_ORDER}"
+    balance.missing = books.count(missing)
+    balance.unexpected = books.count(HELD_UNARCHIVED) + books.count(ROWS_UNARCHIVED, *bounds)
+    unexpected = books.samples(HELD_UNARCHIVED) + books.samples(ROWS_UNARCHIVED, *bounds)
+    balance.samples |= {
+        kind: found[:SAMPLES_KEPT]
+        for kind, found in (("missing", books.samples(missing)), ("unexpected", unexpected))
+        if found
+    }
+    _find_conflicts(books, balance, resolved_reason)
+
+
+def _find_conflicts(books: Books, balance: Balance, resolved_reason: Callable[[str], str]) -> None:
+    for (click,) in books.execute(CONFLICTING):
+        # Whoever had a key_conflict replayed wanted the row to change.
+        replayed = books.execute(
+            "SELECT held.key FROM places JOIN held USING (shard, seq) WHERE click = ? AND held.place = ?",
+            click,
+            RESOLVED,
+        )
+        if any(resolved_reason(key) == "key_conflict" for (key,) in replayed):
+            continue
+        balance.conflicts += 1
+        told = balance.samples.setdefault("conflicts", [])
+        if len(told) < SAMPLES_KEPT:
+            senders = books.samples(f"SELECT shard, seq FROM places WHERE click = ? {IN_ORDER}", click)
+            (kept,) = books.execute("SELECT max(row_arrival) FROM places WHERE click = ?", click)
+            told.append(f"{click} ({', '.join(senders)}; kept is what arrived {kept[0]})")
+
+
+class ClickTable:
+    """ClickStreamData, read in parallel: by its index hour by hour, and by key what the index did not have."""
+
+    def __init__(self, dynamodb: Any, index_shards: int) -> None:
+        self._dynamodb = dynamodb
+        self._index_shards = index_shards
+        self._items: list[str] | None = None
+
+    def around(self, hour: datetime) -> Iterator[Row]:
+        """Rows whose click has a time in ``hour`` or shortly before or after: almost all that arrived in it.
+
+        Finds what nobody archived, and costs a small part of reading by key.
+        """
+        first, last = to_canonical(hour - AROUND), to_canonical(hour + HOUR + AROUND)
+        requests = (
+            {
+                "TableName": names.CLICK_TABLE,
+                "IndexName": names.CLICK_INDEX,
+                "KeyConditionExpression": "Item_Hour_Shard = :partition AND #time BETWEEN :first AND :last",
+                "ExpressionAttributeNames": {"#time": "Timestamp"},
+                "ExpressionAttributeValues": {
+                    ":partition": {"S": f"{item}#{to_canonical(hour + each * HOUR)[:13]}#{shard}"},
+                    ":first": {"S": first},
+                    ":last": {"S": last},
+                },
+                "ProjectionExpression": "#time, Item_ID, Item_Name, Click_Counts, Arrival_Time",
+            }
+            for item in self._catalogue()
+            for each in (-1, 0, 1)
+            for shard in range(self._index_shards)
+        )
+        return _answers(self._query, requests)
+
+    def get(self, clicks: Iterable[str]) -> Iterator[Row]:
+        """The rows of these that there are, as of now."""
+        return _answers(self._batch_get, map(_batch_request, _chunks(clicks, BATCH_KEYS)))
+
+    def _catalogue(self) -> list[str]:
+        if self._items is None:
+            # The one small table that exists so that the large one is never scanned.
+            pages = self._dynamodb.get_paginator("scan").paginate(TableName=names.CLICK_ITEM_TABLE)
+            self._items = [item["Item_ID"]["S"] for page in pages for item in page["Items"]]
+        return self._items
+
+    def _query(self, request: Request) -> tuple[list[Request], Request | None]:
+        answer = self._dynamodb.query(**request)
+        last = answer.get("LastEvaluatedKey")
+        return answer["Items"], {**request, "ExclusiveStartKey": last} if last else None
+
+    def _batch_get(self, request: Request) -> tuple[list[Request], Request | None]:
+        items: list[Request] = []
+        for attempt in range(MAX_ATTEMPTS):
+            if attempt:
+                wait_seconds = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt)
+                time.sleep(random.uniform(0, wait_seconds))  # noqa: S311
+            answer = self._dynamodb.batch_get_item(RequestItems=request)
+            items += answer["Responses"].get(names.CLICK_TABLE, [])
+            request = answer.get("UnprocessedKeys", {})
+            if not request:
+                return items, None
+        raise TimeoutError(f"DynamoDB left keys of {names.CLICK_TABLE} unread {MAX_ATTEMPTS} times: throttled")
+
+
+def _batch_request(clicks: list[str]) -> Request:
+    return {
+        names.CLICK_TABLE: {
+            "Keys": [{"Timestamp": {"S": click[:26]}, "Item_ID": {"S": click[27:]}} for click in clicks],
+            "ProjectionExpression": "#time, Item_ID, Item_Name, Click_Counts, Arrival_Time",
+            "ExpressionAttributeNames": {"#time": "Timestamp"},
+            # The index lags behind the table: a row that it did not have yet is no missing row.
+            "ConsistentRead": True,
+        }
+    }
+
+
+def _answers(
+    ask: Callable[[Request], tuple[list[Request], Request | None]], requests: Iterable[Request]
+) -> Iterator[Row]:
+    """Rows of all answers; WORKERS requests are in flight at a time, and as many answers in memory."""
+    waiting = iter(requests)
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="ledger-dynamodb") as pool:
+        asked: set[Future[tuple[list[Request], Request | None]]] = set()
+        while True:
+            asked |= {pool.submit(ask, request) for request in islice(waiting, WORKERS - len(asked))}
+            if not asked:
+                return
+            done, asked = wait(asked, return_when=FIRST_COMPLETED)
+            for future in done:
+                items, more = future.result()
+                if more is not None:
+                    asked.add(pool.submit(ask, more))
+                yield from map(_row, items)
+
+
+def _row(item: Request) -> Row:
+    content = _content(item["Item_Name"]["S"], int(item["Click_Counts"]["N"]))
+    return _key(item["Timestamp"]["S"], item["Item_ID"]["S"]), content, item["Arrival_Time"]["S"]
+
+
+def _key(timestamp: str, item_id: str) -> str:
+    """Canonical times are 26 characters long, so both can be had back."""
+    return f"{timestamp} {item_id}"
+
+
+def _content(item_name: str, click_counts: int) -> bytes:
+    return blake2b(f"{click_counts} {item_name}".encode(), digest_size=16).digest()
+
+
+def _chunks(values: Iterable[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(values)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def reason_of(s3: Any, bucket: str, key: str) -> str:
+    """Why the record of a quarantine object was quarantined."""
+    return decode(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).reason

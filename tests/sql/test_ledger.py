@@ -1,0 +1,122 @@
+"""What the ledger asks the warehouse: readings of an hour with what the history makes of them, and its own table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from include import names, sql
+from include.ledger import Balance, table
+from include.local.history_oracle import ATTRIBUTES
+
+pytestmark = pytest.mark.sql
+
+HOUR = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by convention.
+HERE = HOUR.replace(tzinfo=UTC)
+
+
+def reading(number, speed=1.0, *, arrives=None, truck="TRK001", sequence=None, line=None):
+    """An event of second ``number``; it arrives then too unless told."""
+    return dict.fromkeys(ATTRIBUTES) | {
+        "TRUCK_ID": truck,
+        "EVENT_TIME": HOUR + timedelta(seconds=number),
+        "ARRIVAL_TIME": HOUR + timedelta(seconds=number if arrives is None else arrives),
+        "SEQUENCE_NUMBER": str(sequence or 1000 + number),
+        "VEHICLE_SPEED": speed,
+        "FILE_NAME": "telemetry-data/1.json.gz",
+        "FILE_ROW_NUMBER": line or sequence or 1000 + number,
+        "LOAD_TIMESTAMP": HOUR + timedelta(minutes=1, seconds=number),
+    }
+
+
+def states(warehouse):
+    """Sequence number -> state of what arrived in the hour."""
+    bounds = {"since": HOUR.isoformat(), "until": (HOUR + timedelta(hours=1)).isoformat()}
+    rows = warehouse.execute(sql.render("ledger/readings_of_hour.sql"), bounds)
+    assert len({row[:2] for row in rows}) == len(rows)
+    return {row[1]: row[2] for row in rows}
+
+
+def test_merged_readings_are_covered_whether_they_open_a_version_or_not(empty_warehouse):
+    empty_warehouse.land(
+        [reading(0), reading(1), reading(2, 2.0), reading(3, None), reading(0, truck="TRK002", sequence=9)]
+    )
+    empty_warehouse.merge()
+    assert states(empty_warehouse) == dict.fromkeys(["1000", "1001", "1002", "1003", "9"], "covered")
+
+
+def test_only_what_arrived_in_the_hour_counts_however_late_its_event_is(empty_warehouse):
+    late = reading(-3 * 3600, arrives=5, sequence=1)
+    empty_warehouse.land([reading(-1), late, reading(3599), reading(3600)])
+    empty_warehouse.merge()
+    assert states(empty_warehouse) == {"1": "covered", "4599": "covered"}
+
+
+def test_an_envelope_that_landed_twice_is_one(empty_warehouse):
+    empty_warehouse.land([reading(0), reading(0, line=2), reading(1)])
+    empty_warehouse.merge()
+    assert states(empty_warehouse) == {"1000": "covered", "1001": "covered"}
+
+
+def test_what_the_stream_still_has_is_waiting_and_is_not_consumed_by_asking(empty_warehouse):
+    empty_warehouse.land([reading(0)])
+    empty_warehouse.merge()
+    empty_warehouse.land([reading(1, 2.0), reading(2, 3.0)])
+    for _ in range(2):
+        assert states(empty_warehouse) == {"1000": "covered", "1001": "waiting", "1002": "waiting"}
+    empty_warehouse.merge()
+    assert set(states(empty_warehouse).values()) == {"covered"}
+
+
+def test_a_reading_that_another_one_of_its_instant_superseded_is_covered_also_before_the_merge(empty_warehouse):
+    empty_warehouse.land([reading(0), reading(1, 5.0)])
+    empty_warehouse.merge()
+    empty_warehouse.land([reading(1, 7.0, arrives=4000, sequence=5000)])
+    assert states(empty_warehouse) == {"1000": "covered", "1001": "covered"}
+    empty_warehouse.merge()
+    assert states(empty_warehouse) == {"1000": "covered", "1001": "covered"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "uncovered"),
+    [
+        ("delete from {history} where VEHICLE_SPEED = 2", {"1002", "1003"}),
+        ("update {history} set VEHICLE_SPEED = 9 where VEHICLE_SPEED = 2", {"1002", "1003"}),
+        ("update {history} set BRAKE_STATUS = 'Good' where IS_CURRENT", {"1004"}),
+        # A gap: the version ends before the next one begins.
+        ("update {history} set EFFECTIVE_END_DATE = dateadd('second', -1, EFFECTIVE_END_DATE) where VEHICLE_SPEED = 2", {"1003"}),
+        ("update {history} set EFFECTIVE_START_DATE = dateadd('second', 1, EFFECTIVE_START_DATE) where VEHICLE_SPEED = 1", {"1000"}),
+        ("delete from {history}", {"1000", "1001", "1002", "1003", "1004"}),
+    ],
+    ids=["version_lost", "attribute_changed", "null_filled", "gap", "start_moved", "nothing_left"],
+)  # fmt: skip
+def test_what_no_version_has_is_uncovered(empty_warehouse, damage, uncovered):
+    empty_warehouse.land([reading(0), reading(1), reading(2, 2.0), reading(3, 2.0), reading(4, 3.0)])
+    empty_warehouse.merge()
+    empty_warehouse.execute(damage.format(history=names.HISTORY_TABLE))
+    assert {number for number, state in states(empty_warehouse).items() if state == "uncovered"} == uncovered
+
+
+def test_an_hour_that_is_stored_again_overwrites_its_row_and_leaves_the_others(warehouse):
+    warehouse.execute(f"delete from {names.LEDGER_TABLE}")
+    connection = warehouse.connection
+    checked = datetime(2026, 11, 22, 12, 20, 0, 250000, tzinfo=UTC)
+    lost = Balance(
+        stream=names.TRUCK_STREAM, hour=HERE, is_open=False, archived=3, landed=1, missing=2, not_loaded=1, waiting=1,
+        samples={"missing": ["it's shard-0 1", "a % of"]},
+    )  # fmt: skip
+    healthy = Balance(stream=names.TRUCK_STREAM, hour=HERE, is_open=False, archived=3, landed=3, covered=3)
+    table.store(connection, lost, "run 1", checked)
+    table.store(connection, Balance(stream=names.CLICK_STREAM, hour=HERE, is_open=True), "run 1", checked)
+    row = table.counted(connection, names.TRUCK_STREAM)[HERE]
+    assert (row.is_open, row.balanced, row.waiting, row.checked_at, row.run_id) == (False, False, 1, checked, "run 1")
+    assert row.differences == {"missing": 2, "unexpected": 0, "conflicts": 0, "overdue": 0, "uncovered": 0}
+    details = f"select ARCHIVED, DETAILS from {names.LEDGER_TABLE} where STREAM_NAME = '{names.TRUCK_STREAM}'"
+    assert warehouse.execute(details) == [(3, """{"missing":["it's shard-0 1","a % of"]}""")]
+
+    table.store(connection, healthy, "run 2", checked)
+    assert table.counted(connection, names.TRUCK_STREAM)[HERE].balanced
+    assert warehouse.execute(details) == [(3, "{}")]
+    clicks = table.counted(connection, names.CLICK_STREAM)
+    assert {hour: (row.is_open, row.run_id) for hour, row in clicks.items()} == {HERE: (True, "run 1")}
