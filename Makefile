@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 UV := $(shell sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.txt)
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
+# Where the machine has it set, each of the many processes would compile all that it imports: Airflow alone is seconds.
+unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 
 .DEFAULT_GOAL := help
