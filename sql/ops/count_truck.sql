@@ -1,0 +1,33 @@
+-- What the tables hold of one truck; binds as in erase_truck.sql.  Grain: one row a table.
+select
+    'TRUCK_TELEMETRY_RAW' as STORE,
+    count(*) as FOUND
+from TRUCK_TELEMETRY_RAW
+where TRUCK_ID = {{ bind("truck_id") }}
+union all
+select
+    'TRUCK_TELEMETRY_DATA' as STORE,
+    count(*) as FOUND
+from TRUCK_TELEMETRY_DATA
+where TRUCK_ID = {{ bind("truck_id") }}
+union all
+select
+    'KNOWN_TRUCKS' as STORE,
+    count(*) as FOUND
+from KNOWN_TRUCKS
+where TRUCK_ID = {{ bind("truck_id") }}
+union all
+select
+    'DATA_QUALITY_RESULTS' as STORE,
+    count(*) as FOUND
+from DATA_QUALITY_RESULTS
+where
+    contains(SAMPLES, {{ bind("whole_key") }})
+    or contains(SAMPLES, {{ bind("begin_of_key") }})
+    or (STATUS = 'error' and contains(MESSAGE, {{ bind("truck_id") }}))
+union all
+select
+    'CONSERVATION_LEDGER' as STORE,
+    count(*) as FOUND
+from CONSERVATION_LEDGER
+where contains(DETAILS, {{ bind("within_text") }});

@@ -1,0 +1,144 @@
+"""Erasing a truck from the tables."""
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+from snowflake.connector.errors import Error
+
+from include import names
+from include.erasure import warehouse
+from include.local.history_oracle import ATTRIBUTES, from_raw, history
+
+pytestmark = pytest.mark.sql
+
+START = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by convention.
+QUALITY_COLUMNS = ("RUN_ID", "RULE", "SEVERITY", "STATUS", "FAILED_COUNT", "SAMPLES", "MESSAGE", "CHECKED_AT")
+
+
+def readings(truck, count=4):
+    return [
+        dict.fromkeys(ATTRIBUTES)
+        | {
+            "TRUCK_ID": truck,
+            "EVENT_TIME": START + timedelta(seconds=number),
+            "ARRIVAL_TIME": START + timedelta(seconds=number),
+            "SEQUENCE_NUMBER": str(100 + number),
+            "VEHICLE_SPEED": float(number // 2),
+            "FILE_NAME": "telemetry-data/1.json.gz",
+            "FILE_ROW_NUMBER": number,
+            "LOAD_TIMESTAMP": START,
+        }
+        for number in range(count)
+    ]
+
+
+def quality_row(rule, samples, message="-", status="fail"):
+    return ("run", rule, "warn", status, len(samples), json.dumps(samples), message, START)
+
+
+@pytest.fixture
+def filled(empty_warehouse):
+    empty_warehouse.land(readings("TRK001") + readings("TRK002") + readings("TRK0011"))
+    empty_warehouse.merge()
+    # Waits for a merge, in RAW and in the stream.
+    empty_warehouse.land(readings("TRK001", 6)[4:] + readings("TRK002", 6)[4:])
+    empty_warehouse.insert(
+        names.QUALITY_RESULTS_TABLE,
+        QUALITY_COLUMNS,
+        [
+            quality_row("a_truck", ["TRK002", "TRK001"]),
+            quality_row("a_version", ["TRK001 2026-11-22 10:00:00.000"]),
+            quality_row("others", ["TRK0011", "TRK002 2026-11-22", "XTRK001"], "Not TRK001 in particular"),
+            quality_row("error", [], "Numeric value 'TRK001' is not recognized", "error"),
+        ],
+    )
+    yield empty_warehouse
+    # The register belongs to all tests.
+    empty_warehouse.execute(f"delete from {names.KNOWN_TRUCKS_TABLE} where TRUCK_ID = 'TRK001'")
+    empty_warehouse.insert(names.KNOWN_TRUCKS_TABLE, ("TRUCK_ID", "REGISTERED_AT"), [("TRK001", START)])
+
+
+def quality(filled):
+    rows = filled.execute(f"select RULE, SAMPLES, MESSAGE from {names.QUALITY_RESULTS_TABLE} order by RULE")
+    return {rule: (json.loads(samples), message) for rule, samples, message in rows}
+
+
+def oracle(*trucks):
+    return history(from_raw(row) for truck in trucks for row in readings(truck, 4 if truck == "TRK0011" else 6))
+
+
+def test_of_the_truck_nothing_is_left_and_of_others_everything(filled):
+    assert warehouse.count(filled.connection, "TRK001") == {
+        names.RAW_TABLE: 6,
+        names.HISTORY_TABLE: 2,
+        names.KNOWN_TRUCKS_TABLE: 1,
+        names.QUALITY_RESULTS_TABLE: 3,
+        names.LEDGER_TABLE: 0,
+    }
+    before = quality(filled)
+    warehouse.erase(filled.connection, "TRK001")
+    assert set(warehouse.count(filled.connection, "TRK001").values()) == {0}
+    assert filled.execute(f"select TRUCK_ID, count(*) from {names.RAW_TABLE} group by 1 order by 1") == [
+        ("TRK0011", 4),
+        ("TRK002", 6),
+    ]
+    known = filled.execute(f"select TRUCK_ID from {names.KNOWN_TRUCKS_TABLE} order by TRUCK_ID")
+    assert known == [("TRK002",), ("TRK003",)]
+    after = quality(filled)
+    assert after["others"] == before["others"]
+    assert after["a_truck"][0] == after["a_version"][0] == []
+    assert "TRK001" not in json.dumps([after[rule] for rule in ("a_truck", "a_version", "error")])
+
+
+def test_the_merge_of_what_the_stream_still_has_does_not_bring_it_back(filled):
+    warehouse.erase(filled.connection, "TRK001")
+    filled.merge()
+    assert filled.history() == oracle("TRK0011", "TRK002")
+
+
+def test_a_second_time_changes_nothing(filled):
+    warehouse.erase(filled.connection, "TRK001")
+    filled.merge()
+    warehouse.erase(filled.connection, "TRK001")
+    assert filled.history() == oracle("TRK0011", "TRK002")
+
+
+def test_a_failure_on_the_way_leaves_everything(filled, monkeypatch):
+    before = warehouse.count(filled.connection, "TRK001")
+    text = warehouse.sql.render(warehouse.ERASE).replace("commit;", "delete from NO_SUCH_TABLE;\n\ncommit;")
+    monkeypatch.setattr(warehouse.sql, "render", lambda path: text)
+    with pytest.raises(Error, match="NO_SUCH_TABLE"):
+        warehouse.erase(filled.connection, "TRK001")
+    monkeypatch.undo()
+    assert warehouse.count(filled.connection, "TRK001") == before
+    filled.merge()
+    assert filled.history() == oracle("TRK001", "TRK0011", "TRK002")
+
+
+def test_the_ledger_forgets_what_it_told_of_the_truck_and_nothing_else(filled):
+    columns = [row[0] for row in filled.execute(f"describe table {names.LEDGER_TABLE}")]
+    counted = dict.fromkeys(columns, 0) | {"IS_OPEN": False, "BALANCED": False, "CHECKED_AT": START, "RUN_ID": "run"}
+    rows = [
+        counted | {"STREAM_NAME": names.TRUCK_STREAM, "ARRIVAL_HOUR": START + timedelta(hours=hour), "DETAILS": text}
+        for hour, text in enumerate(
+            ('{"overdue":["shardId-0 7 TRK001 2026-11-22T10:00:00"]}', '{"missing":["shardId-0 8 TRK0011 has"]}', "{}")
+        )
+    ]
+    filled.insert(names.LEDGER_TABLE, columns, ([row[column] for column in columns] for row in rows))
+    try:
+        warehouse.erase(filled.connection, "TRK001")
+        details = filled.execute(f"select DETAILS from {names.LEDGER_TABLE} order by ARRIVAL_HOUR")
+        assert details == [("{}",), (rows[1]["DETAILS"],), ("{}",)]
+    finally:
+        filled.execute(f"delete from {names.LEDGER_TABLE}")
+
+
+def test_an_id_is_a_value_whatever_is_in_it(filled):
+    odd = "Trück's \"%\\_' or 1=1 --"
+    filled.land(readings(odd, 1))
+    filled.insert(names.QUALITY_RESULTS_TABLE, QUALITY_COLUMNS, [quality_row("odd", [f"{odd} 2026"])])
+    assert warehouse.count(filled.connection, odd)[names.QUALITY_RESULTS_TABLE] == 1
+    warehouse.erase(filled.connection, odd)
+    assert set(warehouse.count(filled.connection, odd).values()) == {0}
+    assert warehouse.count(filled.connection, "TRK002")[names.RAW_TABLE] == 6
