@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import subprocess
 import time
@@ -17,26 +16,16 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator
-from clicks_to_deliveries.operators.publish_bundles import PublishBundlesOperator
 
 from include.cloudformation import TEMPLATE
 from include.cloudformation.render import render
 from include.local import ministack as local_ministack
 from include.local import tls
-from lambdas.bundle import local_target
+from tests.fixtures.deployment import STACK, Deploy
 from tests.fixtures.ministack import MiniStack
 
-CODE_BUCKET, BUCKET, STACK = "bundles", "telemetry-of-this-test", "clicks-to-deliveries"
+BUCKET = "telemetry-of-this-test"
 PROGRAM = Path(__file__).with_name("enforcing_ministack.py")
-# Parameter of the template -> package below lambdas/.
-BUNDLES = {
-    "ClickCodeKey": "kinesis_to_dynamodb",
-    "TruckCodeKey": "truck_data",
-    "ApiCodeKey": "truck_telemetry_api",
-    "ArchiveCodeKey": "archive_envelope",
-    "IntakeCodeKey": "quarantine_intake",
-}
 SNOWFLAKE_USER, EXTERNAL_ID = "snowflake", "handshake"
 
 Credentials = dict[str, str]
@@ -138,41 +127,12 @@ class Account:
 
 
 @pytest.fixture(scope="package")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+def account(deploy: Deploy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     server = EnforcingMiniStack(tmp_path_factory.mktemp("least-privilege"))
     server.start()
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith("AWS_")]:
-                patch.delenv(name)
-            for name, value in server.environment.items():
-                patch.setenv(name, value)
-            version, platform = local_target()
-            publish = PublishBundlesOperator(
-                task_id="publish",
-                bucket=CODE_BUCKET,
-                functions=BUNDLES,
-                python_version=version,
-                platform=platform,
-                aws_conn_id=None,
-            )
-            user = server.client("iam").create_user(UserName=SNOWFLAKE_USER)["User"]
-            deploy = DeployStackOperator(
-                task_id="deploy",
-                stack_name=STACK,
-                template=TEMPLATE,
-                template_bucket=CODE_BUCKET,
-                parameters={
-                    "DeploymentBucket": CODE_BUCKET,
-                    "TelemetryBucketName": BUCKET,
-                    "EventSourceMappingsEnabled": False,
-                    "SnowflakeUserArn": user["Arn"],
-                    "SnowflakeExternalId": EXTERNAL_ID,
-                    **publish.execute({}),
-                },
-                aws_conn_id=None,
-            )
-            deploy.execute({})
+        user = server.client("iam").create_user(UserName=SNOWFLAKE_USER)["User"]
+        deploy(server, TelemetryBucketName=BUCKET, SnowflakeUserArn=user["Arn"], SnowflakeExternalId=EXTERNAL_ID)
         yield Account(server)
     finally:
         # Nothing of it is needed again, and a clean end waits for connections that are kept open.

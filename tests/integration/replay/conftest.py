@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
 import subprocess
 import sys
-import time
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator
 
 from include import names
-from include.cloudformation import TEMPLATE
-from include.cloudformation.render import load
-from lambdas.bundle import bundle, local_target
+from tests.fixtures.delivery import DeliveryProcess
+from tests.fixtures.deployment import Deploy
 from tests.fixtures.ministack import MiniStack
 
 ROOT = Path(__file__).parents[3]
-CODE_BUCKET, BUCKET = "bundles", "telemetry-of-the-replay-tests"
-BUNDLES = {
-    "ClickCodeKey": "kinesis_to_dynamodb",
-    "TruckCodeKey": "truck_data",
-    "IntakeCodeKey": "quarantine_intake",
-}
+BUCKET = "telemetry-of-the-replay-tests"
+FUNCTIONS = ("kinesis_to_dynamodb", "truck_data", "quarantine_intake")
 # What each processor does not start without.
 NEEDED = {names.CLICK_FUNCTION: "CLICK_TABLE", names.TRUCK_FUNCTION: "TRUCK_STATE_TABLE"}
 
@@ -105,77 +96,21 @@ class Pipeline:
             check=False,
         )
 
-    @staticmethod
-    def wait_for(condition: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + 45
-        while not condition():
-            assert time.monotonic() < deadline, f"not in 45 s: {what}"
-            time.sleep(0.05)
-
 
 @pytest.fixture(scope="package")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def pipeline(deploy: Deploy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Deployed once; a failing batch is given up at once, not after an hour of halving and retries."""
     server = MiniStack(tmp_path_factory.mktemp("replay"))
+    driver = DeliveryProcess(
+        "event_source_mapping", server.environment, tmp_path_factory.mktemp("driver") / "checkpoints"
+    )
     server.start()
-    driver = None
     try:
         pipeline = Pipeline(server)
-        _deploy(pipeline, tmp_path_factory.mktemp("bundles"))
-        state = tmp_path_factory.mktemp("driver")
-        with (state / "log").open("wb") as log:
-            driver = subprocess.Popen(
-                [sys.executable, "-m", "include.local.event_source_mapping", "--state", str(state / "checkpoints")],
-                cwd=ROOT,
-                env=pipeline.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        deploy(server, FUNCTIONS, TelemetryBucketName=BUCKET)
+        pipeline.map(MaximumRetryAttempts=0, BisectBatchOnFunctionError=False)
+        driver.start()
         yield pipeline
     finally:
-        if driver:
-            driver.terminate()
-            try:
-                driver.wait(timeout=10)
-            finally:
-                driver.kill()
+        driver.kill()
         server.stop()
-
-
-def _deploy(pipeline: Pipeline, directory: Path) -> None:
-    pipeline.s3.create_bucket(Bucket=CODE_BUCKET)
-    keys = {name: "idle.zip" for name in load(TEMPLATE)["Parameters"] if name.endswith("CodeKey")}
-    pipeline.s3.put_object(Bucket=CODE_BUCKET, Key="idle.zip", Body=_idle())
-    version, platform = local_target()
-    for parameter, function in BUNDLES.items():
-        archive = bundle(function, python_version=version, platform=platform, output_dir=directory)
-        pipeline.s3.put_object(Bucket=CODE_BUCKET, Key=archive.name, Body=archive.read_bytes())
-        keys[parameter] = archive.name
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in pipeline.server.environment.items():
-            patch.setenv(name, value)
-        DeployStackOperator(
-            task_id="deploy",
-            stack_name="clicks-to-deliveries",
-            template=TEMPLATE,
-            template_bucket=CODE_BUCKET,
-            parameters={
-                "DeploymentBucket": CODE_BUCKET,
-                **keys,
-                "TelemetryBucketName": BUCKET,
-                "BatchingWindowSeconds": 0,
-                "EventSourceMappingsEnabled": False,
-            },
-            aws_conn_id=None,
-        ).execute({})
-    # MiniStack's Firehose would carry every record of these tests, one by one, beside them.
-    for name in pipeline.client("firehose").list_delivery_streams()["DeliveryStreamNames"]:
-        pipeline.client("firehose").delete_delivery_stream(DeliveryStreamName=name)
-    pipeline.map(MaximumRetryAttempts=0, BisectBatchOnFunctionError=False)
-
-
-def _idle() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("idle.py", "")
-    return buffer.getvalue()

@@ -11,6 +11,7 @@ from clicks_to_deliveries.operators.replay_quarantine import ReplayQuarantineOpe
 
 from include import names
 from include.contracts import times
+from tests.fixtures.waiting import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -48,7 +49,7 @@ def abandon(pipeline: Any, stream: str, function: str, *payloads: Any) -> list[s
     """Sends records while their function raises, until all of them are in quarantine; then mends it."""
     pipeline.break_(function)
     numbers = pipeline.put(stream, *payloads)
-    pipeline.wait_for(
+    wait_for(
         lambda: (
             set(pipeline.documents(names.QUARANTINE_PREFIX, stream)) >= set(numbers)
             and not pipeline.objects(names.ON_FAILURE_PREFIX)
@@ -139,7 +140,7 @@ def test_a_bisected_batch_that_the_notification_missed_is_taken_in_by_replay(pip
         pipeline.break_(names.CLICK_FUNCTION)
         numbers = pipeline.put(stream, *clicks(2, "missed"))
         # In two objects; in one where the batch was cut before the driver saw the changed setting.
-        pipeline.wait_for(
+        wait_for(
             lambda: b"".join(pipeline.objects(names.ON_FAILURE_PREFIX).values()).count(b"eventID") == 2,
             "both records in the on-failure destination",
         )
