@@ -54,6 +54,9 @@ LEDGER_TABLE = "CONSERVATION_LEDGER"
 # --- Airflow ---------------------------------------------------------------------------------------------------------
 AWS_CONNECTION = "aws_default"
 SNOWFLAKE_CONNECTION = "snowflake_default"
+# Of erase_truck alone: what they may, no other task may.
+ERASURE_AWS_CONNECTION = "aws_erasure"
+ERASURE_SNOWFLAKE_CONNECTION = "snowflake_erasure"
 # Outputs of the CloudFormation stack, kept by provision_resources as a JSON Airflow Variable.
 STACK_OUTPUTS_VARIABLE = "pipeline_stack_outputs"
 # Where the simulated trucks are, between two runs of generate_traffic.

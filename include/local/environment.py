@@ -98,7 +98,9 @@ def aws(port: int) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": extra}),
+        **dict.fromkeys(
+            ("AIRFLOW_CONN_AWS_DEFAULT", "AIRFLOW_CONN_AWS_ERASURE"), json.dumps({"conn_type": "aws", "extra": extra})
+        ),
     }
 
 
@@ -126,6 +128,9 @@ def snowflake(port: int, ca_bundle: Path) -> dict[str, str]:
     }
     return {
         "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_SNOWFLAKE_ERASURE": json.dumps(
+            connection | {"extra": target | {"role": "TRUCK_TELEMETRY_ERASER"}}
+        ),
         "REQUESTS_CA_BUNDLE": str(ca_bundle),
         **{f"SNOWFLAKE_{name.upper()}": str(value) for name, value in (login | target).items()},
         "SNOWFLAKE_SCHEMA": names.SCHEMA,

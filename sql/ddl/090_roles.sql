@@ -1,7 +1,9 @@
--- Two roles, each with what its work needs.  Grant them to the users of Airflow and the dashboard.
+-- Three roles, each with what its work needs, for the users of Airflow, erasure and the dashboard.
 -- The provisioning user (SYSADMIN, with CREATE INTEGRATION and CREATE ROLE) owns the objects.
 create role if not exists TRUCK_TELEMETRY_TRANSFORMER
 comment = 'Airflow: watches the pipe, merges the history, checks it';
+create role if not exists TRUCK_TELEMETRY_ERASER
+comment = 'DAG erase_truck: takes one truck out of every table';
 create role if not exists TRUCK_TELEMETRY_READER
 comment = 'Dashboard: reads, and nothing else';
 
@@ -17,12 +19,30 @@ on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA
 to role TRUCK_TELEMETRY_TRANSFORMER;
 grant insert, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS
 to role TRUCK_TELEMETRY_TRANSFORMER;
-grant insert, delete on table ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
+grant insert, update, delete on table ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
 to role TRUCK_TELEMETRY_TRANSFORMER;
 grant insert, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
 to role TRUCK_TELEMETRY_TRANSFORMER;
 grant monitor, operate on pipe ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
 to role TRUCK_TELEMETRY_TRANSFORMER;
+
+-- Of these tables nobody but the eraser deletes readings; give it a user of its own, as a user's
+-- roles are all active at once.
+grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_ERASER;
+grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_ERASER;
+grant usage on schema ECOMMERCE_DATA.TRUCK_TELEMETRY to role TRUCK_TELEMETRY_ERASER;
+grant select, delete on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+to role TRUCK_TELEMETRY_ERASER;
+grant select, delete on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA
+to role TRUCK_TELEMETRY_ERASER;
+grant select, delete on table ECOMMERCE_DATA.TRUCK_TELEMETRY.KNOWN_TRUCKS
+to role TRUCK_TELEMETRY_ERASER;
+grant select, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
+to role TRUCK_TELEMETRY_ERASER;
+grant select, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
+to role TRUCK_TELEMETRY_ERASER;
+grant monitor on pipe ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
+to role TRUCK_TELEMETRY_ERASER;
 
 grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_READER;
 grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_READER;

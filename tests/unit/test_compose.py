@@ -192,8 +192,9 @@ def test_airflow_and_the_dashboard_get_every_variable_that_the_demo_gives(demo):
     assert read_by_dashboard - SERVICES["dashboard"]["environment"].keys() == set()
 
 
-def test_connections_differ_from_the_demos_in_host_and_port_only(demo):
-    aws, snowflake = (f"AIRFLOW_CONN_{name}_DEFAULT" for name in ("AWS", "SNOWFLAKE"))
+@pytest.mark.parametrize("whose", ["DEFAULT", "ERASURE"])
+def test_connections_differ_from_the_demos_in_host_and_port_only(demo, whose):
+    aws, snowflake = (f"AIRFLOW_CONN_{name}_{whose}" for name in ("AWS", "SNOWFLAKE"))
     assert json.loads(AIRFLOW[aws]) == json.loads(demo[aws])
     expected = json.loads(demo[snowflake])
     expected["extra"] |= {"host": "snowflake", "port": 4443}

@@ -11,6 +11,7 @@ from clicks_to_deliveries.operators import check_quality
 from sqlglot import exp
 
 from include import names, quality, sql
+from include.erasure import warehouse
 
 pytestmark = pytest.mark.unit
 
@@ -67,6 +68,8 @@ def needed(text: str) -> Iterator[Privilege]:
                     yield "delete", target
             case exp.Delete():
                 yield "delete", statement.this.name
+            case exp.Update():
+                yield "update", statement.this.name
 
 
 def files(*patterns: str) -> list[str]:
@@ -108,3 +111,15 @@ def test_the_dashboards_role_can_execute_its_statements_and_write_nothing():
     grants = granted("TRUCK_TELEMETRY_READER")
     assert needs <= grants
     assert {privilege for privilege, _ in grants} == {"select", "monitor"}
+
+
+def test_the_erasers_role_can_execute_its_statements_and_nothing_else():
+    needs = {need for statement in files(warehouse.ERASE, warehouse.COUNT) for need in needed(statement)}
+    assert ("delete", names.RAW_TABLE) in needs
+    needs |= {("monitor", PIPE)}
+    assert needs == granted("TRUCK_TELEMETRY_ERASER")
+
+
+def test_nobody_else_can_delete_readings():
+    for role in ("TRUCK_TELEMETRY_TRANSFORMER", "TRUCK_TELEMETRY_READER"):
+        assert not {("delete", names.RAW_TABLE), ("truncate", names.RAW_TABLE)} & granted(role)

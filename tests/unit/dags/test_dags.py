@@ -37,7 +37,13 @@ EXPECTED = {
     "monitor_snowpipe": ("*/5 * * * *", {"truck-telemetry", "monitoring"}, {"check_pipe"}),
     "scd2_merge": ("Asset or 0 * * * *", {"truck-telemetry", "history"}, {"merge"}),
     "data_quality": ("Asset", {"truck-telemetry", "quality"}, {"check_quality"}),
+    "reconcile": ("20 * * * *", {"ledger", "quality"}, {"count_hours"}),
     "replay": ("Never, external triggers only", {"quarantine"}, {"replay"}),
+    "erase_truck": (
+        "Never, external triggers only",
+        {"truck-telemetry", "erasure"},
+        {"confirm", "erase_objects", "erase_rows", "verify"},
+    ),
     "teardown_resources": (
         "Never, external triggers only",
         {"setup"},
