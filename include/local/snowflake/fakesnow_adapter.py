@@ -59,6 +59,7 @@ class Translator:
         self.connection = connection
         self.cursor = FakeSnowflakeCursor(connection, connection._duck_conn)
         self._reserved = _reserved_words()
+        self._notes: list[str] = []
 
     @property
     def duck(self) -> duckdb.DuckDBPyConnection:
@@ -78,6 +79,12 @@ class Translator:
         self.connection.database, self.connection._schema = database, schema
         self.connection.database_set, self.connection.schema_set = True, schema is not None
 
+    def leave(self) -> None:
+        """No database is current any more."""
+        self.duck.execute("SET schema = 'memory.main'")
+        self.connection.database = self.connection._schema = None
+        self.connection.database_set = self.connection.schema_set = False
+
     def inline_variables(self, sql: str) -> str:
         """``sql`` with the session's variables ($name) replaced by their values."""
         return self.connection.variables.inline_variables(sql) if self.connection.variables._variables else sql
@@ -95,14 +102,36 @@ class Translator:
         cursor = self.cursor
         for part in cursor._transform_explode(expression):
             translated = self.translate(part, parameters)
+            self._take_notes(translated)
             cursor._execute(translated, parameters if translated.find(exp.Placeholder) else None)
         # fakesnow keeps every result for RESULT_SCAN, which would never be freed.
         if cursor._sfqid:
             self.connection.results_cache.pop(cursor._sfqid, None)
         return cursor._arrow_table, list(self.duck.description or [])
 
+    def write_notes(self) -> None:
+        """Write down what fakesnow keeps of tables that were made: after their commit, as it is in another database."""
+        notes, self._notes = self._notes, []
+        for sql in notes:
+            self.duck.execute(sql)
+
+    def forget_notes(self) -> None:
+        self._notes.clear()
+
     def close(self) -> None:
         self.connection.close()
+
+    def _take_notes(self, translated: exp.Expr) -> None:
+        """Comments and lengths of text, which fakesnow would write in the same transaction."""
+        comment, lengths = translated.args.pop("table_comment", None), translated.args.pop("text_lengths", None)
+        if comment:
+            table, text = comment
+            self._notes.append(info_schema.insert_table_comment_sql(*self._key(table), text))
+        if lengths and (table := translated.find(exp.Table)):
+            self._notes.append(info_schema.insert_text_lengths_sql(*self._key(table), lengths))
+
+    def _key(self, table: exp.Table) -> tuple[str, str, str]:
+        return table.catalog or self.database or "", table.db or self.schema or "", table.name
 
     def _quote_reserved(self, expression: exp.Expr) -> exp.Expr:
         """Quote names that are reserved words of DuckDB and not of Snowflake."""

@@ -61,6 +61,8 @@ _SYSTEM: dict[str, Callable[[Session, str], exp.Expr]] = {
 }
 
 _SESSION: dict[type[exp.Expr], Callable[[Session], str | None]] = {
+    exp.CurrentDatabase: lambda session: session.database,
+    exp.CurrentSchema: lambda session: session.schema,
     exp.CurrentWarehouse: lambda session: session.warehouse,
     exp.CurrentRole: lambda session: session.role,
     exp.CurrentUser: lambda session: session.user,

@@ -69,7 +69,7 @@ class Describe:
 class Show:
     kind: str
     like: str | None = None
-    scope: str | None = None  # ACCOUNT, DATABASE, SCHEMA
+    scope: str | None = None  # ACCOUNT, DATABASE, SCHEMA; of parameters SESSION and TABLE too
     scope_name: Name | None = None
 
 
@@ -94,6 +94,8 @@ ACCOUNT_KINDS = (
 )
 SCHEMA_KINDS = ("FILE FORMAT", "STAGE", "PIPE", "STREAM")
 KINDS = tuple(kind.split() for kind in ACCOUNT_KINDS + SCHEMA_KINDS)
+# Of ALTER TABLE these are ours; the rest of it is sqlglot's.
+TABLE_PARAMETERS = ("DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS")
 REFUSED = {
     "CALL": "CALL (stored procedures)",
     "EXECUTE": "EXECUTE",
@@ -280,6 +282,14 @@ def _alter(reader: _Reader) -> Statement | None:
     reader.expect("ALTER")
     if reader.peek() in REFUSED_OBJECTS:
         raise unsupported(f"ALTER {reader.peek()}")
+    if reader.accept("ACCOUNT"):
+        return _alter_parameters(reader, "ACCOUNT PARAMETERS", Name(("ACCOUNT",)))
+    if reader.accept("TABLE"):
+        if_exists = reader.accept("IF", "EXISTS")
+        name = reader.name()
+        if reader.peek() in ("SET", "UNSET") and reader.peek(1) in TABLE_PARAMETERS:
+            return _alter_parameters(reader, "TABLE", name, if_exists=if_exists)
+        return None
     kind = reader.kind()
     if kind is None:
         return None
@@ -293,6 +303,20 @@ def _alter(reader: _Reader) -> Statement | None:
         else:
             reader.end()
     return Alter(kind, name, action, options, if_exists)
+
+
+def _alter_parameters(reader: _Reader, kind: str, name: Name, *, if_exists: bool = False) -> Alter:
+    """SET key = value ..., or UNSET key, ...: then the options have the keys, with None."""
+    if reader.accept("UNSET"):
+        options: Options = {reader.next().text.upper(): None}
+        while reader.accept(","):
+            options[reader.next().text.upper()] = None
+        reader.end()
+        return Alter(kind, name, "UNSET", options, if_exists)
+    reader.expect("SET")
+    options = reader.options()
+    reader.end()
+    return Alter(kind, name, "SET", options, if_exists)
 
 
 def _drop(reader: _Reader) -> Statement | None:
@@ -327,7 +351,12 @@ def _show(reader: _Reader) -> Statement | None:
     like = scope = scope_name = None
     if reader.accept("LIKE"):
         like = reader.string()
-    if reader.accept("IN"):
+    if kind == "PARAMETER" and (reader.accept("IN") or reader.accept("FOR")):
+        scope = next((word for word in ("ACCOUNT", "SESSION", "TABLE") if reader.accept(word)), None)
+        if scope is None:
+            raise unsupported(f"SHOW PARAMETERS IN {reader.peek()}")
+        scope_name = reader.name() if scope == "TABLE" else None
+    elif reader.accept("IN"):
         scope = next((word for word in ("ACCOUNT", "DATABASE", "SCHEMA") if reader.accept(word)), "SCHEMA")
         if not reader.at_end():
             scope_name = reader.name()
@@ -346,7 +375,9 @@ def _use(reader: _Reader) -> Statement | None:
     return None
 
 
-_PLURALS = [(kind, (*kind.split()[:-1], kind.split()[-1] + "S")) for kind in ACCOUNT_KINDS + SCHEMA_KINDS]
+_PLURALS = [
+    (kind, (*kind.split()[:-1], kind.split()[-1] + "S")) for kind in (*ACCOUNT_KINDS, *SCHEMA_KINDS, "PARAMETER")
+]
 _RULES: dict[str, Callable[[_Reader], Statement | None]] = {
     "CREATE": _create,
     "ALTER": _alter,

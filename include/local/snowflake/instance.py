@@ -7,7 +7,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import snowflake.connector.errors
 
 from include.local.snowflake import errors
 from include.local.snowflake.fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk
@@ -28,6 +29,10 @@ ACCOUNT = (GLOBAL_DATABASE, "")
 # A transaction idle for so long is rolled back when another one waits for it (Snowflake: 5 minutes).
 IDLE_SECONDS = 30.0
 LOCK_TIMEOUT_SECONDS = 300.0
+# A database can be created again once the last transaction in the dropped one of its name has ended.
+REUSE_TIMEOUT_SECONDS = 30.0
+# What the file of a database is renamed to when it is dropped.
+DROPPED = ".dropped"
 
 _CATALOG_SQL = """
 CREATE TABLE IF NOT EXISTS "{database}".{schema}.objects (
@@ -36,6 +41,8 @@ CREATE TABLE IF NOT EXISTS "{database}".{schema}.objects (
 CREATE TABLE IF NOT EXISTS "{database}".{schema}.streams (
     uid VARCHAR, low BIGINT, moved_at_ns BIGINT, has_backlog BOOLEAN, stale BOOLEAN
 );
+ALTER TABLE "{database}".{schema}.streams ADD COLUMN IF NOT EXISTS invalid_reason VARCHAR;
+CREATE TABLE IF NOT EXISTS "{database}".{schema}.stream_looks (uid VARCHAR, at_ns BIGINT);
 CREATE TABLE IF NOT EXISTS "{database}".{schema}.pending_files (
     pipe_uid VARCHAR, file VARCHAR, bucket VARCHAR, key VARCHAR, received_at TIMESTAMPTZ
 );
@@ -160,6 +167,16 @@ class Catalog:
         found = self.get(duck, kind, key)
         duck.execute(f'DELETE FROM "{found.database}".{HIDDEN_SCHEMA}.objects WHERE uid = ?', [found.uid])
 
+    def drop_schema(self, duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> None:
+        """Forget all objects of a schema that is dropped, and the files that its pipes had still to load."""
+        hidden = f'"{database}".{HIDDEN_SCHEMA}'
+        duck.execute(
+            f"DELETE FROM {hidden}.pending_files WHERE pipe_uid IN"
+            f" (SELECT uid FROM {hidden}.objects WHERE schema_name = ?)",
+            [schema],
+        )
+        duck.execute(f"DELETE FROM {hidden}.objects WHERE schema_name = ?", [schema])
+
     def _select(
         self, duck: duckdb.DuckDBPyConnection, database: str, where: str, values: list[Any]
     ) -> list[CatalogObject]:
@@ -214,6 +231,15 @@ class WritersLock:
                 self._changed.notify_all()
 
 
+def _delete_leftovers(directory: Path) -> None:
+    """Files of databases that were dropped: a write-ahead log must not be found by the next database of its name."""
+    for log_file in directory.glob("*.db.wal"):
+        if not log_file.with_suffix("").exists():
+            log_file.unlink()
+    for file in directory.glob(f"*{DROPPED}"):
+        file.unlink()
+
+
 class Instance:
     """One account on one state directory; at most one process opens it.
 
@@ -223,6 +249,7 @@ class Instance:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        _delete_leftovers(directory)
         try:
             self._fakesnow = OnDisk(directory)
         except duckdb.IOException as error:
@@ -262,6 +289,48 @@ class Instance:
             "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?", [database, schema]
         ).fetchone()
         return found is not None
+
+    def has_table(self, duck: duckdb.DuckDBPyConnection, table: tuple[str, str, str]) -> bool:
+        found = duck.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?", list(table)
+        ).fetchone()
+        return found is not None
+
+    def tables(self, duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[tuple[str, str, str]]:
+        rows = duck.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?", [database, schema]
+        ).fetchall()
+        return [(database, schema, name) for (name,) in rows]
+
+    def has_temporary(self, duck: duckdb.DuckDBPyConnection, name: str) -> bool:
+        """Whether the connection has a temporary table ``name``."""
+        found = duck.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE temporary AND lower(table_name) = lower(?)", [name]
+        ).fetchone()
+        return found is not None
+
+    def attach_new_database(self, attach: Callable[[], Any]) -> None:
+        """Run ``attach``, again while a transaction that began before still has a dropped file of that name open."""
+        deadline = time.monotonic() + REUSE_TIMEOUT_SECONDS
+        while True:
+            try:
+                attach()
+            except snowflake.connector.errors.ProgrammingError as error:
+                in_use = isinstance(error.__cause__, duckdb.ResourceInUseException)
+                if not in_use or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def drop_database(self, name: str) -> None:
+        """Detach a database and delete its files; the renaming of the first is the moment from which on it is gone."""
+        file = self.directory / f"{name}.db"
+        with self.cursor() as duck:
+            duck.execute(f'DETACH "{name}"')
+        self._completed.discard(name)
+        file.rename(file.with_suffix(DROPPED))
+        _delete_leftovers(self.directory)
 
     def complete_database(self, name: str) -> None:
         """Give a database that was just attached or created its part of the catalog."""

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from include.local.snowflake import errors
 from include.local.snowflake.fakesnow_adapter import SERVER_VERSION, from_binding
 from include.local.snowflake.instance import Instance
-from include.local.snowflake.session import DEFAULT_TIME_ZONE, Session
+from include.local.snowflake.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Server:
                 role=_identifier(context.get("roleName")),
                 user=str(data.get("LOGIN_NAME") or "PIPELINE").upper(),
                 autocommit=str(parameters.get("AUTOCOMMIT", True)).lower() != "false",
-                time_zone=parameters.get("TIMEZONE") or DEFAULT_TIME_ZONE,
+                time_zone=parameters.get("TIMEZONE"),
             )
         except Exception as error:  # noqa: BLE001 - whatever fails is told to the client
             return _failure(errors.as_snowflake_error(error))

@@ -13,7 +13,19 @@ import duckdb
 from fakesnow.statement_type import SELECT, statement_type_id
 from sqlglot import exp
 
-from include.local.snowflake import account, copy_into, errors, functions, grammar, merge, pipes, stages, streams
+from include.local.snowflake import (
+    account,
+    copy_into,
+    ddl,
+    errors,
+    functions,
+    grammar,
+    merge,
+    parameters,
+    pipes,
+    stages,
+    streams,
+)
 from include.local.snowflake.fakesnow_adapter import Translator, result_types
 from include.local.snowflake.grammar import Name
 from include.local.snowflake.results import Result
@@ -22,18 +34,6 @@ from include.local.snowflake.statements import parse
 if TYPE_CHECKING:
     from include.local.snowflake.instance import Instance
 
-DEFAULT_TIME_ZONE = "America/Los_Angeles"
-# Session parameters that are accepted and change nothing here.
-IGNORED_PARAMETERS = {
-    "QUERY_TAG",
-    "STATEMENT_TIMEOUT_IN_SECONDS",
-    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
-    "LOCK_TIMEOUT",
-    "ABORT_DETACHED_QUERY",
-    "USE_CACHED_RESULT",
-    "CLIENT_SESSION_KEEP_ALIVE",
-    "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT",
-}
 _DDL = (exp.Create, exp.Alter, exp.Drop, exp.Comment)
 _DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
 _COMPILED_MERGES = 32
@@ -53,14 +53,14 @@ class Session:
         role: str | None = None,
         user: str = "PIPELINE",
         autocommit: bool = True,
-        time_zone: str = DEFAULT_TIME_ZONE,
+        time_zone: str | None = None,
     ) -> None:
         self.instance = instance
         self.identifier = next(_identifiers)
         self.warehouse, self.role, self.user = warehouse, role or "SYSADMIN", user
         self.autocommit = autocommit
         self.translator = Translator(instance.connect(database, schema))
-        self.set_time_zone(time_zone)
+        self.set_time_zone(time_zone or parameters.account_time_zone(instance, self.duck))
         self.last_used = time.monotonic()
         self._running = threading.Lock()
         self._explicit = False  # a transaction is open for the client: BEGIN, or a DML without autocommit
@@ -85,11 +85,13 @@ class Session:
         return self.translator.schema
 
     def set_time_zone(self, name: str) -> None:
-        try:
-            self.duck.execute(f"SET TimeZone = '{name.replace(chr(39), '')}'")
-        except duckdb.Error as error:
-            raise errors.compilation_error(f"invalid value '{name}' for parameter 'TIMEZONE'", 1008, "22023") from error
+        parameters.set_time_zone(self.duck, name)
         self.time_zone = name
+
+    def set_autocommit(self, on: bool) -> None:
+        """Change it; an open transaction is committed."""
+        self._commit()
+        self.autocommit = on
 
     def resolve(self, name: Name) -> tuple[str, str, str]:
         """A schema object's full key.
@@ -128,7 +130,7 @@ class Session:
 
     # --- statements ------------------------------------------------------------------------------------------------
 
-    def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> Result:
+    def execute(self, sql: str, binds: Sequence[Any] | None = None) -> Result:
         """Run one statement.
 
         Raises:
@@ -137,7 +139,7 @@ class Session:
         with self._running:
             self.last_used = time.monotonic()
             try:
-                return self._execute(sql, parameters)
+                return self._execute(sql, binds)
             except Exception as error:
                 self._fail_transaction()
                 raise errors.as_snowflake_error(error) from error
@@ -168,7 +170,7 @@ class Session:
         wrapped = exp.select("*").from_(expression.subquery("DESCRIBED")).limit(0)
         return self.execute(wrapped.sql("snowflake"))
 
-    def _execute(self, sql: str, parameters: Sequence[Any] | None) -> Result:
+    def _execute(self, sql: str, binds: Sequence[Any] | None) -> Result:
         self._adopt_context()
         statement = parse(self.translator.inline_variables(sql))
         if isinstance(statement, exp.Transaction | exp.Commit | exp.Rollback):
@@ -184,18 +186,18 @@ class Session:
             if not isinstance(statement, grammar.Show | grammar.Describe):
                 self._commit()
             return result
-        return self._execute_expression(sql, statement, list(parameters) if parameters else None)
+        return self._execute_expression(sql, statement, list(binds) if binds else None)
 
-    def _execute_expression(self, sql: str, expression: exp.Expr, parameters: list[Any] | None) -> Result:
+    def _execute_expression(self, sql: str, expression: exp.Expr, binds: list[Any] | None) -> Result:
         match expression:
             case exp.Copy():
                 return copy_into.run(self, expression.copy())
             case exp.Use():
                 return self._use(expression)
             case exp.Alter() if expression.args.get("kind") == "SESSION":
-                return self._alter_session(expression)
+                return parameters.alter_session(self, expression)
             case exp.Merge():
-                return self._merge(sql, expression, parameters)
+                return self._merge(sql, expression, binds)
             case exp.Command():
                 raise errors.unsupported(f"the statement {expression.sql('snowflake')[:60]!r}")
         if isinstance(expression, exp.Select):
@@ -203,48 +205,47 @@ class Session:
             read = streams.read_by(self, functions_used)
             streams.substitute(self, functions_used, read)
             streams.bind(self.duck, read)
-            return self._run(functions_used, parameters)
+            return self.run(functions_used, binds)
         expression = functions.substitute(self, expression.copy())
-        if isinstance(expression, exp.Create):
-            return self._create(expression, parameters)
         if isinstance(expression, _DML):
-            return self._write(expression, parameters)
+            return self.write(expression, binds)
         if isinstance(expression, _DDL):
-            return self._define(expression)
-        return self._run(expression, parameters)
+            # It ends an open transaction, as in Snowflake, and is one of its own.
+            self._commit()
+            if isinstance(expression, exp.Create):
+                return ddl.create(self, expression, binds)
+            return ddl.define(self, expression)
+        return self.run(expression, binds)
 
-    def _run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> Result:
+    def run(self, expression: exp.Expr, binds: list[Any] | None = None) -> Result:
+        """Run a statement as it is, its streams and functions replaced already."""
         statement_type = statement_type_id(expression)
         if isinstance(expression, exp.Query):
             statement_type = SELECT
         self.translator.check_names(expression)
-        table, description = self.translator.run(expression, parameters)
+        table, description = self.translator.run(expression, binds)
+        if not self._begun:
+            self.translator.write_notes()
         return Result(table, result_types(description), statement_type)
 
-    def _write(self, expression: exp.Expr, parameters: list[Any] | None) -> Result:
+    def write(self, expression: exp.Expr, binds: list[Any] | None) -> Result:
         """A DML (or CREATE TABLE AS): with the streams it reads moved on, in one transaction."""
         overwrite = isinstance(expression, exp.Insert) and bool(expression.args.get("overwrite"))
         deletes = overwrite or isinstance(expression, exp.Update | exp.Delete | exp.TruncateTable)
         reads_stream = bool(streams.read_by(self, expression))
-        if isinstance(expression, exp.Create):
-            self._commit()
-            _drop_constraints(expression)
         with self.atomic(writes=deletes or reads_stream):
             read = self._streams_of(expression)
             streams.substitute(self, expression, read)
             streams.bind(self.duck, read)
             target = self._target_of(expression) if deletes else None
             tracking = streams.before_delete(self, target) if target else []
-            replaced = self._replaced_table(expression)
-            result = self._run(expression, parameters)
-            if replaced:
-                streams.table_replaced(self, replaced)
+            result = self.run(expression, binds)
             streams.after_delete(self, tracking)
             self._consume(read)
         return result
 
-    def _merge(self, sql: str, expression: exp.Merge, parameters: list[Any] | None) -> Result:
-        if parameters:
+    def _merge(self, sql: str, expression: exp.Merge, binds: list[Any] | None) -> Result:
+        if binds:
             raise errors.unsupported("bind variables (?) in MERGE")
         with self.atomic(writes=True):
             read = self._streams_of(expression)
@@ -267,71 +268,6 @@ class Session:
             self._consume(read)
         return result
 
-    def _create(self, expression: exp.Create, parameters: list[Any] | None) -> Result:
-        match str(expression.args.get("kind")).upper():
-            case "DATABASE":
-                return self._create_database(expression)
-            case "SCHEMA":
-                return self._create_schema(expression)
-            case "TABLE" if isinstance(expression.expression, exp.Query):
-                return self._write(expression, parameters)
-            case "TABLE":
-                _drop_constraints(expression)
-                return self._define(expression)
-            case "VIEW":
-                if streams.read_by(self, expression):
-                    raise errors.unsupported("a view over a stream")
-                return self._define(expression)
-            case "SEQUENCE":
-                return self._define(expression)
-            case kind:
-                raise errors.unsupported(f"CREATE {kind}")
-
-    def _create_database(self, expression: exp.Create) -> Result:
-        table = expression.find(exp.Table)
-        (name,) = (part.name if part.args.get("quoted") else part.name.upper() for part in table.parts)
-        self._commit()
-        if self.instance.has_database(self.duck, name):
-            if not expression.args.get("exists"):
-                raise errors.already_exists(name)
-            return Result.status(f"{name} already exists, statement succeeded.")
-        self._run(expression)
-        self.duck.execute(f'CREATE SCHEMA IF NOT EXISTS "{name}".PUBLIC')
-        self.instance.complete_database(name)
-        self.translator.use(name, "PUBLIC")
-        return Result.status(f"Database {name} successfully created.")
-
-    def _create_schema(self, expression: exp.Create) -> Result:
-        table = expression.this
-        name = table.args["db"].name.upper() if table.args.get("db") else table.name.upper()
-        database = table.catalog.upper() if table.catalog else self.database
-        if database and expression.args.get("exists") and self.instance.has_schema(self.duck, database, name):
-            return Result.status(f"{name} already exists, statement succeeded.")
-        return self._define(expression)
-
-    def _define(self, expression: exp.Expr) -> Result:
-        """DDL: it ends an open transaction, as in Snowflake, and is a transaction of its own."""
-        self._commit()
-        kind = str(expression.args.get("kind")).upper()
-        if isinstance(expression, exp.Drop) and kind == "DATABASE":
-            raise errors.unsupported("DROP DATABASE (stop the server and delete its state directory)")
-        replaced = self._replaced_table(expression)
-        result = self._run(expression)
-        if replaced:
-            streams.table_replaced(self, replaced)
-            copy_into.forget_table(self, replaced)
-        return result
-
-    def _replaced_table(self, expression: exp.Expr) -> tuple[str, str, str] | None:
-        """The table that a DDL takes the place of, or drops."""
-        if str(expression.args.get("kind")).upper() != "TABLE":
-            return None
-        if isinstance(expression, exp.Drop) or (isinstance(expression, exp.Create) and expression.args.get("replace")):
-            table = expression.find(exp.Table)
-            key = table and self.table_key(table)
-            return key if key and self.instance.has_database(self.duck, key[0]) else None
-        return None
-
     def _use(self, expression: exp.Use) -> Result:
         kind = expression.args["kind"].name.upper() if expression.args.get("kind") else ""
         name = expression.this.name if expression.this.this.args.get("quoted") else expression.this.name.upper()
@@ -353,23 +289,6 @@ class Session:
                 schema = None
             self.translator.use(database, schema)
         return Result.status("Statement executed successfully.", statement_type_id(expression))
-
-    def _alter_session(self, expression: exp.Alter) -> Result:
-        action = expression.find(exp.AlterSession)
-        if action is None or action.args.get("unset"):
-            raise errors.unsupported("ALTER SESSION UNSET")
-        for item in action.expressions:
-            name, value = item.this.left.name.upper(), item.this.right
-            if name == "AUTOCOMMIT":
-                self._commit()
-                self.autocommit = value.name.upper() == "TRUE" or value.sql().upper() == "TRUE"
-            elif name == "TIMEZONE":
-                self.set_time_zone(value.name)
-            elif name == "ERROR_ON_NONDETERMINISTIC_MERGE" and value.sql().upper() == "TRUE":
-                continue
-            elif name not in IGNORED_PARAMETERS:
-                raise errors.unsupported(f"ALTER SESSION SET {name}")
-        return Result.status("Statement executed successfully.")
 
     # --- transactions ----------------------------------------------------------------------------------------------
 
@@ -438,6 +357,8 @@ class Session:
             if self._begun:
                 streams.advance(self.duck, list(self._consumed.values()))
                 self.duck.commit()
+                self._begun = False
+                self.translator.write_notes()
         except BaseException:
             self._rollback()
             raise
@@ -447,6 +368,7 @@ class Session:
         if self._begun:
             with suppress(duckdb.TransactionException):  # a failed COMMIT has ended it already
                 self.duck.rollback()
+        self.translator.forget_notes()
         self._end(release=release)
 
     def _end(self, *, release: bool = True) -> None:
@@ -484,28 +406,17 @@ class Session:
             self.translator.use(self.database, self.schema)
 
 
-def _drop_constraints(expression: exp.Create) -> None:
-    """Snowflake records PRIMARY KEY, UNIQUE and FOREIGN KEY and enforces none; NOT NULL it enforces."""
-    schema = expression.this
-    if not isinstance(schema, exp.Schema):
-        return
-    recorded = (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.Reference)
-    kept = []
-    for each in schema.expressions:
-        if isinstance(each, exp.ColumnDef):
-            constraints = each.args.get("constraints") or []
-            each.set("constraints", [c for c in constraints if not isinstance(c.args.get("kind"), recorded)])
-        elif not isinstance(each, exp.Identifier) and not each.find(exp.CheckColumnConstraint):
-            continue
-        kept.append(each)
-    schema.set("expressions", kept)
-
-
 def _handler_key(statement: grammar.Statement) -> tuple[type, str]:
     if isinstance(statement, grammar.NoOp):
         return grammar.NoOp, ""
-    kind = statement.kind if statement.kind in grammar.SCHEMA_KINDS else "ACCOUNT"
-    return type(statement), kind
+    return type(statement), "ACCOUNT" if statement.kind in grammar.ACCOUNT_KINDS else statement.kind
+
+
+def _alter_table(session: Session, statement: grammar.Alter) -> Result:
+    """SET | UNSET of a table's parameters."""
+    with session.atomic(writes=True):
+        streams.settle(session, session.resolve(statement.name))
+        return parameters.alter_table(session, statement)
 
 
 def _no_op(session: Session, statement: grammar.NoOp) -> Result:
@@ -523,6 +434,9 @@ _HANDLERS: dict[tuple[type, str], Callable[[Session, Any], Result]] = {
     (grammar.Drop, "ACCOUNT"): account.drop,
     (grammar.Describe, "ACCOUNT"): account.describe,
     (grammar.Show, "ACCOUNT"): account.show,
+    (grammar.Alter, "ACCOUNT PARAMETERS"): parameters.alter_account,
+    (grammar.Alter, "TABLE"): _alter_table,
+    (grammar.Show, "PARAMETER"): parameters.show,
     (grammar.Create, "STAGE"): stages.create_stage,
     (grammar.Alter, "STAGE"): _refuse,
     (grammar.Drop, "STAGE"): stages.drop,

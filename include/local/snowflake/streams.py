@@ -4,18 +4,22 @@ The offset is a DuckDB row id (docs/adr/0051): rows get ids in the order in whic
 them, since vacuuming is off.  Only the deletion of a table's last rows lets ids be used again, so each statement that
 may delete first copies what the stream has not given out yet into its backlog and then puts the offset at the last row
 that is left.  That is also Snowflake's meaning: an append-only stream gives rows that were inserted and then deleted.
+
+A stream that was left unread for longer than its table keeps old versions (``parameters.retention_days``) is stale: it
+can't be read any more, only created again.  Consuming it, and being told that it is empty, counts as reading.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
 from sqlglot import exp
 
-from include.local.snowflake import errors
+from include.local.snowflake import errors, parameters
 from include.local.snowflake.fakesnow_adapter import HIDDEN_SCHEMA
 from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Show
 from include.local.snowflake.instance import CatalogObject
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 # Rows of one's own transaction have ids from here on until it commits (DuckDB's MAX_ROW_ID); a stream never shows them.
 UNCOMMITTED = 36_028_797_018_960_000
 _OPTIONS = {"APPEND_ONLY", "SHOW_INITIAL_ROWS", "COMMENT"}
+# That a stream was looked at is written down again after so long.
+_LOOK_NS = 3600 * 10**9
+_DROPPED = "Base table dropped"
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,24 @@ class Stream:
     low: int
     high: int
     moved_at_ns: int
+    fresh_at_ns: int  # when it was consumed or found empty last, at most an hour early
     has_backlog: bool
-    stale: bool
+    retention_days: int
+    ended: bool  # stale for good: its table is gone, or was found expired when the retention changed
+    invalid_reason: str | None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.high <= self.low and not self.has_backlog
+
+    @property
+    def stale_after(self) -> datetime:
+        return datetime.fromtimestamp(self.fresh_at_ns / 1e9, UTC) + timedelta(days=self.retention_days)
+
+    @property
+    def stale(self) -> bool:
+        """Whether it can't be read; one without rows stands at the table's present version, which never expires."""
+        return self.ended or (not self.is_empty and datetime.now(UTC) >= self.stale_after)
 
     @property
     def backlog(self) -> str:
@@ -59,21 +82,22 @@ def create(session: Session, statement: Create) -> Result:
     key, table = session.resolve(statement.name), session.resolve(statement.table)
     if key[0] != table[0]:
         raise errors.unsupported("a stream in another database than its table")
-    _require_table(session.duck, table)
+    if not session.instance.has_table(session.duck, table):
+        raise errors.does_not_exist("Table", ".".join(table))
     definition = {"TABLE": list(table), "COMMENT": options.get("COMMENT", "")}
     catalog = session.instance.catalog
     with session.atomic(writes=True):
         before = catalog.find(session.duck, "STREAM", key)
         moved_at = _now_ns()
         if before and statement.or_replace:
-            moved_at = max(moved_at, _load(session.duck, before).moved_at_ns + 1)
+            moved_at = max(moved_at, _load(session, before).moved_at_ns + 1)
             _forget(session.duck, before)
         created = catalog.create(session.duck, statement, key, definition)
         if created is None:
             return Result.status(f"{statement.name.last} already exists, statement succeeded.")
         low = -1 if options.get("SHOW_INITIAL_ROWS") else _last_row(session.duck, table)
         session.duck.execute(
-            f'INSERT INTO "{key[0]}".{HIDDEN_SCHEMA}.streams VALUES (?, ?, ?, false, false)',
+            f'INSERT INTO "{key[0]}".{HIDDEN_SCHEMA}.streams VALUES (?, ?, ?, false, false, NULL)',
             [created.uid, low, moved_at],
         )
     return Result.status(f"Stream {statement.name.last} successfully created.")
@@ -112,7 +136,12 @@ def describe(session: Session, statement: Describe) -> Result:
 def has_data(session: Session, name: str) -> bool:
     """SYSTEM$STREAM_HAS_DATA."""
     stream = _by_name(session, name)
-    return stream.high > stream.low or stream.has_backlog
+    if stream.is_empty:
+        # Beside the session's transaction, which may be rolled back, and into a table of inserts only, which can't
+        # conflict with one that consumes the stream.
+        with session.instance.cursor() as duck:
+            _looked(duck, stream)
+    return not stream.is_empty
 
 
 def table_timestamp(session: Session, name: str) -> int:
@@ -146,7 +175,8 @@ def bind(duck: duckdb.DuckDBPyConnection, streams: list[Stream]) -> None:
 def advance(duck: duckdb.DuckDBPyConnection, streams: list[Stream]) -> None:
     """Move the offsets past what ``streams`` gave out; part of the transaction that used it."""
     for stream in streams:
-        if stream.high <= stream.low and not stream.has_backlog:
+        if stream.is_empty:
+            _looked(duck, stream)
             continue
         if stream.has_backlog:
             duck.execute(f"DROP TABLE {stream.backlog}")
@@ -189,10 +219,21 @@ def after_delete(session: Session, tracking: list[Stream]) -> None:
 def table_replaced(session: Session, table: tuple[str, str, str]) -> None:
     """``table`` was dropped or replaced: streams on it can't be read any more."""
     for stream in _on_table(session, table):
-        session.duck.execute(
-            f'UPDATE "{stream.found.database}".{HIDDEN_SCHEMA}.streams SET stale = true WHERE uid = ?',
-            [stream.found.uid],
-        )
+        _end(session.duck, stream, _DROPPED)
+
+
+def settle(session: Session, table: tuple[str, str, str]) -> None:
+    """The retention of ``table`` is about to change: what is stale by now stays stale, as its rows are gone."""
+    for stream in _on_table(session, table):
+        if stream.stale:
+            _end(session.duck, stream, None)
+
+
+def forget_schema(session: Session, database: str, schema: str) -> None:
+    """A schema is dropped: forget the offsets of its streams, whose catalog entries go with it."""
+    for found in session.instance.catalog.list(session.duck, "STREAM", database):
+        if found.schema == schema:
+            _forget(session.duck, found)
 
 
 def _references(session: Session, expression: exp.Expr) -> list[tuple[exp.Table, Stream]]:
@@ -205,7 +246,7 @@ def _references(session: Session, expression: exp.Expr) -> list[tuple[exp.Table,
         if key and session.instance.catalog.may_exist("STREAM", key[2]):
             found = session.instance.catalog.find(session.duck, "STREAM", key)
             if found:
-                references.append((node, _readable(_load(session.duck, found))))
+                references.append((node, _readable(_load(session, found))))
     return references
 
 
@@ -235,41 +276,75 @@ def _query(stream: Stream, alias: str) -> exp.Subquery:
 
 def _by_name(session: Session, name: str) -> Stream:
     key = session.resolve_text(name)
-    return _readable(_load(session.duck, session.instance.catalog.get(session.duck, "STREAM", key)))
+    return _readable(_load(session, session.instance.catalog.get(session.duck, "STREAM", key)))
 
 
 def _on_table(session: Session, table: tuple[str, str, str]) -> list[Stream]:
     return [
         stream
         for found in session.instance.catalog.list(session.duck, "STREAM", table[0])
-        if tuple(found.definition["TABLE"]) == table and not (stream := _load(session.duck, found)).stale
+        if tuple(found.definition["TABLE"]) == table and not (stream := _load(session, found)).ended
     ]
 
 
-def _load(duck: duckdb.DuckDBPyConnection, found: CatalogObject) -> Stream:
-    low, moved_at_ns, has_backlog, stale = duck.execute(
-        f'SELECT low, moved_at_ns, has_backlog, stale FROM "{found.database}".{HIDDEN_SCHEMA}.streams WHERE uid = ?',
+def _load(session: Session, found: CatalogObject) -> Stream:
+    low, moved_at_ns, has_backlog, ended, invalid_reason, looked_at_ns = session.duck.execute(
+        "SELECT low, moved_at_ns, has_backlog, stale, invalid_reason, (SELECT max(at_ns) FROM"
+        f' "{found.database}".{HIDDEN_SCHEMA}.stream_looks WHERE uid = $1)'
+        f' FROM "{found.database}".{HIDDEN_SCHEMA}.streams WHERE uid = $1',
         [found.uid],
     ).fetchone()
     database, schema, name = found.definition["TABLE"]
     table = (database, schema, name)
-    high = low if stale else max(_last_row(duck, table), low)
-    return Stream(found, table, low, high, moved_at_ns, has_backlog, stale)
+    return Stream(
+        found=found,
+        table=table,
+        low=low,
+        high=low if ended else max(_last_row(session.duck, table), low),
+        moved_at_ns=moved_at_ns,
+        fresh_at_ns=max(moved_at_ns, looked_at_ns or 0),
+        has_backlog=has_backlog,
+        retention_days=parameters.retention_days(session.instance, session.duck, table),
+        ended=ended,
+        invalid_reason=invalid_reason,
+    )
 
 
 def _readable(stream: Stream) -> Stream:
+    table, name = ".".join(stream.table), stream.found.name
+    if stream.invalid_reason == _DROPPED:
+        raise errors.SnowflakeError(f"Base table '{table}' dropped, cannot read from stream '{name}'.", 91901, "42601")
     if stream.stale:
         raise errors.SnowflakeError(
-            f"Base table '{'.'.join(stream.table)}' dropped, cannot read from stream '{stream.found.name}'.",
-            91901,
-            "42601",
+            f"Stream '{stream.found.full_name}' is stale since {stream.stale_after:%Y-%m-%d %H:%M:%S} UTC. Time travel"
+            f" data is not available for table {table}. The requested time is either beyond the allowed time travel"
+            " period or before the object creation time.",
+            707,
+            "02000",
         )
     return stream
 
 
+def _looked(duck: duckdb.DuckDBPyConnection, stream: Stream) -> None:
+    """``stream`` is empty and somebody knows: it stays fresh from now on."""
+    now = _now_ns()
+    if now - stream.fresh_at_ns >= _LOOK_NS:
+        duck.execute(
+            f'INSERT INTO "{stream.found.database}".{HIDDEN_SCHEMA}.stream_looks VALUES (?, ?)', [stream.found.uid, now]
+        )
+
+
+def _end(duck: duckdb.DuckDBPyConnection, stream: Stream, reason: str | None) -> None:
+    duck.execute(
+        f'UPDATE "{stream.found.database}".{HIDDEN_SCHEMA}.streams SET stale = true, invalid_reason = ? WHERE uid = ?',
+        [reason, stream.found.uid],
+    )
+
+
 def _forget(duck: duckdb.DuckDBPyConnection, found: CatalogObject) -> None:
     duck.execute(f'DROP TABLE IF EXISTS "{found.database}".{HIDDEN_SCHEMA}."backlog_{found.uid}"')
-    duck.execute(f'DELETE FROM "{found.database}".{HIDDEN_SCHEMA}.streams WHERE uid = ?', [found.uid])
+    for table in ("streams", "stream_looks"):
+        duck.execute(f'DELETE FROM "{found.database}".{HIDDEN_SCHEMA}.{table} WHERE uid = ?', [found.uid])
 
 
 def _describe(session: Session, found: list[CatalogObject]) -> Result:
@@ -290,7 +365,7 @@ def _describe(session: Session, found: list[CatalogObject]) -> Result:
         "invalid_reason",
     ]
     rows = []
-    for stream in (_load(session.duck, each) for each in found):
+    for stream in (_load(session, each) for each in found):
         each, table = stream.found, ".".join(stream.table)
         rows.append(
             (
@@ -306,19 +381,11 @@ def _describe(session: Session, found: list[CatalogObject]) -> Result:
                 "DELTA",
                 str(stream.stale).lower(),
                 "APPEND_ONLY",
-                None,
-                "Base table dropped" if stream.stale else "N/A",
+                stream.stale_after,
+                stream.invalid_reason or "N/A",
             )
         )
     return Result.of(columns, rows)
-
-
-def _require_table(duck: duckdb.DuckDBPyConnection, table: tuple[str, str, str]) -> None:
-    found = duck.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?", list(table)
-    ).fetchone()
-    if found is None:
-        raise errors.does_not_exist("Table", ".".join(table))
 
 
 def _last_row(duck: duckdb.DuckDBPyConnection, table: tuple[str, str, str]) -> int:
