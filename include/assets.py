@@ -23,3 +23,5 @@ RAW_STREAM = _warehouse_object(names.RAW_STREAM)
 HISTORY = _warehouse_object(names.HISTORY_TABLE)
 # What the quality rules found, after a run of them.
 QUALITY_RESULTS = _warehouse_object(names.QUALITY_RESULTS_TABLE)
+# Whether every record of each arrival hour is accounted for, after a run of reconcile.
+LEDGER = _warehouse_object(names.LEDGER_TABLE)

@@ -38,7 +38,7 @@ INSTANTS as (
     from ARRIVED
 ),
 
--- One an instant, chosen as the merge does.
+-- One an instant, by the merge's own window.
 READINGS as (
     select
         RAW.TRUCK_ID,
@@ -50,17 +50,7 @@ READINGS as (
     inner join INSTANTS
         on RAW.TRUCK_ID = INSTANTS.TRUCK_ID and RAW.EVENT_TIME = INSTANTS.EVENT_TIME
     where RAW.EVENT_TIME >= (select min(TRUCKS.FIRST_TIME) from TRUCKS)
-    qualify row_number() over (
-        partition by RAW.TRUCK_ID, RAW.EVENT_TIME
-        order by
-            RAW.ARRIVAL_TIME desc,
-            length(RAW.SEQUENCE_NUMBER) desc,
-            RAW.SEQUENCE_NUMBER desc,
-            RAW.SHARD_ID desc,
-            RAW.LOAD_TIMESTAMP asc,
-            RAW.FILE_NAME asc,
-            RAW.FILE_ROW_NUMBER asc
-    ) = 1
+    qualify row_number() over ({{ last_arrival_first("RAW") }}) = 1
 ),
 
 -- Two branches, as `is current or ends later` in one condition would prune nothing.

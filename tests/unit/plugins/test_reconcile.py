@@ -1,0 +1,179 @@
+"""What the reconcile task counts, keeps and tells (the counting itself is tested in tests/unit/ledger)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.operators import reconcile
+from clicks_to_deliveries.operators.reconcile import ReconcileOperator
+
+from include import names
+from include.ledger import Balance, Clients
+from include.ledger.balance import DIFFERENCES
+from include.ledger.table import Counted
+
+pytestmark = pytest.mark.unit
+
+HOUR = datetime(2026, 11, 22, 10, tzinfo=UTC)
+TRUCKS = names.TRUCK_STREAM
+
+
+class Ledger:
+    """What is stored, what the stores hold now, and which hours were asked for."""
+
+    def __init__(self) -> None:
+        self.known: dict[datetime, Counted] = {}
+        self.found: dict[datetime, dict[str, Any]] = {}
+        self.stored: list[Balance] = []
+        self.asked: dict[str, list[datetime]] = {}
+
+    def counted(self, connection: Any, stream: str) -> dict[datetime, Counted]:
+        return dict(self.known) if stream == TRUCKS else {}
+
+    def store(self, connection: Any, balance: Balance, run_id: str, checked_at: datetime) -> None:
+        self.stored.append(balance)
+        if balance.stream == TRUCKS:
+            self.known[balance.hour] = Counted(
+                balance.is_open,
+                balance.balanced,
+                balance.waiting,
+                checked_at,
+                run_id,
+                {kind: getattr(balance, kind) for kind in DIFFERENCES},
+            )
+
+    def reconcile_stream(self, clients: Any, connection: Any, bucket: str, stream: str, hours: Any, **_: Any) -> Any:
+        self.asked[stream] = list(hours)
+        for hour in hours:
+            found = self.found.get(hour, {}) if stream == TRUCKS else {}
+            yield Balance(**{"stream": stream, "hour": hour, "is_open": False, "archived": 5, **found})
+
+
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    ledger = Ledger()
+    connection = SimpleNamespace(autocommit=lambda mode: None, close=lambda: None)
+    monkeypatch.setattr(WarehouseHook, "get_conn", lambda _: connection)
+    monkeypatch.setattr(reconcile, "make_clients", lambda client: Clients(None, None))
+    monkeypatch.setattr(reconcile, "first_hour", lambda s3, bucket, stream: HOUR)
+    monkeypatch.setattr(reconcile, "reconcile_stream", ledger.reconcile_stream)
+    monkeypatch.setattr(reconcile.table, "counted", ledger.counted)
+    monkeypatch.setattr(reconcile.table, "store", ledger.store)
+    monkeypatch.setattr(reconcile.table, "due", lambda stream, *_: [HOUR] if stream == TRUCKS else [])
+    return ledger
+
+
+def run(run_id: str = "run 1", **asked: str) -> dict[str, Any]:
+    operator = ReconcileOperator(task_id="count", bucket="b", index_shards=1, **asked)
+    return operator.execute({"run_id": run_id})
+
+
+LOST = {"missing": 2, "samples": {"missing": ["telemetry-data/x.json.gz is not loaded (2 readings)"]}}
+
+
+def test_a_balanced_hour_is_stored_and_told_to_nobody(ledger: Ledger) -> None:
+    assert run() == {"counted": 1, "balanced": 1, "still_unbalanced": [], "recovered": []}
+    assert [each.hour for each in ledger.stored] == [HOUR]
+
+
+def test_a_difference_is_stored_first_and_then_told_with_its_file(ledger: Ledger) -> None:
+    ledger.found[HOUR] = LOST
+    with pytest.raises(AirflowFailException) as told:
+        run()
+    assert [each.missing for each in ledger.stored] == [2]
+    for part in ("1 of 1 hours", f"{TRUCKS} 2026-11-22T10: 2 missing", "telemetry-data/x.json.gz"):
+        assert part in str(told.value)
+
+
+def test_the_same_difference_is_told_once(ledger: Ledger) -> None:
+    ledger.found[HOUR] = LOST
+    with pytest.raises(AirflowFailException):
+        run("run 1")
+    assert run("run 2")["still_unbalanced"] == [f"{TRUCKS} 2026-11-22T10"]
+    assert run("run 3")["still_unbalanced"] == [f"{TRUCKS} 2026-11-22T10"]
+
+
+@pytest.mark.parametrize("more", [{"missing": 3}, {"missing": 2, "uncovered": 1}], ids=["more", "of_another_kind"])
+def test_one_that_has_grown_is_told_again(ledger: Ledger, more: dict[str, int]) -> None:
+    ledger.found[HOUR] = LOST
+    with pytest.raises(AirflowFailException):
+        run("run 1")
+    ledger.found[HOUR] = more
+    with pytest.raises(AirflowFailException):
+        run("run 2")
+
+
+def test_one_that_has_shrunk_is_known(ledger: Ledger) -> None:
+    ledger.found[HOUR] = LOST
+    with pytest.raises(AirflowFailException):
+        run("run 1")
+    ledger.found[HOUR] = {"missing": 1}
+    assert run("run 2")["still_unbalanced"]
+
+
+def test_a_run_that_was_killed_between_storing_and_telling_tells_when_it_is_tried_again(ledger: Ledger) -> None:
+    ledger.found[HOUR] = LOST
+    for _ in range(2):
+        with pytest.raises(AirflowFailException):
+            run("run 1")
+
+
+def test_an_hour_that_balances_again_is_said_to_have_recovered(ledger: Ledger) -> None:
+    ledger.found[HOUR] = LOST
+    with pytest.raises(AirflowFailException):
+        run("run 1")
+    ledger.found.clear()
+    assert run("run 2")["recovered"] == [f"{TRUCKS} 2026-11-22T10"]
+    assert run("run 3")["recovered"] == []
+
+
+def test_an_open_hour_is_stored_and_fails_nothing(ledger: Ledger) -> None:
+    ledger.found[HOUR] = {**LOST, "is_open": True}
+    assert run()["still_unbalanced"] == []
+    assert [(each.is_open, each.balanced) for each in ledger.stored] == [(True, False)]
+    # What was open then is no known difference when the hour has closed.
+    ledger.found[HOUR] = LOST
+    with pytest.raises(AirflowFailException):
+        run("run 2")
+
+
+def test_asked_for_hours_are_counted_for_both_streams_and_all_differences_told(ledger: Ledger) -> None:
+    ledger.found[HOUR] = LOST
+    with pytest.raises(AirflowFailException):
+        run("run 1")
+    with pytest.raises(AirflowFailException):
+        run("by hand", since="2026-11-22T10:30:00Z", until="2026-11-22T12:00:00Z")
+    hours = [HOUR, HOUR + timedelta(hours=1)]
+    assert ledger.asked == {names.CLICK_STREAM: hours, TRUCKS: hours}
+
+
+def test_until_may_be_left_open(ledger: Ledger) -> None:
+    run(since=(datetime.now(UTC) - timedelta(hours=2)).isoformat(timespec="seconds"))
+    assert len(ledger.asked[TRUCKS]) == 3
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "complaint"),
+    [
+        ("", "2026-11-22T12:00:00Z", "until without since"),
+        ("yesterday", "", "ISO 8601"),
+        ("2026-11-22T12:00:00Z", "2026-11-22T11:00:00Z", "no hour is from"),
+    ],
+)
+def test_times_that_can_not_be_used_are_refused(ledger: Ledger, since: str, until: str, complaint: str) -> None:
+    with pytest.raises(AirflowFailException, match=complaint):
+        run(since=since, until=until)
+    assert ledger.asked == {}
+
+
+def test_an_alert_stays_short_and_says_how_much_it_leaves_out(ledger: Ledger) -> None:
+    ledger.found = {HOUR + number * timedelta(hours=1): LOST for number in range(20)}
+    with pytest.raises(AirflowFailException) as told:
+        run(since="2026-11-22T10:00:00Z", until="2026-11-23T05:59:00Z")
+    assert "and 10 more, see CONSERVATION_LEDGER" in str(told.value)
+    assert len(str(told.value).splitlines()) == 12
