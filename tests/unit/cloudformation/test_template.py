@@ -327,7 +327,7 @@ def test_every_record_is_archived_with_its_envelope(archive):
 def test_the_archive_never_expires():
     rules = RESOURCES["TelemetryBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = [rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule]
-    assert expiring == [names.LANDING_PREFIX]
+    assert expiring == [names.LANDING_PREFIX, names.RESOLVED_PREFIX]
 
 
 def test_alarms_can_publish_to_the_encrypted_topic():
