@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
@@ -21,6 +24,8 @@ PARAMETERS = {
     "storage_role_arn": "arn:aws:iam::000000000000:role/snowflake",
     "telemetry_bucket": "sql-tests-telemetry",
 }
+# Far from UTC, as an account is by default.
+ACCOUNT_TIME_ZONE = "America/Los_Angeles"
 RAW_COLUMNS = (
     "TRUCK_ID", "EVENT_TIME", *ATTRIBUTES, "STREAM_NAME", "SHARD_ID", "SEQUENCE_NUMBER", "ARRIVAL_TIME",
     "PARTITION_KEY", "FILE_NAME", "FILE_ROW_NUMBER", "LOAD_TIMESTAMP",
@@ -34,8 +39,9 @@ ENVELOPE = {"STREAM_NAME": names.TRUCK_STREAM, "SHARD_ID": "shardId-000000000000
 class Warehouse:
     """The statements of ``sql/`` over one connection of the stock connector."""
 
-    def __init__(self, connection: SnowflakeConnection) -> None:
+    def __init__(self, connection: SnowflakeConnection, bucket: TelemetryBucket) -> None:
         self.connection = connection
+        self.bucket = bucket
 
     def execute(self, statement: str, values: Any = None) -> list[tuple]:
         with closing(self.connection.cursor()) as cursor:
@@ -52,16 +58,28 @@ class Warehouse:
             self.execute(statement)
 
     def land(self, readings: Iterable[Mapping[str, Any]]) -> None:
-        """Appends to RAW, as Snowpipe does; what a reading does not say is an ordinary envelope, or NULL."""
+        """Appends to RAW by COPY, as Snowpipe does; but the readings say themselves which file and load they are of.
+
+        What a reading does not say is an ordinary envelope, or NULL.
+        """
         rows = [{**ENVELOPE, **reading} for reading in readings]
-        self.insert(names.RAW_TABLE, RAW_COLUMNS, ([row.get(column) for column in RAW_COLUMNS] for row in rows))
+        lines = [{column: _text(row[column]) for column in RAW_COLUMNS if row.get(column) is not None} for row in rows]
+        name = f"landed-by-tests-{next(_files)}.json.gz"
+        self.bucket.put(names.LANDING_PREFIX + name, gzip.compress("\n".join(map(json.dumps, lines)).encode(), 1))
+        values = ", ".join(f"$1:{column}::{_raw_type(column)}" for column in RAW_COLUMNS)
+        ((_, status, *_),) = self.execute(
+            f"copy into {names.RAW_TABLE} ({', '.join(RAW_COLUMNS)}) from (select {values} from @{names.STAGE})"
+            f" files = ('{name}') file_format = (format_name = '{names.FILE_FORMAT}')"
+        )
+        assert status == "LOADED"
+        self.bucket.delete(names.LANDING_PREFIX + name)
 
     def insert(self, table: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
         listed = ", ".join(columns)
         marks = ", ".join(["%s"] * len(listed.split(",")))
         with closing(self.connection.cursor()) as cursor:
             cursor.executemany(
-                f"insert into {table} ({listed}) values ({marks})", [[_bound(v) for v in row] for row in rows]
+                f"insert into {table} ({listed}) values ({marks})", [[_text(value) for value in row] for row in rows]
             )
 
     def merge(self, driver: str = names.RAW_STREAM) -> int:
@@ -102,26 +120,51 @@ class TelemetryBucket:
     def put(self, key: str, body: bytes) -> None:
         self.client.put_object(Bucket=self.name, Key=key, Body=body)
 
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.name, Key=key)
+
     def empty(self) -> None:
         for item in self.client.list_objects_v2(Bucket=self.name).get("Contents", []):
-            self.client.delete_object(Bucket=self.name, Key=item["Key"])
+            self.delete(item["Key"])
 
 
-def _bound(value: Any) -> Any:
+_files = itertools.count(1)
+
+
+def _text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _raw_type(column: str) -> str:
+    if column in ATTRIBUTES and not column.endswith("_STATUS"):
+        return "float"
+    if column.endswith(("_TIME", "_TIMESTAMP")):
+        return "timestamp_ntz"
+    return "integer" if column == "FILE_ROW_NUMBER" else "string"
+
+
+@pytest.fixture(scope="session")
+def session_bucket(ministack: Any) -> TelemetryBucket:
+    client = ministack.client("s3")
+    client.create_bucket(Bucket=TelemetryBucket.name)
+    return TelemetryBucket(client)
 
 
 @pytest.fixture(scope="session")
 def provisioned(
-    ministack: Any, snowflake_tls: Any, tmp_path_factory: pytest.TempPathFactory
+    ministack: Any,
+    snowflake_tls: Any,
+    session_bucket: TelemetryBucket,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalSnowflake]:
     """A server of our own (the DDL names its database) after all of ``sql/ddl`` has run, over a bucket that exists."""
-    ministack.client("s3").create_bucket(Bucket=PARAMETERS["telemetry_bucket"])
     server = LocalSnowflake(tmp_path_factory.mktemp("warehouse"), snowflake_tls, ministack.environment)
     server.start()
     try:
         with closing(server.connect()) as connection:
-            run_ddl(Warehouse(connection))
+            warehouse = Warehouse(connection, session_bucket)
+            warehouse.execute(f"alter account set timezone = '{ACCOUNT_TIME_ZONE}'")
+            run_ddl(warehouse)
         yield server
     finally:
         server.stop()
@@ -139,21 +182,37 @@ def provision() -> Callable[[Warehouse], None]:
 
 
 @pytest.fixture
-def telemetry_bucket(provisioned: LocalSnowflake, ministack: Any) -> Iterator[TelemetryBucket]:
+def telemetry_bucket(session_bucket: TelemetryBucket) -> Iterator[TelemetryBucket]:
     """The landing zone that the stage reads; emptied afterwards."""
-    bucket = TelemetryBucket(ministack.client("s3"))
-    yield bucket
-    bucket.empty()
+    yield session_bucket
+    session_bucket.empty()
+
+
+def _open(server: LocalSnowflake, bucket: TelemetryBucket) -> Warehouse:
+    return Warehouse(server.connect(warehouse=names.WAREHOUSE, database=names.DATABASE, schema=names.SCHEMA), bucket)
 
 
 @pytest.fixture(scope="session")
-def warehouse(provisioned: LocalSnowflake) -> Iterator[Warehouse]:
+def warehouse(provisioned: LocalSnowflake, session_bucket: TelemetryBucket) -> Iterator[Warehouse]:
     """One session in the pipeline's schema, of an account whose clock is far from UTC."""
-    with closing(
-        provisioned.connect(warehouse=names.WAREHOUSE, database=names.DATABASE, schema=names.SCHEMA)
-    ) as connection:
-        connection.cursor().execute("alter session set timezone = 'America/Los_Angeles'")
-        yield Warehouse(connection)
+    opened = _open(provisioned, session_bucket)
+    with closing(opened.connection):
+        assert opened.execute("show parameters like 'timezone'")[0][1] == ACCOUNT_TIME_ZONE
+        yield opened
+
+
+@pytest.fixture
+def open_session(provisioned: LocalSnowflake, session_bucket: TelemetryBucket) -> Iterator[Callable[[], Warehouse]]:
+    """Opens sessions besides ``warehouse``; closed afterwards."""
+    opened: list[Warehouse] = []
+
+    def open_one() -> Warehouse:
+        opened.append(_open(provisioned, session_bucket))
+        return opened[-1]
+
+    yield open_one
+    for session in opened:
+        session.connection.close()
 
 
 @pytest.fixture
