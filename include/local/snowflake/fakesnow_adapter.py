@@ -95,6 +95,7 @@ class Translator:
 
     def translate(self, expression: exp.Expr, parameters: list[Any] | None = None) -> exp.Expr:
         """``expression`` (changed in place) as DuckDB's: one statement becomes one."""
+        _try_to_cast_times(expression)
         return self._quote_reserved(self.cursor._transform(expression, parameters))
 
     def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[tuple]]:
@@ -139,6 +140,13 @@ class Translator:
             if identifier.name.lower() in self._reserved:
                 identifier.set("quoted", True)
         return expression
+
+
+def _try_to_cast_times(expression: exp.Expr) -> None:
+    """TRY_CAST to a timestamp: fakesnow takes it for a CAST, which raises; TRY is what DuckDB puts around one."""
+    for node in list(expression.find_all(exp.TryCast)):
+        if node.to.this in (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ):
+            node.replace(exp.Anonymous(this="TRY", expressions=[exp.Cast(this=node.this, to=node.to)]))
 
 
 @functools.cache

@@ -131,6 +131,13 @@ def test_hash_and_big_sums_fit(warehouse):
     assert total == 10
 
 
+def test_try_cast_to_a_timestamp_is_null_where_cast_raises(warehouse):
+    texts = "VALUES ('2026-11-22T14:00:00.000001'), ('yesterday'), (NULL)"
+    found = warehouse.rows(f"SELECT TRY_CAST(COLUMN1 AS TIMESTAMP_NTZ) FROM {texts}")
+    assert found == [(datetime(2026, 11, 22, 14, 0, 0, 1),), (None,), (None,)]  # noqa: DTZ001
+    assert "yesterday" in warehouse.error(f"SELECT CAST(COLUMN1 AS TIMESTAMP_NTZ) FROM {texts}").msg
+
+
 def test_the_account_is_in_los_angeles_and_sysdate_is_utc(warehouse):
     local, utc, converted = warehouse.rows(
         "SELECT CURRENT_TIMESTAMP()::TIMESTAMP_NTZ, SYSDATE(),"
