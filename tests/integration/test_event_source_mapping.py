@@ -2,20 +2,18 @@
 
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 import uuid
 import zipfile
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from include.local.event_source_mapping import read_status
+from tests.fixtures.delivery import DeliveryProcess
+from tests.fixtures.streams import put_records
+from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -48,16 +46,6 @@ def handler(event, context):
         s3.put_object(Bucket=BUCKET, Key=f"seen/{number}/{context.aws_request_id}", Body=text)
     return {"batchItemFailures": []}
 """
-
-
-def wait_for(condition: Callable[[], object], what: str, deadline: float = 30.0) -> object:
-    """The first true value of ``condition``, looked at until ``deadline`` seconds have passed."""
-    ends = time.monotonic() + deadline
-    while time.monotonic() < ends:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"not in {deadline:g} s: {what}")
 
 
 class Pipeline:
@@ -100,10 +88,7 @@ class Pipeline:
         )["UUID"]
 
     def put(self, *texts: str, key: str = "one") -> None:
-        for start in range(0, len(texts), 500):
-            records = [{"Data": text.encode(), "PartitionKey": key} for text in texts[start : start + 500]]
-            answer = self.kinesis.put_records(StreamName=self.name, Records=records)
-            assert answer["FailedRecordCount"] == 0
+        put_records(self.kinesis, self.name, [(key, text.encode()) for text in texts])
 
     def keys(self, prefix: str) -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
@@ -134,38 +119,6 @@ class Pipeline:
         self.kinesis.delete_stream(StreamName=self.name)
 
 
-class DriverProcess:
-    """``python -m include.local.event_source_mapping`` against a MiniStack."""
-
-    def __init__(self, environment: dict[str, str], state: Path) -> None:
-        self.state = state
-        self.log = state.parent / "driver.log"
-        self._environment = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "include.local.event_source_mapping", "--state", str(self.state)],
-                cwd=ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def end(self, number: int) -> int:
-        process, self._process = self._process, None
-        process.send_signal(number)
-        try:
-            return process.wait(timeout=10)
-        finally:
-            process.kill()
-
-    def close(self) -> None:
-        if self._process:
-            self.end(signal.SIGKILL)
-
-
 @pytest.fixture
 def pipeline(ministack):
     made = Pipeline(ministack)
@@ -175,10 +128,10 @@ def pipeline(ministack):
 
 @pytest.fixture
 def driver(ministack, tmp_path):
-    process = DriverProcess(ministack.environment, tmp_path / "checkpoints")
+    process = DeliveryProcess("event_source_mapping", ministack.environment, tmp_path / "checkpoints")
     process.start()
     yield process
-    process.close()
+    process.kill()
 
 
 def test_records_arrive_once_in_order_and_as_aws_sends_them(pipeline, driver):
@@ -247,7 +200,7 @@ def test_a_killed_driver_resumes_without_loss(pipeline, driver):
     texts = [f"record {n}" for n in range(400)]
     pipeline.put(*texts[:200])
     pipeline.wait_for_seen(30)
-    driver.end(signal.SIGKILL)
+    driver.kill()
     pipeline.put(*texts[200:])
     driver.start()
     assert pipeline.wait_for_seen(400) == texts
@@ -262,8 +215,7 @@ def test_parallel_batches_survive_a_kill_and_a_filter_drops_the_rest(pipeline, d
     for key in range(6):
         pipeline.put(*texts[key::6], "not JSON", '{"kind": "other"}', key=f"key {key}")
     pipeline.wait_for_seen(20)
-    driver.end(signal.SIGKILL)
-    driver.start()
+    driver.restart()
     assert sorted(pipeline.wait_for_seen(120)) == sorted(texts)
     # At most the batches in flight come twice: one a lane.
     assert len(pipeline.keys("seen/")) <= 120 + 3 * 5
@@ -295,7 +247,7 @@ def test_a_stopped_driver_exits_at_once_and_repeats_nothing(pipeline, driver):
     pipeline.put(*texts)
     pipeline.wait_for_seen(30)
     started = time.monotonic()
-    assert driver.end(signal.SIGTERM) == 0
+    assert driver.stop() == 0
     assert time.monotonic() - started < 3
     driver.start()
     assert pipeline.wait_for_seen(200) == texts
@@ -373,7 +325,7 @@ def test_a_missing_function_delays_and_does_not_lose(pipeline, driver):
 
 def test_an_emulator_that_is_not_up_yet_is_waited_for(tmp_path, own_ministack):
     own_ministack.stop()
-    process = DriverProcess(own_ministack.environment, tmp_path / "checkpoints")
+    process = DeliveryProcess("event_source_mapping", own_ministack.environment, tmp_path / "checkpoints")
     process.start()
     try:
         wait_for(lambda: "retrying" in process.log.read_text(), "the driver to say that it can't connect")
@@ -384,4 +336,4 @@ def test_an_emulator_that_is_not_up_yet_is_waited_for(tmp_path, own_ministack):
         assert pipeline.wait_for_seen(1) == ["a"]
         assert "Traceback" not in process.log.read_text()
     finally:
-        process.close()
+        process.kill()

@@ -5,14 +5,13 @@ import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 import uuid
 import zipfile
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,15 @@ import pytest
 from include.contracts import times
 from include.contracts.archive import ArchivedRecord, decode_line
 from include.local.firehose_delivery import read_status
-from lambdas.bundle import bundle, local_target
+from tests.fixtures.delivery import DeliveryProcess
+from tests.fixtures.streams import put_records
+from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 
+HANDLER = "lambdas.archive_envelope.handler.handler"
 # Does with each record what its payload says.
 OBEDIENT = """
 import base64
@@ -40,16 +42,6 @@ def handler(event, context):
             records.append({"recordId": record["recordId"], "result": asked, "data": record["data"]})
     return {"records": records}
 """
-
-
-def wait_for(condition: Callable[[], object], what: str, deadline: float = 30.0) -> object:
-    """The first true value of ``condition``, looked at until ``deadline`` seconds have passed."""
-    ends = time.monotonic() + deadline
-    while time.monotonic() < ends:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"not in {deadline:g} s: {what}")
 
 
 class Archive:
@@ -96,13 +88,8 @@ class Archive:
         )
 
     def put(self, *payloads: bytes | str) -> None:
-        for start in range(0, len(payloads), 500):
-            records = [
-                {"Data": each.encode() if isinstance(each, str) else each, "PartitionKey": f"key-{number}"}
-                for number, each in enumerate(payloads[start : start + 500], start)
-            ]
-            answer = self.kinesis.put_records(StreamName=self.name, Records=records)
-            assert answer["FailedRecordCount"] == 0
+        data = [each.encode() if isinstance(each, str) else each for each in payloads]
+        put_records(self.kinesis, self.name, [(f"key-{number}", each) for number, each in enumerate(data)])
 
     def keys(self, prefix: str) -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
@@ -121,55 +108,17 @@ class Archive:
         self.kinesis.delete_stream(StreamName=self.name)
 
 
-class DeliveryProcess:
-    """``python -m include.local.firehose_delivery`` against a MiniStack."""
-
-    def __init__(self, environment: dict[str, str], state: Path) -> None:
-        self.state = state
-        self.log = state.parent / "delivery.log"
-        self._environment = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "include.local.firehose_delivery", "--state", str(self.state)],
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-
-    def end(self, how: int) -> int:
-        """The exit code."""
-        assert self.process
-        self.process.send_signal(how)
-        code = self.process.wait(timeout=10)
-        self.process = None
-        return code
-
-
-@pytest.fixture(scope="module")
-def real_code(tmp_path_factory) -> bytes:
-    python_version, platform = local_target()
-    directory = tmp_path_factory.mktemp("bundle")
-    return bundle(
-        "archive_envelope", python_version=python_version, platform=platform, output_dir=directory
-    ).read_bytes()
-
-
 @pytest.fixture
-def archive(ministack, real_code) -> Iterator[Archive]:
-    archive = Archive(ministack, real_code, "lambdas.archive_envelope.handler.handler")
+def archive(ministack, bundles) -> Iterator[Archive]:
+    archive = Archive(ministack, bundles("archive_envelope").read_bytes(), HANDLER)
     yield archive
     archive.delete()
 
 
 @pytest.fixture
-def slow_archive(ministack, real_code) -> Iterator[Archive]:
+def slow_archive(ministack, bundles) -> Iterator[Archive]:
     """Stores after 900 seconds."""
-    archive = Archive(ministack, real_code, "lambdas.archive_envelope.handler.handler", interval=900)
+    archive = Archive(ministack, bundles("archive_envelope").read_bytes(), HANDLER, interval=900)
     yield archive
     archive.delete()
 
@@ -186,11 +135,10 @@ def obedient(ministack) -> Iterator[Archive]:
 
 @pytest.fixture
 def delivery(ministack, tmp_path) -> Iterator[DeliveryProcess]:
-    process = DeliveryProcess(ministack.environment, tmp_path / "state")
+    process = DeliveryProcess("firehose_delivery", ministack.environment, tmp_path / "state")
     process.start()
     yield process
-    if process.process:
-        process.end(signal.SIGKILL)
+    process.kill()
 
 
 def test_every_record_since_the_start_is_archived_as_it_came_with_its_envelope(archive, delivery):
@@ -256,8 +204,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_had_stored(archive, delivery):
         archive.put(*payloads[start : start + 500])
         if start in (500, 1500, 2000):
             wait_for(lambda: read_status(delivery.state), "something begun")
-            delivery.end(signal.SIGKILL)
-            delivery.start()
+            delivery.restart()
     wait_for(lambda: {record.payload for record in archive.records()} >= set(payloads), "all archived")
     assert {record.payload for record in archive.records()} == set(payloads)
 
@@ -275,7 +222,7 @@ def test_told_to_stop_it_stores_what_it_holds_and_ends_within_three_seconds(mini
     wait_for(all_read, "all read and none stored")
     assert slow_archive.records() == []
     started = time.monotonic()
-    assert delivery.end(signal.SIGTERM) == 0
+    assert delivery.stop() == 0
     assert time.monotonic() - started < 3
     assert len({record.payload for record in slow_archive.records()}) == 500
     (status,) = read_status(delivery.state)

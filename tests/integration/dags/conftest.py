@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -18,10 +17,12 @@ from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflak
 
 from include import names
 from include.contracts import METRICS
+from include.local.tls import TlsFiles
+from tests.fixtures.snowflake import LocalSnowflake
+from tests.fixtures.waiting import wait_for
 
 DAGS = Path(__file__).parents[3] / "dags"
 BUCKET = "telemetry-of-dag-tests"
-DEADLINE_SECONDS = 30
 
 
 class Stack:
@@ -61,7 +62,7 @@ class Stack:
         key = f"{names.LANDING_PREFIX}2026/11/22/12/file-{next(self._numbers)}.json.gz"
         text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
         self.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(text.encode()))
-        self.wait_for(lambda: any(key.endswith(row[0]) for row in self._load_history()))
+        wait_for(lambda: any(key.endswith(row[0]) for row in self._load_history()), "Snowpipe")
         return key
 
     def _load_history(self) -> list[tuple]:
@@ -78,21 +79,14 @@ class Stack:
             self.aws("sqs").delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in messages]
 
-    @staticmethod
-    def wait_for(is_met: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not is_met():
-            assert time.monotonic() < deadline, "waited too long"
-            time.sleep(0.05)
-
 
 @pytest.fixture(scope="package")
 def stack(
-    ministack: Any, snowflake_server: Any, airflow_database: None, tmp_path_factory: pytest.TempPathFactory
+    ministack: Any, snowflake_tls: TlsFiles, airflow_database: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """Bucket, topic and Snowflake objects, fresh; Airflow's connections lead to them."""
     # Not the session's server: our objects have fixed names.
-    server = type(snowflake_server)(tmp_path_factory.mktemp("dags"), snowflake_server.tls, ministack.environment)
+    server = LocalSnowflake(tmp_path_factory.mktemp("dags"), snowflake_tls, ministack.environment)
     server.start()
     try:
         with pytest.MonkeyPatch.context() as patch, server.connect() as connection:
@@ -108,16 +102,10 @@ def stack(
         server.kill()
 
 
-def _environment(ministack: Any, server: Any) -> dict[str, str]:
+def _environment(ministack: Any, server: LocalSnowflake) -> dict[str, str]:
     region = ministack.environment["AWS_DEFAULT_REGION"]
-    login = json.loads(server.environment["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"]) | {"schema": names.SCHEMA}
-    login["extra"] |= {"database": names.DATABASE, "warehouse": names.WAREHOUSE}
-    return {
-        **ministack.environment,
-        **server.environment,
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": region}}),
-        "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": json.dumps(login),
-    }
+    aws = json.dumps({"conn_type": "aws", "extra": {"region_name": region}})
+    return {**ministack.environment, **server.airflow_environment, "AIRFLOW_CONN_AWS_DEFAULT": aws}
 
 
 def _provision(stack: Stack) -> None:

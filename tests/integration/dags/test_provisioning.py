@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -17,8 +14,11 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.models.variable import Variable
 
 from include import names
+from include.local.tls import TlsFiles
 from include.settings import settings
 from lambdas.bundle import local_target
+from tests.fixtures.delivery import DeliveryProcess
+from tests.fixtures.snowflake import LocalSnowflake
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -28,15 +28,14 @@ TELEMETRY_BUCKET = "kinesis-telemetry-data-bucket"
 
 
 @pytest.fixture
-def server(own_ministack: Any, snowflake_server: Any, airflow_database: None, tmp_path: Path) -> Iterator[Any]:
+def server(
+    own_ministack: Any, snowflake_tls: TlsFiles, airflow_database: None, tmp_path: Path
+) -> Iterator[LocalSnowflake]:
     """A Snowflake that knows nothing yet; Airflow's connections lead to it and to the MiniStack."""
-    server = type(snowflake_server)(tmp_path / "warehouse", snowflake_server.tls, own_ministack.environment)
+    server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, own_ministack.environment)
     server.start()
-    login = json.loads(server.environment["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"]) | {"schema": names.SCHEMA}
-    login["extra"] |= {"database": names.DATABASE, "warehouse": names.WAREHOUSE}
     extra = {"region_name": own_ministack.environment["AWS_DEFAULT_REGION"]}
-    environment = own_ministack.environment | server.environment
-    environment["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(login)
+    environment = own_ministack.environment | server.airflow_environment
     environment["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps({"conn_type": "aws", "extra": extra})
     try:
         with pytest.MonkeyPatch.context() as patch:
@@ -52,22 +51,13 @@ def server(own_ministack: Any, snowflake_server: Any, airflow_database: None, tm
 @pytest.fixture
 def deliveries(own_ministack: Any, tmp_path: Path) -> Iterator[None]:
     """What AWS does by itself: the mappings' functions are invoked, and Firehose archives."""
-    environment = {**os.environ, **own_ministack.environment, "PYTHONPATH": str(ROOT)}
-    with (tmp_path / "deliveries.log").open("ab") as log:
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", f"include.local.{each}", "--state", str(tmp_path / each)],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
-            for each in ("event_source_mapping", "firehose_delivery")
-        ]
+    modules = ("event_source_mapping", "firehose_delivery")
+    processes = [DeliveryProcess(each, own_ministack.environment, tmp_path / each) for each in modules]
+    for process in processes:
+        process.start()
     yield
     for process in processes:
         process.kill()
-        process.wait(timeout=10)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ import pytest
 from include import names
 from include.archive import probe
 from include.rebuild.__main__ import main
+from tests.fixtures.deployment import CODE_BUCKET, Bundles
+from tests.fixtures.waiting import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -59,7 +61,7 @@ def _lines(body: bytes) -> list[bytes]:
     return gzip.decompress(body).splitlines()
 
 
-def wipe(pipeline: Any) -> None:
+def wipe(pipeline: Any, bundles: Bundles) -> None:
     """Nothing is left but the archive and what was resolved."""
     dynamodb = pipeline.client("dynamodb")
     for table, key in TABLES.items():
@@ -73,7 +75,7 @@ def wipe(pipeline: Any) -> None:
     # Containers that run remember the items that they have written.  On AWS any change of the function ends them; on
     # MiniStack only new code does.
     pipeline.client("lambda").update_function_code(
-        FunctionName=names.CLICK_FUNCTION, S3Bucket="bundles", S3Key="kinesis_to_dynamodb.zip"
+        FunctionName=names.CLICK_FUNCTION, S3Bucket=CODE_BUCKET, S3Key=bundles("kinesis_to_dynamodb").name
     )
     # A pipe does not load a file again under a name that it knows (docs/rebuild.md).
     pipeline.query(f"drop pipe {names.PIPE}")
@@ -85,7 +87,7 @@ def rebuild(pipeline: Any, capsys: pytest.CaptureFixture[str], *options: str) ->
     return capsys.readouterr().out
 
 
-def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, capsys, tmp_path: Path):
+def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, bundles, capsys, tmp_path: Path):
     pipeline.send(names.CLICK_STREAM, *map(click, range(300)), click(7), click(9))
     pipeline.send(names.CLICK_STREAM, ("key-0", b""), ("key-1", b"\xff\x00"), click(3, Click_Counts=-1))
     pipeline.send(names.TRUCK_STREAM, *map(reading, range(200)), reading(17))
@@ -105,10 +107,10 @@ def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, capsys, tmp
     }
     assert len(before["history"]) > 50
 
-    pipeline.stop("event_source_mapping")
+    pipeline.deliveries["event_source_mapping"].stop()
     probe.send(pipeline.client("kinesis"), names.CLICK_STREAM, datetime.now(UTC))
-    pipeline.wait_for(lambda: "probe" in _archived_keys(pipeline, names.CLICK_STREAM), "the probe in the archive")
-    wipe(pipeline)
+    wait_for(lambda: "probe" in _archived_keys(pipeline, names.CLICK_STREAM), "the probe in the archive")
+    wipe(pipeline, bundles)
     progress = tmp_path / "progress.json"
     told = rebuild(pipeline, capsys, "--progress", str(progress))
     assert "ClickDataStream: 305 records processed" in told

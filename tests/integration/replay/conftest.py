@@ -17,6 +17,7 @@ from include import names
 from tests.fixtures.delivery import DeliveryProcess
 from tests.fixtures.deployment import Deploy
 from tests.fixtures.ministack import MiniStack
+from tests.fixtures.streams import put_records
 
 ROOT = Path(__file__).parents[3]
 BUCKET = "telemetry-of-the-replay-tests"
@@ -40,10 +41,8 @@ class Pipeline:
     def put(self, stream: str, *payloads: dict[str, Any] | bytes) -> list[str]:
         """Sends records of one shard; returns their sequence numbers."""
         data = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in payloads]
-        records = [{"Data": each, "PartitionKey": "one"} for each in data]
-        answer = self.kinesis.put_records(StreamName=stream, Records=records)
-        assert answer["FailedRecordCount"] == 0
-        return [record["SequenceNumber"] for record in answer["Records"]]
+        accepted = put_records(self.kinesis, stream, [("one", each) for each in data])
+        return [record["SequenceNumber"] for record in accepted]
 
     def map(self, **settings: Any) -> None:
         """Changes both mappings; MiniStack itself must not poll for them."""
