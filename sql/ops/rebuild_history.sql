@@ -1,14 +1,11 @@
--- Writes the whole history anew from TRUCK_TELEMETRY_RAW: after a stream was recreated or became
--- stale, after an erasure, or when a quality rule says so.  Run it as one transaction, in the pool
--- history_writer, with auto-commit off.
+-- Writes the whole history anew from TRUCK_TELEMETRY_RAW: after a loss of the history, or after the
+-- stream was recreated.  The DAG repair_history runs it, alone in the pool history_writer.
 --
 -- Grain, key and dedup rule are those of sql/merge/truck_telemetry_scd2.sql.  Idempotent: the same
 -- RAW gives the same history.
--- The stream is consumed in the same transaction, so both commit or neither does.  It is fixed at
--- BEGIN and RAW is read later: what Snowpipe commits in between is in the history already and will
--- be merged once more, which changes nothing.
-begin;
-
+-- One statement writes the history and consumes the stream, so both happen or neither.  Should it
+-- run in a longer transaction, the stream is fixed at BEGIN and RAW is read later: what Snowpipe
+-- commits in between is in the history already and merged once more, which changes nothing.
 insert overwrite into TRUCK_TELEMETRY_DATA (
     TRUCK_ID,
     LOAD_TIMESTAMP,
@@ -47,33 +44,15 @@ select
     END_TIME as EFFECTIVE_END_DATE,
     END_TIME is null as IS_CURRENT,
     {{ attributes() }}
-from VERSIONS;
-
--- Consumes the stream, whatever it holds, and leaves a trace.
-insert into HISTORY_MERGE_RUNS (
-    RUN_ID,
-    STARTED_AT,
-    FINISHED_AT,
-    ROWS_INSERTED,
-    ROWS_UPDATED,
-    ROWS_DELETED
-)
-with REBUILT as (
-    select count(*) as VERSIONS from TRUCK_TELEMETRY_DATA
-),
-
-CONSUMED as (
-    select count(*) as READINGS from TRUCK_TELEMETRY_STREAM
-)
-
+from VERSIONS
+-- Consumes the stream, whatever it holds: its rows are in RAW.
+union all
 select
-    'rebuild of ' || sysdate()::string as RUN_ID,
-    sysdate() as STARTED_AT,
-    sysdate() as FINISHED_AT,
-    REBUILT.VERSIONS as ROWS_INSERTED,
-    0 as ROWS_UPDATED,
-    0 as ROWS_DELETED
-from REBUILT
-cross join CONSUMED;
-
-commit;
+    TRUCK_ID,
+    LOAD_TIMESTAMP,
+    EVENT_TIME as EFFECTIVE_START_DATE,
+    null as EFFECTIVE_END_DATE,
+    null as IS_CURRENT,
+    {{ attributes() }}
+from TRUCK_TELEMETRY_STREAM
+where false;

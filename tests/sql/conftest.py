@@ -20,6 +20,7 @@ from include.local.history_oracle import ATTRIBUTES, Version
 from tests.fixtures.snowflake import LocalSnowflake
 
 MERGE = "merge/truck_telemetry_scd2.sql"
+REPAIR = "ops/repair_history.sql"
 PARAMETERS = {
     "storage_role_arn": "arn:aws:iam::000000000000:role/snowflake",
     "telemetry_bucket": "sql-tests-telemetry",
@@ -62,13 +63,16 @@ class Warehouse:
 
         What a reading does not say is an ordinary envelope, or NULL.
         """
-        rows = [{**ENVELOPE, **reading} for reading in readings]
-        lines = [{column: _text(row[column]) for column in RAW_COLUMNS if row.get(column) is not None} for row in rows]
-        name = f"landed-by-tests-{next(_files)}.json.gz"
+        self.load(names.RAW_TABLE, RAW_COLUMNS, [{**ENVELOPE, **reading} for reading in readings])
+
+    def load(self, table: str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
+        """Appends rows to a table of telemetry by COPY, which is much quicker than INSERT."""
+        lines = [{column: _text(row[column]) for column in columns if row.get(column) is not None} for row in rows]
+        name = f"loaded-by-tests-{next(_files)}.json.gz"
         self.bucket.put(names.LANDING_PREFIX + name, gzip.compress("\n".join(map(json.dumps, lines)).encode(), 1))
-        values = ", ".join(f"$1:{column}::{_raw_type(column)}" for column in RAW_COLUMNS)
+        values = ", ".join(f"$1:{column}::{_type(column)}" for column in columns)
         ((_, status, *_),) = self.execute(
-            f"copy into {names.RAW_TABLE} ({', '.join(RAW_COLUMNS)}) from (select {values} from @{names.STAGE})"
+            f"copy into {table} ({', '.join(columns)}) from (select {values} from @{names.STAGE})"
             f" files = ('{name}') file_format = (format_name = '{names.FILE_FORMAT}')"
         )
         assert status == "LOADED"
@@ -96,6 +100,18 @@ class Warehouse:
             [like],
         )
         return [Version(*row[:4], row[4:-1], row[-1]) for row in rows]
+
+    def put_history(self, versions: Iterable[Version], like: str = "%") -> None:
+        """The trucks' history is these rows, right or wrong."""
+        rows = [dict(zip(VERSION_COLUMNS, _row(version), strict=True)) for version in versions]
+        self.execute(f"delete from {names.HISTORY_TABLE} where TRUCK_ID like %s", [like])
+        self.load(names.HISTORY_TABLE, VERSION_COLUMNS, rows)
+
+    def repair(self, truck: str | None = None, since: datetime | None = None, until: datetime | None = None) -> int:
+        """Rows changed by a repair of the truck and time."""
+        scope = {"truck_id": truck, "since": since, "until": until}
+        ((inserted, deleted),) = self.execute(sql.render(REPAIR), scope)
+        return int(inserted) + int(deleted)
 
     def empty(self) -> None:
         """No reading and no result; the merge consumes what the stream still had."""
@@ -135,12 +151,16 @@ def _text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _raw_type(column: str) -> str:
-    if column in ATTRIBUTES and not column.endswith("_STATUS"):
-        return "float"
-    if column.endswith(("_TIME", "_TIMESTAMP")):
+def _row(version: Version) -> tuple[Any, ...]:
+    return (*version[:4], *version.attributes, version.load_timestamp)
+
+
+def _type(column: str) -> str:
+    if column in ATTRIBUTES:
+        return "string" if column.endswith("_STATUS") else "float"
+    if column.endswith(("_TIME", "_TIMESTAMP", "_DATE")):
         return "timestamp_ntz"
-    return "integer" if column == "FILE_ROW_NUMBER" else "string"
+    return {"FILE_ROW_NUMBER": "integer", "IS_CURRENT": "boolean"}.get(column, "string")
 
 
 @pytest.fixture(scope="session")

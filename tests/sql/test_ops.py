@@ -8,71 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include import names, sql
-from include.local.history_oracle import ATTRIBUTES, from_raw, history
 
 pytestmark = pytest.mark.sql
 
 START = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by convention.
-
-
-def reading(number, speed, truck="TRK001", arrives_after=0):
-    return dict.fromkeys(ATTRIBUTES) | {
-        "TRUCK_ID": truck,
-        "EVENT_TIME": START + timedelta(seconds=number),
-        "ARRIVAL_TIME": START + timedelta(seconds=number + arrives_after),
-        "SEQUENCE_NUMBER": str(100 + number + arrives_after),
-        "VEHICLE_SPEED": speed,
-        "FILE_NAME": "telemetry-data/1.json.gz",
-        "LOAD_TIMESTAMP": START + timedelta(hours=1, seconds=number),
-    }
-
-
-READINGS = [
-    row | {"FILE_ROW_NUMBER": line}
-    for line, row in enumerate(
-        [
-            *(reading(number, speed) for number, speed in enumerate([10.0, 10.0, 20.0, 10.0, None, None, 30.0])),
-            reading(2, 25.0, arrives_after=60),
-            reading(3, 10.0),
-            reading(0, 5.0, "TRK002"),
-        ],
-        start=1,
-    )
-]
-
-
-def test_rebuild_makes_the_history_that_merges_would_have_made(empty_warehouse):
-    empty_warehouse.land(READINGS[:4])
-    empty_warehouse.merge()
-    empty_warehouse.execute(f"update {names.HISTORY_TABLE} set VEHICLE_SPEED = 1, IS_CURRENT = false")
-    empty_warehouse.land(READINGS[4:])
-    empty_warehouse.run("ops/rebuild_history.sql")
-    assert empty_warehouse.history() == history(map(from_raw, READINGS))
-
-
-def test_rebuild_consumes_the_stream_and_leaves_a_trace(empty_warehouse):
-    empty_warehouse.land(READINGS)
-    empty_warehouse.run("ops/rebuild_history.sql")
-    assert empty_warehouse.execute(f"select count(*) from {names.RAW_STREAM}") == [(0,)]
-    (run,) = empty_warehouse.execute(f"select RUN_ID, ROWS_INSERTED from {names.MERGE_RUNS_TABLE}")
-    assert run[0].startswith("rebuild of ")
-    assert run[1] == len(history(map(from_raw, READINGS)))
-
-
-def test_rebuild_that_is_rolled_back_leaves_history_and_stream_as_they_were(empty_warehouse):
-    empty_warehouse.land(READINGS[:4])
-    empty_warehouse.merge()
-    empty_warehouse.land(READINGS[4:])
-    before = empty_warehouse.history()
-    *statements, commit = empty_warehouse.statements("ops/rebuild_history.sql")
-    assert commit.lower().startswith("commit")
-    for statement in statements:
-        empty_warehouse.execute(statement)
-    empty_warehouse.execute("rollback")
-    assert empty_warehouse.history() == before
-    assert empty_warehouse.execute(f"select count(*) from {names.RAW_STREAM}") == [(len(READINGS) - 4,)]
-    empty_warehouse.merge()
-    assert empty_warehouse.history() == history(map(from_raw, READINGS))
 
 
 def run_row(run_id, started_at, finished_at, inserted=1):

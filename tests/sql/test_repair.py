@@ -1,0 +1,255 @@
+"""The repair of the history, for one truck and one range of time, and the rebuild of all of it."""
+
+import random
+from datetime import datetime, timedelta
+
+import pytest
+
+from include import names
+from include.local.history_oracle import ATTRIBUTES, Version, from_raw, history
+
+pytestmark = pytest.mark.sql
+
+START = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by convention.
+LOADED = START + timedelta(hours=1)
+SECONDS = 60
+TRUCKS = 150
+REBUILD = "ops/rebuild_history.sql"
+SPEED = ATTRIBUTES.index("VEHICLE_SPEED")
+
+
+def at(second):
+    return None if second is None else START + timedelta(seconds=second)
+
+
+def reading(truck, second, speed, number, **changes):
+    return {
+        "TRUCK_ID": truck,
+        "EVENT_TIME": at(second),
+        "ARRIVAL_TIME": at(second),
+        "SEQUENCE_NUMBER": str(number),
+        "VEHICLE_SPEED": speed,
+        "FILE_NAME": "telemetry-data/1.json.gz",
+        "FILE_ROW_NUMBER": number,
+        "LOAD_TIMESTAMP": LOADED,
+    } | changes
+
+
+def drive(truck, chance):
+    """Readings of one minute, some for the same instant, with the same speed for a while."""
+    seconds = sorted(chance.choices(range(SECONDS), k=chance.randint(1, 25)))
+    speed = 10.0
+    for number, second in enumerate(seconds, start=98):
+        speed = chance.choice([speed, speed, 10.0, 20.0, None])
+        yield reading(truck, second, speed, number)
+
+
+# --- Damage: what happens to the rows of one truck, all of it within the scope ----------------------------------------
+
+
+def lost(version, inside, chance):
+    return []
+
+
+def doubled(version, inside, chance):
+    return [version, version]
+
+
+def told_twice(version, inside, chance):
+    return [version, version._replace(attributes=(99.0,) * len(ATTRIBUTES))]
+
+
+def falsified(version, inside, chance):
+    place = chance.randrange(len(ATTRIBUTES))
+    wrong = "wrong" if ATTRIBUTES[place].endswith("_STATUS") else -1.0
+    return [version._replace(attributes=(*version.attributes[:place], wrong, *version.attributes[place + 1 :]))]
+
+
+def ended_otherwise(version, inside, chance):
+    return [version._replace(end=chance.choice([None, version.start, at(SECONDS), at(3)]))]
+
+
+def current_or_not(version, inside, chance):
+    return [version._replace(is_current=not version.is_current)]
+
+
+def loaded_otherwise(version, inside, chance):
+    return [version._replace(load_timestamp=chance.choice([None, START]))]
+
+
+def invented(version, inside, chance):
+    start = at(chance.choice(inside)) if inside else version.start
+    return [version, version._replace(start=start, end=None, is_current=True)]
+
+
+def without_a_start(version, inside, chance):
+    return [version._replace(start=None)]
+
+
+DAMAGES = (
+    lost,
+    doubled,
+    told_twice,
+    falsified,
+    ended_otherwise,
+    current_or_not,
+    loaded_otherwise,
+    invented,
+    without_a_start,
+)
+
+
+def damaged(versions, since, until, chance):
+    """A truck's versions with one to three damages to those that are in the scope, or reach into it."""
+    rows = list(versions)
+    first, last = at(since) or datetime.min, at(until) or datetime.max  # noqa: DTZ901
+    inside = range(since or 0, SECONDS if until is None else until)
+    for _ in range(chance.randint(1, 3)):
+        suspects = [row for row in rows if row.start and row.start < last and (row.end is None or row.end > first)]
+        if not suspects:
+            break
+        victim = chance.choice(suspects)
+        rows.remove(victim)
+        rows += chance.choice(DAMAGES)(victim, inside, chance)
+    return rows
+
+
+def wrong_trucks(warehouse, name, expected):
+    stored = warehouse.history(f"{name}/%")
+    return {version.truck_id for version in set(stored) ^ set(expected)} | (
+        set() if len(stored) == len(expected) else {"?"}
+    )
+
+
+@pytest.mark.parametrize(("since", "until"), [(20, 40), (None, 30), (30, None), (None, None), (15, 16)])
+def test_repair_of_a_time_puts_right_whatever_happened_to_it(warehouse, seed, since, until):
+    chance = random.Random(f"{seed} {since} {until}")
+    name = f"repair-{since}-{until}"
+    readings = [row for number in range(TRUCKS) for row in drive(f"{name}/{number:03}", chance)]
+    expected = history(map(from_raw, readings))
+    warehouse.land(readings)
+    warehouse.merge()
+    rows = []
+    for number in range(TRUCKS):
+        of_truck = [version for version in expected if version.truck_id == f"{name}/{number:03}"]
+        rows += damaged(of_truck, since, until, chance) if number % 5 else of_truck
+    warehouse.put_history(rows, f"{name}/%")
+    assert warehouse.history(f"{name}/%") != expected
+
+    assert warehouse.repair(since=at(since), until=at(until)) > 0
+
+    assert wrong_trucks(warehouse, name, expected) == set(), f"seed {seed}"
+    assert warehouse.history(f"{name}/%") == expected
+    assert warehouse.repair(since=at(since), until=at(until)) == 0
+
+
+@pytest.fixture
+def trucks(empty_warehouse):
+    """Two trucks whose speed changes every ten seconds, merged; the right history."""
+    readings = [
+        reading(truck, second, float(second // 10), second)
+        for truck in ("TRK001", "TRK002")
+        for second in range(0, SECONDS, 5)
+    ]
+    empty_warehouse.land(readings)
+    empty_warehouse.merge()
+    assert len(empty_warehouse.history()) == 12
+    return empty_warehouse.history()
+
+
+def falsify(warehouse, where="true"):
+    warehouse.execute(f"update {names.HISTORY_TABLE} set VEHICLE_SPEED = 99 where {where}")
+
+
+def test_repair_of_a_truck_leaves_others_as_they_are(empty_warehouse, trucks):
+    falsify(empty_warehouse)
+    empty_warehouse.repair("TRK001")
+    assert empty_warehouse.history("TRK001") == trucks[:6]
+    assert {version.attributes[SPEED] for version in empty_warehouse.history("TRK002")} == {99.0}
+
+
+def test_repair_of_a_truck_and_time_writes_what_is_wrong_there_and_nothing_else(empty_warehouse, trucks):
+    falsify(empty_warehouse)
+    # The versions from 20 s to 30 s and to 40 s, each deleted and inserted; and the one before, which is looked at too.
+    assert empty_warehouse.repair("TRK001", at(20), at(40)) == 6
+    repaired = empty_warehouse.history("TRK001")
+    assert [version == right for version, right in zip(repaired, trucks[:6], strict=True)] == [
+        False, True, True, True, False, False,
+    ]  # fmt: skip
+    assert {version.attributes[SPEED] for version in empty_warehouse.history("TRK002")} == {99.0}
+
+
+@pytest.mark.parametrize(
+    "scope", [(None, None, None), ("TRK001", None, None), (None, at(12), at(48)), ("TRK009", None, None)]
+)
+def test_repair_of_what_is_right_changes_nothing(empty_warehouse, trucks, scope):
+    assert empty_warehouse.repair(*scope) == 0
+    assert empty_warehouse.history() == trucks
+
+
+def test_repair_of_one_truck_when_the_other_has_no_history_left(empty_warehouse, trucks):
+    empty_warehouse.execute(f"delete from {names.HISTORY_TABLE}")
+    empty_warehouse.repair("TRK002", at(30), at(31))
+    assert empty_warehouse.history() == trucks[6:]
+
+
+def test_repair_takes_away_what_raw_does_not_have(empty_warehouse, trucks):
+    empty_warehouse.execute(f"delete from {names.RAW_TABLE} where TRUCK_ID = 'TRK001'")
+    empty_warehouse.repair("TRK001")
+    assert empty_warehouse.history() == trucks[6:]
+
+
+def test_repair_does_not_consume_the_stream_and_the_next_merge_agrees(empty_warehouse, trucks):
+    late = [
+        reading("TRK001", 22, 0.0, 1000),
+        reading("TRK001", 31, 2.0, 1001),
+        # Corrections on both edges of the scope: two versions become one.
+        reading("TRK001", 20, 1.0, 1002, ARRIVAL_TIME=at(100)),
+        reading("TRK001", 40, 3.0, 1003, ARRIVAL_TIME=at(100)),
+        reading("TRK002", 70, 7.0, 1004),
+        reading("TRK003", 0, 7.0, 1005),
+    ]
+    empty_warehouse.land(late)
+    falsify(empty_warehouse, f"TRUCK_ID = 'TRK001' and EFFECTIVE_START_DATE = '{at(30)}'")
+    empty_warehouse.repair("TRK001", at(20), at(40))
+    assert empty_warehouse.execute(f"select count(*) from {names.RAW_STREAM}") == [(len(late),)]
+    empty_warehouse.merge()
+    columns = ("TRUCK_ID", "EVENT_TIME", "ARRIVAL_TIME", "SEQUENCE_NUMBER", "LOAD_TIMESTAMP", "VEHICLE_SPEED")
+    raw = empty_warehouse.execute(f"select {', '.join(columns)} from {names.RAW_TABLE}")
+    assert empty_warehouse.history() == history(from_raw(dict(zip(columns, row, strict=True))) for row in raw)
+
+
+def test_repair_that_is_rolled_back_leaves_the_damage(empty_warehouse, trucks):
+    falsify(empty_warehouse)
+    damage = empty_warehouse.history()
+    empty_warehouse.execute("begin")
+    empty_warehouse.repair()
+    empty_warehouse.execute("rollback")
+    assert empty_warehouse.history() == damage
+
+
+# --- Rebuild ---------------------------------------------------------------------------------------------------------
+
+
+def test_rebuild_makes_the_history_that_merges_would_have_made(empty_warehouse, trucks):
+    late = [reading("TRK001", 22, 0.0, 1000), reading("TRK003", 0, 7.0, 1001)]
+    falsify(empty_warehouse)
+    empty_warehouse.land(late)
+    empty_warehouse.run(REBUILD)
+    rebuilt = empty_warehouse.history()
+    assert empty_warehouse.execute(f"select count(*) from {names.RAW_STREAM}") == [(0,)]
+    assert empty_warehouse.repair() == 0
+    assert len(rebuilt) == len(trucks) + 3
+    assert Version("TRK003", at(0), None, True, rebuilt[-1].attributes, LOADED) == rebuilt[-1]
+
+
+def test_rebuild_that_is_rolled_back_leaves_history_and_stream_as_they_were(empty_warehouse, trucks):
+    late = [reading("TRK001", 22, 0.0, 1000)]
+    empty_warehouse.land(late)
+    empty_warehouse.execute("begin")
+    empty_warehouse.run(REBUILD)
+    empty_warehouse.execute("rollback")
+    assert empty_warehouse.history() == trucks
+    assert empty_warehouse.execute(f"select count(*) from {names.RAW_STREAM}") == [(1,)]
+    empty_warehouse.merge()
+    assert len(empty_warehouse.history("TRK001")) == 8
