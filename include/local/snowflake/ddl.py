@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from include.local.snowflake import copy_into, errors, parameters, streams
+from include.local.snowflake import errors, load_history, parameters, streams
 from include.local.snowflake.results import Result
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _existing(session: Session, expression: exp.Expr) -> TableKey | None:
 def _ended(session: Session, table: TableKey) -> None:
     """A table was dropped or replaced: in the same transaction end what was kept about it."""
     streams.table_replaced(session, table)
-    copy_into.forget_table(session, table)
+    load_history.forget_table(session, table)
     parameters.forget(session, table)
 
 

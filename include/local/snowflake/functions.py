@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from include.local.snowflake import errors, pipes, streams
-from include.local.snowflake.fakesnow_adapter import HIDDEN_SCHEMA
+from include.local.snowflake import errors, load_history, pipes, streams
 
 if TYPE_CHECKING:
     from include.local.snowflake.session import Session
 
-_HISTORY_COLUMNS = (
-    "FILE_NAME", "STAGE_LOCATION", "LAST_LOAD_TIME", "ROW_COUNT", "ROW_PARSED", "FILE_SIZE", "FIRST_ERROR_MESSAGE",
-    "FIRST_ERROR_LINE_NUMBER", "FIRST_ERROR_CHARACTER_POS", "FIRST_ERROR_COLUMN_NAME", "ERROR_COUNT", "ERROR_LIMIT",
-    "STATUS", "TABLE_CATALOG_NAME", "TABLE_SCHEMA_NAME", "TABLE_NAME", "PIPE_CATALOG_NAME", "PIPE_SCHEMA_NAME",
-    "PIPE_NAME", "PIPE_RECEIVED_TIME", "FIRST_COMMIT_TIME",
-)  # fmt: skip
-
 
 def substitute(session: Session, expression: exp.Expr) -> exp.Expr:
-    """``expression`` with system functions, session functions and COPY_HISTORY replaced, in place."""
+    """``expression`` with system functions, session functions and our table functions replaced, in place."""
     for node in list(expression.find_all(exp.Func, exp.TableFromRows)):
         if isinstance(node, exp.TableFromRows):
-            if (history := _copy_history(session, node)) is not None:
-                node.replace(history)
+            if (query := _table_function(session, node)) is not None:
+                node.replace(query)
         elif (value := _value(session, node)) is not None:
             node.replace(value)
     return expression
@@ -72,35 +64,26 @@ _SESSION: dict[type[exp.Expr], Callable[[Session], str | None]] = {
 }
 
 
-def _copy_history(session: Session, node: exp.TableFromRows) -> exp.Subquery | None:
-    """TABLE(INFORMATION_SCHEMA.COPY_HISTORY(TABLE_NAME => ..., START_TIME => ... [, END_TIME => ...]))."""
-    call = node.this.expression if isinstance(node.this, exp.Dot) else node.this
+_TABLE: dict[str, Callable[[Session, Mapping[str, exp.Expr], Sequence[exp.Expr]], exp.Select]] = {
+    "COPY_HISTORY": load_history.copy_history,
+    "VALIDATE": load_history.validate,
+    "VALIDATE_PIPE_LOAD": load_history.validate_pipe_load,
+}
+
+
+def _table_function(session: Session, node: exp.TableFromRows) -> exp.Subquery | None:
+    """TABLE(INFORMATION_SCHEMA.name(...)) as a query, where it is one of ours."""
+    call = node.this
     while isinstance(call, exp.Dot):
         call = call.expression
-    if not isinstance(call, exp.Anonymous) or str(call.this).upper() != "COPY_HISTORY":
+    name = str(call.this).upper() if isinstance(call, exp.Anonymous) else ""
+    if name not in _TABLE:
         return None
-    arguments = {
+    named = {
         each.this.name.upper(): each.expression
         for each in call.expressions
         if isinstance(each, exp.Kwarg | exp.PropertyEQ)
     }
-    name, start, end = (arguments.get(key) for key in ("TABLE_NAME", "START_TIME", "END_TIME"))
-    if not isinstance(name, exp.Literal) or start is None:
-        raise errors.compilation_error("COPY_HISTORY needs TABLE_NAME => 'name' and START_TIME => time")
-    database, schema, table = session.resolve_text(name.name)
-    history = exp.table_("LOAD_HISTORY", db=HIDDEN_SCHEMA, catalog=database)
-    for part in ("this", "db", "catalog"):
-        history.args[part].set("quoted", True)
-    history.args["this"].set("this", "load_history")
-    query = exp.select(*_HISTORY_COLUMNS).from_(history)
-    query = query.where(exp.EQ(this=exp.column("TABLE_SCHEMA_NAME"), expression=_literal(schema)))
-    query = query.where(exp.EQ(this=exp.column("TABLE_NAME"), expression=_literal(table)))
-    query = query.where(exp.GTE(this=exp.column("LAST_LOAD_TIME"), expression=_instant(start)))
-    if end is not None:
-        query = query.where(exp.LTE(this=exp.column("LAST_LOAD_TIME"), expression=_instant(end)))
+    positional = [each for each in call.expressions if not isinstance(each, exp.Kwarg | exp.PropertyEQ)]
     alias = node.args.get("alias")
-    return query.subquery(alias.this if alias else exp.to_identifier("COPY_HISTORY"))
-
-
-def _instant(time: exp.Expr) -> exp.Expr:
-    return exp.cast(time.copy(), "TIMESTAMPTZ")
+    return _TABLE[name](session, named, positional).subquery(alias.this if alias else exp.to_identifier(name))

@@ -54,8 +54,14 @@ CREATE TABLE IF NOT EXISTS "{database}".{schema}.load_history (
     pipe_catalog_name VARCHAR, pipe_schema_name VARCHAR, pipe_name VARCHAR, pipe_uid VARCHAR,
     pipe_received_time TIMESTAMPTZ, first_commit_time TIMESTAMPTZ
 );
+CREATE TABLE IF NOT EXISTS "{database}".{schema}.rejected_records (
+    job_id VARCHAR, table_schema_name VARCHAR, table_name VARCHAR, pipe_uid VARCHAR, rejected_at TIMESTAMPTZ,
+    error VARCHAR, file VARCHAR, line BIGINT, "character" BIGINT, byte_offset BIGINT, category VARCHAR, code BIGINT,
+    sql_state VARCHAR, column_name VARCHAR, row_number BIGINT, row_start_line BIGINT, rejected_record VARCHAR
+);
 -- As long as Snowflake remembers what a statement loaded; it forgets what a pipe loaded after 14 days.
 DELETE FROM "{database}".{schema}.load_history WHERE last_load_time < now() - INTERVAL 64 DAY;
+DELETE FROM "{database}".{schema}.rejected_records WHERE rejected_at < now() - INTERVAL 14 DAY;
 """
 
 

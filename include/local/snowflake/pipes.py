@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from include.local.snowflake import copy_into, errors, storage
+from include.local.snowflake import copy_plan, errors, storage
 from include.local.snowflake.fakesnow_adapter import HIDDEN_SCHEMA
 from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Show
 from include.local.snowflake.instance import CatalogObject
@@ -44,10 +44,10 @@ def create(session: Session, statement: Create) -> Result:
     if statement.if_not_exists and session.instance.catalog.find(session.duck, "PIPE", key):
         return Result.status(f"{statement.name.last} already exists, statement succeeded.")
     expression = parse_copy(statement.body)
-    plan = copy_into.plan_copy(session, expression)
+    plan = copy_plan.plan_copy(session, expression)
     if plan.files is not None or plan.force:
         raise errors.compilation_error("FILES and FORCE are not allowed in the COPY of a pipe.")
-    if "ON_ERROR" in copy_into.options(expression) and plan.on_error == "ABORT_STATEMENT":
+    if "ON_ERROR" in copy_plan.options(expression) and plan.on_error == "ABORT_STATEMENT":
         raise errors.compilation_error("ON_ERROR = ABORT_STATEMENT is not allowed in the COPY of a pipe.")
     if plan.target.table[0] != key[0]:
         raise errors.unsupported("a pipe in another database than its table")
@@ -220,9 +220,10 @@ def _refresh(session: Session, found: CatalogObject, options: dict[str, Any]) ->
     prefix = definition["PREFIX"] + options.get("PREFIX", "").removeprefix("/")
     now = datetime.now(UTC)
     files = [
-        PendingFile(key.removeprefix(definition["PREFIX"]), key, now)
-        for key, modified in storage.list_objects(definition["BUCKET"], prefix)
-        if modified >= earliest and (definition["PATTERN"] is None or re.fullmatch(definition["PATTERN"], key))
+        PendingFile(each.key.removeprefix(definition["PREFIX"]), each.key, now)
+        for each in storage.list_objects(definition["BUCKET"], prefix)
+        if each.last_modified >= earliest
+        and (definition["PATTERN"] is None or re.fullmatch(definition["PATTERN"], each.key))
     ]
     done = loaded(session.duck, found, files)
     sent = [file for file in files if file.name not in done]

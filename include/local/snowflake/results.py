@@ -90,9 +90,13 @@ class Result:
         return body | {"queryResultFormat": "arrow", "rowsetBase64": b64encode(sink.getvalue()).decode()}
 
 
+def snowflake_type(duckdb_type: str) -> str:
+    """The type's name on the wire: fixed, real, text, timestamp_ntz and so on."""
+    return _SNOWFLAKE_TYPES.get(duckdb_type.split("(", 1)[0], "array" if duckdb_type.endswith("[]") else "text")
+
+
 def _column(name: str, duckdb_type: str) -> dict[str, Any]:
-    base = duckdb_type.split("(", 1)[0]
-    kind = _SNOWFLAKE_TYPES.get(base, "array" if duckdb_type.endswith("[]") else "text")
+    kind = snowflake_type(duckdb_type)
     column: dict[str, Any] = {
         "name": name,
         "database": "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,8 @@ class Session:
         self.translator = Translator(instance.connect(database, schema))
         self.set_time_zone(time_zone or parameters.account_time_zone(instance, self.duck))
         self.last_used = time.monotonic()
+        self.query_id = ""  # of the statement that runs
+        self.last_copy: str | None = None  # query id of the last COPY
         self._running = threading.Lock()
         self._explicit = False  # a transaction is open for the client: BEGIN, or a DML without autocommit
         self._begun = False  # ... and DuckDB's too: it begins with the first statement that needs it
@@ -138,8 +141,11 @@ class Session:
         """
         with self._running:
             self.last_used = time.monotonic()
+            self.query_id = str(uuid.uuid4())
             try:
-                return self._execute(sql, binds)
+                result = self._execute(sql, binds)
+                result.query_id = self.query_id
+                return result
             except Exception as error:
                 self._fail_transaction()
                 raise errors.as_snowflake_error(error) from error

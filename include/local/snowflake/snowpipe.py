@@ -11,13 +11,14 @@ import json
 import logging
 import random
 import threading
+import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.local.snowflake import copy_into, errors, pipes, storage
+from include.local.snowflake import copy_into, copy_plan, errors, load_history, pipes, storage
 
 if TYPE_CHECKING:
     from include.local.snowflake.instance import CatalogObject, Instance
@@ -205,16 +206,19 @@ class Snowpipe:
                 fresh = [file for file in files if file.name not in done]
                 if fresh:
                     expression = pipes.parse_copy(pipe.definition["COPY"])
-                    stated = "ON_ERROR" in copy_into.options(expression)
-                    plan = copy_into.plan_copy(session, expression)
-                    if not stated:
-                        plan = copy_into.with_on_error(plan, "SKIP_FILE")
-                    loads = [copy_into.FileLoad(file.key, file.name, received_at=file.received_at) for file in fresh]
+                    plan = copy_plan.plan_copy(session, expression, on_error="SKIP_FILE")
+                    loads = [load_history.FileLoad(file.key, file.name, received_at=file.received_at) for file in fresh]
                     name = (pipe.database, pipe.schema, pipe.name, pipe.uid)
-                    copy_into.load(session, plan, loads, name)
+                    copy_into.load(session, plan, loads, job=uuid.uuid4().hex, pipe=name)
                     for each in loads:
                         if each.status != "LOADED":
-                            log.warning("pipe %s: %s %s: %s", pipe.full_name, each.name, each.status, each.message)
+                            log.warning(
+                                "pipe %s: %s %s: %s",
+                                pipe.full_name,
+                                each.name,
+                                each.status,
+                                each.first and each.first.error,
+                            )
                 pipes.dequeue(session.duck, pipe, files)
         except Exception as error:
             raise errors.as_snowflake_error(error) from error

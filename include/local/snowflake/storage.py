@@ -43,16 +43,43 @@ def client(service: str) -> Any:
     return boto3.client(service, config=config)
 
 
-def list_objects(bucket: str, prefix: str) -> list[tuple[str, datetime]]:
-    """(key, last modified) of every object under ``prefix``, by key.
+@dataclass(frozen=True)
+class ListedObject:
+    key: str
+    last_modified: datetime
+    etag: str
+
+
+def list_objects(bucket: str, prefix: str) -> list[ListedObject]:
+    """Every object under ``prefix``, by key.
 
     Raises:
         TransientError: S3 can't be reached or refuses.
     """
     try:
         pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return [(found["Key"], found["LastModified"]) for page in pages for found in page.get("Contents", [])]
+        return [
+            ListedObject(found["Key"], found["LastModified"], found["ETag"].strip('"'))
+            for page in pages
+            for found in page.get("Contents", [])
+        ]
     except (BotoCoreError, ClientError) as error:
+        raise TransientError(f"Failure using stage area. Cause: [{error}]", 2003, "02000") from error
+
+
+def etag(bucket: str, key: str) -> str | None:
+    """An object's ETag, None where it is not there.
+
+    Raises:
+        TransientError: S3 can't be reached.
+    """
+    try:
+        return client("s3").head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _MISSING:
+            return None
+        raise TransientError(f"Failure using stage area. Cause: [{error}]", 2003, "02000") from error
+    except BotoCoreError as error:
         raise TransientError(f"Failure using stage area. Cause: [{error}]", 2003, "02000") from error
 
 

@@ -33,6 +33,7 @@ UNCOMMITTED = 36_028_797_018_960_000
 _OPTIONS = {"APPEND_ONLY", "SHOW_INITIAL_ROWS", "COMMENT"}
 # That a stream was looked at is written down again after so long.
 _LOOK_NS = 3600 * 10**9
+_DAY_NS = 24 * 3600 * 10**9
 _DROPPED = "Base table dropped"
 
 
@@ -62,7 +63,7 @@ class Stream:
     @property
     def stale(self) -> bool:
         """Whether it can't be read; one without rows stands at the table's present version, which never expires."""
-        return self.ended or (not self.is_empty and datetime.now(UTC) >= self.stale_after)
+        return self.ended or (not self.is_empty and _now_ns() >= self.fresh_at_ns + self.retention_days * _DAY_NS)
 
     @property
     def backlog(self) -> str:

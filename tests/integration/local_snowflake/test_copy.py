@@ -79,9 +79,22 @@ def test_abort_statement_loads_nothing_and_says_where(warehouse, copy_readings):
     warehouse.put("b.json.gz", GOOD[0], BAD_SPEED)
     error = warehouse.error(copy_readings)
     assert "fast" in error.msg
+    assert (error.errno, error.sqlstate) == (100071, "22000")
     assert "b.json.gz', line 2" in error.msg
     assert warehouse.value("SELECT COUNT(*) FROM READINGS") == 0
-    assert history(warehouse) == {}
+    told = {"b.json.gz": ("Load failed", 0, 2, 1, error_of(error), 2, '"READINGS"["SPEED":2]')}
+    assert history(warehouse) == told
+    warehouse.rows("BEGIN")
+    warehouse.error(copy_readings)
+    warehouse.rows("ROLLBACK")
+    assert history(warehouse) == told
+    warehouse.put("b.json.gz", *GOOD)
+    assert len(warehouse.rows(copy_readings)) == 2
+
+
+def error_of(error):
+    """The first line of a COPY's error, without number and SQLSTATE."""
+    return error.msg.split("\n")[0].split(": ", 1)[1]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +102,7 @@ def test_abort_statement_loads_nothing_and_says_where(warehouse, copy_readings):
     [
         ('{"truck": "T3", "speed": ', "Error parsing JSON", None),
         ("not json", "Error parsing JSON", None),
-        (BAD_SPEED, 'Failed to cast variant value "fast" to DOUBLE', '"READINGS"["SPEED":2]'),
+        (BAD_SPEED, 'Failed to cast variant value "fast" to REAL', '"READINGS"["SPEED":2]'),
         ({"truck": "T3", "at": "yesterday"}, 'Failed to cast variant value "yesterday"', '"READINGS"["AT":3]'),
         ({"speed": 1}, "NULL result in a non-nullable column 'TRUCK'", '"READINGS"["TRUCK":1]'),
     ],
@@ -143,6 +156,67 @@ def test_a_file_that_failed_is_tried_again(warehouse, copy_readings):
     warehouse.put("a.json.gz", *GOOD)
     warehouse.rows(f"{copy_readings} ON_ERROR = SKIP_FILE")
     assert warehouse.value("SELECT COUNT(*) FROM READINGS") == 2
+
+
+def test_a_changed_file_under_a_loaded_name_is_loaded_again(warehouse, copy_readings):
+    for chosen in ("", "FILES = ('a.json.gz')"):
+        warehouse.put("a.json.gz", *GOOD)
+        assert len(warehouse.rows(f"{copy_readings} {chosen}")) == 1
+        assert warehouse.rows(f"{copy_readings} {chosen}") == [("Copy executed with 0 files processed.",)]
+        warehouse.put("a.json.gz", *GOOD, GOOD[0])
+        assert warehouse.rows(f"{copy_readings} {chosen}")[0][3] == 3
+    assert warehouse.value("SELECT COUNT(*) FROM READINGS") == 10
+
+
+REJECTED = """
+SELECT ERROR, FILE, LINE, CHARACTER, BYTE_OFFSET, CATEGORY, CODE, SQL_STATE, COLUMN_NAME, ROW_NUMBER, ROW_START_LINE,
+       REJECTED_RECORD
+FROM TABLE(VALIDATE(READINGS, JOB_ID => {})) ORDER BY FILE, LINE
+"""
+
+
+@pytest.mark.parametrize("on_error", ["CONTINUE", "SKIP_FILE"])
+def test_validate_tells_all_that_was_rejected(warehouse, copy_readings, on_error):
+    lines = ['{"truck": "Ü"}', '{"truck": "ü" "speed": 1}', '{"truck": "T3", "speed": "fast"}', '{"speed": 2}']
+    warehouse.put("bad.json.gz", *lines)
+    warehouse.put("cut.json.gz", raw=gzip.compress(b'{"truck": "T1"}\n' * 100)[:30])
+    cursor = warehouse.connection.cursor().execute(f"{copy_readings} ON_ERROR = {on_error}")
+    found = warehouse.rows(REJECTED.format("_last"))
+    assert warehouse.rows(REJECTED.format(f"'{cursor.sfqid}'")) == found
+    starts = [len("".join(f"{line}\n" for line in lines[:index]).encode()) for index in range(4)]
+    assert found[:3] == [
+        ("Error parsing JSON: Expecting ',' delimiter", "bad.json.gz", 2, 15, starts[1] + 15, "parsing", 100069,
+         "22P02", None, 2, 2, lines[1]),
+        ('Failed to cast variant value "fast" to REAL', "bad.json.gz", 3, 1, starts[2], "conversion", 100071,
+         "22000", '"READINGS"["SPEED":2]', 3, 3, lines[2]),
+        ("NULL result in a non-nullable column 'TRUCK'", "bad.json.gz", 4, 1, starts[3], "conversion", 100072,
+         "22000", '"READINGS"["TRUCK":1]', 4, 4, lines[3]),
+    ]  # fmt: skip
+    assert "GZIP" in found[3][0]
+    assert found[3][1:3] == ("cut.json.gz", None)
+    warehouse.rows(copy_readings + " PATTERN = 'nothing'")
+    assert warehouse.rows(REJECTED.format("'_last'")) == []
+
+
+def test_a_column_is_named_with_its_place_in_the_copy(warehouse):
+    warehouse.put("bad.json.gz", {"truck": "T1", "speed": "fast"})
+    warehouse.rows(
+        "COPY INTO READINGS (SPEED, TRUCK) FROM (SELECT $1:speed::FLOAT, $1:truck::STRING FROM @LANDING)"
+        " ON_ERROR = CONTINUE"
+    )
+    assert history(warehouse)["bad.json.gz"][5:] == (1, '"READINGS"["SPEED":1]')
+
+
+def test_of_one_file_a_thousand_rejected_lines_are_kept(warehouse, copy_readings):
+    warehouse.put("bad.json.gz", *["x"] * 1500)
+    warehouse.rows(f"{copy_readings} ON_ERROR = CONTINUE")
+    assert history(warehouse)["bad.json.gz"][3] == 1500
+    assert warehouse.value("SELECT COUNT(*) FROM TABLE(VALIDATE(READINGS, JOB_ID => _last))") == 1000
+
+
+def test_validate_of_a_session_that_copied_nothing(warehouse):
+    assert "no COPY was run" in warehouse.error("SELECT * FROM TABLE(VALIDATE(READINGS, JOB_ID => _last))").msg
+    assert "JOB_ID" in warehouse.error("SELECT * FROM TABLE(VALIDATE(READINGS))").msg
 
 
 def test_rolled_back_copy_leaves_neither_rows_nor_history(warehouse, copy_readings):

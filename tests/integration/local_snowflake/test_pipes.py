@@ -61,7 +61,8 @@ def history(warehouse):
     return warehouse.rows(
         """SELECT FILE_NAME, STATUS, ROW_COUNT, FIRST_ERROR_MESSAGE, PIPE_NAME
            FROM TABLE(INFORMATION_SCHEMA.COPY_HISTORY(
-               TABLE_NAME => 'READINGS', START_TIME => DATEADD(HOUR, -1, CURRENT_TIMESTAMP()))) ORDER BY FILE_NAME"""
+               TABLE_NAME => 'READINGS', START_TIME => DATEADD(HOUR, -1, CURRENT_TIMESTAMP())))
+           ORDER BY FILE_NAME, LAST_LOAD_TIME"""
     )
 
 
@@ -140,6 +141,40 @@ def test_a_bad_file_is_skipped_and_told(warehouse, pipe, wait_until):
     assert "fast" in found["bad.json.gz"][2]
     assert found["cut.json.gz"][0] == "Load failed"
     assert count(warehouse) == 1
+
+
+def test_what_a_pipe_rejected_can_be_asked_for(warehouse, pipe, wait_until):
+    warehouse.put("bad.json.gz", {"truck": "T1"}, {"truck": "T2", "speed": "fast"}, "{")
+    wait_until(lambda: history(warehouse))
+    rejected = (
+        "SELECT FILE, LINE, COLUMN_NAME, REJECTED_RECORD FROM TABLE(INFORMATION_SCHEMA.VALIDATE_PIPE_LOAD("
+        "PIPE_NAME => 'INTAKE', START_TIME => DATEADD(HOUR, {}, CURRENT_TIMESTAMP()))) ORDER BY LINE"
+    )
+    assert warehouse.rows(rejected.format(-1)) == [
+        ("bad.json.gz", 2, '"READINGS"["SPEED":2]', '{"truck": "T2", "speed": "fast"}'),
+        ("bad.json.gz", 3, None, "{"),
+    ]
+    assert warehouse.rows(rejected.format(1)) == []
+    assert "NOPE' does not exist" in warehouse.error(rejected.format(-1).replace("INTAKE", "NOPE")).msg
+
+
+def test_announced_again_a_file_that_failed_is_tried_again(warehouse, ministack, deaf_pipe, wait_until):
+    key = warehouse.put("a.json.gz", "bad")
+    notify(ministack, deaf_pipe, key)
+    wait_until(lambda: len(history(warehouse)) == 1)
+    notify(ministack, deaf_pipe, warehouse.put("a.json.gz", {"truck": "T1"}))
+    wait_until(lambda: count(warehouse) == 1)
+    assert [row[1] for row in history(warehouse)] == ["Load failed", "Loaded"]
+
+
+def test_a_changed_file_under_a_loaded_name_is_not_loaded_again(warehouse, ministack, deaf_pipe, wait_until):
+    notify(ministack, deaf_pipe, warehouse.put("a.json.gz", {"truck": "T1"}))
+    wait_until(lambda: count(warehouse) == 1)
+    notify(ministack, deaf_pipe, warehouse.put("a.json.gz", {"truck": "T1"}, {"truck": "T2"}))
+    notify(ministack, deaf_pipe, warehouse.put("b.json.gz", {"truck": "T3"}))
+    wait_until(lambda: count(warehouse) == 2)
+    assert warehouse.rows("ALTER PIPE INTAKE REFRESH") == []
+    assert warehouse.rows("SELECT TRUCK FROM READINGS ORDER BY 1") == [("T1",), ("T3",)]
 
 
 def test_a_file_that_is_gone_fails_alone(warehouse, ministack, deaf_pipe, wait_until):

@@ -1,0 +1,218 @@
+"""What is kept of the files that COPY saw and of the lines that it rejected, and the table functions that tell of it.
+
+COPY_HISTORY has a row a file.  VALIDATE and VALIDATE_PIPE_LOAD have a row a rejected line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from include.local.snowflake import errors
+from include.local.snowflake.fakesnow_adapter import HIDDEN_SCHEMA
+
+if TYPE_CHECKING:
+    from include.local.snowflake.copy_plan import CopyPlan
+    from include.local.snowflake.session import Session
+
+TableKey = tuple[str, str, str]
+
+# Of one file at most so many rejected lines are kept, and of one line so many characters.
+REJECTED_A_FILE = 1000
+REJECTED_CHARACTERS = 16 * 1024
+_STATUS = {"LOADED": "Loaded", "PARTIALLY_LOADED": "Partially loaded", "LOAD_FAILED": "Load failed"}
+_INSTANT = pa.timestamp("us", "UTC")
+_HISTORY_COLUMNS = (
+    "FILE_NAME", "STAGE_LOCATION", "LAST_LOAD_TIME", "ROW_COUNT", "ROW_PARSED", "FILE_SIZE", "FIRST_ERROR_MESSAGE",
+    "FIRST_ERROR_LINE_NUMBER", "FIRST_ERROR_CHARACTER_POS", "FIRST_ERROR_COLUMN_NAME", "ERROR_COUNT", "ERROR_LIMIT",
+    "STATUS", "TABLE_CATALOG_NAME", "TABLE_SCHEMA_NAME", "TABLE_NAME", "PIPE_CATALOG_NAME", "PIPE_SCHEMA_NAME",
+    "PIPE_NAME", "PIPE_RECEIVED_TIME", "FIRST_COMMIT_TIME",
+)  # fmt: skip
+_REJECTED_COLUMNS = (
+    "ERROR", "FILE", "LINE", "CHARACTER", "BYTE_OFFSET", "CATEGORY", "CODE", "SQL_STATE", "COLUMN_NAME", "ROW_NUMBER",
+    "ROW_START_LINE", "REJECTED_RECORD",
+)  # fmt: skip
+# As in instance's catalog.
+_HISTORY_TYPES = (
+    [pa.string()] * 2 + [_INSTANT] + [pa.int64()] * 3 + [pa.string()] * 2 + [pa.int64()] * 2 + [pa.string()]
+    + [pa.int64()] * 2 + [pa.string()] * 8 + [_INSTANT] * 2
+)  # fmt: skip
+_REJECTED_TYPES = (
+    [pa.string()] * 4 + [_INSTANT] + [pa.string()] * 2 + [pa.int64()] * 3 + [pa.string(), pa.int64()]
+    + [pa.string()] * 2 + [pa.int64()] * 2 + [pa.string()]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A line that can't be loaded, or a file that can't be read (then without most of this)."""
+
+    error: str
+    category: str  # parsing or conversion
+    code: int
+    sqlstate: str
+    line: int | None = None  # from 1, as is the character in the line
+    character: int | None = None
+    byte_offset: int | None = None  # of that character in the file, unpacked
+    column: str | None = None
+    record: str | None = None
+
+
+@dataclass
+class FileLoad:
+    """What became of one file."""
+
+    key: str
+    name: str
+    size: int = 0
+    etag: str = ""
+    received_at: datetime | None = None
+    status: str = "LOADED"
+    parsed: int = 0
+    loaded: int = 0
+    error_limit: int = 1
+    errors: int = 0
+    rejected: list[Rejection] = field(default_factory=list)  # in the file's order, the first of them at least
+
+    @property
+    def first(self) -> Rejection | None:
+        return self.rejected[0] if self.rejected else None
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def record(
+    duck: duckdb.DuckDBPyConnection,
+    plan: CopyPlan,
+    files: Sequence[FileLoad],
+    *,
+    job: str,
+    pipe: tuple[str, str, str, str] | None,
+    scan_time: datetime,
+) -> None:
+    """Write down what became of ``files``; belongs into the transaction that loads them.
+
+    Args:
+        job: query id of the COPY.
+        pipe: database, schema, name and uid of the pipe that loads, None for a statement.
+    """
+    now = datetime.now(UTC)
+    pipe = pipe or (None, None, None, None)
+    rows, rejected = [], []
+    for each in files:
+        first = each.first
+        rows.append((
+            each.name, plan.location.url, now, each.loaded, each.parsed, each.size, each.etag,
+            *((first.error, first.line, first.character, first.column) if first else [None] * 4), each.errors,
+            each.error_limit, _STATUS[each.status], *plan.target.table, *pipe, each.received_at or scan_time,
+            now if each.loaded else None,
+        ))  # fmt: skip
+        rejected += [
+            (
+                job, *plan.target.table[1:], pipe[3], now, found.error, each.name, found.line, found.character,
+                found.byte_offset, found.category, found.code, found.sqlstate, found.column, found.line, found.line,
+                found.record and found.record[:REJECTED_CHARACTERS],
+            )
+            for found in each.rejected[:REJECTED_A_FILE]
+        ]  # fmt: skip
+    _insert(duck, plan.target.table[0], "load_history", rows, _HISTORY_TYPES)
+    _insert(duck, plan.target.table[0], "rejected_records", rejected, _REJECTED_TYPES)
+
+
+def forget_table(session: Session, table: TableKey) -> None:
+    """A table that was dropped or replaced has loaded nothing yet; what pipes loaded is theirs."""
+    for name in ("load_history", "rejected_records"):
+        session.duck.execute(
+            f'DELETE FROM "{table[0]}".{HIDDEN_SCHEMA}.{name}'
+            " WHERE pipe_uid IS NULL AND table_schema_name = ? AND table_name = ?",
+            [table[1], table[2]],
+        )
+
+
+def _insert(
+    duck: duckdb.DuckDBPyConnection, database: str, name: str, rows: list[tuple], types: list[pa.DataType]
+) -> None:
+    if not rows:
+        return
+    columns = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), types, strict=True)]
+    duck.register("_copy_written", pa.table(columns, names=[str(index) for index in range(len(columns))]))
+    try:
+        duck.execute(f'INSERT INTO "{database}".{HIDDEN_SCHEMA}.{name} SELECT * FROM _copy_written')
+    finally:
+        duck.unregister("_copy_written")
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def loaded_before(duck: duckdb.DuckDBPyConnection, table: TableKey) -> dict[str, str]:
+    """URL of each file that statements loaded into ``table`` -> ETag that it had the last time."""
+    rows = duck.execute(
+        f'SELECT stage_location || file_name, max_by(etag, last_load_time) FROM "{table[0]}".{HIDDEN_SCHEMA}'
+        ".load_history WHERE pipe_uid IS NULL AND table_schema_name = ? AND table_name = ? AND status <> 'Load failed'"
+        " GROUP BY ALL",
+        [table[1], table[2]],
+    ).fetchall()
+    return dict(rows)
+
+
+def copy_history(session: Session, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:
+    """INFORMATION_SCHEMA.COPY_HISTORY(TABLE_NAME => ..., START_TIME => ... [, END_TIME => ...])."""
+    name, start = named.get("TABLE_NAME"), named.get("START_TIME")
+    if not isinstance(name, exp.Literal) or start is None:
+        raise errors.compilation_error("COPY_HISTORY needs TABLE_NAME => 'name' and START_TIME => time")
+    table = session.resolve_text(name.name)
+    query = exp.select(*_HISTORY_COLUMNS).from_(_hidden("load_history", table[0]))
+    return _between(_of_table(query, table), "LAST_LOAD_TIME", start, named.get("END_TIME"))
+
+
+def validate(session: Session, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:
+    """VALIDATE(table, JOB_ID => 'query id' | _last): all that a COPY statement rejected."""
+    job = named.get("JOB_ID")
+    if len(positional) != 1 or not isinstance(job, exp.Literal | exp.Column):
+        raise errors.compilation_error("VALIDATE needs a table and JOB_ID => 'query id' | _last")
+    (named_table,) = positional
+    table = session.resolve_text(named_table.name if isinstance(named_table, exp.Literal) else named_table.sql())
+    identifier = job.name
+    if identifier.upper() == "_LAST":
+        if session.last_copy is None:
+            raise errors.compilation_error("VALIDATE: no COPY was run in this session.", 1015)
+        identifier = session.last_copy
+    query = _of_table(exp.select(*_REJECTED_COLUMNS).from_(_hidden("rejected_records", table[0])), table)
+    return query.where(_equal("JOB_ID", identifier))
+
+
+def validate_pipe_load(session: Session, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:
+    """INFORMATION_SCHEMA.VALIDATE_PIPE_LOAD(PIPE_NAME => ..., START_TIME => ... [, END_TIME => ...])."""
+    name, start = named.get("PIPE_NAME"), named.get("START_TIME")
+    if not isinstance(name, exp.Literal) or start is None:
+        raise errors.compilation_error("VALIDATE_PIPE_LOAD needs PIPE_NAME => 'name' and START_TIME => time")
+    pipe = session.instance.catalog.get(session.duck, "PIPE", session.resolve_text(name.name))
+    query = exp.select(*_REJECTED_COLUMNS).from_(_hidden("rejected_records", pipe.database))
+    return _between(query.where(_equal("PIPE_UID", pipe.uid)), "REJECTED_AT", start, named.get("END_TIME"))
+
+
+def _hidden(name: str, database: str) -> exp.Table:
+    return exp.table_(*(exp.to_identifier(part, quoted=True) for part in (name, HIDDEN_SCHEMA, database)))
+
+
+def _of_table(query: exp.Select, table: TableKey) -> exp.Select:
+    return query.where(_equal("TABLE_SCHEMA_NAME", table[1])).where(_equal("TABLE_NAME", table[2]))
+
+
+def _between(query: exp.Select, column: str, start: exp.Expr, end: exp.Expr | None) -> exp.Select:
+    query = query.where(exp.GTE(this=exp.column(column), expression=exp.cast(start.copy(), "TIMESTAMPTZ")))
+    if end is None:
+        return query
+    return query.where(exp.LTE(this=exp.column(column), expression=exp.cast(end.copy(), "TIMESTAMPTZ")))
+
+
+def _equal(column: str, value: str) -> exp.EQ:
+    return exp.EQ(this=exp.column(column), expression=exp.Literal.string(value))
