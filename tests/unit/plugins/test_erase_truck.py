@@ -1,0 +1,167 @@
+"""What the operators of erase_truck decide; what they do is shown by tests/integration/dags/test_erase_truck.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
+from clicks_to_deliveries.operators import erase_truck
+from clicks_to_deliveries.operators.erase_truck import EraseObjectsOperator, EraseRowsOperator, VerifyErasureOperator
+
+from include import names
+from include.erasure import Erased, Summary
+
+pytestmark = pytest.mark.unit
+
+DAGS = Path(__file__).parents[3] / "dags"
+NOTHING = {names.RAW_TABLE: 0, names.HISTORY_TABLE: 0}
+
+
+class Warehouse:
+    """In place of the hook and of include.erasure.warehouse."""
+
+    def __init__(self) -> None:
+        self.status: dict[str, Any] = {"executionState": "RUNNING", "pendingFileCount": 0}
+        self.found = {names.RAW_TABLE: 7, names.HISTORY_TABLE: 2}
+        self.erased: list[str] = []
+        self.connections: list[str] = []
+
+    def hook(self, snowflake_conn_id: str) -> Any:
+        self.connections.append(snowflake_conn_id)
+        connection = SimpleNamespace(close=lambda: None, autocommit=lambda on: None)
+        return SimpleNamespace(get_conn=lambda: connection, get_first=lambda *_: (json.dumps(self.status),))
+
+    def count(self, connection: Any, truck_id: str) -> dict[str, int]:
+        return dict(self.found)
+
+    def erase(self, connection: Any, truck_id: str) -> None:
+        self.erased.append(truck_id)
+
+
+@pytest.fixture
+def warehouse(monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    fake = Warehouse()
+    monkeypatch.setattr(erase_truck, "WarehouseHook", fake.hook)
+    monkeypatch.setattr(erase_truck, "warehouse", fake)
+    return fake
+
+
+@pytest.fixture
+def objects(monkeypatch: pytest.MonkeyPatch) -> Summary:
+    """What include.erasure.run answers; nothing found, unless a test changes it."""
+    summary = Summary(
+        truck_id="TRK001", dry_run=True, started_at="2026-11-22T10:00:00.000000", stores={"a/": Erased()}, is_clean=True
+    )
+    monkeypatch.setattr(erase_truck, "run", lambda *_, dry_run, **__: _replace(summary, dry_run))
+    monkeypatch.setattr(erase_truck, "AwsBaseHook", lambda **_: SimpleNamespace(get_conn=lambda: None))
+    return summary
+
+
+def _replace(summary: Summary, dry_run: bool) -> Summary:
+    summary.dry_run = dry_run
+    return summary
+
+
+def rows(dry_run: Any = "False") -> EraseRowsOperator:
+    return EraseRowsOperator(task_id="erase_rows", truck_id="TRK001", dry_run=dry_run)
+
+
+def verify(dry_run: Any = "False") -> VerifyErasureOperator:
+    return VerifyErasureOperator(task_id="verify", bucket="b", truck_id="TRK001", dry_run=dry_run)
+
+
+@pytest.mark.parametrize("dry_run", ["false", "no", "", "0", None, 0.5])
+def test_what_is_neither_true_nor_false_permits_nothing(warehouse, objects, dry_run):
+    for operator in (
+        rows(dry_run),
+        verify(dry_run),
+        EraseObjectsOperator(task_id="o", bucket="b", truck_id="TRK001", dry_run=dry_run),
+    ):
+        with pytest.raises(AirflowFailException, match="not true or false"):
+            operator.execute({})
+    assert warehouse.erased == []
+
+
+def test_rows_are_only_counted_in_a_dry_run(warehouse):
+    assert rows("True").execute({}) == warehouse.found
+    assert warehouse.erased == []
+
+
+def test_rows_go_when_nothing_is_pending_by_the_connection_of_their_own(warehouse):
+    assert rows().execute({}) == warehouse.found
+    assert warehouse.erased == ["TRK001"]
+    assert set(warehouse.connections) == {"snowflake_erasure"}
+
+
+def test_rows_wait_for_files_that_are_being_loaded(warehouse):
+    warehouse.status["pendingFileCount"] = 2
+    with pytest.raises(TaskDeferred) as deferred:
+        rows().execute({})
+    assert deferred.value.method_name == "erase"
+    assert warehouse.erased == []
+    rows().erase({}, {"status": {"executionState": "RUNNING", "pendingFileCount": 0}})
+    assert warehouse.erased == ["TRK001"]
+
+
+def test_rows_stay_when_files_are_pending_for_too_long(warehouse):
+    with pytest.raises(RuntimeError, match="3 files pending"):
+        rows().erase({}, {"status": {"executionState": "RUNNING", "pendingFileCount": 3}})
+    assert warehouse.erased == []
+
+
+def test_objects_that_need_somebody_fail_the_task(objects):
+    objects.stores["a/"].unreadable.append("a/damaged")
+    operator = EraseObjectsOperator(task_id="o", bucket="b", truck_id="TRK001", dry_run="False")
+    with pytest.raises(AirflowFailException, match="a/damaged"):
+        operator.execute({})
+
+
+def test_an_unusable_time_is_an_error_that_quotes_it(objects):
+    operator = EraseObjectsOperator(task_id="o", bucket="b", truck_id="TRK001", since="yesterday", dry_run="True")
+    with pytest.raises(AirflowFailException, match="yesterday"):
+        operator.execute({})
+
+
+def test_nothing_left_is_verified(warehouse, objects):
+    warehouse.found = NOTHING
+    assert set(verify().execute({}).values()) == {0}
+
+
+@pytest.mark.parametrize("where", ["a/", names.TRUCK_STATE_TABLE, names.RAW_TABLE])
+def test_anything_left_anywhere_fails_and_is_named(warehouse, objects, where):
+    warehouse.found = NOTHING | ({where: 1} if where == names.RAW_TABLE else {})
+    objects.stores["a/"].outdated = int(where == "a/")
+    objects.state = where == names.TRUCK_STATE_TABLE
+    with pytest.raises(AirflowFailException, match=where):
+        verify().execute({})
+
+
+def test_after_a_dry_run_there_is_nothing_to_verify(warehouse, objects):
+    with pytest.raises(AirflowSkipException):
+        verify("True").execute({})
+
+
+@pytest.mark.parametrize(
+    ("form", "refusal"),
+    [
+        ({"truck_id": "", "confirm": "", "dry_run": True}, "no truck"),
+        ({"truck_id": "TRK001", "confirm": "", "dry_run": False}, "not confirmed"),
+        ({"truck_id": "TRK001", "confirm": "TRK002", "dry_run": False}, "not confirmed"),
+        ({"truck_id": "TRK001", "confirm": "", "dry_run": True}, None),
+        ({"truck_id": "TRK001", "confirm": "TRK001", "dry_run": False}, None),
+    ],
+)
+def test_the_form_wants_the_id_twice_to_erase(form, refusal):
+    dag = DagBag(DAGS / "erase_truck.py", collect_dags=True, bundle_path=DAGS).dags["erase_truck"]
+    confirm = dag.get_task("confirm").python_callable
+    if refusal:
+        with pytest.raises(AirflowFailException, match=refusal):
+            confirm(params=form)
+    else:
+        confirm(params=form)
+    assert dag.params["dry_run"] is True
