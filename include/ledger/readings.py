@@ -6,7 +6,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -118,7 +118,13 @@ def _readings(connection: Any, hour: datetime) -> Iterator[tuple[str, str, str, 
     with closing(connection.cursor()) as cursor:
         cursor.execute(sql.render(READINGS), bounds)
         while rows := cursor.fetchmany(FETCHED_AT_ONCE):
-            yield from rows
+            for shard_id, sequence_number, loaded, truck_id, event_time, state in rows:
+                yield shard_id, sequence_number, state, _text(loaded), f"{truck_id} {_text(event_time)}"
+
+
+def _text(moment: datetime) -> str:
+    """A TIMESTAMP_NTZ, UTC by convention, as canonical text."""
+    return to_canonical(moment.replace(tzinfo=UTC))
 
 
 def _trace(books: Books, balance: Balance, s3: Any, bucket: str) -> None:
@@ -140,7 +146,8 @@ def _trace(books: Books, balance: Balance, s3: Any, bucket: str) -> None:
     )
     not_loaded = [f"{key} is not loaded ({count:,} readings)" for key, count in files]
     not_landed = books.samples(
-        "SELECT shard, seq, 'has not landed' FROM missing LEFT JOIN landed USING (shard, seq) WHERE key IS NULL"
+        "SELECT shard, seq, 'is in no landing object' FROM missing "
+        "WHERE (shard, seq) NOT IN (SELECT shard, seq FROM landed) ORDER BY shard, size, seq"
     )
     balance.samples["missing"] = [*unreadable, *not_loaded, *not_landed][:SAMPLES_KEPT]
 

@@ -148,13 +148,14 @@ TO_BE_MERGED as (
 select
     ARRIVED.SHARD_ID,
     ARRIVED.SEQUENCE_NUMBER,
+    ARRIVED.LOAD_TIMESTAMP,
+    ARRIVED.TRUCK_ID,
+    ARRIVED.EVENT_TIME,
     case
         when UNCOVERED.SEQUENCE_NUMBER is null then 'covered'
         when TO_BE_MERGED.SEQUENCE_NUMBER is not null then 'waiting'
         else 'uncovered'
-    end as STATE,
-    to_varchar(ARRIVED.LOAD_TIMESTAMP, 'YYYY-MM-DD"T"HH24:MI:SS.FF6') as LOADED,
-    ARRIVED.TRUCK_ID || ' ' || to_varchar(ARRIVED.EVENT_TIME, 'YYYY-MM-DD"T"HH24:MI:SS.FF6') as WHAT
+    end as STATE
 from ARRIVED
 left join UNCOVERED
     on

@@ -35,7 +35,7 @@ def states(warehouse):
     bounds = {"since": HOUR.isoformat(), "until": (HOUR + timedelta(hours=1)).isoformat()}
     rows = warehouse.execute(sql.render("ledger/readings_of_hour.sql"), bounds)
     assert len({row[:2] for row in rows}) == len(rows)
-    return {row[1]: row[2] for row in rows}
+    return {row[1]: row[5] for row in rows}
 
 
 def test_merged_readings_are_covered_whether_they_open_a_version_or_not(empty_warehouse):

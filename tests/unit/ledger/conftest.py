@@ -29,10 +29,10 @@ CLICKS, TRUCKS = names.CLICK_STREAM, names.TRUCK_STREAM
 
 
 class Raw:
-    """A Snowflake connection that has RAW: (arrival, shard, sequence number, state, loaded, what)."""
+    """A Snowflake connection that has RAW: (arrival, shard, sequence number, loaded, truck, event time, state)."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple[datetime, str, str, str, str, str]] = []
+        self.rows: list[tuple[Any, ...]] = []
         self.asked: list[tuple[str, str]] = []
         self._answer: list[tuple] = []
 
@@ -127,7 +127,15 @@ class World:
     def loaded(self, *numbers: int, state: str = "covered", at: datetime = HOUR, shard: str = SHARD) -> None:
         """Readings in RAW."""
         self.raw.rows += [
-            (HOUR + timedelta(seconds=number), shard, str(number), state, to_canonical(at), f"TRK001 event {number}")
+            (
+                at_second := HOUR + timedelta(seconds=number),
+                shard,
+                str(number),
+                _naive(at),
+                "TRK001",
+                _naive(at_second),
+                state,
+            )
             for number in numbers
         ]
 
@@ -190,6 +198,11 @@ class World:
             AttributeDefinitions=[attribute("Item_ID")],
             KeySchema=schema("Item_ID"),
         )
+
+
+def _naive(moment: datetime) -> datetime:
+    """As Snowflake's TIMESTAMP_NTZ comes."""
+    return moment.replace(tzinfo=None)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include import names
+from include.contracts.times import to_canonical
 
 pytestmark = pytest.mark.unit
 
@@ -56,7 +57,7 @@ def test_readings_that_never_landed_are_named_by_sequence_number(world):
     world.loaded(1, 3)
     balance = world.readings()
     assert (balance.missing, balance.not_loaded) == (1, 0)
-    assert balance.samples["missing"] == [f"{SHARD} 2 has not landed"]
+    assert balance.samples["missing"] == [f"{SHARD} 2 is in no landing object"]
 
 
 def test_a_landing_file_may_be_of_the_hour_of_its_first_record(world):
@@ -94,7 +95,7 @@ def test_of_many_missing_twenty_are_named_and_all_are_counted(world):
     world.archived(*range(1, 101))
     balance = world.readings()
     assert balance.missing == 100
-    assert balance.samples["missing"] == [f"{SHARD} {number} has not landed" for number in range(1, 21)]
+    assert balance.samples["missing"] == [f"{SHARD} {number} is in no landing object" for number in range(1, 21)]
 
 
 def test_what_is_in_raw_and_was_not_archived_is_unexpected(world):
@@ -144,7 +145,7 @@ def test_the_same_sequence_number_of_another_shard_is_another_record(world):
     world.loaded(1)
     balance = world.readings()
     assert counts(balance) == (2, 1, 0, 0, 1)
-    assert balance.samples["missing"] == ["shardId-000000000001 1 has not landed"]
+    assert balance.samples["missing"] == ["shardId-000000000001 1 is in no landing object"]
 
 
 def test_a_reading_that_no_version_has_is_uncovered_and_named(world):
@@ -153,7 +154,7 @@ def test_a_reading_that_no_version_has_is_uncovered_and_named(world):
     world.loaded(2, state="uncovered")
     balance = world.readings()
     assert (balance.covered, balance.uncovered, balance.balanced) == (1, 1, False)
-    assert balance.samples == {"uncovered": [f"{SHARD} 2 TRK001 event 2"]}
+    assert balance.samples == {"uncovered": [f"{SHARD} 2 TRK001 {to_canonical(world.hour + timedelta(seconds=2))}"]}
 
 
 def test_a_reading_that_waits_for_the_merge_is_fine_until_it_waits_too_long(world):
@@ -166,4 +167,4 @@ def test_a_reading_that_waits_for_the_merge_is_fine_until_it_waits_too_long(worl
     world.loaded(2, state="waiting", at=now - timedelta(minutes=16))
     late = world.readings()
     assert (late.waiting, late.overdue, late.balanced) == (2, 1, False)
-    assert late.samples["overdue"] == [f"{SHARD} 2 TRK001 event 2"]
+    assert late.samples["overdue"] == [f"{SHARD} 2 TRK001 {to_canonical(world.hour + timedelta(seconds=2))}"]
