@@ -18,8 +18,8 @@ import psutil
 from include.local.environment import ROOT
 
 PROCFILE = ROOT / "include/local/Procfile"
-# honcho itself kills what does not stop within 5 s.
-STOP_TIMEOUT_SECONDS = 15
+# honcho itself kills what does not stop within 5 s, except what saves its state (patient_honcho.py).
+STOP_TIMEOUT_SECONDS = 60
 # Carried by every process of one demo, so that a straggler is known by it whatever session it moved to.
 MARKER = "CLICKS_TO_DELIVERIES_DEMO"
 LOCK_NAME = "lock"
@@ -40,10 +40,12 @@ class Processes:
     def __enter__(self) -> Processes:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         # -e: honcho would read a stray .env.  A session of its own: Ctrl-C is for the demo, which then stops honcho.
-        command = [sys.executable, "-m", "honcho", "-f", str(PROCFILE), "-d", str(ROOT), "-e", os.devnull, "start"]
+        honcho = [sys.executable, "-m", "include.local.patient_honcho"]
+        command = [*honcho, "-f", str(PROCFILE), "-d", str(ROOT), "-e", os.devnull, "start"]
         with self._log.open("wb") as log:
             self._honcho = subprocess.Popen(
                 [*command, "--no-colour"],
+                cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

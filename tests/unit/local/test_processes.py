@@ -67,6 +67,22 @@ def test_what_ignores_the_polite_signal_is_stopped_too(procfile, tmp_path):
     assert not [process for process in started if process.is_running() and process.status() != "zombie"]
 
 
+def test_what_saves_its_state_is_given_the_time_and_nothing_else_is(procfile, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "STOP_TIMEOUT_SECONDS", DEADLINE_SECONDS)
+    saves = "trap 'sleep 6; echo saved; exit 0' TERM; echo ready; while :; do sleep 0.1; done"
+    procfile.write_text(f"ministack: {saves}\nother: {saves}\nsteady: exec sleep 60\n")
+    log = tmp_path / "log"
+
+    with Processes(os.environ, log):
+        wait_for(lambda: log.read_text().count("ready") == 2)
+
+    said = log.read_text()
+    assert "ministack.1 stopped (rc=0)" in said
+    assert said.count("saved") == 1
+    assert said.count("killing other.1") == 1
+    assert "other.1 stopped (rc=-9)" in said
+
+
 def test_only_marked_processes_are_ours(procfile, tmp_path):
     procfile.write_text("steady: exec sleep 63\n")
     with Processes(os.environ, tmp_path / "one") as one, Processes(os.environ, tmp_path / "two") as two:
