@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import chain, count
 from typing import Any
 
 import pytest
@@ -230,6 +231,33 @@ def test_what_another_writer_stores_meanwhile_is_kept_and_erased_in_the_next_loo
     assert [json.loads(line)["truck_id"] for line in cloud.lines(key)] == ["TRK002", "TRK003"]
     assert len(cloud.versions()) == 1
     assert (summary.is_clean, summary.looks) == (True, 3)
+
+
+def test_what_another_writer_stores_where_nothing_would_be_left_is_not_hidden(cloud):
+    key = cloud.land("ours", "TRK001")
+
+    def write(operation: str, arguments: dict[str, Any]) -> None:
+        if operation == "delete_object" and not changed:
+            changed.append(cloud.land("ours", "TRK002"))
+
+    changed: list[str] = []
+    assert cloud.erase(s3=Watched(cloud.s3, before=write)).is_clean
+    assert [json.loads(line)["truck_id"] for line in cloud.lines(key)] == ["TRK002"]
+    assert len(cloud.versions()) == 1
+
+
+def test_a_look_begins_where_the_one_before_began_not_where_it_ended(cloud, now: datetime):
+    cloud.land("first", "TRK001")
+
+    def write(operation: str, arguments: dict[str, Any]) -> None:
+        if operation == "get_object" and not stored:
+            stored.append(cloud.quarantine(1, OURS))
+
+    stored: list[str] = []
+    # The run and its first look begin now; a look takes an hour.
+    clock = chain([now], (now + timedelta(hours=hour) for hour in count()))
+    assert cloud.erase(s3=Watched(cloud.s3, after=write), clock=lambda: next(clock)).is_clean
+    assert cloud.versions() == {}
 
 
 def test_the_same_bytes_stored_again_meanwhile_are_found_in_the_next_look(cloud):
