@@ -5,9 +5,12 @@
 --   must repeat it.
 -- action: Something rewrites records between the stream and RAW. Compare the landing files of the
 --   envelope with raw-archive/, and stop what wrote the wrong one.
+-- runbook: raw-holds-what-it-should-not
 select STREAM_NAME || ' ' || SHARD_ID || ' ' || SEQUENCE_NUMBER as SAMPLE_KEY
 from TRUCK_TELEMETRY_RAW
 -- A record can come again while its stream keeps it, a week at most.
-where ARRIVAL_TIME >= dateadd('day', -7, sysdate())
+where
+    ARRIVAL_TIME >= dateadd('day', -7, sysdate())
+    and EVENT_TIME >= {{ bind("since") }}::timestamp_ntz
 group by STREAM_NAME, SHARD_ID, SEQUENCE_NUMBER
 having count(distinct hash(TRUCK_ID, EVENT_TIME, ARRIVAL_TIME, {{ attributes() }})) > 1;

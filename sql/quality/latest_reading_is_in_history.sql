@@ -3,15 +3,18 @@
 -- owner: data-platform
 -- meaning: A truck's latest reading in RAW is not what its current version says, though it was
 --   merged: the history lost a reading.
--- action: Rebuild the history (sql/ops/rebuild_history.sql). If the stream was recreated or became
---   stale, that is why.
+-- action: Run the DAG repair_history for the truck. If the stream was recreated or became stale,
+--   that is why, and all of it needs a rebuild (same DAG).
+-- runbook: the-history-is-wrong
 with LATEST as (
     select
         TRUCK_ID,
         max(EVENT_TIME) as EVENT_TIME
     from TRUCK_TELEMETRY_RAW
     -- Readings that wait for the next merge are not lost.
-    where TRUCK_ID not in (select WAITING.TRUCK_ID from TRUCK_TELEMETRY_STREAM as WAITING)
+    where
+        TRUCK_ID not in (select WAITING.TRUCK_ID from TRUCK_TELEMETRY_STREAM as WAITING)
+        and EVENT_TIME >= {{ bind("since") }}::timestamp_ntz
     group by TRUCK_ID
 ),
 
@@ -22,10 +25,8 @@ READINGS as (
         hash({{ attributes("RAW") }}) as STATE
     from TRUCK_TELEMETRY_RAW as RAW
     inner join LATEST on RAW.TRUCK_ID = LATEST.TRUCK_ID and RAW.EVENT_TIME = LATEST.EVENT_TIME
-    qualify row_number() over (
-        partition by RAW.TRUCK_ID
-        order by RAW.ARRIVAL_TIME desc, length(RAW.SEQUENCE_NUMBER) desc, RAW.SEQUENCE_NUMBER desc
-    ) = 1
+    where RAW.EVENT_TIME >= {{ bind("since") }}::timestamp_ntz
+    qualify row_number() over ({{ last_arrival_first("RAW") }}) = 1
 ),
 
 VERSIONS as (

@@ -5,6 +5,7 @@
 --   processor quarantines such readings.
 -- action: See which landing file holds it (FILE_NAME in TRUCK_TELEMETRY_RAW). Most likely a range
 --   was narrowed, or something else than TruckDataProcessor writes to the landing zone.
+-- runbook: raw-holds-what-it-should-not
 with CHECKED as (
     select
         TRUCK_ID,
@@ -20,6 +21,7 @@ with CHECKED as (
             )
         {%- endfor %} as OUT_OF_RANGE
     from TRUCK_TELEMETRY_DATA
+    where EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz
 )
 
 select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string || OUT_OF_RANGE as SAMPLE_KEY

@@ -5,6 +5,7 @@
 --   shape.
 -- action: Compare with what the device sent (raw-archive/ in S3). A new device may name its fields
 --   differently.
+-- runbook: a-truck-is-odd
 select TRUCK_ID as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA
 where

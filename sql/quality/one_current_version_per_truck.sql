@@ -3,8 +3,10 @@
 -- owner: data-platform
 -- meaning: A truck has no current version, or more than one: whoever asks where it is gets none or
 --   two answers.
--- action: Rebuild the history (sql/ops/rebuild_history.sql), then look for what else wrote to it.
+-- action: Run the DAG repair_history for the truck, then look for what else wrote to its history.
+-- runbook: the-history-is-wrong
 select TRUCK_ID as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA
+where IS_CURRENT or EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz
 group by TRUCK_ID
 having count_if(IS_CURRENT) <> 1;

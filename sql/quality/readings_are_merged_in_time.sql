@@ -4,8 +4,9 @@
 -- meaning: Readings wait in RAW for more than 15 minutes without being merged: the history is
 --   behind.
 -- action: See whether scd2_merge is paused, queued behind a repair (pool history_writer) or
---   failing. A stale stream must be recreated, then the history rebuilt
---   (sql/ops/rebuild_history.sql).
+--   failing. A stale stream must be recreated and the history rebuilt
+--   (DAG repair_history).
+-- runbook: readings-are-missing-or-late
 select distinct TRUCK_ID as SAMPLE_KEY
 from TRUCK_TELEMETRY_STREAM
 where LOAD_TIMESTAMP < dateadd('minute', -15, sysdate());

@@ -4,6 +4,7 @@
 -- meaning: A truck reports a status that nobody has given a meaning: neither Good nor Needs
 --   Inspection (brakes), neither Operational nor Needs Maintenance (transmission).
 -- action: Ask the maker of the device what it means, then add it here and to the dashboard.
+-- runbook: a-truck-is-odd
 select
     TRUCK_ID || ' ' || coalesce(BRAKE_STATUS, '-') || ' / '
     || coalesce(TRANSMISSION_STATUS, '-') as SAMPLE_KEY

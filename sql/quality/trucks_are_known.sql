@@ -3,6 +3,7 @@
 -- owner: data-platform
 -- meaning: A truck reports that the register of the fleet does not have.
 -- action: Register it in KNOWN_TRUCKS, or find out who sends in its name.
+-- runbook: a-truck-is-odd
 select TRUCK_TELEMETRY_DATA.TRUCK_ID as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA
 left join KNOWN_TRUCKS on TRUCK_TELEMETRY_DATA.TRUCK_ID = KNOWN_TRUCKS.TRUCK_ID

@@ -4,6 +4,7 @@
 -- meaning: A registered truck has sent no reading for 15 minutes of event time.
 -- action: Parked and switched off is fine. If all are silent, look at the stream, then at the pipe
 --   (monitor_snowpipe); if one is, at its device, or strike it off KNOWN_TRUCKS.
+-- runbook: readings-are-missing-or-late
 select KNOWN_TRUCKS.TRUCK_ID as SAMPLE_KEY
 from KNOWN_TRUCKS
 left join TRUCK_TELEMETRY_RAW

@@ -2,8 +2,10 @@
 -- severity: fail
 -- owner: data-platform
 -- meaning: Two versions of a truck start at the same instant.
--- action: Rebuild the history (sql/ops/rebuild_history.sql), then look for what else wrote to it.
+-- action: Run the DAG repair_history for the truck, then look for what else wrote to its history.
+-- runbook: the-history-is-wrong
 select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA
+where EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz
 group by TRUCK_ID, EFFECTIVE_START_DATE
 having count(*) > 1;

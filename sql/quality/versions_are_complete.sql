@@ -3,11 +3,17 @@
 -- owner: data-platform
 -- meaning: A version lacks its truck, its start, its load time, or whether it is current.
 -- action: Find the RAW rows that made it (FILE_NAME names the landing file): the contract should
---   have quarantined them. Then rebuild the history (sql/ops/rebuild_history.sql).
+--   have quarantined them. Then run the DAG repair_history for the truck.
+-- runbook: the-history-is-wrong
 select coalesce(TRUCK_ID, '') || ' ' || coalesce(EFFECTIVE_START_DATE::string, '') as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA
 where
-    coalesce(trim(TRUCK_ID), '') = ''
-    or EFFECTIVE_START_DATE is null
-    or LOAD_TIMESTAMP is null
-    or IS_CURRENT is null;
+    EFFECTIVE_START_DATE is null
+    or (
+        EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz
+        and (
+            coalesce(trim(TRUCK_ID), '') = ''
+            or LOAD_TIMESTAMP is null
+            or IS_CURRENT is null
+        )
+    );

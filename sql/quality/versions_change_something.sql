@@ -2,13 +2,15 @@
 -- severity: fail
 -- owner: data-platform
 -- meaning: A version has the same attributes as the one before it: it should not be one.
--- action: Rebuild the history (sql/ops/rebuild_history.sql), then look for what else wrote to it.
+-- action: Run the DAG repair_history for the truck, then look for what else wrote to its history.
+-- runbook: the-history-is-wrong
 with VERSIONS as (
     select
         TRUCK_ID,
         EFFECTIVE_START_DATE,
         hash({{ attributes() }}) as STATE
     from TRUCK_TELEMETRY_DATA
+    where EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz
 )
 
 select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string as SAMPLE_KEY

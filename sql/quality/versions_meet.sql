@@ -3,7 +3,8 @@
 -- owner: data-platform
 -- meaning: A version does not end where the truck's next one starts: a moment has no version, or
 --   two.
--- action: Rebuild the history (sql/ops/rebuild_history.sql), then look for what else wrote to it.
+-- action: Run the DAG repair_history for the truck, then look for what else wrote to its history.
+-- runbook: the-history-is-wrong
 with VERSIONS as (
     select
         TRUCK_ID,
@@ -14,6 +15,7 @@ with VERSIONS as (
             order by EFFECTIVE_START_DATE
         ) as NEXT_START_DATE
     from TRUCK_TELEMETRY_DATA
+    where EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz
 )
 
 select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string as SAMPLE_KEY

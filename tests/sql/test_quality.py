@@ -1,11 +1,13 @@
 """Each quality rule holds for a healthy fleet, and names the key of what it is there to find."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from include import names, quality
 from include.contracts import METRICS
+from include.contracts.times import to_canonical
 from include.local.history_oracle import ATTRIBUTES
 
 pytestmark = pytest.mark.sql
@@ -14,6 +16,12 @@ RULES = {rule.name: rule for rule in quality.rules()}
 # Some rules ask how old a reading is: half an hour ahead, so that it stays fresh while other tests run.
 NOW = (datetime.now(UTC) + timedelta(minutes=30)).replace(tzinfo=None, microsecond=0)
 EARLIER = NOW - timedelta(minutes=5)
+# Loaded, or stored, 20 minutes ago: what was under way then has arrived.
+SETTLED = NOW - timedelta(minutes=50)
+THIS_HOUR = (NOW - timedelta(minutes=30)).replace(minute=0, second=0)
+TRUCKS = ("TRK001", "TRK002", "TRK003")
+STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
+ITEMS = ("CAM003", "LAP002", "MOB001")
 HISTORY = names.HISTORY_TABLE
 HEALTHY = dict.fromkeys(ATTRIBUTES, 42.0) | {
     "ENVIRONMENT_PRESSURE": 1013.0,
@@ -31,19 +39,98 @@ def reading(truck="TRK001", event_time=NOW, number=1, **changes):
         "SEQUENCE_NUMBER": str(10**20 + number),
         "FILE_NAME": f"telemetry-data/{number}.json.gz",
         "FILE_ROW_NUMBER": 1,
-        "LOAD_TIMESTAMP": NOW,
+        "LOAD_TIMESTAMP": SETTLED,
     } | changes
 
 
 def healthy_fleet():
     """Two versions of each known truck."""
-    trucks = ("TRK001", "TRK002", "TRK003")
-    first = [reading(truck, EARLIER, number, GPS_SPEED=30.0) for number, truck in enumerate(trucks)]
-    return first + [reading(truck, NOW, number) for number, truck in enumerate(trucks, start=10)]
+    first = [reading(truck, EARLIER, number, GPS_SPEED=30.0) for number, truck in enumerate(TRUCKS)]
+    return first + [reading(truck, NOW, number) for number, truck in enumerate(TRUCKS, start=10)]
 
 
-def offending(warehouse, rule):
-    return [key for (key,) in warehouse.execute(f"select SAMPLE_KEY from (\n{rule.statement}\n) as OFFENDING")]
+def text(moment):
+    return to_canonical(moment.replace(tzinfo=UTC))
+
+
+def state(truck="TRK001", number=10, **changes):
+    """The truck's state as TruckDataProcessor writes it after its newest reading."""
+    arrival, sequence_number = text(NOW), str(10**20 + number)
+    return {
+        **HEALTHY,
+        "TRUCK_ID": truck,
+        "EVENT_TIME": text(NOW),
+        "RECENCY": f"{text(NOW)}#{arrival}#{len(sequence_number):03}{sequence_number}",
+        "INGESTED_AT": text(SETTLED),
+        "STREAM_NAME": names.TRUCK_STREAM,
+        "SHARD_ID": "shardId-000000000000",
+        "SEQUENCE_NUMBER": sequence_number,
+        "ARRIVAL_TIME": arrival,
+    } | changes
+
+
+def click(item="MOB001", at=NOW, **changes):
+    """A click as KinesisToDynamoDBProcessor writes it."""
+    return {
+        "CLICK_TIME": text(at),
+        "ITEM_ID": item,
+        "ITEM_NAME": f"Name of {item}",
+        "CLICK_COUNTS": 3,
+        "ITEM_HOUR_SHARD": f"{item}#{text(at)[:13]}#0",
+        "INGESTED_AT": text(at),
+        "STREAM_NAME": names.CLICK_STREAM,
+        "SHARD_ID": "shardId-000000000000",
+        "SEQUENCE_NUMBER": str(10**20),
+        "ARRIVAL_TIME": text(at),
+    } | changes
+
+
+def stage(warehouse, source, rows):
+    """Puts ``rows`` where rules find what was read of DynamoDB; they are all there is."""
+    warehouse.run(f"quality/staging/{source}.sql")
+    if rows:
+        columns = quality.SOURCES[source].columns
+        warehouse.insert(quality.SOURCES[source].table, columns, ([row[name] for name in columns] for row in rows))
+
+
+def stage_healthy(warehouse):
+    stage(warehouse, "truck_states", [state(truck, number) for number, truck in enumerate(TRUCKS, start=10)])
+    stage(warehouse, "recent_clicks", [click(item, NOW - timedelta(seconds=s)) for item in ITEMS for s in range(7)])
+    stage(warehouse, "click_items", [{"ITEM_ID": item, "ITEM_NAME": f"Name of {item}"} for item in ITEMS])
+
+
+def count_hours(warehouse, usual, last, days=14):
+    """The ledger's hours: ``usual`` records at this hour of the last ``days``, and ``last`` in the one just closed."""
+    counts = ("LANDED", "DUPLICATES", "QUARANTINED", "RESOLVED", "MISSING", "NOT_LOADED", "UNEXPECTED")
+    counts += ("CONFLICTS", "COVERED", "WAITING", "OVERDUE", "UNCOVERED")
+    columns = ("STREAM_NAME", "ARRIVAL_HOUR", "ARCHIVED", "IS_OPEN", "BALANCED", "CHECKED_AT", "RUN_ID", *counts)
+    closed = THIS_HOUR - timedelta(hours=1)
+    hours = [(closed - timedelta(days=day), last if day == 0 else usual, False) for day in range(days + 1)]
+    # The hour before tells nothing of this one, and an open hour is no closed one.
+    hours += [(closed - timedelta(hours=1), 1, False), (THIS_HOUR, 1, True)]
+    warehouse.execute(f"delete from {names.LEDGER_TABLE}")
+    warehouse.insert(
+        names.LEDGER_TABLE,
+        columns,
+        (
+            [stream, hour, archived, is_open, True, hour, "r", *[0] * len(counts)]
+            for stream in STREAMS
+            for hour, archived, is_open in hours
+        ),
+    )
+
+
+def offending(warehouse, rule, since=quality.WHOLE):
+    values = {"since": since} if rule.is_bounded else None
+    return [key for (key,) in warehouse.execute(f"select SAMPLE_KEY from (\n{rule.statement}\n) as OFFENDING", values)]
+
+
+def states(*rows):
+    return lambda warehouse: stage(warehouse, "truck_states", rows)
+
+
+def clicks(*rows):
+    return lambda warehouse: stage(warehouse, "recent_clicks", rows)
 
 
 def history_where(change):
@@ -121,17 +208,130 @@ FAULTS = {
     ),
     "readings_are_merged_in_time": (waits, ["TRK002"]),
     "latest_reading_is_in_history": (loses_the_latest_version, [f"TRK001 {NOW}"]),
+    "readings_are_not_from_the_future": (
+        arrives(
+            reading("TRK001", NOW + timedelta(minutes=10), 20, ARRIVAL_TIME=NOW),
+            reading("TRK002", NOW + timedelta(minutes=10, seconds=1), 21, ARRIVAL_TIME=NOW),
+        ),
+        [f"TRK002 {NOW + timedelta(minutes=10, seconds=1)}"],
+    ),
+    "streams_carry_as_usual": (
+        lambda warehouse: count_hours(warehouse, usual=101, last=50),
+        [
+            f"{stream} {THIS_HOUR - timedelta(hours=1)} 50, usually 101"
+            for stream in ("ClickDataStream", "TruckTelemetry")
+        ],
+    ),
+    "states_match_history": (
+        states(
+            state("TRK001", EVENT_TIME=text(EARLIER)),
+            state("TRK002", FUEL_LEVEL=41.0),
+            # Under way: written just now.
+            state("TRK004", INGESTED_AT=text(NOW)),
+            state("TRK005", BRAKE_STATUS=None),
+        ),
+        [
+            "TRK001 state is behind",
+            "TRK002 differs from its history",
+            "TRK003 has no state",
+            "TRK005 has no history",
+        ],
+    ),
+    "states_are_valid": (
+        states(
+            state("TRK001", FUEL_LEVEL=100.5, ENGINE_RPM=None, BRAKE_STATUS="x" * 65),
+            state("TRK002", ARRIVAL_TIME=text(EARLIER - timedelta(minutes=6)), SHARD_ID=None),
+            state("TRK003", EVENT_TIME="2026-11-22 14:00:00", SEQUENCE_NUMBER="1e9", STREAM_NAME=names.CLICK_STREAM),
+            state("T" * 65),
+        ),
+        [
+            "TRK001 fuel_level brake_status",
+            "TRK002 Shard_ID Recency from the future",
+            "TRK003 Event_Time Stream Sequence_Number Recency",
+            "T" * 65 + " Truck_ID",
+        ],
+    ),
+    "clicks_are_valid": (
+        clicks(
+            click("A", CLICK_COUNTS=0, ARRIVAL_TIME=text(NOW - timedelta(minutes=10))),
+            click("B", CLICK_COUNTS=2**53, ITEM_NAME="x" * 512),
+            click("C", CLICK_COUNTS=-1, ITEM_NAME=""),
+            click("D", CLICK_COUNTS=1.5, ITEM_NAME="x" * 513),
+            click("E", CLICK_COUNTS=2**53 + 2),
+            click("F", CLICK_COUNTS=None, ITEM_NAME=None, CLICK_TIME="yesterday"),
+            click("G", ARRIVAL_TIME=text(NOW - timedelta(minutes=10, seconds=1))),
+            click("x" * 257),
+        ),
+        [
+            f"{text(NOW)} C Item_Name Click_Counts",
+            f"{text(NOW)} D Item_Name Click_Counts",
+            f"{text(NOW)} E Click_Counts",
+            "yesterday F Timestamp Item_Name Click_Counts",
+            f"{text(NOW)} G from the future",
+            f"{text(NOW)} {'x' * 257} Item_ID",
+        ],
+    ),
+    "clicks_carry_their_envelope": (
+        clicks(
+            click("A"),
+            click("B", STREAM_NAME=None, SHARD_ID=None, SEQUENCE_NUMBER=None, ARRIVAL_TIME=None, INGESTED_AT=None),
+            click("C", STREAM_NAME=names.TRUCK_STREAM, SEQUENCE_NUMBER="seven", ARRIVAL_TIME="2026-11-22T14:00:00Z"),
+        ),
+        [
+            f"{text(NOW)} B Stream Shard_ID Sequence_Number Arrival_Time Ingested_At",
+            f"{text(NOW)} C Stream Sequence_Number Arrival_Time",
+        ],
+    ),
+    "clicks_are_where_they_are_looked_for": (
+        clicks(
+            click("A#1"),
+            click("B", ITEM_HOUR_SHARD=f"A#{text(NOW)[:13]}#0"),
+            click("C", ITEM_HOUR_SHARD=f"C#{text(EARLIER - timedelta(hours=1))[:13]}#0"),
+            click("D", ITEM_HOUR_SHARD=f"D#{text(NOW)[:13]}#"),
+            click("E", ITEM_HOUR_SHARD=None),
+        ),
+        [
+            f"{text(NOW)} B in A#{text(NOW)[:13]}#0",
+            f"{text(NOW)} C in C#{text(EARLIER - timedelta(hours=1))[:13]}#0",
+            f"{text(NOW)} D in D#{text(NOW)[:13]}#",
+            f"{text(NOW)} E in ",
+        ],
+    ),
+    "clicks_are_of_known_items": (
+        clicks(click("MOB001"), click("NEW004"), click("LAP002", ITEM_NAME="Laptop 2")),
+        ["NEW004 Name of NEW004", "LAP002 Laptop 2"],
+    ),
+    "clicks_keep_coming": (
+        clicks(
+            *(click("MOB001", NOW - timedelta(minutes=62, seconds=second)) for second in range(20)),
+            *(click("LAP002", NOW - timedelta(minutes=62, seconds=second)) for second in range(19)),
+            *(click("CAM003", NOW - timedelta(minutes=45 + second)) for second in range(20)),
+        ),
+        [f"MOB001 since {text(NOW - timedelta(minutes=62))}"],
+    ),
 }
 
 
+@pytest.fixture(scope="module")
+def staged(warehouse):
+    """All that rules read besides RAW and the history, healthy before the first test changes it."""
+    stage_healthy(warehouse)
+    count_hours(warehouse, usual=100, last=51)
+    yield warehouse
+    warehouse.execute(f"delete from {names.LEDGER_TABLE}")
+
+
 @pytest.fixture
-def healthy_warehouse(empty_warehouse):
+def healthy_warehouse(empty_warehouse, staged):
+    """RAW and history of a healthy fleet."""
     empty_warehouse.land(healthy_fleet())
     empty_warehouse.merge()
     return empty_warehouse
 
 
 def test_every_rule_holds_for_a_healthy_fleet(healthy_warehouse):
+    stage_healthy(healthy_warehouse)
+    count_hours(healthy_warehouse, usual=100, last=51)
     assert {name: offending(healthy_warehouse, rule) for name, rule in RULES.items()} == {name: [] for name in RULES}
 
 
@@ -140,16 +340,59 @@ def test_every_rule_has_a_fault_that_it_finds():
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_rule_names_the_key_of_its_fault(healthy_warehouse, name):
+def test_rule_names_the_key_of_its_fault(request, name):
+    rule = RULES[name]
     goes_wrong, keys = FAULTS[name]
-    goes_wrong(healthy_warehouse)
-    found = offending(healthy_warehouse, RULES[name])
-    # A timestamp as text ends with the fraction of a second, however many digits of it.
-    assert [key.replace(".000000000", "").replace(".000", "") for key in found] == keys
+    warehouse = request.getfixturevalue("healthy_warehouse" if "TRUCK_TELEMETRY_" in rule.statement else "staged")
+    goes_wrong(warehouse)
+
+    def found(since=quality.WHOLE):
+        # A timestamp as text ends with the fraction of a second, however many digits of it.
+        return sorted(re.sub(r"(?<=:\d\d)\.000(0{6})?(?= |$)", "", key) for key in offending(warehouse, rule, since))
+
+    assert found() == sorted(keys)
+    if rule.is_bounded:
+        assert found(since=text(EARLIER)) == sorted(keys)
+        assert found(since=text(NOW + timedelta(days=1))) == []
+
+
+def test_there_is_no_usual_in_the_first_week(staged):
+    count_hours(staged, usual=100, last=1, days=6)
+    assert offending(staged, RULES["streams_carry_as_usual"]) == []
+    count_hours(staged, usual=100, last=1, days=7)
+    assert len(offending(staged, RULES["streams_carry_as_usual"])) == 2
+    count_hours(staged, usual=100, last=201)
+    assert len(offending(staged, RULES["streams_carry_as_usual"])) == 2
+
+
+def test_a_state_may_be_ahead_of_what_waits_for_the_merge_and_of_what_was_just_loaded(healthy_warehouse):
+    rule = RULES["states_match_history"]
+    later = NOW + timedelta(seconds=5)
+    healthy_warehouse.land([reading("TRK001", later, 30, GPS_SPEED=12.0)])
+    others = [state(truck) for truck in ("TRK002", "TRK003")]
+    ahead = state("TRK001", EVENT_TIME=text(later), GPS_SPEED=12.0)
+    stage(healthy_warehouse, "truck_states", [ahead, *others])
+    assert offending(healthy_warehouse, rule) == []
+    healthy_warehouse.merge()
+    assert offending(healthy_warehouse, rule) == []
+    # Read from DynamoDB just before the reading came, which was loaded and merged at once.
+    healthy_warehouse.land([reading("TRK001", later + timedelta(seconds=1), 31, GPS_SPEED=13.0, LOAD_TIMESTAMP=NOW)])
+    healthy_warehouse.merge()
+    assert offending(healthy_warehouse, rule) == []
+
+
+def test_a_metric_that_dynamodb_rounds_to_zero_or_that_is_null_is_the_same(healthy_warehouse):
+    values = {"FUEL_CONSUMPTION": 1e-300, "OIL_PRESSURE": None, "GPS_LATITUDE": 42.12345678901234}
+    healthy_warehouse.land([reading("TRK001", NOW + timedelta(seconds=5), 30, **values)])
+    healthy_warehouse.merge()
+    stored = values | {"FUEL_CONSUMPTION": "0", "GPS_LATITUDE": "42.12345678901234"}
+    states = [state("TRK001", EVENT_TIME=text(NOW + timedelta(seconds=5)), **stored), state("TRK002"), state("TRK003")]
+    stage(healthy_warehouse, "truck_states", states)
+    assert offending(healthy_warehouse, RULES["states_match_history"]) == []
 
 
 def test_readings_that_wait_for_the_next_merge_are_not_missing(healthy_warehouse):
-    healthy_warehouse.land([reading("TRK001", NOW + timedelta(seconds=5), 30, GPS_SPEED=12.0)])
+    healthy_warehouse.land([reading("TRK001", NOW + timedelta(seconds=5), 30, GPS_SPEED=12.0, LOAD_TIMESTAMP=NOW)])
     assert offending(healthy_warehouse, RULES["latest_reading_is_in_history"]) == []
     assert offending(healthy_warehouse, RULES["readings_are_merged_in_time"]) == []
 

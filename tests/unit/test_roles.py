@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 import sqlglot
-from clicks_to_deliveries.operators import check_quality
 from sqlglot import exp
 
 from include import names, quality, sql
@@ -90,10 +89,10 @@ def test_airflows_role_can_execute_its_statements_and_write_nothing_else():
             "ops/loads_since.sql",
             "ops/reading_to_current_row.sql",
             "ops/rebuild_history.sql",
+            "ops/repair_history.sql",
         ),
+        *files("quality/results/*.sql"),
         *(rule.statement for rule in quality.rules()),
-        check_quality.FORGET,
-        check_quality.STORE,
     ]
     needs = {need for statement in statements for need in needed(statement)}
     assert {("delete", names.HISTORY_TABLE), ("update", names.MERGE_RUNS_TABLE)} <= needs

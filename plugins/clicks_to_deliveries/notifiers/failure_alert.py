@@ -27,18 +27,22 @@ class FailureAlert(SnsNotifier):
     """``on_failure_callback`` of every task: one message when its last try failed.
 
     :param runbook: path in the repository of what to do about it.
+    :param told_already: failures of which the task itself has told people; no message of them.
     """
 
-    def __init__(self, runbook: str) -> None:
+    def __init__(self, runbook: str, told_already: tuple[type[Exception], ...] = ()) -> None:
         super().__init__(
             aws_conn_id=names.AWS_CONNECTION,
             target_arn=TOPIC,
             subject=SUBJECT,
             message=MESSAGE % {"runbook": runbook},
         )
+        self.told_already = told_already
 
     def __call__(self, *args: Context) -> None:
         (context,) = args
+        if isinstance(context.get("exception"), self.told_already):
+            return
         # Rendering replaces the templates for good, and a process may have more than one failure to tell.
         SnsNotifier.__call__(copy.copy(self), {"exception": None, "reason": None, "ti": None, **context})
 

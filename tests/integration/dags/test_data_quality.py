@@ -1,96 +1,321 @@
-"""data_quality on the local stack: what rules find is stored first; then a failing one fails the run and alerts."""
+"""data_quality on the local stack: what rules find is stored first; people are told once; then the run fails."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from clicks_to_deliveries.notifiers import quality_alert
+from clicks_to_deliveries.operators import check_quality
+from clicks_to_deliveries.operators.check_quality import CheckQualityOperator, QualityFailed
 
 from include import names, quality
+from include.contracts import ClickEvent, Envelope
+from include.contracts.times import to_canonical
+from lambdas.kinesis_to_dynamodb.logic import click_item
+from tests.fixtures.tables import tables
 
 pytestmark = pytest.mark.integration
 
 RESULTS = f"select RULE, SEVERITY, STATUS, FAILED_COUNT, SAMPLES, MESSAGE from {names.QUALITY_RESULTS_TABLE}"
 
 
+@pytest.fixture(scope="module")
+def dynamodb(stack: Any) -> Iterator[Any]:
+    with tables(stack.aws("dynamodb")) as client:
+        yield client
+
+
 @pytest.fixture(autouse=True)
-def _clean(stack: Any) -> None:
+def _clean(stack: Any, dynamodb: Any) -> None:
     for table in (names.RAW_TABLE, names.HISTORY_TABLE, names.QUALITY_RESULTS_TABLE):
         stack.query(f"delete from {table}")
     stack.alerts()
 
 
-def results(stack: Any, dagrun: Any) -> dict[str, tuple]:
+def results(stack: Any, run_id: str) -> dict[str, tuple]:
     """The stored (severity, status, count, samples, message) by rule."""
-    rows = stack.query(f"{RESULTS} where RUN_ID = %(run_id)s", {"run_id": dagrun.run_id})
+    rows = stack.query(f"{RESULTS} where RUN_ID = %(run_id)s", {"run_id": run_id})
     assert len({row[0] for row in rows}) == len(rows)
     return {rule: found for rule, *found in rows}
 
 
 def add_version(stack: Any, truck: str, start: str, end: str | None) -> None:
     statement = (
-        f"insert into {names.HISTORY_TABLE} (TRUCK_ID, EFFECTIVE_START_DATE, EFFECTIVE_END_DATE, IS_CURRENT, "
-        "GPS_LATITUDE) values (%(truck)s, %(start)s, %(end)s, %(current)s, 1)"
+        f"insert into {names.HISTORY_TABLE} (TRUCK_ID, LOAD_TIMESTAMP, EFFECTIVE_START_DATE, EFFECTIVE_END_DATE, "
+        "IS_CURRENT, GPS_LATITUDE) values (%(truck)s, sysdate(), %(start)s, %(end)s, %(current)s, 1)"
     )
     stack.query(statement, {"truck": truck, "start": start, "end": end, "current": end is None})
 
 
-def test_a_failing_rule_is_stored_then_fails_the_run_and_alerts_once(stack: Any, run: Callable) -> None:
-    add_version(stack, "TRK001", "2026-11-22 12:00:00", None)
-    add_version(stack, "TRK001", "2026-11-22 13:00:00", None)
-    dagrun = run("data_quality")
-    assert str(dagrun.state) == "failed"
-    severity, status, failed, samples, _ = results(stack, dagrun)["one_current_version_per_truck"]
+def add_backward_version(stack: Any, truck: str = "TRK001") -> None:
+    """Three rules have something to say about it: it is no current one, and it ends before it starts."""
+    add_version(stack, truck, "2026-11-22 13:00:00", "2026-11-22 12:00:00")
+
+
+def rule(name: str, statement: str, severity: str = "fail", **more: Any) -> quality.Rule:
+    return quality.Rule(
+        name=name, severity=severity, owner="o", meaning="m", action="a", runbook="r", statement=statement, **more
+    )
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """From now on there are these rules only."""
+
+    def only(*rules: quality.Rule) -> None:
+        monkeypatch.setattr(quality, "read", lambda: (rules, ()))
+
+    return only
+
+
+@pytest.fixture
+def check(stack: Any) -> Callable[..., dict[str, tuple]]:
+    """Runs the operator by itself, a run of its own unless ``run_id`` says which; the results it stored."""
+    runs = (f"run-{number}" for number in count(1))
+
+    def check(run_id: str = "") -> dict[str, tuple]:
+        run_id = run_id or next(runs)
+        operator = CheckQualityOperator(task_id="check_quality", topic_arn=stack.topic_arn)
+        with suppress(QualityFailed):
+            operator.execute({"run_id": run_id, "ti": SimpleNamespace(log_url="http://airflow/log")})
+        return results(stack, run_id)
+
+    return check
+
+
+def statuses(found: dict[str, tuple]) -> dict[str, str]:
+    return {name: status for name, (_, status, *_) in found.items()}
+
+
+def told(stack: Any) -> list[str]:
+    return [alert["Subject"].split()[0] for alert in stack.alerts()]
+
+
+PASSES = rule("passes", "select 1 as SAMPLE_KEY where false")
+FAILS = rule("fails", "select column1 as SAMPLE_KEY from values ('{{ 1/0 }}'), ('b')")
+
+
+def test_people_are_told_of_a_failure_once_and_of_its_end_once(stack: Any, run: Callable) -> None:
+    add_backward_version(stack)
+    first = run("data_quality")
+    assert str(first.state) == "failed"
+    severity, status, failed, samples, _ = results(stack, first.run_id)["versions_start_before_they_end"]
     assert (severity, status, failed) == ("fail", "fail", 1)
     assert ["TRK001" in sample for sample in json.loads(samples)] == [True]
-    assert set(results(stack, dagrun)) == {rule.name for rule in quality.rules()}
+    assert set(results(stack, first.run_id)) == {rule.name for rule in quality.rules()}
     (alert,) = stack.alerts()
-    assert alert["Subject"] == "[failed] data_quality.check_quality"
-    for part in ("one_current_version_per_truck: 1", "TRK001", dagrun.run_id, "docs/runbooks/data_quality.md"):
+    assert alert["Subject"].startswith("[failed] data_quality: ")
+    for part in (
+        "versions_start_before_they_end: 1 offending, since 20",
+        "one_current_version_per_truck: 1 offending",
+        "TRK001 2026-11-22 13:00:00",
+        "Run the DAG repair_history",
+        "docs/runbooks/data_quality.md#the-history-is-wrong",
+        first.run_id,
+    ):
         assert part in alert["Message"]
+    # Only warnings, which page nobody.
+    assert "trucks_report" not in alert["Message"]
+    assert results(stack, first.run_id)["trucks_report"][:3] == ["warn", "fail", 3]
 
+    assert str(run("data_quality").state) == "failed"
+    assert stack.alerts() == []
 
-def test_a_warning_is_stored_and_pages_nobody(stack: Any, run: Callable) -> None:
-    dagrun = run("data_quality")
-    assert str(dagrun.state) == "success"
-    # Nothing reports: that is what the rule is for.
-    assert results(stack, dagrun)["trucks_report"][:3] == ["warn", "fail", 3]
+    stack.query(f"delete from {names.HISTORY_TABLE}")
+    assert str(run("data_quality").state) == "success"
+    (over,) = stack.alerts()
+    assert over["Subject"].startswith("[recovered] data_quality: ")
+    assert "versions_start_before_they_end passes again, after 0 min" in over["Message"]
+    assert str(run("data_quality").state) == "success"
     assert stack.alerts() == []
 
 
-def test_a_rule_that_can_not_run_is_a_failure_whatever_its_severity(
-    stack: Any, run: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken = quality.Rule(
-        name="broken", severity="warn", owner="o", meaning="m", action="a", statement="select SAMPLE_KEY from NOWHERE"
-    )
-    monkeypatch.setattr(quality, "rules", lambda: (broken,))
-    dagrun = run("data_quality")
-    assert str(dagrun.state) == "failed"
-    _, status, failed, samples, message = results(stack, dagrun)["broken"]
-    assert (status, failed, samples) == ("error", None, "[]")
-    assert "NOWHERE" in message
-    (alert,) = stack.alerts()
-    assert "broken could not run" in alert["Message"]
-
-
-def test_the_same_run_again_replaces_its_results(stack: Any, run: Callable) -> None:
-    at = datetime(2026, 11, 20, tzinfo=UTC)
-    add_version(stack, "TRK001", "2026-11-22 13:00:00", "2026-11-22 12:00:00")
-    first = run("data_quality", at=at)
-    assert results(stack, first)["versions_start_before_they_end"][1] == "fail"
+def test_the_same_run_again_replaces_its_results_and_tells_nobody_again(stack: Any, check: Callable) -> None:
+    add_backward_version(stack)
+    check("run")
+    assert told(stack) == ["[failed]"]
+    assert check("run")["versions_start_before_they_end"][1] == "fail"
+    assert told(stack) == []
     stack.query(f"delete from {names.HISTORY_TABLE}")
-    second = run("data_quality", at=at)
-    assert first.run_id == second.run_id
-    assert results(stack, second)["versions_start_before_they_end"][1] == "pass"
+    assert check("run")["versions_start_before_they_end"][1] == "pass"
+    assert told(stack) == ["[recovered]"]
 
 
-def test_many_offending_keys_are_counted_and_twenty_are_kept(stack: Any, run: Callable) -> None:
-    for number in range(30):
-        add_version(stack, f"TRK{number}", "2026-11-22 13:00:00", "2026-11-22 12:00:00")
-    _, _, failed, samples, _ = results(stack, run("data_quality"))["versions_start_before_they_end"]
+@pytest.mark.parametrize(("where", "messages"), [("publish", ["[failed]"]), ("told", ["[failed]", "[failed]"])])
+def test_a_crash_before_people_are_told_or_before_it_is_written_down_tells_the_next_time(
+    stack: Any, check: Callable, only: Callable, where: str, messages: list[str]
+) -> None:
+    def crash(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    only(FAILS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quality_alert if where == "publish" else check_quality._Results, where, crash)
+        with pytest.raises(KeyboardInterrupt):
+            check()
+    assert statuses(results(stack, "run-1")) == {"fails": "fail"}
+    check()
+    check()
+    assert told(stack) == messages
+
+
+def test_an_alert_that_does_not_reach_sns_is_a_failure_to_be_tried_again(
+    stack: Any, check: Callable, only: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(FAILS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_SNS", "http://127.0.0.1:9")
+        with pytest.raises(EndpointConnectionError):
+            check("run")
+    assert statuses(results(stack, "run")) == {"fails": "fail"}
+    check("run")
+    assert told(stack) == ["[failed]"]
+
+
+def test_samples_are_told_as_they_are(stack: Any, check: Callable, only: Callable) -> None:
+    only(FAILS)
+    check()
+    (alert,) = stack.alerts()
+    assert "samples  b, {{ 1/0 }}" in alert["Message"]
+
+
+def test_a_rule_that_can_not_run_is_a_failure_and_stops_no_other(
+    stack: Any, check: Callable, only: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_quality, "RULE_TIMEOUT", timedelta(seconds=1))
+    forever = "table(generator(rowcount => 100000000)) as A cross join table(generator(rowcount => 1000)) as B"
+    broken = {
+        "no_table": "select SAMPLE_KEY from NOWHERE",
+        "no_sql": "select SAMPLE_KEY from",
+        "no_key": "select 1 as OTHER",
+        "no_query": "delete from KNOWN_TRUCKS",
+        "no_end": f"select count(*) as SAMPLE_KEY from {forever}",
+    }
+    only(*(rule(name, statement, severity="warn") for name, statement in broken.items()), PASSES)
+    found = check()
+    assert statuses(found) == dict.fromkeys(broken, "error") | {"passes": "pass"}
+    assert found["no_table"][2:4] == [None, "[]"]
+    assert "NOWHERE" in found["no_table"][4]
+    assert "timeout" in found["no_end"][4]
+    assert stack.query("select count(*) from KNOWN_TRUCKS") == [(3,)]
+    (alert,) = stack.alerts()
+    assert "no_table could not run, since" in alert["Message"]
+    assert "docs/runbooks/data_quality.md#a-rule-could-not-run" in alert["Message"]
+
+
+def test_a_file_that_is_no_rule_is_a_failure_and_stops_no_other(
+    check: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = quality.RuleError("broken", "owner missing from the comment that opens the file")
+    monkeypatch.setattr(quality, "read", lambda: ((PASSES,), (broken,)))
+    assert statuses(check()) == {"broken": "error", "passes": "pass"}
+
+
+def test_when_the_time_is_used_up_what_is_left_has_failed(
+    check: Callable, only: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_quality, "TIME_FOR_ALL", timedelta(0))
+    only(PASSES)
+    assert "not run: the rules before it took" in check()["passes"][4]
+
+
+READS_STATES = rule("of_states", "select TRUCK_ID as SAMPLE_KEY from STAGED_TRUCK_STATES", reads=("truck_states",))
+READS_CLICKS = rule(
+    "of_clicks",
+    "select ITEM_ID || ' ' || ITEM_NAME || ' ' || CLICK_COUNTS::integer::string as SAMPLE_KEY "
+    "from STAGED_RECENT_CLICKS inner join STAGED_CLICK_ITEMS using (ITEM_ID, ITEM_NAME)",
+    reads=("recent_clicks", "click_items"),
+)
+
+
+def test_rules_read_dynamodb_beside_the_warehouse(check: Callable, only: Callable, dynamodb: Any) -> None:
+    now = to_canonical(datetime.now(UTC))
+    click = click_item(
+        ClickEvent("MOB001", "Mobile", now, 3),
+        Envelope(names.CLICK_STREAM, "shardId-000000000000", "49", now, "key"),
+        ingested_at=now,
+        index_shards=1,
+    )
+    dynamodb.put_item(TableName=names.CLICK_TABLE, Item=click)
+    item = {"Item_ID": {"S": "MOB001"}, "Item_Name": {"S": "Mobile"}}
+    dynamodb.put_item(TableName=names.CLICK_ITEM_TABLE, Item=item)
+    state = {"Truck_ID": {"S": "TRK001"}, "fuel_level": {"N": "1e-130"}}
+    dynamodb.put_item(TableName=names.TRUCK_STATE_TABLE, Item=state)
+    try:
+        only(READS_STATES, READS_CLICKS)
+        found = check()
+        assert json.loads(found["of_states"][3]) == ["TRK001"]
+        assert json.loads(found["of_clicks"][3]) == ["MOB001 Mobile 3"]
+    finally:
+        dynamodb.delete_item(TableName=names.CLICK_TABLE, Key={name: click[name] for name in ("Timestamp", "Item_ID")})
+        dynamodb.delete_item(TableName=names.CLICK_ITEM_TABLE, Key={"Item_ID": item["Item_ID"]})
+        dynamodb.delete_item(TableName=names.TRUCK_STATE_TABLE, Key={"Truck_ID": state["Truck_ID"]})
+
+
+@pytest.mark.parametrize("fault", ["unreachable", "no_table"])
+def test_where_dynamodb_does_not_answer_the_rules_that_read_it_have_failed(
+    check: Callable, only: Callable, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    if fault == "unreachable":
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+    else:
+        monkeypatch.setattr(names, "TRUCK_STATE_TABLE", "NoSuchTable")
+        monkeypatch.setattr(names, "CLICK_ITEM_TABLE", "NoSuchTable")
+    only(READS_STATES, READS_CLICKS, PASSES)
+    found = check()
+    assert statuses(found) == {"of_states": "error", "of_clicks": "error", "passes": "pass"}
+    assert found["of_states"][4].startswith("could not read truck_states: ")
+
+
+def test_a_rule_removed_while_it_fails_is_told_and_forgotten(stack: Any, check: Callable, only: Callable) -> None:
+    only(FAILS)
+    check()
+    only(PASSES)
+    assert statuses(check()) == {"fails": "removed", "passes": "pass"}
+    assert statuses(check()) == {"passes": "pass"}
+    subjects = {alert["Subject"]: alert["Message"] for alert in stack.alerts()}
+    assert subjects.keys() == {"[failed] data_quality: fails", "[recovered] data_quality: fails"}
+    assert "is no rule any more and was failing when it went" in subjects["[recovered] data_quality: fails"]
+
+
+def test_the_first_run_of_a_day_looks_at_everything_and_forgets_old_results(
+    stack: Any, check: Callable, only: Callable
+) -> None:
+    only(rule("since", "select to_char(%(since)s::timestamp_ntz, 'YYYY') as SAMPLE_KEY", severity="warn"))
+
+    def looked_back_to() -> str:
+        return json.loads(check()["since"][3])[0]
+
+    def pretend(days: int, status: str) -> None:
+        stack.query(
+            f"update {names.QUALITY_RESULTS_TABLE} set STATUS = '{status}', FAILING_SINCE = null, "
+            f"CHECKED_AT = dateadd('day', -{days}, CHECKED_AT)"
+        )
+
+    assert looked_back_to() == "0001"
+    # It failed, so it looks at everything again; and passing, at the recent past.
+    assert looked_back_to() == "0001"
+    pretend(0, "pass")
+    assert looked_back_to() == f"{datetime.now(UTC) - check_quality.RECENT:%Y}"
+    pretend(1, "pass")
+    assert looked_back_to() == "0001"
+    assert results(stack, "run-1") != {}
+    pretend(check_quality.RETENTION.days, "pass")
+    check()
+    assert results(stack, "run-1") == {}
+
+
+def test_many_offending_keys_are_counted_and_twenty_are_kept(check: Callable, only: Callable) -> None:
+    numbers = ", ".join(f"({number})" for number in range(30))
+    only(rule("many", f"select column1 as SAMPLE_KEY from values {numbers}"))
+    _, _, failed, samples, _ = check()["many"]
     assert failed == 30
     assert len(json.loads(samples)) == 20

@@ -36,9 +36,10 @@ EXPECTED = {
     "generate_traffic": ("Never, external triggers only", {"traffic"}, {"generate"}),
     "monitor_snowpipe": ("*/5 * * * *", {"truck-telemetry", "monitoring"}, {"check_pipe"}),
     "scd2_merge": ("Asset or 0 * * * *", {"truck-telemetry", "history"}, {"merge"}),
-    "data_quality": ("Asset", {"truck-telemetry", "quality"}, {"check_quality"}),
+    "data_quality": ("Asset or */15 * * * *", {"truck-telemetry", "clicks", "quality"}, {"check_quality"}),
     "reconcile": ("20 * * * *", {"ledger", "quality"}, {"count_hours"}),
     "replay": ("Never, external triggers only", {"quarantine"}, {"replay"}),
+    "repair_history": ("Never, external triggers only", {"truck-telemetry", "history"}, {"repair"}),
     "erase_truck": (
         "Never, external triggers only",
         {"truck-telemetry", "erasure"},
@@ -125,10 +126,11 @@ def test_the_page_tells_the_person_on_call_what_they_need(dag: DAG) -> None:
         assert question in dag.doc_md
 
 
-def test_the_merge_is_the_only_writer_and_tells_of_the_history(dagbag: DagBag) -> None:
-    (merge,) = dagbag.dags["scd2_merge"].tasks
-    assert merge.pool == "history_writer"
-    assert [asset.name for asset in merge.outlets] == ["truck_telemetry_data"]
+def test_one_writer_of_the_history_at_a_time_and_each_tells_of_it(dagbag: DagBag) -> None:
+    for dag_id in ("scd2_merge", "repair_history"):
+        (task,) = dagbag.dags[dag_id].tasks
+        assert task.pool == "history_writer"
+        assert [asset.name for asset in task.outlets] == ["truck_telemetry_data"]
     assert [asset.name for asset in dagbag.dags["data_quality"].timetable.asset_condition.objects] == [
         "truck_telemetry_data"
     ]

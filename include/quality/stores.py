@@ -1,0 +1,196 @@
+"""What of DynamoDB a quality rule can read: a bounded set of items, as rows for a temporary table of the warehouse.
+
+Text comes as text and is not believed: an attribute that is absent, or of another DynamoDB type than the contract's, is
+NULL, and a rule finds it.  The tables are created by ``sql/quality/staging/<source>.sql``.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import cached_property
+from heapq import nlargest
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from include import names
+from include.contracts import MAX_CLOCK_SKEW, METRICS
+from include.contracts.times import to_canonical
+
+# Clicks are looked at from so long ago on, the newest of each partition (item, hour, shard) first.
+CLICK_WINDOW = timedelta(hours=1)
+CLICKS_PER_PARTITION = 50
+# At most so many items a run; of a larger catalogue others every day.
+MAX_ITEMS = 200
+MAX_CLICKS = 2_000
+WORKERS = 8
+# A quota of BatchGetItem.
+BATCH_KEYS = 100
+BATCH_ATTEMPTS = 6
+FIRST_BACKOFF_SECONDS = 0.05
+
+Item = Mapping[str, Mapping[str, Any]]
+Row = tuple[str | None, ...]
+
+_TEXT, _NUMBER = "S", "N"
+_ENVELOPE = (
+    ("STREAM_NAME", "Stream", _TEXT),
+    ("SHARD_ID", "Shard_ID", _TEXT),
+    ("SEQUENCE_NUMBER", "Sequence_Number", _TEXT),
+    ("ARRIVAL_TIME", "Arrival_Time", _TEXT),
+)
+
+
+class StoresError(RuntimeError):
+    """DynamoDB answered with less than was asked for, again and again."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Items that a rule can read: (column, attribute, DynamoDB type) of the table ``STAGED_<NAME>``."""
+
+    name: str
+    attributes: tuple[tuple[str, str, str], ...]
+
+    @property
+    def table(self) -> str:
+        return f"STAGED_{self.name.upper()}"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(column for column, _, _ in self.attributes)
+
+    def row(self, item: Item) -> Row:
+        """The item's values in the order of the columns, numbers as the text that DynamoDB keeps."""
+        return tuple(item.get(attribute, {}).get(kind) for _, attribute, kind in self.attributes)
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            "truck_states",
+            (
+                ("TRUCK_ID", "Truck_ID", _TEXT),
+                ("EVENT_TIME", "Event_Time", _TEXT),
+                ("RECENCY", "Recency", _TEXT),
+                ("INGESTED_AT", "Ingested_At", _TEXT),
+                *_ENVELOPE,
+                *((each.name.upper(), each.name, _NUMBER if each.kind == "number" else _TEXT) for each in METRICS),
+            ),
+        ),
+        Source("click_items", (("ITEM_ID", "Item_ID", _TEXT), ("ITEM_NAME", "Item_Name", _TEXT))),
+        Source(
+            "recent_clicks",
+            (
+                ("CLICK_TIME", "Timestamp", _TEXT),
+                ("ITEM_ID", "Item_ID", _TEXT),
+                ("ITEM_NAME", "Item_Name", _TEXT),
+                ("CLICK_COUNTS", "Click_Counts", _NUMBER),
+                ("ITEM_HOUR_SHARD", "Item_Hour_Shard", _TEXT),
+                ("INGESTED_AT", "Ingested_At", _TEXT),
+                *_ENVELOPE,
+            ),
+        ),
+    )
+}
+
+
+class Stores:
+    """Reads the sources; ``client`` is boto3's for DynamoDB, ``index_shards`` how the click index is spread.
+
+    Every method raises what boto3 raises; nothing is left out in silence but what the bounds above leave out.
+    """
+
+    def __init__(
+        self, client: Any, now: datetime, index_shards: int, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._client = client
+        self._now = now
+        self._index_shards = index_shards
+        self._sleep = sleep
+
+    def rows(self, source: str) -> list[Row]:
+        """The rows of ``source``, a key of :data:`SOURCES`."""
+        read = {
+            "truck_states": self._truck_states,
+            "click_items": lambda: self._click_items,
+            "recent_clicks": self._recent_clicks,
+        }[source]
+        return [SOURCES[source].row(item) for item in read()]
+
+    def _truck_states(self) -> Iterator[Item]:
+        # One small item a truck, and all are wanted: here a scan is the query.
+        return self._scan(names.TRUCK_STATE_TABLE)
+
+    @cached_property
+    def _click_items(self) -> list[Item]:
+        """The small table that exists so that the large one is never scanned."""
+        return list(self._scan(names.CLICK_ITEM_TABLE))
+
+    def _scan(self, table: str) -> Iterator[Item]:
+        for page in self._client.get_paginator("scan").paginate(TableName=table):
+            yield from page["Items"]
+
+    def _recent_clicks(self) -> list[Item]:
+        """Whole items of the newest clicks: their keys by the index, which has no envelope, then the items by key."""
+        day = f"{self._now:%Y-%m-%d}"
+        known = [item["Item_ID"]["S"] for item in self._click_items]
+        asked = sorted(known, key=lambda item: crc32(f"{day} {item}".encode()))[:MAX_ITEMS]
+        partitions = [
+            f"{item}#{hour}#{shard}" for hour in self._hours() for item in asked for shard in range(self._index_shards)
+        ]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            keys = nlargest(
+                MAX_CLICKS,
+                (key for found in pool.map(self._newest_keys, partitions) for key in found),
+                key=lambda key: key["Timestamp"]["S"],
+            )
+            batches = [keys[start : start + BATCH_KEYS] for start in range(0, len(keys), BATCH_KEYS)]
+            return [item for items in pool.map(self._get, batches) for item in items]
+
+    def _hours(self) -> list[str]:
+        """The hours that the window touches; a device's clock may be ahead."""
+        hour = (self._now - CLICK_WINDOW).replace(minute=0, second=0, microsecond=0)
+        hours = []
+        while hour <= self._now + MAX_CLOCK_SKEW:
+            hours.append(f"{hour:%Y-%m-%dT%H}")
+            hour += timedelta(hours=1)
+        return hours
+
+    def _newest_keys(self, partition: str) -> list[dict[str, Any]]:
+        answer = self._client.query(
+            TableName=names.CLICK_TABLE,
+            IndexName=names.CLICK_INDEX,
+            KeyConditionExpression="Item_Hour_Shard = :partition AND #time > :since",
+            ExpressionAttributeNames={"#time": "Timestamp"},
+            ExpressionAttributeValues={
+                ":partition": {"S": partition},
+                ":since": {"S": to_canonical(self._now - CLICK_WINDOW)},
+            },
+            ProjectionExpression="#time, Item_ID",
+            ScanIndexForward=False,
+            Limit=CLICKS_PER_PARTITION,
+        )
+        return [{"Timestamp": item["Timestamp"], "Item_ID": item["Item_ID"]} for item in answer["Items"]]
+
+    def _get(self, keys: Sequence[dict[str, Any]]) -> list[Item]:
+        """The items of up to BATCH_KEYS keys.
+
+        Raises:
+            StoresError: some were not answered within BATCH_ATTEMPTS.
+        """
+        found: list[Item] = []
+        request: dict[str, Any] = {names.CLICK_TABLE: {"Keys": list(keys)}}
+        for attempt in range(BATCH_ATTEMPTS):
+            answer = self._client.batch_get_item(RequestItems=request)
+            found += answer["Responses"].get(names.CLICK_TABLE, [])
+            request = answer.get("UnprocessedKeys") or {}
+            if not request:
+                return found
+            self._sleep(random.uniform(0, FIRST_BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - jitter, no secret
+        raise StoresError(f"{len(request[names.CLICK_TABLE]['Keys'])} of {len(keys)} clicks stayed unprocessed")

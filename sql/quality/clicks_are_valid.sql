@@ -1,0 +1,38 @@
+-- name: clicks_are_valid
+-- severity: fail
+-- owner: data-platform
+-- meaning: A recent click in DynamoDB breaks the contract. The sample names its key and what.
+-- action: Find out what else than KinesisToDynamoDBProcessor writes to ClickStreamData, or which
+--   limit of the contract (include/contracts/click.py) was narrowed.
+-- reads: recent_clicks
+-- runbook: clicks-are-wrong
+with CHECKED as (
+    select
+        CLICK_TIME,
+        ITEM_ID,
+        ''
+        || iff({{ is_canonical_time("CLICK_TIME") }}, '', ' Timestamp')
+        || iff(length(ITEM_ID) between 1 and {{ limits.item_id_length }}, '', ' Item_ID')
+        || iff(length(ITEM_NAME) between 1 and {{ limits.item_name_length }}, '', ' Item_Name')
+        || iff(
+            CLICK_COUNTS between 0 and {{ limits.click_counts }}
+            and CLICK_COUNTS = floor(CLICK_COUNTS),
+            '',
+            ' Click_Counts'
+        )
+        || iff(
+            try_cast(CLICK_TIME as timestamp_ntz)
+            > dateadd(
+                'minute',
+                {{ limits.clock_skew_minutes }},
+                try_cast(ARRIVAL_TIME as timestamp_ntz)
+            ),
+            ' from the future',
+            ''
+        ) as PROBLEMS
+    from STAGED_RECENT_CLICKS
+)
+
+select CLICK_TIME || ' ' || ITEM_ID || PROBLEMS as SAMPLE_KEY
+from CHECKED
+where PROBLEMS <> '';

@@ -1,0 +1,14 @@
+-- name: clicks_are_where_they_are_looked_for
+-- severity: fail
+-- owner: data-platform
+-- meaning: A recent click's index key is not that of its item and hour (Item_ID#hour#shard): the
+--   dashboard counts it elsewhere, or not at all.
+-- action: Something composes Item_Hour_Shard otherwise than KinesisToDynamoDBProcessor. Write the
+--   items again with the right key (python -m include.rebuild).
+-- reads: recent_clicks
+-- runbook: clicks-are-wrong
+select CLICK_TIME || ' ' || ITEM_ID || ' in ' || coalesce(ITEM_HOUR_SHARD, '') as SAMPLE_KEY
+from STAGED_RECENT_CLICKS
+where
+    not coalesce(startswith(ITEM_HOUR_SHARD, ITEM_ID || '#' || left(CLICK_TIME, 13) || '#'), false)
+    or not split_part(ITEM_HOUR_SHARD, '#', -1) rlike '[0-9]+';

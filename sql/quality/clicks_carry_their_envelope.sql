@@ -1,0 +1,25 @@
+-- name: clicks_carry_their_envelope
+-- severity: fail
+-- owner: data-platform
+-- meaning: A recent click in DynamoDB does not say from which record of the stream it came, or
+--   when it was stored: it can't be accounted for.
+-- action: Find out what else than KinesisToDynamoDBProcessor writes to ClickStreamData, or whether
+--   a new version of it forgets the envelope.
+-- reads: recent_clicks
+-- runbook: clicks-are-wrong
+with CHECKED as (
+    select
+        CLICK_TIME,
+        ITEM_ID,
+        ''
+        || iff(STREAM_NAME = 'ClickDataStream', '', ' Stream')
+        || iff(SHARD_ID <> '', '', ' Shard_ID')
+        || iff(SEQUENCE_NUMBER rlike '[0-9]+', '', ' Sequence_Number')
+        || iff({{ is_canonical_time("ARRIVAL_TIME") }}, '', ' Arrival_Time')
+        || iff({{ is_canonical_time("INGESTED_AT") }}, '', ' Ingested_At') as PROBLEMS
+    from STAGED_RECENT_CLICKS
+)
+
+select CLICK_TIME || ' ' || ITEM_ID || PROBLEMS as SAMPLE_KEY
+from CHECKED
+where PROBLEMS <> '';

@@ -1,0 +1,15 @@
+-- name: clicks_keep_coming
+-- severity: warn
+-- owner: data-platform
+-- meaning: An item that was clicked often within the last hour has had no click for half an hour.
+-- action: All items at once: look at the stream and its function (runbook stream_lag). One: is it
+--   still offered on the site?
+-- reads: recent_clicks
+-- runbook: clicks-are-wrong
+select ITEM_ID || ' since ' || max(CLICK_TIME) as SAMPLE_KEY
+from STAGED_RECENT_CLICKS
+group by ITEM_ID
+having
+    count(*) >= 20
+    and max(CLICK_TIME)
+    < to_char(dateadd('minute', -30, sysdate()), 'YYYY-MM-DD"T"HH24:MI:SS.FF6');

@@ -1,0 +1,13 @@
+-- name: readings_are_not_from_the_future
+-- severity: fail
+-- owner: data-platform
+-- meaning: A reading was measured later than it arrived, by more than a clock may be wrong: it
+--   would hide the truck's real readings until then.
+-- action: The contract quarantines such readings, so something else than TruckDataProcessor writes
+--   to the landing zone. FILE_NAME in TRUCK_TELEMETRY_RAW names the file.
+-- runbook: raw-holds-what-it-should-not
+select distinct TRUCK_ID || ' ' || EVENT_TIME::string as SAMPLE_KEY
+from TRUCK_TELEMETRY_RAW
+where
+    EVENT_TIME >= {{ bind("since") }}::timestamp_ntz
+    and EVENT_TIME > dateadd('minute', {{ limits.clock_skew_minutes }}, ARRIVAL_TIME);

@@ -1,0 +1,8 @@
+-- Writes down that people were told of a rule, or (NULL) that it is over.
+update DATA_QUALITY_RESULTS
+set
+    FAILING_SINCE = {{ bind("failing_since") }}::timestamp_ntz,
+    ALERTED_AT = {{ bind("alerted_at") }}::timestamp_ntz
+where
+    RUN_ID = {{ bind("run_id") }}
+    and RULE = {{ bind("rule") }};

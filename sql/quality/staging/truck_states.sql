@@ -1,0 +1,14 @@
+-- TruckLatestState, as rules can read it: one row a truck, for the time of a session.
+create or replace temporary table STAGED_TRUCK_STATES (
+    TRUCK_ID string,
+    EVENT_TIME string,
+    RECENCY string,
+    INGESTED_AT string,
+    STREAM_NAME string,
+    SHARD_ID string,
+    SEQUENCE_NUMBER string,
+    {%- for metric in metrics %}
+        {{ metric.name | upper }} {{ "float" if metric.kind == "number" else "string" }},
+    {%- endfor %}
+    ARRIVAL_TIME string
+);

@@ -1,0 +1,112 @@
+"""A rule file says what it means, or is refused."""
+
+import re
+
+import jinja2
+import pytest
+from clicks_to_deliveries.notifiers.quality_alert import COULD_NOT_RUN
+
+from include import quality, sql
+
+pytestmark = pytest.mark.unit
+
+GOOD = """\
+-- name: trucks_are_known
+-- severity: warn
+-- owner: data-platform
+-- meaning: A truck reports
+--   that nobody registered.
+-- action: Register it.
+-- runbook: a-truck-is-odd
+select TRUCK_ID as SAMPLE_KEY
+from TRUCK_TELEMETRY_DATA;
+"""
+
+
+def test_every_rule_of_ours_is_usable():
+    names = [rule.name for rule in quality.rules()]
+    assert names == sorted(names)
+    assert "one_current_version_per_truck" in names
+
+
+def test_rule_is_its_comment_and_its_query():
+    assert quality.parse("trucks_are_known", GOOD) == quality.Rule(
+        name="trucks_are_known",
+        severity="warn",
+        owner="data-platform",
+        meaning="A truck reports that nobody registered.",
+        action="Register it.",
+        runbook="a-truck-is-odd",
+        statement="select TRUCK_ID as SAMPLE_KEY\nfrom TRUCK_TELEMETRY_DATA",
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("-- owner: data-platform\n", "", "owner missing"),
+        ("-- action: Register it.", "-- action:", "action missing"),
+        (
+            "-- owner:",
+            "-- onwer: me\n-- owner:",
+            "unknown onwer; known are name, severity, owner, .*, reads",
+        ),
+        ("-- owner:", "-- owner: me\n-- owner:", "owner is given twice"),
+        ("-- name:", "-- Checks trucks.\n-- name:", "not a 'key: value' line"),
+        ("severity: warn", "severity: panic", "severity is 'panic', not one of fail, warn"),
+        ("name: trucks_are_known", "name: trucks", "its name is 'trucks', not that of the file"),
+        ("SAMPLE_KEY", "TRUCK", "its query has no column SAMPLE_KEY"),
+        ("select", "delete from KNOWN_TRUCKS;\nselect", "more than one statement"),
+        ("-- runbook: a-truck-is-odd\n", "", "runbook missing"),
+        (
+            "-- owner:",
+            "-- reads: clicks\n-- owner:",
+            "reads clicks; there are truck_states, click_items",
+        ),
+        ("-- owner:", "-- reads: truck_states\n-- owner:", "says that it reads .*, its query reads"),
+        ("TRUCK_TELEMETRY_DATA", "STAGED_CLICK_ITEMS", "says that it reads .*, its query reads"),
+        ("DATA;", "DATA where 'x%' = %(since)s;", "a % in a query with the bind since is written %%"),
+    ],
+)
+def test_unusable_rule_is_refused_and_named(before, after, complaint):
+    assert before in GOOD
+    with pytest.raises(quality.RuleError, match=rf"^trucks_are_known\.sql: .*{complaint}") as caught:
+        quality.parse("trucks_are_known", GOOD.replace(before, after, 1))
+    assert caught.value.rule == "trucks_are_known"
+
+
+def test_a_file_that_is_no_rule_keeps_no_other_from_being_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(sql, "_TEMPLATES", sql._TEMPLATES.overlay(loader=jinja2.FileSystemLoader(tmp_path)))
+    monkeypatch.setattr(sql, "SQL_DIRECTORY", tmp_path)
+    (tmp_path / "quality").mkdir()
+    for name, text in (
+        ("trucks_are_known", GOOD),
+        ("no_comment", "select 1 as SAMPLE_KEY;"),
+        ("no_template", "-- name: {{ nothing }}"),
+    ):
+        (tmp_path / f"quality/{name}.sql").write_text(text)
+    usable, unusable = quality.read()
+    assert [rule.name for rule in usable] == ["trucks_are_known"]
+    assert [error.rule for error in unusable] == ["no_comment", "no_template"]
+    with pytest.raises(quality.RuleError, match="no_comment"):
+        quality.rules()
+
+
+def test_the_runbook_has_the_section_that_each_rule_names():
+    # GitHub's way to make an anchor of a heading.
+    text = (sql.SQL_DIRECTORY.parent / quality.RUNBOOK).read_text()
+    anchors = {heading.lower().replace(" ", "-") for heading in re.findall(r"^## ([\w -]+)$", text, re.MULTILINE)}
+    named = {rule.runbook for rule in quality.rules()} | {COULD_NOT_RUN}
+    assert named <= anchors
+    assert all(rule.link == f"docs/runbooks/data_quality.md#{rule.runbook}" for rule in quality.rules())
+
+
+def test_rules_over_what_only_grows_are_bounded():
+    history = {rule.name for rule in quality.rules() if rule.runbook == "the-history-is-wrong"}
+    assert history <= {rule.name for rule in quality.rules() if rule.is_bounded}
+
+
+def test_no_rule_at_all_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(sql, "SQL_DIRECTORY", tmp_path)
+    with pytest.raises(quality.RuleError, match="no rule in"):
+        quality.rules()
