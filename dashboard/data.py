@@ -533,7 +533,7 @@ def _frame(rows: list[tuple[Any, ...]], columns: list[str]) -> pd.DataFrame:
 # Columns that keep their type when a result is empty or all NULL.
 _TIMES = {
     "effective_start_date", "effective_end_date", "load_timestamp", "slice_start", "last_time", "first_start",
-    "last_start", "newest", "started_at", "finished_at", "checked_at", "loaded_at",
+    "last_start", "newest", "started_at", "finished_at", "checked_at", "failing_since", "loaded_at",
 }  # fmt: skip
 _FLOATS = set(_NUMBERS)
 
@@ -627,12 +627,25 @@ def merge_runs(limit: int = 50) -> pd.DataFrame:
 
 @st.cache_data(ttl=5, show_spinner=False)
 def quality_results() -> pd.DataFrame:
-    """The last result of each rule: rule, severity, status, failed_count, samples, message, checked_at, run_id.
+    """What the last run found: rule, severity, status, failed_count, samples (JSON), message, checked_at,
+    failing_since, run_id.
 
     Raises:
         StoreError: the warehouse can't answer.
     """
     return _warehouse().query("quality_results.sql", {})
+
+
+@st.cache_data(ttl=5, show_spinner=False)
+def ledger(hours: int = 48) -> pd.DataFrame:
+    """The newest ``hours`` of each stream in the conservation ledger, newest first: stream_name, arrival_hour, is_open,
+    balanced, archived, landed, duplicates, quarantined, resolved, missing, unexpected, conflicts, covered, waiting,
+    overdue, uncovered, details (JSON), checked_at.
+
+    Raises:
+        StoreError: the warehouse can't answer.
+    """
+    return _warehouse().query("ledger.sql", {"hours": hours})
 
 
 @st.cache_data(ttl=5, show_spinner=False)

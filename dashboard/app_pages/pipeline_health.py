@@ -1,13 +1,18 @@
-"""Pipeline health: how fresh each store is, and what merges, loads, quality rules and quarantine say."""
+"""Pipeline health: how fresh each store is, and what merges, the ledger, quality rules, loads and quarantine say."""
 
+import json
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import charts, data, ui
-from include import names
+from include import names, quality
+
+# Columns of the ledger that are 0 where every record is accounted for.
+DIFFERENCES = ("missing", "unexpected", "conflicts", "overdue", "uncovered")
 
 chosen = ui.filters()
 # Files and quarantined records come by the hour.
@@ -19,10 +24,12 @@ ui.header("Pipeline health", "From the stream to the history: how far behind eac
 @st.fragment(run_every=chosen.refresh)
 def live() -> None:
     freshness()
-    merges, quality, loads, quarantine = st.tabs(["Merge runs", "Quality", "Loads", "Quarantine"])
+    merges, counted, checked, loads, quarantine = st.tabs(["Merge runs", "Ledger", "Quality", "Loads", "Quarantine"])
     with merges, ui.store_section():
         merge_runs()
-    with quality, ui.store_section():
+    with counted, ui.store_section():
+        ledger()
+    with checked, ui.store_section():
         quality_results()
     with loads, ui.store_section():
         load_history()
@@ -98,6 +105,77 @@ def merge_runs() -> None:
     )
 
 
+def ledger() -> None:
+    rows = data.ledger()
+    if rows.empty:
+        ui.empty(
+            "No hour has been counted",
+            "The DAG **reconcile** counts each hour when it has closed; its form counts the open one too.",
+        )
+        return
+    is_open = rows["is_open"].astype(bool)
+    balanced = rows["balanced"].astype(bool)
+    closed = rows[~is_open]
+    differing = int(closed[list(DIFFERENCES)].sum().sum())
+    cards = st.columns(4)
+    cards[0].metric(
+        "Hours that balance",
+        f"{(balanced & ~is_open).sum()} of {len(closed)}",
+        border=True,
+        help="Closed arrival hours, each stream by itself, of the last two days.",
+    )
+    cards[1].metric(
+        "Differences", f"{differing:,}", border=True, help="Of closed hours: records missing, unexpected and so on."
+    )
+    cards[2].metric(
+        "Records archived", f"{rows['archived'].sum():,}", border=True, help="Distinct, in the hours shown."
+    )
+    cards[3].metric("Last counted", f"{ui.age(rows['checked_at'].max())} ago", border=True)
+    st.dataframe(
+        rows.assign(
+            result=[ledger_verdict(*row) for row in zip(balanced, is_open, strict=True)],
+            history=rows["overdue"] + rows["uncovered"],
+        ),
+        hide_index=True,
+        column_order=[
+            *("result", "stream_name", "arrival_hour", "archived", "landed", "duplicates", "quarantined", "resolved"),
+            *("missing", "unexpected", "conflicts", "waiting", "history", "details", "checked_at"),
+        ],
+        column_config={
+            "result": st.column_config.TextColumn("Result", width="small"),
+            "stream_name": st.column_config.TextColumn("Stream", width="small"),
+            "arrival_hour": st.column_config.DatetimeColumn("Arrived, UTC", format="YYYY-MM-DD HH:mm", timezone="UTC"),
+            "archived": ledger_count(
+                "Archived", "Distinct records in the raw archive: the sum of the next five columns."
+            ),
+            "landed": ledger_count("Landed", "In RAW, or as a row of ClickStreamData."),
+            "duplicates": ledger_count("Duplicates", "Clicks sent again."),
+            "quarantined": ledger_count("Quarantined", "Invalid, or given up, and waiting for a replay."),
+            "resolved": ledger_count("Resolved", "Only in quarantine-resolved/: probes."),
+            "missing": ledger_count("Missing", "Archived, and neither in the sink nor in quarantine."),
+            "unexpected": ledger_count("Unexpected", "In the sink or in quarantine, and not archived."),
+            "conflicts": ledger_count("Conflicts", "Keys of clicks that came with more than one content."),
+            "waiting": ledger_count("Waiting", "Readings in RAW that the next merge takes."),
+            "history": ledger_count(
+                "History", "Readings that wait too long, or that the history should have and has not."
+            ),
+            "details": st.column_config.TextColumn("Files and sequence numbers"),
+            "checked_at": ui.time_column("Counted, UTC"),
+        },
+    )
+
+
+def ledger_verdict(balanced: bool, is_open: bool) -> str:
+    """An open hour differs while records are on their way: that is no failure."""
+    if is_open:
+        return "… open"
+    return "✓ balanced" if balanced else "✕ differs"
+
+
+def ledger_count(title: str, meaning: str) -> object:
+    return st.column_config.NumberColumn(title, format="localized", width="small", help=meaning)
+
+
 def verdict(status: str, severity: str) -> str:
     """A rule's result with a sign: a warning is not a failure, a rule that could not run is."""
     if status == "fail":
@@ -119,23 +197,59 @@ def quality_results() -> None:
     )
     cards[2].metric("Warnings", f"{(failed & ~severe).sum()}", border=True)
     cards[3].metric("Last checked", f"{ui.age(results['checked_at'].max())} ago", border=True)
-    order = results.assign(
+    ranked = results.assign(
         result=[verdict(*row) for row in zip(results["status"], results["severity"], strict=True)],
         rank=(~failed).astype(int) - severe.astype(int),
+        failing_since=results["failing_since"].where(failed),
     ).sort_values(["rank", "rule"])
-    st.dataframe(
-        order[["result", "rule", "severity", "failed_count", "message", "samples", "checked_at"]],
-        hide_index=True,
-        column_config={
-            "result": st.column_config.TextColumn("Result", width="small"),
-            "rule": st.column_config.TextColumn("Rule", width="medium"),
-            "severity": st.column_config.TextColumn("Severity", width="small"),
-            "failed_count": st.column_config.NumberColumn("Offending", format="localized", width="small"),
-            "message": st.column_config.TextColumn("Message", width="medium"),
-            "samples": st.column_config.TextColumn("Samples"),
-            "checked_at": ui.time_column("Checked, UTC"),
-        },
-    )
+    for result in ranked[ranked["status"] != "pass"].itertuples():
+        failing_rule(result)
+    with st.expander("All rules", expanded=not failed.any(), icon=":material/checklist:"):
+        st.dataframe(
+            ranked[["result", "rule", "severity", "failing_since", "failed_count", "message", "checked_at"]],
+            hide_index=True,
+            column_config={
+                "result": st.column_config.TextColumn("Result", width="small"),
+                "rule": st.column_config.TextColumn("Rule", width="medium"),
+                "severity": st.column_config.TextColumn("Severity", width="small"),
+                "failing_since": ui.time_column("Failing since, UTC"),
+                "failed_count": st.column_config.NumberColumn("Offending", format="localized", width="small"),
+                "message": st.column_config.TextColumn("What it means, or its error", width="large"),
+                "checked_at": ui.time_column("Checked, UTC"),
+            },
+        )
+
+
+def failing_rule(result: Any) -> None:
+    """A rule that holds no more: since when, what it means, what to do, and the keys to look at."""
+    rule = rules_by_name().get(result.rule)
+    is_severe = result.severity == "fail" or result.status == "error"
+    samples = json.loads(result.samples)
+    with st.container(border=True):
+        st.markdown(
+            f":{'red' if is_severe else 'orange'}-badge[{result.result}] **{result.rule}** · severity {result.severity}"
+            + (f" · failing for **{ui.age(result.failing_since)}**" if not pd.isna(result.failing_since) else "")
+            + (f", since {result.failing_since:%Y-%m-%d %H:%M:%S} UTC" if not pd.isna(result.failing_since) else "")
+        )
+        if result.status == "error":
+            st.markdown("The rule could not run, which is no pass.")
+            st.code(result.message, language=None, wrap_lines=True)
+        else:
+            st.markdown(result.message)
+        if rule is not None:
+            link = f"{quality.RUNBOOK}#a-rule-could-not-run" if result.status == "error" else rule.link
+            todo = f"**What to do:** {rule.action} " if result.status != "error" else ""
+            st.markdown(f"{todo}Runbook `{link}`, rule `sql/quality/{rule.name}.sql`, owner {rule.owner}.")
+        if samples:
+            st.caption(f"{result.failed_count:,.0f} offending" + (", among them:" if result.failed_count > 20 else ":"))
+            # Keys are data: as code, nothing in them is taken for formatting.
+            st.code("\n".join(samples), language=None)
+
+
+@cache
+def rules_by_name() -> dict[str, quality.Rule]:
+    """The rules as this checkout has them; what ran may have had others."""
+    return {rule.name: rule for rule in quality.read()[0]}
 
 
 def load_history() -> None:

@@ -65,6 +65,7 @@ def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
         "warehouse_freshness": pd.DataFrame({"table_name": tables, "table_rows": 0, "newest": [pd.NaT, pd.NaT]}),
         "merge_runs": pd.DataFrame(columns=["started_at"]),
         "quality_results": pd.DataFrame(columns=["rule"]),
+        "ledger": pd.DataFrame(columns=["stream_name"]),
         "load_history": pd.DataFrame(columns=["file_name"]),
         "quarantine": data.Quarantine(pd.DataFrame(columns=["stream", "hour", "reason", "records"]), 0, 0),
     }
@@ -254,7 +255,7 @@ def test_each_store_has_its_own_age(monkeypatch: pytest.MonkeyPatch, now: dateti
 
 
 def test_pipeline_health_without_snowflake_still_shows_the_rest(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
-    for name in ("warehouse_freshness", "merge_runs", "quality_results", "load_history"):
+    for name in ("warehouse_freshness", "merge_runs", "ledger", "quality_results", "load_history"):
         monkeypatch.setattr(data, name, raising(DOWN))
     monkeypatch.setattr(data, "newest_click", lambda: now)
     page = run("pipeline_health")
@@ -286,7 +287,31 @@ def test_failures_and_warnings_are_told_apart(monkeypatch: pytest.MonkeyPatch, n
     assert list(table["result"]) == ["✕ fail", "! error", "▲ warn", "✓ pass"]
 
 
+def test_the_ledgers_hours_are_summed_up_and_an_open_one_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    counts = dict.fromkeys(
+        ("landed", "duplicates", "quarantined", "resolved", "conflicts", "covered", "waiting", "overdue"), 0
+    )
+    hours = [
+        {"is_open": True, "balanced": False, "missing": 9},
+        {"is_open": False, "balanced": False, "missing": 2, "uncovered": 3},
+        {"is_open": False, "balanced": True},
+    ]
+    rows = pd.DataFrame(
+        [{**counts, "archived": 1000, "missing": 0, "unexpected": 0, "uncovered": 0, **hour} for hour in hours]
+    ).assign(stream_name="ClickDataStream", arrival_hour=pd.Timestamp(now), details="{}", checked_at=pd.Timestamp(now))
+    monkeypatch.setattr(data, "ledger", lambda: rows)
+    page = run("pipeline_health")
+    shown = metrics(page)
+    assert (shown["Hours that balance"], shown["Differences"]) == ("1 of 2", "5")
+    assert (shown["Records archived"], shown["Last counted"]) == ("3,000", "0 s ago")
+    table = next(frame.value for frame in page.dataframe if "history" in frame.value)
+    assert list(table["result"]) == ["… open", "✕ differs", "✓ balanced"]
+    assert list(table["history"]) == [0, 3, 0]
+
+
 def test_an_empty_pipeline_says_what_to_do() -> None:
     said = " ".join(info.value for info in run("pipeline_health").info)
-    for words in ("Every store is empty", "scd2_merge", "data_quality", "monitor_snowpipe"):
+    for words in ("Every store is empty", "scd2_merge", "reconcile", "data_quality", "monitor_snowpipe"):
         assert words in said
