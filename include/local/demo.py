@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -39,12 +40,15 @@ DAGS = {path.stem for path in (ROOT / "dags").glob("*.py")}
 TRAFFIC_DAG = "generate_traffic"
 # In the order of the flow.
 DATA_DRIVEN_DAGS = ("monitor_snowpipe", "scd2_merge", "data_quality")
+LEDGER_DAG = "reconcile"
 
 START_TIMEOUT_SECONDS = 120
 PROVISION_TIMEOUT_SECONDS = 180
 SETTLE_TIMEOUT_SECONDS = 180
 POLL_SECONDS = 0.5
 COUNTS_EVERY_SECONDS = 4
+# By itself it counts an hour when that has closed: so that there is something to see, the open one is counted once.
+FIRST_LEDGER_AFTER_SECONDS = 90
 
 
 ENDED_TASK_STATES = ("success", "failed", "skipped", "upstream_failed")
@@ -99,6 +103,7 @@ class Demo:
         self.processes = Processes(self.environment, self.log)
         self.is_up = False
         self._started = time.monotonic()
+        self._began = datetime.now(UTC)
         self._counts_told = 0.0
         self._all_sent = 0.0
 
@@ -176,17 +181,28 @@ class Demo:
                 lambda: self._unsettled(connection),
                 connection,
             )
+            self._say(f"Counting the hours of this run, the open one too, into the ledger: DAG {LEDGER_DAG}")
+            self.airflow.unpause(LEDGER_DAG)
+            self._follow(LEDGER_DAG, self._count_hours(), SETTLE_TIMEOUT_SECONDS)
             self._say("Comparing every store with the generator's manifest")
             return truth.establish(self.manifest, self.bucket, connection, clicks.latencies, states.latencies)
 
     def _stay_up(self) -> NoReturn:
-        for dag_id in (TRAFFIC_DAG, *DATA_DRIVEN_DAGS):
+        for dag_id in (TRAFFIC_DAG, *DATA_DRIVEN_DAGS, LEDGER_DAG):
             self.airflow.unpause(dag_id)
         self._say(f"Running: {TRAFFIC_DAG} sends every minute.  Press Ctrl-C to stop.")
         self.is_up = True
+        up_since, is_counted = time.monotonic(), False
         with _snowflake() as connection:
             while True:
                 self._pause(connection)
+                if not is_counted and time.monotonic() - up_since > FIRST_LEDGER_AFTER_SECONDS:
+                    self._count_hours()
+                    is_counted = True
+
+    def _count_hours(self) -> str:
+        """Has everything that arrived since this demo began counted; returns the run's id."""
+        return self.airflow.trigger(LEDGER_DAG, {"since": self._began.isoformat()})
 
     def _traffic(self) -> dict[str, Any]:
         asked = self.arguments

@@ -200,6 +200,19 @@ def establish(
                 expected_states.items(),
                 _states().items(),
             ),
+            _ledger(
+                connection,
+                {
+                    stream: {
+                        "ARCHIVED": len(archived[stream]),
+                        "LANDED": len(table) if stream == names.CLICK_STREAM else len(raw),
+                        "QUARANTINED": len(quarantine[stream]),
+                        "RESOLVED": len(resolved[stream]),
+                        "COVERED": 0 if stream == names.CLICK_STREAM else len(raw),
+                    }
+                    for stream in sent
+                },
+            ),
             Promise(
                 "data quality ran and no rule of severity 'fail' found anything",
                 bool(quality)
@@ -333,6 +346,28 @@ def _quality(connection: Any) -> list[tuple[str, str, str, int]]:
         ORDER BY RULE
     """
     return [tuple(row) for row in select(connection, statement)]
+
+
+def _ledger(connection: Any, expected: Mapping[str, Mapping[str, int]]) -> Promise:
+    """``expected``: stream -> column -> what the stores hold."""
+    columns = list(next(iter(expected.values())))
+    sums = ", ".join(f"SUM({column})" for column in columns)
+    found = {
+        stream: (hours, int(balanced), dict(zip(columns, map(int, counts), strict=True)))
+        for stream, hours, balanced, *counts in select(
+            connection,
+            f"SELECT STREAM_NAME, COUNT(*), SUM(IFF(BALANCED, 1, 0)), {sums} FROM {names.LEDGER_TABLE} GROUP BY 1",
+        )
+    }
+    holds = found.keys() == expected.keys() and all(
+        hours == balanced and counts == expected[stream] for stream, (hours, balanced, counts) in found.items()
+    )
+    said = "; ".join(
+        f"{stream}, {balanced} of {hours} hours balance: "
+        + ", ".join(f"{name.lower()} {count:,} of {expected[stream][name]:,}" for name, count in counts.items())
+        for stream, (hours, balanced, counts) in found.items()
+    )
+    return Promise("the ledger balances, and counts what the stores hold", holds, said or "the ledger is empty")
 
 
 def _current_row_latency(connection: Any) -> Latency:
