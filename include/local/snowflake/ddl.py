@@ -46,6 +46,9 @@ def define(session: Session, expression: exp.Expr) -> Result:
                 result = session.run(expression)
                 _ended(session, table)
             return result
+    renaming = expression.find(exp.AlterRename) if isinstance(expression, exp.Alter) else None
+    if renaming and (table := _existing(session, expression)):
+        return _rename(session, expression, table, renaming.this)
     return session.run(expression)
 
 
@@ -138,6 +141,8 @@ def _create_table(session: Session, expression: exp.Create, stated: dict[str, in
     _drop_constraints(expression)
     key = session.table_key(expression.find(exp.Table))
     if expression.find(exp.TemporaryProperty):
+        if expression.find(exp.Table).db:
+            raise errors.unsupported("CREATE TEMPORARY TABLE with a qualified name")
         return session.write(expression, binds) if _is_query(expression) else session.run(expression)
     before = _existing(session, expression)
     replaces = bool(before and expression.args.get("replace"))
@@ -147,6 +152,20 @@ def _create_table(session: Session, expression: exp.Create, stated: dict[str, in
             _ended(session, before)
         if key and not (before and expression.args.get("exists")):
             parameters.keep(session, key, stated)
+    return result
+
+
+def _rename(session: Session, expression: exp.Expr, table: TableKey, to: exp.Table) -> Result:
+    """ALTER TABLE ... RENAME TO: its streams, parameters and load history go with it."""
+    new = session.table_key(to)
+    if new is None or new[:2] != table[:2]:
+        raise errors.unsupported("ALTER TABLE ... RENAME TO another schema")
+    to.replace(exp.to_table(exp.to_identifier(new[2], quoted=True)))
+    with session.atomic(writes=True):
+        result = session.run(expression)
+        streams.table_renamed(session, table, new)
+        load_history.table_renamed(session, table, new)
+        parameters.table_renamed(session, table, new)
     return result
 
 

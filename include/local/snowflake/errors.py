@@ -37,10 +37,13 @@ def already_exists(name: str) -> SnowflakeError:
     return compilation_error(f"Object '{name}' already exists.", 2002, "42710")
 
 
-def as_snowflake_error(error: Exception) -> SnowflakeError:
-    """Any exception of the engine as an error that a Snowflake client understands."""
+def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
+    """Any exception of the engine, met while ``sql`` ran, as an error that a Snowflake client understands."""
     if isinstance(error, SnowflakeError):
         return error
+    if isinstance(error, duckdb.ParserException) or isinstance(error.__cause__, duckdb.ParserException):
+        # It was parsed as Snowflake's, and came out as nothing that the engine knows.
+        return unsupported(f"the statement {sql[:60]!r}")
     if isinstance(error, snowflake.connector.errors.Error):
         if isinstance(error.__cause__, duckdb.BinderException):
             return as_snowflake_error(error.__cause__)
@@ -51,7 +54,7 @@ def as_snowflake_error(error: Exception) -> SnowflakeError:
             return compilation_error(first_line, 2003, "42S02")
         case duckdb.BinderException() if "column" in first_line.lower():
             return compilation_error(first_line, 904)
-        case duckdb.BinderException() | duckdb.ParserException():
+        case duckdb.BinderException():
             return compilation_error(first_line)
         case duckdb.ConversionException() | duckdb.InvalidInputException() | duckdb.OutOfRangeException():
             return SnowflakeError(first_line, 100035, "22007")

@@ -27,6 +27,7 @@ TableKey = tuple[str, str, str]
 REJECTED_A_FILE = 1000
 REJECTED_CHARACTERS = 16 * 1024
 _STATUS = {"LOADED": "Loaded", "PARTIALLY_LOADED": "Partially loaded", "LOAD_FAILED": "Load failed"}
+_TABLES = ("load_history", "rejected_records")
 _INSTANT = pa.timestamp("us", "UTC")
 _HISTORY_COLUMNS = (
     "FILE_NAME", "STAGE_LOCATION", "LAST_LOAD_TIME", "ROW_COUNT", "ROW_PARSED", "FILE_SIZE", "FIRST_ERROR_MESSAGE",
@@ -126,9 +127,18 @@ def record(
     _insert(duck, plan.target.table[0], "rejected_records", rejected, _REJECTED_TYPES)
 
 
+def table_renamed(session: Session, table: TableKey, new: TableKey) -> None:
+    for name in _TABLES:
+        session.duck.execute(
+            f'UPDATE "{table[0]}".{HIDDEN_SCHEMA}.{name} SET table_name = ?'
+            " WHERE table_schema_name = ? AND table_name = ?",
+            [new[2], table[1], table[2]],
+        )
+
+
 def forget_table(session: Session, table: TableKey) -> None:
     """A table that was dropped or replaced has loaded nothing yet; what pipes loaded is theirs."""
-    for name in ("load_history", "rejected_records"):
+    for name in _TABLES:
         session.duck.execute(
             f'DELETE FROM "{table[0]}".{HIDDEN_SCHEMA}.{name}'
             " WHERE pipe_uid IS NULL AND table_schema_name = ? AND table_name = ?",

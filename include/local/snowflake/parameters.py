@@ -167,6 +167,12 @@ def forget(session: Session, table: TableKey) -> None:
         session.instance.catalog.drop(session.duck, _TABLE_KIND, table)
 
 
+def table_renamed(session: Session, table: TableKey, new: TableKey) -> None:
+    values = _of_table(session.instance, session.duck, table)
+    forget(session, table)
+    keep(session, new, values)
+
+
 def alter_table(session: Session, statement: Alter) -> Result:
     """ALTER TABLE ... SET | UNSET of table parameters, in the session's transaction."""
     table = session.resolve(statement.name)

@@ -148,7 +148,7 @@ class Session:
                 return result
             except Exception as error:
                 self._fail_transaction()
-                raise errors.as_snowflake_error(error) from error
+                raise errors.as_snowflake_error(error, sql) from error
             finally:
                 self.last_used = time.monotonic()
 
@@ -204,6 +204,8 @@ class Session:
                 return parameters.alter_session(self, expression)
             case exp.Merge():
                 return self._merge(sql, expression, binds)
+            case _ if expression.find(exp.HistoricalData):
+                raise errors.unsupported("time travel (AT, BEFORE, CLONE of the past)")
             case exp.Command():
                 raise errors.unsupported(f"the statement {expression.sql('snowflake')[:60]!r}")
         if isinstance(expression, exp.Select):

@@ -223,6 +223,12 @@ def table_replaced(session: Session, table: tuple[str, str, str]) -> None:
         _end(session.duck, stream, _DROPPED)
 
 
+def table_renamed(session: Session, table: tuple[str, str, str], new: tuple[str, str, str]) -> None:
+    for found in session.instance.catalog.list(session.duck, "STREAM", table[0]):
+        if tuple(found.definition["TABLE"]) == table:
+            session.instance.catalog.alter(session.duck, found, {"TABLE": list(new)})
+
+
 def settle(session: Session, table: tuple[str, str, str]) -> None:
     """The retention of ``table`` is about to change: what is stale by now stays stale, as its rows are gone."""
     for stream in _on_table(session, table):

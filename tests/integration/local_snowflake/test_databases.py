@@ -101,6 +101,19 @@ def test_a_replacement_that_fails_leaves_everything(warehouse, furnished, copy_r
     assert warehouse.rows(copy_readings) == [("Copy executed with 0 files processed.",)]
 
 
+def test_streams_parameters_and_load_history_follow_a_renamed_table(warehouse, furnished, copy_readings):
+    warehouse.rows("ALTER TABLE READINGS SET DATA_RETENTION_TIME_IN_DAYS = 20")
+    warehouse.rows("ALTER TABLE READINGS RENAME TO RENAMED")
+    assert warehouse.value("SELECT COUNT(*) FROM NEW_READINGS") == 1
+    assert warehouse.rows("SHOW PARAMETERS LIKE 'DATA%' IN TABLE RENAMED")[0][1] == "20"
+    again = copy_readings.replace("INTO READINGS", "INTO RENAMED")
+    assert warehouse.rows(again) == [("Copy executed with 0 files processed.",)]
+    warehouse.rows("CREATE TABLE READINGS (ID INTEGER)")
+    assert warehouse.rows("SHOW PARAMETERS LIKE 'DATA%' IN TABLE READINGS")[0][1] == "1"
+    warehouse.rows("DROP TABLE READINGS")
+    assert warehouse.value("SELECT COUNT(*) FROM NEW_READINGS") == 1
+
+
 def test_comments_and_lengths_of_a_replaced_table(warehouse):
     for length in (5, 7):
         warehouse.rows(f"CREATE OR REPLACE TABLE NOTED (A VARCHAR({length})) COMMENT = 'length {length}'")

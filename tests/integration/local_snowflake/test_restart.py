@@ -8,8 +8,10 @@ import random
 import subprocess
 import threading
 import time
+import uuid
 
 import pytest
+import requests
 import snowflake.connector
 
 from include.local import tls
@@ -98,6 +100,32 @@ def test_killed_three_times_while_it_loads_and_merges(warehouse, wait_until):
         assert warehouse.value(merged) + warehouse.value("SELECT COUNT(*) FROM NEW_READINGS") == rows
         warehouse.rows(MERGE)
         assert warehouse.value(merged) == warehouse.value("SELECT COUNT(*) FROM READINGS") == rows
+
+
+def test_a_request_sent_again_after_a_kill_is_not_run_again(own_warehouse):
+    """As a client does whose answer got lost: it was committed, and its session is gone."""
+    own_warehouse.rows("CREATE TABLE T (ID INTEGER)")
+    server = own_warehouse.server
+    own_warehouse.rows("INSERT INTO T VALUES (1)")
+    token, identifier = own_warehouse.connection.rest.token, str(uuid.uuid4())
+
+    def send():
+        return requests.post(
+            f"https://localhost:{server.port}/queries/v1/query-request",
+            params={"requestId": identifier},
+            json={"sqlText": f"INSERT INTO TESTS.{own_warehouse.schema}.T VALUES (2)"},
+            headers={"Authorization": f'Snowflake Token="{token}"'},
+            verify=str(server.tls.bundle),
+            timeout=10,
+        ).json()
+
+    assert send()["success"]
+    server.kill()
+    server.start()
+    answer = send()
+    assert (answer["success"], answer["code"]) == (False, "390104")
+    own_warehouse.connection = own_warehouse.connect()
+    assert own_warehouse.rows("SELECT ID FROM T ORDER BY 1") == [(1,), (2,)]
 
 
 def test_a_taken_port_is_one_clear_line(snowflake_server, tmp_path):

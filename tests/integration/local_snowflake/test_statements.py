@@ -125,6 +125,23 @@ def test_values_come_back_as_they_went_in(warehouse):
     assert empty == (None,) * 9
 
 
+def test_text_with_an_offset_loses_it_as_a_timestamp_ntz(warehouse):
+    text = "'2026-11-22 10:00:00+02:00'"
+    warehouse.rows("CREATE TABLE PLAIN (AT TIMESTAMP_NTZ)")
+    warehouse.rows(f"INSERT INTO PLAIN SELECT {text}")
+    expected = datetime(2026, 11, 22, 10)  # noqa: DTZ001
+    assert warehouse.rows(f"SELECT AT, {text}::TIMESTAMP_NTZ FROM PLAIN") == [(expected, expected)]
+
+
+def test_times_are_formatted(warehouse):
+    warehouse.rows("CREATE TABLE TIMES AS SELECT '2026-11-22 09:08:07.123456'::TIMESTAMP_NTZ AS AT")
+    found = warehouse.rows(
+        """SELECT TO_CHAR(AT, 'YYYY-MM-DD"T"HH24:MI:SS.FF6'), TO_VARCHAR(AT, 'DD.MM.YY (%)'),
+                  TO_CHAR(AT, 'HH24:MI:SS.FF3'), TO_CHAR('2026-11-22 09:08:07'::TIMESTAMP_NTZ, 'DD MON') FROM TIMES"""
+    )
+    assert found == [("2026-11-22T09:08:07.123456", "22.11.26 (%)", "09:08:07.123", "22 Nov")]
+
+
 def test_hash_and_big_sums_fit(warehouse):
     hashed, total = warehouse.rows("SELECT MAX(HASH(COLUMN1)), SUM(COLUMN1) FROM VALUES (1), (2), (3), (4)")[0]
     assert isinstance(hashed, int)

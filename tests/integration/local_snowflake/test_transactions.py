@@ -43,6 +43,19 @@ def test_a_failed_statement_rolls_all_back_and_commit_says_so(warehouse):
     assert ids(warehouse) == [3]
 
 
+def test_a_transaction_sees_what_was_committed_at_its_first_dml(warehouse):
+    other = warehouse.connect().cursor()
+    warehouse.rows("BEGIN")
+    other.execute("INSERT INTO T VALUES (1)")
+    assert ids(warehouse) == [1]
+    warehouse.rows("INSERT INTO T VALUES (2)")
+    at = warehouse.value("SELECT CURRENT_TIMESTAMP()")
+    other.execute("INSERT INTO T VALUES (3)")
+    assert (ids(warehouse), warehouse.value("SELECT CURRENT_TIMESTAMP()")) == ([1, 2], at)
+    warehouse.rows("COMMIT")
+    assert ids(warehouse) == [1, 2, 3]
+
+
 def test_ddl_commits_what_is_open(warehouse):
     warehouse.rows("BEGIN TRANSACTION")
     warehouse.rows("INSERT INTO T VALUES (1)")

@@ -1,0 +1,110 @@
+"""Differences from Snowflake that belong to no other subject: each is a row of DEVIATIONS.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+NTZ = datetime(2026, 1, 1, 0, 0, 0, 123456)  # noqa: DTZ001
+
+
+@pytest.fixture
+def other_database(warehouse):
+    name = f"OTHER_{warehouse.schema}"
+    warehouse.rows(f"CREATE DATABASE {name}")
+    warehouse.rows(f"CREATE TABLE {name}.PUBLIC.FAR (ID INTEGER)")
+    warehouse.rows(f"USE SCHEMA TESTS.{warehouse.schema}")
+    yield name
+    warehouse.rows(f"DROP DATABASE {name}")
+
+
+def test_anyone_may_log_in(warehouse):
+    connection = warehouse.connect(user="nobody", password="wrong", role="NO_SUCH", warehouse="NO_SUCH")
+    found = connection.cursor().execute("SELECT CURRENT_USER(), CURRENT_ROLE(), CURRENT_WAREHOUSE()").fetchone()
+    assert found == ("NOBODY", "NO_SUCH", "NO_SUCH")
+
+
+@pytest.mark.parametrize("statement", ["USE ROLE NO_SUCH", "USE WAREHOUSE NO_SUCH"])
+def test_a_role_or_warehouse_that_does_not_exist_may_be_used(warehouse, statement):
+    warehouse.rows(statement)
+    assert warehouse.value("SELECT 1") == 1
+
+
+def test_text_is_not_cut_to_length_and_nanoseconds_are(warehouse):
+    warehouse.rows("CREATE TABLE LOOSE (A VARCHAR(2), AT TIMESTAMP_NTZ(9))")
+    warehouse.rows("INSERT INTO LOOSE SELECT 'longer', '2026-01-01 00:00:00.123456789'")
+    assert warehouse.rows("SELECT A, AT FROM LOOSE") == [("longer", NTZ)]
+
+
+def test_a_transaction_in_two_databases_is_refused(warehouse, other_database):
+    warehouse.rows("CREATE TABLE NEAR (ID INTEGER)")
+    warehouse.rows("BEGIN")
+    warehouse.rows("INSERT INTO NEAR VALUES (1)")
+    assert "a single transaction" in warehouse.error(f"INSERT INTO {other_database}.PUBLIC.FAR VALUES (1)").msg
+    warehouse.rows("ROLLBACK")
+    assert warehouse.value("SELECT COUNT(*) FROM NEAR") == 0
+
+
+def test_a_stream_or_pipe_in_another_database_than_its_table_is_refused(warehouse, other_database):
+    stream = f"CREATE STREAM S ON TABLE {other_database}.PUBLIC.FAR APPEND_ONLY = TRUE"
+    assert "another database than its table" in warehouse.error(stream).msg
+    warehouse.stage()
+    pipe = f"CREATE PIPE P AS COPY INTO {other_database}.PUBLIC.FAR FROM (SELECT $1:id::INTEGER FROM @LANDING)"
+    assert "another database than its table" in warehouse.error(pipe).msg
+
+
+def test_what_information_schema_has_not(warehouse):
+    assert warehouse.error("SELECT * FROM INFORMATION_SCHEMA.PIPES").errno == 2003
+    tables = "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = %s"
+    warehouse.rows("CREATE TABLE LASTING (ID INTEGER)")
+    warehouse.rows("CREATE TEMPORARY TABLE PASSING (ID INTEGER)")
+    assert warehouse.rows(tables, [warehouse.schema]) == [("LASTING",)]
+
+
+def test_clustering_and_comments_on_columns_are_forgotten(warehouse):
+    warehouse.rows("CREATE TABLE TIDY (A INTEGER COMMENT 'what it is') CLUSTER BY (A) DATA_RETENTION_TIME_IN_DAYS = 5")
+    warehouse.rows("COMMENT ON COLUMN TIDY.A IS 'what it is'")
+    cursor = warehouse.connection.cursor().execute("SHOW TABLES LIKE 'TIDY'")
+    table = dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
+    assert (table["cluster_by"], table["retention_time"]) == ("", 1)
+    cursor = warehouse.connection.cursor().execute("DESCRIBE TABLE TIDY")
+    assert dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))["comment"] is None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH N AS (SELECT 1 AS ID) MERGE INTO T USING N ON T.ID = N.ID WHEN MATCHED THEN DELETE",
+        "CREATE VIEW V AS SELECT * FROM NEW_ROWS",
+        "SELECT * FROM T AT (OFFSET => -60)",
+        "CREATE TABLE PAST CLONE T BEFORE (OFFSET => -60)",
+        "ALTER TABLE T SWAP WITH T2",
+        "ALTER TABLE T RENAME TO PUBLIC.T",
+        "CREATE TEMPORARY TABLE PUBLIC.T (ID INTEGER)",
+        "CREATE OR REPLACE SCHEMA {schema}",
+        "DROP SCHEMA {schema} RESTRICT",
+        "SELECT TO_CHAR(ID, '99.9') FROM T",
+        "EXPLAIN SELECT 1",
+    ],
+)
+def test_what_it_can_not_honour_is_refused(warehouse, statement):
+    warehouse.rows("CREATE TABLE T (ID INTEGER)")
+    warehouse.rows("CREATE STREAM NEW_ROWS ON TABLE T APPEND_ONLY = TRUE")
+    error = warehouse.error(statement.format(schema=warehouse.schema))
+    assert error.errno == 2
+    assert "Unsupported feature of the local Snowflake" in error.msg
+
+
+def test_merge_with_binds_is_refused(warehouse):
+    import snowflake.connector
+
+    warehouse.rows("CREATE TABLE T (ID INTEGER)")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snowflake.connector, "paramstyle", "qmark")
+        cursor = warehouse.connect().cursor()
+    merge = "MERGE INTO T USING (SELECT ? AS ID) N ON T.ID = N.ID WHEN NOT MATCHED THEN INSERT (ID) VALUES (N.ID)"
+    with pytest.raises(snowflake.connector.Error, match="bind variables"):
+        cursor.execute(merge, (1,))
