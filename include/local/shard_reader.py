@@ -119,7 +119,8 @@ class ShardReader:
 
     Attributes:
         finished: the shard is closed and everything in it was read.
-        millis_behind: how far the last read was from the shard's tip, in milliseconds; None before the first read.
+        millis_behind: how far the last read was from the shard's tip, in milliseconds; None where it failed
+            and before the first.
         read_at: when the last read began, in seconds since the epoch.
     """
 
@@ -144,6 +145,11 @@ class ShardReader:
         self._iterator: str | None = None
         self._iterator_expires = 0.0
 
+    @property
+    def tip_read_at(self) -> float | None:
+        """When the shard was read up to its tip, in seconds since the epoch, if the last read was; else None."""
+        return self.read_at if self.millis_behind == 0 else None
+
     def read(self) -> list[StreamRecord]:
         """The next records, at most 10,000 or 10 MB; empty at the tip.
 
@@ -152,7 +158,7 @@ class ShardReader:
             ClientError, BotoCoreError: Kinesis refused or could not be reached; the next call continues where this
                 one began.
         """
-        self.read_at = self._clock()
+        self.read_at, self.millis_behind = self._clock(), None
         if self._iterator is None or self.read_at >= self._iterator_expires:
             self._iterator = self._new_iterator()
         iterator, self._iterator = self._iterator, None

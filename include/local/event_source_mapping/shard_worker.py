@@ -191,10 +191,7 @@ class ShardWorker(threading.Thread):
             self._progress.add(record.sequence_number for record in records)
             self._waiting_bytes += sum(len(event.json) for lane in events for event in lane)
             self._checkpoints.observe(
-                self.shard_id,
-                waiting=self._progress.waiting,
-                read_at=self._reader.read_at,
-                millis_behind=self._reader.millis_behind,
+                self.shard_id, waiting=self._progress.waiting, tip_read_at=self._reader.tip_read_at
             )
             if passed_over:
                 self._advance(passed_over)

@@ -134,11 +134,8 @@ class Delivery(threading.Thread):
             for record in records:
                 self._untransformed.add(SourceRecord(shard_id, record), now)
             self._waiting[shard_id] += len(records)
-            at_tip = reader.millis_behind == 0
-            self._progress.observe(
-                shard_id, waiting=self._waiting[shard_id], tip_read_at=reader.read_at if at_tip else None
-            )
-            behind = behind or bool(records and not at_tip)
+            self._progress.observe(shard_id, waiting=self._waiting[shard_id], tip_read_at=reader.tip_read_at)
+            behind = behind or bool(records and reader.tip_read_at is None)
         self._close_finished()
         return behind
 

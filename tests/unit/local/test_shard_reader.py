@@ -113,6 +113,18 @@ def test_a_failed_read_continues_where_it_began(kinesis, error):
     assert read(reader) == [2]
 
 
+@pytest.mark.parametrize("error", [ExpiredError(), ConnectionError("reset")])
+def test_a_read_that_failed_was_not_at_the_tip(kinesis, error):
+    reader = ShardReader(kinesis, Stream("arn", 0.0, DAY), SHARD, Position(), clock=lambda: 100.0)
+    assert reader.tip_read_at is None
+    reader.read()
+    assert reader.tip_read_at == 100.0
+    kinesis.fail_next = error
+    with contextlib.suppress(ConnectionError):
+        reader.read()
+    assert reader.tip_read_at is None
+
+
 def test_an_iterator_is_renewed_before_it_expires(kinesis):
     now = [0.0]
     reader = ShardReader(kinesis, Stream("arn", 0.0, 1e12), SHARD, Position(), clock=lambda: now[0])

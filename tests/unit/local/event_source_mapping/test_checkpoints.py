@@ -67,13 +67,13 @@ def test_caught_up_means_read_to_the_tip_since_and_nothing_waiting(tmp_path, mak
 
     checkpoints.begin(SHARD, Position())
     assert not caught_up(50.0)
-    checkpoints.observe(SHARD, waiting=2, read_at=60.0, millis_behind=0)
+    checkpoints.observe(SHARD, waiting=2, tip_read_at=60.0)
     assert not caught_up(50.0)
     checkpoints.acknowledge(SHARD, "123", waiting=0)
     assert caught_up(50.0)
     assert not caught_up(60.0)
     now[0] += 1
-    checkpoints.observe(SHARD, waiting=0, read_at=101.0, millis_behind=4000)
+    checkpoints.observe(SHARD, waiting=0, tip_read_at=None)
     assert not caught_up(60.0)
     checkpoints.finish(SHARD)
     assert caught_up(1000.0)
@@ -86,10 +86,10 @@ def test_idle_reads_are_not_all_written(tmp_path, make_settings):
     path = tmp_path / f"{make_settings().uuid}.json"
     before = path.read_bytes()
     now[0] += 0.1
-    checkpoints.observe(SHARD, waiting=0, read_at=100.1, millis_behind=0)
+    checkpoints.observe(SHARD, waiting=0, tip_read_at=100.1)
     assert path.read_bytes() == before
     now[0] += 1
-    checkpoints.observe(SHARD, waiting=0, read_at=101.1, millis_behind=0)
+    checkpoints.observe(SHARD, waiting=0, tip_read_at=101.1)
     assert json.loads(path.read_bytes())["shards"][SHARD]["tip_read_at"] == 101.1
 
 
