@@ -1,4 +1,25 @@
--- Grain: one row per quality rule, its last result.
+-- Grain: one row per quality rule, its result in the last run; every run has one of every rule.
+with NEWEST as (
+    select
+        RULE,
+        SEVERITY,
+        STATUS,
+        FAILED_COUNT,
+        SAMPLES,
+        MESSAGE,
+        CHECKED_AT,
+        FAILING_SINCE,
+        RUN_ID,
+        first_value(RUN_ID) over (order by CHECKED_AT desc, RUN_ID asc) as LAST_RUN_ID
+    from DATA_QUALITY_RESULTS
+    -- Longer than a run takes.
+    where
+        CHECKED_AT >= (
+            select dateadd('hour', -1, max(ALL_RESULTS.CHECKED_AT))
+            from DATA_QUALITY_RESULTS as ALL_RESULTS
+        )
+)
+
 select
     RULE,
     SEVERITY,
@@ -7,7 +28,10 @@ select
     SAMPLES,
     MESSAGE,
     CHECKED_AT,
+    FAILING_SINCE,
     RUN_ID
-from DATA_QUALITY_RESULTS
-qualify row_number() over (partition by RULE order by CHECKED_AT desc) = 1
+from NEWEST
+where
+    RUN_ID = LAST_RUN_ID
+    and STATUS <> 'removed'
 order by RULE;

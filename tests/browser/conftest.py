@@ -187,14 +187,31 @@ class Stores:
         self.insert(
             names.QUALITY_RESULTS_TABLE,
             [
-                {"RUN_ID": "r", "RULE": rule, "SEVERITY": severity, "STATUS": status, "FAILED_COUNT": count}
-                | {"SAMPLES": "[]", "MESSAGE": "m", "CHECKED_AT": self.start - timedelta(seconds=age)}
-                for rule, severity, status, count, age in (
-                    ("a", "fail", "fail", 4, 90),  # Superseded by the next.
-                    ("a", "fail", "pass", 0, 30),
-                    ("b", "warn", "fail", 2, 30),
-                    ("c", "fail", "fail", 1, 30),
+                {"RUN_ID": run, "RULE": rule, "SEVERITY": severity, "STATUS": status, "FAILED_COUNT": count}
+                | {"SAMPLES": samples, "MESSAGE": "m", "CHECKED_AT": self.start - timedelta(seconds=age)}
+                | {"FAILING_SINCE": self.start - timedelta(minutes=12)}
+                for run, rule, severity, status, count, samples, age in (
+                    # Superseded by the next run, which had no rule "gone".
+                    ("1", "versions_meet", "fail", "fail", 4, "[]", 90),
+                    ("1", "gone", "fail", "fail", 4, "[]", 90),
+                    ("2", "versions_meet", "fail", "pass", 0, "[]", 30),
+                    ("2", "trucks_are_known", "warn", "fail", 2, '["TRK998", "TRK999"]', 30),
+                    ("2", "states_match_history", "fail", "fail", 25, '["TRK001 state is behind"]', 30),
                 )
+            ],
+        )
+        hour = self.start.replace(minute=0, second=0, microsecond=0)
+        kinds = ("DUPLICATES", "QUARANTINED", "RESOLVED", "NOT_LOADED", "UNEXPECTED", "CONFLICTS", "COVERED", "WAITING")
+        counted = dict.fromkeys((*kinds, "OVERDUE", "UNCOVERED"), 0)
+        lost = {"missing": ["shardId-000000000000 49650000000000000000000000000000000000000000000000000007"]}
+        self.insert(
+            names.LEDGER_TABLE,
+            [
+                {"STREAM_NAME": stream, "ARRIVAL_HOUR": hour - timedelta(hours=age), "IS_OPEN": age == 0, **counted}
+                | {"BALANCED": not missing, "ARCHIVED": 500, "LANDED": 500 - missing, "MISSING": missing}
+                | {"DETAILS": json.dumps(lost if missing else {}), "CHECKED_AT": self.start, "RUN_ID": "r"}
+                for stream in (names.CLICK_STREAM, names.TRUCK_STREAM)
+                for age, missing in ((0, 20), (1, 0), (2, 7 if stream == names.TRUCK_STREAM else 0))
             ],
         )
         self.expected = {
@@ -314,7 +331,7 @@ def create_database(snowflake: Any, database: str) -> None:
     with snowflake.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"create database if not exists {database}")
         cursor.execute(f"create schema if not exists {database}.{names.SCHEMA}")
-        for path in ("ddl/040_raw.sql", "ddl/050_history.sql", "ddl/070_results.sql"):
+        for path in ("ddl/040_raw.sql", "ddl/050_history.sql", "ddl/070_results.sql", "ddl/085_ledger.sql"):
             connection.execute_string(sql.render(path).replace(f"{names.DATABASE}.", f"{database}."))
 
 

@@ -278,13 +278,40 @@ def test_failures_and_warnings_are_told_apart(monkeypatch: pytest.MonkeyPatch, n
     results = pd.DataFrame(
         [("a", "fail", "pass"), ("b", "warn", "fail"), ("c", "fail", "fail"), ("d", "warn", "error")],
         columns=["rule", "severity", "status"],
-    ).assign(failed_count=0, samples="[]", message="", checked_at=pd.Timestamp(now))
+    ).assign(failed_count=0, samples="[]", message="", checked_at=pd.Timestamp(now), failing_since=pd.NaT)
     monkeypatch.setattr(data, "quality_results", lambda: results)
     page = run("pipeline_health")
     shown = metrics(page)
     assert (shown["Rules passed"], shown["Failures"], shown["Warnings"]) == ("1 of 4", "2", "1")
     table = next(frame.value for frame in page.dataframe if "result" in frame.value)
     assert list(table["result"]) == ["✕ fail", "! error", "▲ warn", "✓ pass"]
+
+
+def test_a_rule_that_fails_says_since_when_what_to_do_and_where_to_look(
+    monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    since = pd.Timestamp(now - timedelta(minutes=12))
+    common = {"severity": "fail", "checked_at": pd.Timestamp(now), "failing_since": since}
+    results = pd.DataFrame(
+        [
+            {"rule": "versions_meet", "status": "fail", "failed_count": 25, "message": "It does not end."}
+            | {"samples": '["TRK001 *a*", "TRK002 b"]'},
+            {"rule": "gone", "status": "error", "failed_count": None, "message": "no *table*", "samples": "[]"},
+        ]
+    ).assign(**common)
+    monkeypatch.setattr(data, "quality_results", lambda: results)
+    page = run("pipeline_health")
+    said = "\n".join(markdown.value for markdown in page.markdown)
+    for part in (
+        f"**versions_meet** · severity fail · failing for **12 min**, since {since:%Y-%m-%d %H:%M:%S} UTC",
+        "It does not end.",
+        "**What to do:** Run the DAG repair_history for the truck",
+        "Runbook `docs/runbooks/data_quality.md#the-history-is-wrong`, rule `sql/quality/versions_meet.sql`",
+        "**gone**",
+    ):
+        assert part in said
+    assert [code.value for code in page.code] == ["no *table*", "TRK001 *a*\nTRK002 b"]
+    assert "25 offending, among them:" in [caption.value for caption in page.caption]
 
 
 def test_the_ledgers_hours_are_summed_up_and_an_open_one_is_no_failure(
@@ -306,9 +333,9 @@ def test_the_ledgers_hours_are_summed_up_and_an_open_one_is_no_failure(
     shown = metrics(page)
     assert (shown["Hours that balance"], shown["Differences"]) == ("1 of 2", "5")
     assert (shown["Records archived"], shown["Last counted"]) == ("3,000", "0 s ago")
-    table = next(frame.value for frame in page.dataframe if "history" in frame.value)
+    table = next(frame.value for frame in page.dataframe if "differences" in frame.value)
     assert list(table["result"]) == ["… open", "✕ differs", "✓ balanced"]
-    assert list(table["history"]) == [0, 3, 0]
+    assert list(table["differences"]) == ["9 missing", "2 missing, 3 uncovered", ""]
 
 
 def test_an_empty_pipeline_says_what_to_do() -> None:
