@@ -21,8 +21,7 @@ demo: .venv/local .venv-ministack/installed ## The whole pipeline on this machin
 	@exec $(BIN)/python -m include.local.demo $(ARGS)
 
 test: .venv/dev .venv-ministack/installed chromium lint ## Lint, then every test: unit to end-to-end and browser
-	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not benchmark and not e2e" $(ARGS)
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not benchmark" --durations 15 $(ARGS)
 
 lint: .venv/dev .venv-checkov/installed ## Style, imports across layers, SQL and CloudFormation
 	$(BIN)/ruff check .

@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.fixtures.deployment",
     "tests.fixtures.seed",
     "tests.fixtures.snowflake",
+    "tests.fixtures.workers",
 ]

@@ -22,7 +22,7 @@ from tests.fixtures.snowflake import LocalSnowflake
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "dags"
 TELEMETRY_BUCKET = "kinesis-telemetry-data-bucket"
 
