@@ -5,14 +5,16 @@
 `truck_telemetry_raw`, which is updated when rows arrived. Looks every few minutes (`CTD_MONITOR_SCHEDULE`); while
 files are pending it waits in the triggerer and holds no worker.
 
-Fails when the pipe does not run, a file has been pending for more than ten minutes, or files loaded since the last
-look have errors. Skipped when all is well and nothing arrived.
+Fails when the pipe does not run, a file has been pending for more than ten minutes, files loaded since the last look
+have errors, or the stream that `scd2_merge` reads is stale or will be in twelve hours. Skipped when all is well and
+nothing arrived.
 
 - **Safe to run again?** Yes, it only looks. Each load is reported by one run; the same run tried again reports it
   again.
 - **When it fails:** the alert and the end of the log name the file, the line and the first error, or the state of
   the pipe. Paused: find out who paused it, then `ALTER PIPE ... SET PIPE_EXECUTION_PAUSED = FALSE` and `REFRESH`. A
-  bad file: mend what wrote it; the file's readings are in `raw-archive/`.
+  bad file: mend what wrote it; the file's readings are in `raw-archive/`. A stale stream: run the DAG
+  `repair_history`.
 - **To be ignored?** A load error never: those readings are in no table. Pending files: when the next run is green.
 """
 

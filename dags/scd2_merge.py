@@ -9,8 +9,8 @@ Starts by itself when the stream has rows (an asset watcher in the triggerer; at
 
 - **Safe to run again?** Yes: the merge makes the history what the readings say it is, and the stream's offset moves
   in the same commit.
-- **When it fails:** see the Snowflake error in the task's log. Nothing was half done. "Stream is stale": recreate
-  the stream, then rebuild the history (`sql/ops`).
+- **When it fails:** see the Snowflake error in the task's log. Nothing was half done. "Stream … is stale": run the
+  DAG `repair_history`, which begins a new one and rebuilds the history.
 - **To be ignored?** A single failure, yes: the rows wait in the stream and the trigger asks again within five
   minutes. When it goes on, no: the dashboard shows old data.
 - **Not starting at all?** The triggerer must run, and the pool `history_writer` must exist.

@@ -39,8 +39,8 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
 cluster by (to_date(EVENT_TIME))
 comment = 'Truck telemetry as it landed, append-only';
 
--- What arrived since the last merge.  Never replaced: a new stream starts at the table's tip and
--- forgets what was not merged (then: sql/ops/rebuild_history.sql).
+-- What arrived since the last merge.  Never replaced here: a new stream starts at the table's tip
+-- and forgets what was not merged.  (One that is stale is, by the DAG repair_history.)
 create stream if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM
 on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
 append_only = true

@@ -26,6 +26,8 @@ FILES as (
         min(HISTORY_MERGE_RUNS.FINISHED_AT) as VISIBLE_AT
     from LOADS
     inner join HISTORY_MERGE_RUNS on LOADS.LOADED_AT <= HISTORY_MERGE_RUNS.STARTED_AT
+    -- A repair looks at its scope only.
+    where HISTORY_MERGE_RUNS.RUN_ID not like 'repair: %'
     group by 1
 ),
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 from snowflake.connector import SnowflakeConnection
@@ -17,6 +17,10 @@ LOGIN_TIMEOUT_SECONDS = 20
 # Of one HTTP request with its retries; a long statement is many requests, so this does not limit it.
 NETWORK_TIMEOUT_SECONDS = 300
 POLL_NETWORK_TIMEOUT_SECONDS = 15
+
+NOW = "SELECT SYSDATE()"
+
+Answer = TypeVar("Answer")
 
 
 class WarehouseHook(SnowflakeHook):
@@ -36,6 +40,23 @@ class WarehouseHook(SnowflakeHook):
         return {**super()._get_conn_params(), **limits}
 
 
+def first_row(connection: SnowflakeConnection, statement: str, parameters: Mapping[str, Any] | None = None) -> tuple:
+    """First row of the answer."""
+    with closing(connection.cursor()) as cursor:
+        return cursor.execute(statement, parameters).fetchone()
+
+
+def changed_rows(
+    connection: SnowflakeConnection, statement: str, parameters: Mapping[str, Any] | None = None
+) -> dict[str, int]:
+    """What a DML changed: {"rows_inserted", "rows_updated", "rows_deleted"}."""
+    with closing(connection.cursor()) as cursor:
+        row = cursor.execute(statement, parameters).fetchone()
+        # Snowflake answers with one column for each kind of change that the statement can make.
+        found = {column.name.lower(): int(value) for column, value in zip(cursor.description, row, strict=True)}
+    return {f"rows_{change}": found.get(f"number of rows {change}", 0) for change in ("inserted", "updated", "deleted")}
+
+
 class WarehousePoller:
     """Asks small questions from an event loop, over one connection that is kept from question to question.
 
@@ -48,26 +69,29 @@ class WarehousePoller:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="warehouse-poller")
 
     async def first_row(self, sql: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        """First row of the answer.
+        """First row of the answer; raises as ``ask`` does."""
+        return await self.ask(lambda connection: first_row(connection, sql, parameters))
+
+    async def ask(self, question: Callable[[SnowflakeConnection], Answer]) -> Answer:
+        """What ``question`` returns for the connection.
 
         Raises:
-            snowflake.connector.errors.Error: the statement failed or Snowflake was out of reach; the next call
-                connects anew.
+            snowflake.connector.errors.Error: a statement failed or Snowflake was out of reach; the next call connects
+                anew.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._first_row, sql, parameters)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
 
     async def close(self) -> None:
         """Closes the connection, after the question in progress if there is one."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown(wait=False)
 
-    def _first_row(self, sql: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    def _ask(self, question: Callable[[SnowflakeConnection], Answer]) -> Answer:
         if self._connection is None:
             hook = WarehouseHook(self._snowflake_conn_id, network_timeout_seconds=POLL_NETWORK_TIMEOUT_SECONDS)
             self._connection = hook.get_conn()
         try:
-            with closing(self._connection.cursor()) as cursor:
-                return cursor.execute(sql, parameters).fetchone()
+            return question(self._connection)
         except BaseException:
             self._disconnect()
             raise

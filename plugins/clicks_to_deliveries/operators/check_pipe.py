@@ -1,4 +1,4 @@
-"""Looks after Snowpipe: does it run, does it keep up, what did it load, what could it not load."""
+"""Looks after Snowpipe: does it run, does it keep up, what did it load and what not, can it still be merged."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.hooks.stream import problem_of_stream
+from clicks_to_deliveries.hooks.warehouse import NOW, WarehouseHook
 from clicks_to_deliveries.triggers.pipe_settled import PIPE_STATUS, PipeSettledTrigger, is_settled
 from include import names, sql
 
 LOADS = "ops/loads_since.sql"
-NOW = "SELECT SYSDATE()"
 # Where the last look ended, kept by Airflow with the RAW asset: {"run_id", "since", "until"}, times in UTC.
 STATE_KEY = "load_history_look"
 FIRST_LOOK = timedelta(days=1)
@@ -38,10 +38,13 @@ class Load(NamedTuple):
 class CheckPipeOperator(BaseOperator):
     """Waits (deferred) until the pipe has worked off its files, then reports everything wrong at once.
 
-    Wrong is: the pipe does not run, a file has been pending for longer than ``pending_limit``, or a file loaded since
-    the last look has errors.  Each load is looked at once: where a look begins is kept with ``asset``, and the same run
-    tried again looks at the same loads.  Succeeds, and so updates ``asset``, only when rows arrived; skips otherwise.
+    Wrong is: the pipe does not run, a file has been pending for longer than ``pending_limit``, a file loaded since the
+    last look has errors, or the stream that the merge reads is stale or soon will be.  Each load is looked at once:
+    where a look begins is kept with ``asset``, and the same run tried again looks at the same loads.  Succeeds, and so
+    updates ``asset``, only when rows arrived; skips otherwise.
 
+    :param stale_warning: a stream that is stale in so long is told of.  Well under a day, for accounts that keep old
+        versions for one: there it is never further away.
     :param settle: loads this young are left to the next look; COPY_HISTORY shows a load some time after its time stamp.
     """
 
@@ -51,6 +54,7 @@ class CheckPipeOperator(BaseOperator):
         asset: Asset,
         pending_limit: timedelta,
         settle: timedelta = timedelta(seconds=10),
+        stale_warning: timedelta = timedelta(hours=12),
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
         **kwargs: Any,
     ) -> None:
@@ -58,6 +62,7 @@ class CheckPipeOperator(BaseOperator):
         self.asset = asset
         self.pending_limit = pending_limit
         self.settle = settle
+        self.stale_warning = stale_warning
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> int:
@@ -83,8 +88,10 @@ class CheckPipeOperator(BaseOperator):
             until = max(since, now - self.settle)
             window = {"since": since.isoformat(), "until": until.isoformat()}
             loads = [Load(*row) for row in connection.cursor().execute(sql.render(LOADS), window).fetchall()]
+            stream = problem_of_stream(connection, names.RAW_STREAM, near=self.stale_warning, now=now)
         rows = sum(load.row_count or 0 for load in loads)
         problems = _problems_of_pipe(event["status"], now, self.pending_limit) + _problems_of_loads(loads)
+        problems += [stream] if stream else []
         context["asset_state_store"][self.asset].set(STATE_KEY, {"run_id": context["run_id"], **window})
         self.log.info("%d rows in %d files from %s to %s", rows, len(loads), since, until)
         if problems:

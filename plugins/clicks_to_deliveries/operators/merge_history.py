@@ -6,16 +6,17 @@ from contextlib import closing
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from snowflake.connector import SnowflakeConnection
+from snowflake.connector.errors import ProgrammingError
 
-from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.hooks.stream import problem_of_stream
+from clicks_to_deliveries.hooks.warehouse import NOW, WarehouseHook, changed_rows, first_row
 from clicks_to_deliveries.triggers.stream_has_data import HAS_DATA
 from include import names, sql
 
 MERGE = "merge/truck_telemetry_scd2.sql"
 RECORD = "merge/record_run.sql"
-NOW = "SELECT SYSDATE()"
 
 
 class MergeHistoryOperator(BaseOperator):
@@ -35,29 +36,25 @@ class MergeHistoryOperator(BaseOperator):
         with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
             # The merge and the consumption of the stream are one statement, and commit as one.
             connection.autocommit(True)
-            if not _first_row(connection, HAS_DATA, {"stream": names.RAW_STREAM})[0]:
-                if context["ti"].try_number == 1:
-                    raise AirflowSkipException(f"{names.RAW_STREAM} has no rows")
-                self.log.info("%s has no rows now: an earlier try may have merged them", names.RAW_STREAM)
-                return None
-            (started_at,) = _first_row(connection, NOW)
-            counts = _merge(connection)
-            (finished_at,) = _first_row(connection, NOW)
-            times = {"started_at": started_at, "finished_at": finished_at}
-            with closing(connection.cursor()) as cursor:
-                cursor.execute(sql.render(RECORD), {"run_id": context["run_id"], **times, **counts})
+            try:
+                return self._merge(connection, context)
+            except ProgrammingError as error:
+                # A stream that can't be read any more does not mend itself: no retry, and say what does.
+                if problem := problem_of_stream(connection, names.RAW_STREAM):
+                    raise AirflowFailException(problem) from error
+                raise
+
+    def _merge(self, connection: SnowflakeConnection, context: Context) -> dict[str, int] | None:
+        if not first_row(connection, HAS_DATA, {"stream": names.RAW_STREAM})[0]:
+            if context["ti"].try_number == 1:
+                raise AirflowSkipException(f"{names.RAW_STREAM} has no rows")
+            self.log.info("%s has no rows now: an earlier try may have merged them", names.RAW_STREAM)
+            return None
+        (started_at,) = first_row(connection, NOW)
+        counts = changed_rows(connection, sql.render(MERGE))
+        (finished_at,) = first_row(connection, NOW)
+        times = {"started_at": started_at, "finished_at": finished_at}
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(sql.render(RECORD), {"run_id": context["run_id"], **times, **counts})
         self.log.info("Merged in %.2f s: %s", (finished_at - started_at).total_seconds(), counts)
         return counts
-
-
-def _merge(connection: SnowflakeConnection) -> dict[str, int]:
-    with closing(connection.cursor()) as cursor:
-        row = cursor.execute(sql.render(MERGE)).fetchone()
-        # Snowflake answers with one column for each kind of change that the statement can make.
-        found = {column.name.lower(): int(value) for column, value in zip(cursor.description, row, strict=True)}
-    return {f"rows_{change}": found.get(f"number of rows {change}", 0) for change in ("inserted", "updated", "deleted")}
-
-
-def _first_row(connection: SnowflakeConnection, statement: str, parameters: dict[str, Any] | None = None) -> tuple:
-    with closing(connection.cursor()) as cursor:
-        return cursor.execute(statement, parameters).fetchone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from airflow.exceptions import AirflowException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from snowflake.connector import errors
 
+from clicks_to_deliveries.hooks.stream import problem_of_stream
 from clicks_to_deliveries.hooks.warehouse import WarehousePoller
 
 # Both functions are answered by the services layer: no warehouse wakes up for a poll.
@@ -19,6 +21,7 @@ HAS_DATA = "SELECT SYSTEM$STREAM_HAS_DATA(%(stream)s)"
 OFFSET = "SELECT SYSTEM$STREAM_GET_TABLE_TIMESTAMP(%(stream)s)"
 
 MAX_BACKOFF_SECONDS = 60.0
+UNREADABLE = "unreadable"
 
 
 class StreamHasDataTrigger(BaseEventTrigger):
@@ -26,6 +29,9 @@ class StreamHasDataTrigger(BaseEventTrigger):
 
     Consuming a stream moves its offset, so an offset that has not moved means that the merge asked for is still to
     come, or failed: only after ``repeat_after_seconds`` is it asked for again.
+
+    A stream that can't be read any more (stale, dropped) is announced once, with the offset UNREADABLE: the merge then
+    fails and tells, which waiting here in silence would not.
 
     :param stream: name of the stream, in the connection's database and schema.
     :param min_interval_seconds: least time between two events, so that a warehouse can rest.
@@ -75,19 +81,25 @@ class StreamHasDataTrigger(BaseEventTrigger):
                     await asyncio.sleep(self.poll_interval_seconds)
                     continue
                 yield TriggerEvent({"stream": self.stream, "offset": offset})
-                announced, repeat_at = offset, time.monotonic() + self.repeat_after_seconds
+                again = math.inf if offset == UNREADABLE else self.repeat_after_seconds
+                announced, repeat_at = offset, time.monotonic() + again
                 await asyncio.sleep(self.min_interval_seconds)
         finally:
             await poller.close()
 
     async def _unconsumed_offset(self, poller: WarehousePoller) -> str | None:
-        """The stream's offset, or None when it has no rows.
+        """The stream's offset, UNREADABLE, or None when it has no rows.
 
         The offset is read first: if a merge consumes the stream in between, either there is no data, or the offset is
         the old one and the new one is announced a look later.  The other way round an offset would be lost.
         """
-        (offset,) = await poller.first_row(OFFSET, {"stream": self.stream})
-        (has_data,) = await poller.first_row(HAS_DATA, {"stream": self.stream})
+        try:
+            (offset,) = await poller.first_row(OFFSET, {"stream": self.stream})
+            (has_data,) = await poller.first_row(HAS_DATA, {"stream": self.stream})
+        except errors.ProgrammingError:
+            if await poller.ask(lambda connection: problem_of_stream(connection, self.stream)):
+                return UNREADABLE
+            raise
         return str(offset) if has_data else None
 
     def _backoff(self, error: Exception) -> float:

@@ -1,4 +1,4 @@
-"""What the merge task makes of an empty stream, and of Snowflake's answer (the merge itself runs in tests/sql)."""
+"""What the merge task makes of a stream that is empty or unreadable, and of Snowflake's answer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.operators import merge_history
 from clicks_to_deliveries.operators.merge_history import MergeHistoryOperator
+from snowflake.connector.errors import ProgrammingError
 
 pytestmark = pytest.mark.unit
 
@@ -19,7 +21,7 @@ NOW = datetime(2026, 11, 22, 14, 0, 0)  # noqa: DTZ001 - Snowflake's TIMESTAMP_N
 class Connection:
     """A Snowflake whose stream has rows or not, and whose merge answers with the given columns."""
 
-    def __init__(self, has_data: bool, merged: dict[str, int] | None = None) -> None:
+    def __init__(self, has_data: bool | ProgrammingError, merged: dict[str, int] | None = None) -> None:
         self.has_data = has_data
         self.merged = merged or {}
         self.recorded: dict[str, Any] | None = None
@@ -34,6 +36,8 @@ class Connection:
 
     def execute(self, statement: str, parameters: dict[str, Any] | None = None) -> Connection:
         if "STREAM_HAS_DATA" in statement:
+            if isinstance(self.has_data, ProgrammingError):
+                raise self.has_data
             self.row = (self.has_data,)
         elif "SYSDATE" in statement:
             self.row = (NOW,)
@@ -85,3 +89,15 @@ def test_the_merge_commits_by_itself_and_its_counts_are_recorded_with_the_run(mo
         "rows_updated": 2,
         "rows_deleted": 1,
     }
+
+
+def test_a_stream_that_can_not_be_read_fails_for_good_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge_history, "problem_of_stream", lambda *_: "stale: run the DAG repair_history")
+    with pytest.raises(AirflowFailException, match="run the DAG repair_history"):
+        merge(monkeypatch, Connection(has_data=ProgrammingError("no time travel")))
+
+
+def test_another_error_of_snowflake_is_itself_and_may_be_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge_history, "problem_of_stream", lambda *_: None)
+    with pytest.raises(ProgrammingError, match="suspended"):
+        merge(monkeypatch, Connection(has_data=ProgrammingError("warehouse suspended")))

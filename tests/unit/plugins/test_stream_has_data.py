@@ -23,6 +23,7 @@ class World:
         self.state = state
         self.looks: list[float] = []
         self.closed = 0
+        self.problem: str | None = None
 
     async def sleep(self, seconds: float) -> None:
         assert seconds > 0
@@ -35,6 +36,9 @@ class World:
         if isinstance(found, Exception):
             raise found
         return ({OFFSET: found[0], HAS_DATA: found[1]}[sql],)
+
+    async def ask(self, question: Callable[[Any], Any]) -> Any:
+        return self.problem
 
     async def close(self) -> None:
         self.closed += 1
@@ -117,6 +121,18 @@ def test_an_outage_is_waited_out_with_bounded_backoff_and_one_line(
     assert [len(log.warning.mock_calls), len(log.info.mock_calls)] == [1, 1]
     assert "away" in str(log.warning.mock_calls)
     assert "readable again" in str(log.info.mock_calls)
+
+
+def test_a_stream_that_can_not_be_read_is_told_of_once_and_is_news_again_when_it_can(watch: Callable) -> None:
+    world = World(lambda now: errors.ProgrammingError("stale") if 20 <= now < 500 else (7 if now < 20 else 8, True))
+    world.problem = "stream S is stale"
+    assert [event for event in watch(world, until=560) if event[0] >= 20] == [(20, "unreadable"), (500, "8")]
+
+
+def test_a_statement_that_fails_on_a_healthy_stream_is_waited_out(watch: Callable) -> None:
+    assert (
+        watch(World(lambda now: errors.ProgrammingError("suspended") if now < 9 else (7, True)), until=90)[0][1] == "7"
+    )
 
 
 def test_the_connection_is_closed_when_the_trigger_is_cancelled(watch: Callable) -> None:

@@ -1,0 +1,87 @@
+"""Puts the truck history right again, from RAW."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from clicks_to_deliveries.hooks.warehouse import NOW, WarehouseHook, changed_rows, first_row
+from clicks_to_deliveries.operators.merge_history import RECORD
+from include import names, sql
+from include.contracts import times
+
+REPAIR = "repair"
+REBUILD = "rebuild"
+RECREATE = "recreate the stream and rebuild"
+ACTIONS = (REPAIR, REBUILD, RECREATE)
+
+REPAIR_FILE = "ops/repair_history.sql"
+REBUILD_FILE = "ops/rebuild_history.sql"
+RECREATE_FILE = "ops/recreate_stream.sql"
+
+
+class RepairHistoryOperator(BaseOperator):
+    """Makes TRUCK_TELEMETRY_DATA what TRUCK_TELEMETRY_RAW says, and records the run in HISTORY_MERGE_RUNS.
+
+    :param plan: (templated) ``action``, one of ACTIONS, and the scope of a repair: ``truck_id``, ``since``, ``until``
+        (ISO 8601, UTC if without offset), each None or empty for all; a rebuild is of everything.
+
+    Returns {"rows_inserted", "rows_updated", "rows_deleted"}; a repair deletes versions that are wrong and inserts what
+    is right.  A retry does all of it again, which changes nothing that is right.
+    """
+
+    template_fields = ("plan",)
+
+    def __init__(
+        self, *, plan: dict[str, Any], snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+        self.snowflake_conn_id = snowflake_conn_id
+
+    def execute(self, context: Context) -> dict[str, int]:
+        try:
+            action, scope = checked(self.plan)
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from error
+        with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
+            # Each statement is a transaction; killed between two, the stream is new and the next merge derives it all.
+            connection.autocommit(True)
+            (started_at,) = first_row(connection, NOW)
+            if action == RECREATE:
+                connection.execute_string(sql.render(RECREATE_FILE), remove_comments=True)
+                self.log.info("The stream begins anew, with all rows of %s", names.RAW_TABLE)
+            if action == REPAIR:
+                counts = changed_rows(connection, sql.render(REPAIR_FILE), scope)
+            else:
+                counts = changed_rows(connection, sql.render(REBUILD_FILE))
+            (finished_at,) = first_row(connection, NOW)
+            run = {"run_id": f"{action}: {context['run_id']}", "started_at": started_at, "finished_at": finished_at}
+            with closing(connection.cursor()) as cursor:
+                cursor.execute(sql.render(RECORD), {**run, **counts})
+        told = {name: value or "all" for name, value in scope.items()}
+        self.log.info("%s of %s in %.2f s: %s", action, told, (finished_at - started_at).total_seconds(), counts)
+        return counts
+
+
+def checked(plan: dict[str, Any]) -> tuple[str, dict[str, str | None]]:
+    """The action and the values it binds.
+
+    Raises:
+        ValueError: there is no such action, a time can't be read, or the scope is not one for the action.
+    """
+    action = plan["action"]
+    if action not in ACTIONS:
+        raise ValueError(f"action is {action!r}, not one of {', '.join(ACTIONS)}")
+    since, until = (times.to_canonical(times.parse(plan[key])) if plan.get(key) else None for key in ("since", "until"))
+    scope = {"truck_id": plan.get("truck_id") or None, "since": since, "until": until}
+    if action == REPAIR and not any(scope.values()):
+        raise ValueError(f"nothing says what to repair: give a truck or a time, or choose '{REBUILD}' for everything")
+    if action != REPAIR and any(scope.values()):
+        raise ValueError(f"'{action}' is of everything: leave truck and times empty, or choose '{REPAIR}'")
+    if since and until and since >= until:
+        raise ValueError(f"no time lies at or after {since} and before {until}")
+    return action, scope

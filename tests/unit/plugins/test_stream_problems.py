@@ -1,0 +1,61 @@
+"""What is wrong with a stream, from a row of SHOW STREAMS."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from clicks_to_deliveries.hooks.stream import problem_of_stream
+
+pytestmark = pytest.mark.unit
+
+NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")
+
+
+class Connection:
+    def __init__(self, *rows: dict[str, Any]) -> None:
+        self.rows = rows
+
+    def cursor(self, _: type) -> Connection:
+        return self
+
+    def execute(self, statement: str, parameters: dict[str, Any]) -> Connection:
+        assert (statement, parameters) == ("SHOW STREAMS LIKE %(stream)s", {"stream": "A_STREAM"})
+        return self
+
+    def fetchall(self) -> list[dict[str, Any]]:
+        return list(self.rows)
+
+    def close(self) -> None:
+        pass
+
+
+def stream(stale: str = "false", ends_in: timedelta = timedelta(days=14), name: str = "A_STREAM") -> dict[str, Any]:
+    return {"name": name, "stale": stale, "stale_after": (NOW + ends_in).astimezone(LOS_ANGELES)}
+
+
+def problem(*rows: dict[str, Any]) -> str | None:
+    return problem_of_stream(Connection(*rows), "A_STREAM", near=timedelta(hours=12), now=NOW)
+
+
+def test_a_stream_that_can_be_read_for_long_is_fine() -> None:
+    assert problem(stream(), stream("true", name="AXSTREAM")) is None
+
+
+def test_a_stale_stream_is_named_with_what_to_do() -> None:
+    found = problem(stream("true", timedelta(days=-1)))
+    assert found.startswith("stream A_STREAM is stale")
+    assert "repair_history" in found
+    assert "docs/runbooks/repair_history.md" in found
+
+
+def test_a_stream_that_soon_is_stale_is_told_of_with_the_time_in_utc() -> None:
+    assert problem(stream(ends_in=timedelta(hours=13))) is None
+    assert "A_STREAM becomes stale at 2026-11-23 01:00 UTC" in problem(stream(ends_in=timedelta(hours=11)))
+
+
+def test_a_stream_that_is_not_there_is_a_problem() -> None:
+    assert problem(stream(name="AXSTREAM")).startswith("stream A_STREAM does not exist")
