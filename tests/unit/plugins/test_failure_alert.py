@@ -81,6 +81,16 @@ def test_before_there_is_a_topic_nothing_is_sent_and_nothing_raises(topic: Topic
     assert topic.messages() == []
 
 
+def test_a_failure_that_people_have_been_told_of_is_told_by_nobody_else(topic: Topic) -> None:
+    alert = FailureAlert("runbook.md", told_already=(KeyError,))
+    alert(context_of(topic.arn, exception=KeyError("told")))
+    assert topic.messages() == []
+    alert(context_of(topic.arn, exception=RuntimeError("new")))
+    # A killed task.
+    alert(context_of(topic.arn))
+    assert len(topic.messages()) == 2
+
+
 def test_a_long_name_still_fits_a_subject(topic: Topic) -> None:
     context = context_of(topic.arn) | {"dag": DAG("d" * 120)}
     FailureAlert("runbook.md")(context)
