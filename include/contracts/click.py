@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from include.contracts.errors import ContractError, short_repr
-from include.contracts.json_object import UNREADABLE, read_lenient_object, read_object, require_text
+from include.contracts.json_object import UNREADABLE, check_object, require_text
 from include.contracts.times import MAX_CLOCK_SKEW, canonical_event_time
 
 MAX_ITEM_ID_LENGTH = 256
@@ -65,24 +65,13 @@ def decode_click(
     try:
         sent = _decode(data)
     except UNREADABLE:
-        item_id, item_name, timestamp, click_counts = _decode_thoroughly(data)
+        item_id, item_name, timestamp, click_counts = check_object(data, _check)
     else:
         item_id, item_name, timestamp, click_counts = sent.item_id, sent.item_name, sent.timestamp, sent.click_counts
     timestamp = canonical_event_time(
         timestamp, "Timestamp", now=now, max_event_age=max_event_age, max_clock_skew=max_clock_skew
     )
     return ClickEvent(item_id, item_name, timestamp, click_counts)
-
-
-def _decode_thoroughly(data: bytes) -> tuple[str, str, Any, int]:
-    try:
-        document = read_object(data)
-    except ContractError:
-        lenient = read_lenient_object(data)
-        if lenient is not None:
-            _check(lenient)  # Names the field if one is to blame.
-        raise
-    return _check(document)
 
 
 def _check(document: dict[str, Any]) -> tuple[str, str, Any, int]:

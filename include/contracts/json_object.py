@@ -4,7 +4,8 @@ decoders refuse a record.  It decides what they leave open, and names field, val
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +18,8 @@ MAX_NESTING = 64
 # What msgspec raises for bytes that are not what was asked for.  The last two are not msgspec errors: bad UTF-8 and
 # deep nesting.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+Checked = TypeVar("Checked")
 
 _decode = msgspec.json.Decoder().decode
 
@@ -46,13 +49,30 @@ def read_object(data: bytes) -> dict[str, Any]:
 def read_lenient_object(data: bytes) -> dict[str, Any] | None:
     """The object that Python's json module, which knows NaN and Infinity, reads; None if it reads none.
 
-    Only for finding out which field of a ``not_json`` record is to blame; never for accepting one.
+    Only for finding out what is in a ``not_json`` record; never for accepting one.
     """
     try:
         document = json.loads(data.decode())
     except (ValueError, RecursionError):
         return None
     return document if type(document) is dict and not _nested_too_deep(data, document) else None
+
+
+def check_object(data: bytes, check: Callable[[dict[str, Any]], Checked]) -> Checked:
+    """What ``check`` makes of the JSON object that ``data`` is.
+
+    Raises:
+        ContractError: as ``check`` and ``read_object`` do.  Of what is not JSON and still readable (NaN, Infinity)
+            ``check`` may name the field that is to blame.
+    """
+    try:
+        document = read_object(data)
+    except ContractError:
+        lenient = read_lenient_object(data)
+        if lenient is not None:
+            check(lenient)  # Only to find out which field: it is refused in any case.
+        raise
+    return check(document)
 
 
 def require_text(value: Any, field: str, minimum: int, maximum: int) -> str:

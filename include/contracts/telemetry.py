@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from include.contracts.errors import ContractError, short_repr
-from include.contracts.json_object import UNREADABLE, read_lenient_object, read_object, require_text
+from include.contracts.json_object import UNREADABLE, check_object, require_text
 from include.contracts.times import MAX_CLOCK_SKEW, canonical_event_time
 
 MAX_TRUCK_ID_LENGTH = 64
@@ -242,14 +242,7 @@ def decode_thoroughly(data: bytes) -> tuple[str, Any, list]:
     Raises:
         ContractError: for every reason but those of time.
     """
-    try:
-        document = read_object(data)
-    except ContractError:
-        lenient = read_lenient_object(data)
-        if lenient is not None:
-            _check(lenient)  # Names the field if one is to blame.
-        raise
-    return _check(document)
+    return check_object(data, _check)
 
 
 def _check(document: dict[str, Any]) -> tuple[str, Any, list]:
