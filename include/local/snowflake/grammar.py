@@ -315,6 +315,8 @@ def _alter_parameters(reader: _Reader, kind: str, name: Name, *, if_exists: bool
         return Alter(kind, name, "UNSET", options, if_exists)
     reader.expect("SET")
     options = reader.options()
+    if not options:
+        raise reader.error()
     reader.end()
     return Alter(kind, name, "SET", options, if_exists)
 

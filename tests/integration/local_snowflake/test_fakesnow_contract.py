@@ -8,9 +8,11 @@ from importlib import metadata
 import duckdb
 import fakesnow.cursor
 import pytest
+import snowflake.connector.errors
 import sqlglot
 from fakesnow import info_schema, macros, statement_type
 from fakesnow.conn import FakeSnowflakeConnection
+from fakesnow.converter import from_binding
 from fakesnow.instance import FakeSnow
 from fakesnow.transforms import show
 from sqlglot import exp
@@ -60,6 +62,75 @@ def test_what_an_attached_database_is_given():
     assert "if not exists" in info_schema.per_db_creation_sql("D").lower()
     assert "_fs_global" in info_schema.fs_global_creation_sql() + show.fs_global_creation_sql()
     assert (statement_type.MERGE, statement_type.COPY) == (0x3400, 0x3600)
+
+
+def test_notes_of_a_table_are_arguments_of_its_translation():
+    """What the adapter takes away and writes after the commit, as it is in another database."""
+    connection = FakeSnow(create_database_on_connect=True).connect("D", "S")
+    cursor = fakesnow.cursor.FakeSnowflakeCursor(connection, connection._duck_conn)
+    parsed = sqlglot.parse_one("CREATE TABLE T (A VARCHAR(5)) COMMENT = 'x'", read="snowflake")
+    arguments = cursor._transform(parsed, None).args
+    table, comment = arguments["table_comment"]
+    assert (table.name, comment, arguments["text_lengths"]) == ("T", "x", [("A", 5)])
+    assert "_fs_global" in info_schema.insert_table_comment_sql("D", "S", "T", comment)
+    assert "_fs_global" in info_schema.insert_text_lengths_sql("D", "S", "T", [("A", 5)])
+
+
+def test_what_the_adapter_reads_of_a_cursor_that_ran():
+    connection = FakeSnow(create_database_on_connect=True).connect("D", "S")
+    cursor = fakesnow.cursor.FakeSnowflakeCursor(connection, connection._duck_conn)
+    cursor._execute(cursor._transform(sqlglot.parse_one("SELECT 1 AS A", read="snowflake"), None))
+    assert cursor._arrow_table.to_pylist() == [{"A": 1}]
+    assert cursor._sfqid
+    assert from_binding({"type": "FIXED", "value": "5"}) == 5
+
+
+def test_a_database_is_a_file_of_its_name_and_one_in_use_is_told_apart(tmp_path):
+    snow = FakeSnow(create_database_on_connect=False, create_schema_on_connect=False, db_path=tmp_path)
+    connection = snow.connect()
+    cursor = fakesnow.cursor.FakeSnowflakeCursor(connection, connection._duck_conn)
+
+    def create():
+        cursor._execute(cursor._transform(sqlglot.parse_one("CREATE DATABASE D", read="snowflake"), None))
+
+    create()
+    assert (tmp_path / "D.db").exists()
+    reader = snow.duck_conn.cursor()
+    reader.execute("BEGIN; CREATE TABLE D.main.T (A INTEGER)")
+    snow.duck_conn.cursor().execute("DETACH D")
+    with pytest.raises(snowflake.connector.errors.ProgrammingError) as raised:
+        create()
+    assert isinstance(raised.value.__cause__, duckdb.ResourceInUseException)
+    reader.execute("ROLLBACK")
+    create()
+
+
+def test_ddl_is_rolled_back_with_the_rest(duck):
+    duck.execute("CREATE TABLE T AS SELECT 1 AS A; CREATE TABLE NOTES (TEXT VARCHAR)")
+    duck.execute("BEGIN; CREATE OR REPLACE TABLE T AS SELECT 'x' AS B; INSERT INTO NOTES VALUES ('replaced'); ROLLBACK")
+    assert duck.execute("SELECT A, (SELECT count(*) FROM NOTES) FROM T").fetchone() == (1, 0)
+
+
+def test_a_temporary_table_hides_another_and_belongs_to_its_connection(duck):
+    duck.execute("CREATE TABLE T AS SELECT 1 AS A; CREATE TEMPORARY TABLE T AS SELECT 2 AS A")
+    assert duck.execute("SELECT A FROM T").fetchone() == (2,)
+    assert duck.cursor().execute("SELECT A FROM A.main.T").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("sql", "node"),
+    [
+        ("SELECT * FROM TABLE(VALIDATE(T, JOB_ID => _last))", exp.TableFromRows),
+        ("SELECT * FROM T AT (OFFSET => -60)", exp.HistoricalData),
+        ("SELECT TO_VARCHAR(A, 'YYYY') FROM T", exp.ToChar),
+        ("ALTER TABLE T RENAME TO U", exp.AlterRename),
+        ("CREATE TABLE T (A INTEGER) DATA_RETENTION_TIME_IN_DAYS = 1", exp.Property),
+        ("CREATE TEMP TABLE T (A INTEGER)", exp.TemporaryProperty),
+        ("SELECT CURRENT_DATABASE()", exp.CurrentDatabase),
+    ],
+)
+def test_what_sqlglot_makes_of_a_statement(sql, node):
+    assert sqlglot.parse_one(sql, read="snowflake").find(node)
 
 
 def test_row_ids_survive_deletes_checkpoints_and_a_restart(duck, tmp_path):

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[3]
 TESTS = ROOT / "tests" / "integration" / "local_snowflake"
 TABLE = (ROOT / "include" / "local" / "snowflake" / "DEVIATIONS.md").read_text()
-ROWS = [
-    [cell.strip() for cell in line.strip("| ").split("|")] for line in TABLE.splitlines() if line.startswith("| ")
-][1:]
+ROWS = [[cell.strip() for cell in line.strip("| ").split("|")] for line in TABLE.splitlines() if line.startswith("| ")][
+    1:
+]
 # Where what is deployed keeps its SQL.
 DEPLOYED = ("sql", "dags", "plugins", "dashboard", "lambdas")
 
