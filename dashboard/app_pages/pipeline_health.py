@@ -134,32 +134,31 @@ def ledger() -> None:
     st.dataframe(
         rows.assign(
             result=[ledger_verdict(*row) for row in zip(balanced, is_open, strict=True)],
-            history=rows["overdue"] + rows["uncovered"],
+            differences=[ledger_differences(row) for row in rows.to_dict("records")],
         ),
         hide_index=True,
         column_order=[
             *("result", "stream_name", "arrival_hour", "archived", "landed", "duplicates", "quarantined", "resolved"),
-            *("missing", "unexpected", "conflicts", "waiting", "history", "details", "checked_at"),
+            *("differences", "details", "checked_at"),
         ],
         column_config={
-            "result": st.column_config.TextColumn("Result", width="small"),
-            "stream_name": st.column_config.TextColumn("Stream", width="small"),
-            "arrival_hour": st.column_config.DatetimeColumn("Arrived, UTC", format="YYYY-MM-DD HH:mm", timezone="UTC"),
-            "archived": ledger_count(
-                "Archived", "Distinct records in the raw archive: the sum of the next five columns."
+            "result": st.column_config.TextColumn("Result", width=95),
+            "stream_name": st.column_config.TextColumn("Stream", width=130),
+            "arrival_hour": st.column_config.DatetimeColumn(
+                "Arrived, UTC", format="YYYY-MM-DD HH:mm", timezone="UTC", width=130
             ),
+            "archived": ledger_count("Archived", "Distinct records in the raw archive."),
             "landed": ledger_count("Landed", "In RAW, or as a row of ClickStreamData."),
             "duplicates": ledger_count("Duplicates", "Clicks sent again."),
             "quarantined": ledger_count("Quarantined", "Invalid, or given up, and waiting for a replay."),
             "resolved": ledger_count("Resolved", "Only in quarantine-resolved/: probes."),
-            "missing": ledger_count("Missing", "Archived, and neither in the sink nor in quarantine."),
-            "unexpected": ledger_count("Unexpected", "In the sink or in quarantine, and not archived."),
-            "conflicts": ledger_count("Conflicts", "Keys of clicks that came with more than one content."),
-            "waiting": ledger_count("Waiting", "Readings in RAW that the next merge takes."),
-            "history": ledger_count(
-                "History", "Readings that wait too long, or that the history should have and has not."
+            "differences": st.column_config.TextColumn(
+                "Differences",
+                width=140,
+                help="missing: archived and nowhere else; unexpected: somewhere and not archived; conflicts: keys with "
+                "several contents; overdue and uncovered: in RAW and not in the history.",
             ),
-            "details": st.column_config.TextColumn("Files and sequence numbers"),
+            "details": st.column_config.TextColumn("Files and sequence numbers", width="large"),
             "checked_at": ui.time_column("Counted, UTC"),
         },
     )
@@ -172,8 +171,12 @@ def ledger_verdict(balanced: bool, is_open: bool) -> str:
     return "✓ balanced" if balanced else "✕ differs"
 
 
+def ledger_differences(row: dict[str, Any]) -> str:
+    return ", ".join(f"{row[kind]:,} {kind}" for kind in DIFFERENCES if row[kind])
+
+
 def ledger_count(title: str, meaning: str) -> object:
-    return st.column_config.NumberColumn(title, format="localized", width="small", help=meaning)
+    return st.column_config.NumberColumn(title, format="localized", width=90, help=meaning)
 
 
 def verdict(status: str, severity: str) -> str:
