@@ -26,7 +26,8 @@ using (
 
     -- The stored versions that can matter: from the one just before the first new reading on.  Two
     -- branches, as `is current or ends later` in one condition would prune nothing.  STATE stands
-    -- for the attributes: 64 bits, and only neighbours in time are ever compared.
+    -- for the attributes: 64 bits, and only neighbours in time are ever compared.  (No bound by a
+    -- subquery such as `>= (select min(…))`: docs/snowflake-performance.md.)
     STORED as (
         select
             VERSIONS.TRUCK_ID,
@@ -49,10 +50,7 @@ using (
             on
                 VERSIONS.TRUCK_ID = ARRIVED.TRUCK_ID
                 and VERSIONS.EFFECTIVE_END_DATE >= ARRIVED.FIRST_TIME
-        where
-            not VERSIONS.IS_CURRENT
-            and VERSIONS.EFFECTIVE_END_DATE
-            >= (select min(EARLIEST.FIRST_TIME) from ARRIVED as EARLIEST)
+        where not VERSIONS.IS_CURRENT
     ),
 
     -- What is derived again: from the first new reading up to the next version after the last one.
@@ -70,6 +68,7 @@ using (
     LANDED as (
         select
             RAW.*,
+            hash(RAW.SHARD_ID, RAW.SEQUENCE_NUMBER) as ENVELOPE,
             hash(RAW.FILE_NAME, RAW.FILE_ROW_NUMBER, RAW.LOAD_TIMESTAMP) as RAW_ROW,
             hash({{ attributes("RAW") }}) as STATE
         from TRUCK_TELEMETRY_RAW as RAW
@@ -78,10 +77,22 @@ using (
                 RAW.TRUCK_ID = SPANS.TRUCK_ID
                 and RAW.EVENT_TIME >= SPANS.FIRST_TIME
                 and RAW.EVENT_TIME < SPANS.UNTIL_TIME
-        where RAW.EVENT_TIME >= (select min(EARLIEST.FIRST_TIME) from ARRIVED as EARLIEST)
     ),
 
-    -- One an instant.
+    INSTANTS as (
+        select
+            TRUCK_ID,
+            EVENT_TIME,
+            min(LOAD_TIMESTAMP) as LOAD_TIMESTAMP,
+            min(RAW_ROW) as RAW_ROW,
+            min(STATE) as STATE,
+            min(ENVELOPE) = max(ENVELOPE) and min(STATE) = max(STATE) as IS_SENT_ONCE
+        from LANDED
+        group by TRUCK_ID, EVENT_TIME
+    ),
+
+    -- One an instant.  However often one envelope landed, any of its rows will do; only where
+    -- several were sent for the instant are they put in order.
     READINGS as (
         select
             TRUCK_ID,
@@ -89,8 +100,20 @@ using (
             LOAD_TIMESTAMP,
             STATE,
             RAW_ROW
+        from INSTANTS
+        where IS_SENT_ONCE
+        union all
+        select
+            LANDED.TRUCK_ID,
+            LANDED.EVENT_TIME,
+            LANDED.LOAD_TIMESTAMP,
+            LANDED.STATE,
+            LANDED.RAW_ROW
         from LANDED
-        qualify row_number() over ({{ last_arrival_first() }}) = 1
+        inner join INSTANTS
+            on LANDED.TRUCK_ID = INSTANTS.TRUCK_ID and LANDED.EVENT_TIME = INSTANTS.EVENT_TIME
+        where not INSTANTS.IS_SENT_ONCE
+        qualify row_number() over ({{ last_arrival_first("LANDED") }}) = 1
     ),
 
     -- The readings of the span, between the stored versions just before and just after it, which
@@ -128,28 +151,35 @@ using (
                 and (STORED.EVENT_TIME < SPANS.FIRST_TIME or STORED.EVENT_TIME = SPANS.UNTIL_TIME)
     ),
 
+    -- Where versions open and close.  The last point's NEXT_TIME is where its stored version ended.
     EDGES as (
         select
             *,
             STATE is distinct from
             lag(STATE) over (partition by TRUCK_ID order by EVENT_TIME) as OPENS_VERSION,
-            -- Where the last point's version ends: NULL, or where the version after the span did.
-            last_value(STORED_END_TIME) over (
-                partition by TRUCK_ID
-                order by EVENT_TIME
-                rows between unbounded preceding and unbounded following
-            ) as LAST_END_TIME
+            STATE is distinct from
+            lead(STATE) over (partition by TRUCK_ID order by EVENT_TIME) as CLOSES_VERSION,
+            coalesce(
+                lead(EVENT_TIME) over (partition by TRUCK_ID order by EVENT_TIME), STORED_END_TIME
+            ) as NEXT_TIME
         from POINTS
     ),
 
+    -- A version of one point, the usual case, ends where the next point is; a longer one ends after
+    -- its last point, which among the edges of longer ones is the next after its first.
     DERIVED as (
         select
             *,
-            coalesce(
-                lead(EVENT_TIME) over (partition by TRUCK_ID order by EVENT_TIME), LAST_END_TIME
-            ) as END_TIME
+            NEXT_TIME as END_TIME
         from EDGES
-        where OPENS_VERSION
+        where OPENS_VERSION and CLOSES_VERSION
+        union all
+        select
+            *,
+            lead(NEXT_TIME) over (partition by TRUCK_ID order by EVENT_TIME) as END_TIME
+        from EDGES
+        where OPENS_VERSION <> CLOSES_VERSION
+        qualify OPENS_VERSION
     ),
 
     CHANGES as (
