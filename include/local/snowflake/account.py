@@ -6,8 +6,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 from include.local.snowflake import errors
+from include.local.snowflake.catalog import ACCOUNT, like_pattern
 from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Show
-from include.local.snowflake.instance import ACCOUNT, like_pattern
 from include.local.snowflake.results import Result
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import duckdb
 from sqlglot import exp
 
 from include.local.snowflake import errors
+from include.local.snowflake.catalog import ACCOUNT, like_pattern
 from include.local.snowflake.grammar import Alter, Create, Name, Show
-from include.local.snowflake.instance import ACCOUNT, like_pattern
 from include.local.snowflake.results import Result
 
 if TYPE_CHECKING:

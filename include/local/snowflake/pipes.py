@@ -12,9 +12,9 @@ import duckdb
 from sqlglot import exp
 
 from include.local.snowflake import copy_plan, errors, storage
+from include.local.snowflake.catalog import CatalogObject
 from include.local.snowflake.fakesnow_adapter import HIDDEN_SCHEMA
 from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Show
-from include.local.snowflake.instance import CatalogObject
 from include.local.snowflake.results import Result
 from include.local.snowflake.statements import parse
 

@@ -1,4 +1,4 @@
-"""One login: its context, its transaction, and each statement sent to the module that knows it."""
+"""One login: its context, and each statement sent to the module that knows it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import itertools
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -31,6 +31,7 @@ from include.local.snowflake.fakesnow_adapter import Translator, result_types
 from include.local.snowflake.grammar import Name
 from include.local.snowflake.results import Result
 from include.local.snowflake.statements import parse
+from include.local.snowflake.transaction import Transaction
 
 if TYPE_CHECKING:
     from include.local.snowflake.instance import Instance
@@ -59,18 +60,13 @@ class Session:
         self.instance = instance
         self.identifier = next(_identifiers)
         self.warehouse, self.role, self.user = warehouse, role or "SYSADMIN", user
-        self.autocommit = autocommit
         self.translator = Translator(instance.connect(database, schema))
+        self.transaction = Transaction(self, autocommit=autocommit)
         self.set_time_zone(time_zone or parameters.account_time_zone(instance, self.duck))
         self.last_used = time.monotonic()
         self.query_id = ""  # of the statement that runs
         self.last_copy: str | None = None  # query id of the last COPY
         self._running = threading.Lock()
-        self._explicit = False  # a transaction is open for the client: BEGIN, or a DML without autocommit
-        self._begun = False  # ... and DuckDB's too: it begins with the first statement that needs it
-        self._failed = False  # ... and a statement in it failed
-        self._depth = 0
-        self._consumed: dict[str, streams.Stream] = {}
         self._merges: dict[tuple[Any, ...], merge.CompiledMerge] = {}
 
     # --- context ---------------------------------------------------------------------------------------------------
@@ -90,11 +86,6 @@ class Session:
     def set_time_zone(self, name: str) -> None:
         parameters.set_time_zone(self.duck, name)
         self.time_zone = name
-
-    def set_autocommit(self, on: bool) -> None:
-        """Change it; an open transaction is committed."""
-        self._commit()
-        self.autocommit = on
 
     def resolve(self, name: Name) -> tuple[str, str, str]:
         """A schema object's full key.
@@ -147,7 +138,7 @@ class Session:
                 result.query_id = self.query_id
                 return result
             except Exception as error:
-                self._fail_transaction()
+                self.transaction.fail()
                 raise errors.as_snowflake_error(error, sql) from error
             finally:
                 self.last_used = time.monotonic()
@@ -160,7 +151,7 @@ class Session:
                 with self.atomic():
                     results = [self._execute(sql, row) for row in rows]
             except Exception as error:
-                self._fail_transaction()
+                self.transaction.fail()
                 raise errors.as_snowflake_error(error) from error
             total = sum(result.table.column(0)[0].as_py() for result in results)
             return Result.of([results[0].types[0][0]], [[total]], results[0].statement_type)
@@ -180,17 +171,17 @@ class Session:
         self._adopt_context()
         statement = parse(self.translator.inline_variables(sql))
         if isinstance(statement, exp.Transaction | exp.Commit | exp.Rollback):
-            return self._control(statement)
-        if self._failed:
+            return self.transaction.control(statement)
+        if self.transaction.failed:
             raise errors.SnowflakeError(
                 "A statement of this transaction failed and it was rolled back: send ROLLBACK to go on.", 90232, "25000"
             )
         if not isinstance(statement, exp.Expr):
             if not isinstance(statement, grammar.Show | grammar.Describe):
-                self._commit()
+                self.transaction.commit()
             result = _HANDLERS[_handler_key(statement)](self, statement)
             if not isinstance(statement, grammar.Show | grammar.Describe):
-                self._commit()
+                self.transaction.commit()
             return result
         return self._execute_expression(sql, statement, list(binds) if binds else None)
 
@@ -219,7 +210,7 @@ class Session:
             return self.write(expression, binds)
         if isinstance(expression, _DDL):
             # It ends an open transaction, as in Snowflake, and is one of its own.
-            self._commit()
+            self.transaction.commit()
             if isinstance(expression, exp.Create):
                 return ddl.create(self, expression, binds)
             return ddl.define(self, expression)
@@ -232,8 +223,7 @@ class Session:
             statement_type = SELECT
         self.translator.check_names(expression)
         table, description = self.translator.run(expression, binds)
-        if not self._begun:
-            self.translator.write_notes()
+        self.transaction.write_notes()
         return Result(table, result_types(description), statement_type)
 
     def write(self, expression: exp.Expr, binds: list[Any] | None) -> Result:
@@ -249,7 +239,7 @@ class Session:
             tracking = streams.before_delete(self, target) if target else []
             result = self.run(expression, binds)
             streams.after_delete(self, tracking)
-            self._consume(read)
+            self.transaction.consume(read)
         return result
 
     def _merge(self, sql: str, expression: exp.Merge, binds: list[Any] | None) -> Result:
@@ -273,7 +263,7 @@ class Session:
             tracking = streams.before_delete(self, target) if target else []
             result = merge.run(self, compiled)
             streams.after_delete(self, tracking)
-            self._consume(read)
+            self.transaction.consume(read)
         return result
 
     def _use(self, expression: exp.Use) -> Result:
@@ -300,38 +290,25 @@ class Session:
 
     # --- transactions ----------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def atomic(self, *, writes: bool = False) -> Iterator[None]:
-        """All that runs inside commits or rolls back together: by itself with autocommit, else with the transaction.
+    @property
+    def autocommit(self) -> bool:
+        return self.transaction.autocommit
 
-        ``writes`` takes the writers' lock first, so that what is read is what the last writer left.
-        """
-        if writes:
-            self.instance.writers.acquire(self)
-        if self._depth == 0:
-            if not self.autocommit:
-                self._explicit = True
-            if not self._begun:
-                self._begin()
-        self._depth += 1
-        try:
-            yield
-        except BaseException:
-            self._depth -= 1
-            if self._depth == 0 and not self._explicit:
-                self._rollback()
-            raise
-        self._depth -= 1
-        if self._depth == 0 and not self._explicit:
-            self._commit()
+    def set_autocommit(self, on: bool) -> None:
+        """Change it; an open transaction is committed."""
+        self.transaction.commit()
+        self.transaction.autocommit = on
+
+    def atomic(self, *, writes: bool = False) -> AbstractContextManager[None]:
+        """As ``Transaction.atomic``."""
+        return self.transaction.atomic(writes=writes)
 
     def abandon_if_idle(self, seconds: float) -> bool:
         """Roll the open transaction back if no statement runs and none came for so long."""
         if time.monotonic() - self.last_used < seconds or not self._running.acquire(blocking=False):
             return False
         try:
-            self._rollback(release=False)
-            self._failed = self._explicit = True
+            self.transaction.give_way()
         finally:
             self._running.release()
         return True
@@ -339,67 +316,11 @@ class Session:
     def close(self) -> None:
         """End the session; an open transaction is rolled back."""
         with self._running:
-            self._rollback()
+            self.transaction.rollback()
             self.translator.close()
 
-    def _control(self, statement: exp.Transaction | exp.Commit | exp.Rollback) -> Result:
-        failed = self._failed
-        if isinstance(statement, exp.Transaction):
-            if failed:
-                raise errors.SnowflakeError("The open transaction failed: send ROLLBACK first.", 90232, "25000")
-            self._explicit = True
-        elif isinstance(statement, exp.Commit) and not failed:
-            self._commit()
-        else:
-            self._rollback()
-            if failed and isinstance(statement, exp.Commit):
-                raise errors.SnowflakeError("Nothing to commit: a statement of the transaction failed.", 90232, "25000")
-        return Result.status("Statement executed successfully.", statement_type_id(statement))
-
-    def _begin(self) -> None:
-        self.duck.begin()
-        self._begun = True
-
-    def _commit(self) -> None:
-        try:
-            if self._begun:
-                streams.advance(self.duck, list(self._consumed.values()))
-                self.duck.commit()
-                self._begun = False
-                self.translator.write_notes()
-        except BaseException:
-            self._rollback()
-            raise
-        self._end()
-
-    def _rollback(self, *, release: bool = True) -> None:
-        if self._begun:
-            with suppress(duckdb.TransactionException):  # a failed COMMIT has ended it already
-                self.duck.rollback()
-        self.translator.forget_notes()
-        self._end(release=release)
-
-    def _end(self, *, release: bool = True) -> None:
-        self._begun = self._explicit = self._failed = False
-        self._consumed.clear()
-        if release:
-            self.instance.writers.release(self)
-
-    def _fail_transaction(self) -> None:
-        self._depth = 0
-        if self._explicit:
-            self._rollback()
-            self._explicit = self._failed = True
-        else:
-            self._rollback()
-
     def _streams_of(self, expression: exp.Expr) -> list[streams.Stream]:
-        """The streams read, as the transaction saw them first: within one it is repeatable."""
-        return [self._consumed.get(stream.found.uid, stream) for stream in streams.read_by(self, expression)]
-
-    def _consume(self, read: list[streams.Stream]) -> None:
-        for stream in read:
-            self._consumed.setdefault(stream.found.uid, stream)
+        return self.transaction.read(streams.read_by(self, expression))
 
     def _target_of(self, expression: exp.Expr) -> tuple[str, str, str] | None:
         table = expression.expressions[0] if isinstance(expression, exp.TruncateTable) else expression.this

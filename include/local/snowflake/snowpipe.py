@@ -21,7 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from include.local.snowflake import copy_into, copy_plan, errors, load_history, pipes, storage
 
 if TYPE_CHECKING:
-    from include.local.snowflake.instance import CatalogObject, Instance
+    from include.local.snowflake.catalog import CatalogObject
+    from include.local.snowflake.instance import Instance
     from include.local.snowflake.session import Session
 
 log = logging.getLogger(__name__)
