@@ -12,7 +12,7 @@ included, which is then marked as open and fails nothing.
 - **Safe to run again?** Yes: it changes nothing but the ledger, whose rows it overwrites.
 - **When it fails:** all balances are stored; the alert has the hour, how many records differ and which files or
   sequence numbers. The runbook says for each difference what it means and what to do.
-- **To be ignored?** No: each difference is told once. An hour that balances again later is in the next run's log.
+- **To be ignored?** No: each difference is told once, and once more when the hour balances again.
 """
 
 from __future__ import annotations

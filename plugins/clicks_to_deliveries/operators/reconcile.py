@@ -12,6 +12,8 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.notifiers import quality_alert
+from clicks_to_deliveries.notifiers.failure_alert import TOPIC
 from include import names
 from include.contracts.times import parse
 from include.ledger import Balance, hours_between, make_clients, table
@@ -39,10 +41,10 @@ class ReconcileOperator(BaseOperator):
     :param until: (templated) arrived before this; None or empty is now, so that the open hour is counted too.
 
     Returns how many hours were counted and what became of the differences.  A difference of an open hour is stored
-    and fails nothing: what is on its way looks like that.
+    and fails nothing: what is on its way looks like that.  Hours that balance again are told through ``topic_arn``.
     """
 
-    template_fields = ("bucket", "since", "until")
+    template_fields = ("bucket", "since", "until", "topic_arn")
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class ReconcileOperator(BaseOperator):
         index_shards: int,
         since: str | None = None,
         until: str | None = None,
+        topic_arn: str = TOPIC,
         aws_conn_id: str = names.AWS_CONNECTION,
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
         **kwargs: Any,
@@ -60,6 +63,7 @@ class ReconcileOperator(BaseOperator):
         self.index_shards = index_shards
         self.since = since
         self.until = until
+        self.topic_arn = topic_arn
         self.aws_conn_id = aws_conn_id
         self.snowflake_conn_id = snowflake_conn_id
 
@@ -115,9 +119,14 @@ class ReconcileOperator(BaseOperator):
         recovered = [_name(each.balance) for each in entries if _has_recovered(each)]
         if recovered:
             self.log.info("balanced again: %s", ", ".join(recovered))
+        if recovered and self.topic_arn:
+            more = f" and {len(recovered) - 1} more" if len(recovered) > 1 else ""
+            message = "\n".join(["These hours balance again:", *recovered, "", f"run      {run_id}"])
+            quality_alert.publish(
+                self.topic_arn, self.aws_conn_id, f"[recovered] reconcile: {recovered[0]}{more}", message
+            )
         if new:
-            also = f"\nbalanced again: {', '.join(recovered)}" if recovered else ""
-            raise AirflowFailException(f"{_alert(new, len(entries))}{also}")
+            raise AirflowFailException(_alert(new, len(entries)))
         return {
             "counted": len(entries),
             "balanced": sum(each.balance.balanced for each in entries),

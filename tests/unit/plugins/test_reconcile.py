@@ -31,6 +31,7 @@ class Ledger:
         self.found: dict[datetime, dict[str, Any]] = {}
         self.stored: list[Balance] = []
         self.asked: dict[str, list[datetime]] = {}
+        self.told: list[tuple[str, ...]] = []
 
     def counted(self, connection: Any, stream: str) -> dict[datetime, Counted]:
         return dict(self.known) if stream == TRUCKS else {}
@@ -65,11 +66,12 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(reconcile.table, "counted", ledger.counted)
     monkeypatch.setattr(reconcile.table, "store", ledger.store)
     monkeypatch.setattr(reconcile.table, "due", lambda stream, *_: [HOUR] if stream == TRUCKS else [])
+    monkeypatch.setattr(reconcile.quality_alert, "publish", lambda *message: ledger.told.append(message))
     return ledger
 
 
-def run(run_id: str = "run 1", **asked: str) -> dict[str, Any]:
-    operator = ReconcileOperator(task_id="count", bucket="b", index_shards=1, **asked)
+def run(run_id: str = "run 1", topic: str = "arn:topic", **asked: str) -> dict[str, Any]:
+    operator = ReconcileOperator(task_id="count", bucket="b", index_shards=1, topic_arn=topic, **asked)
     return operator.execute({"run_id": run_id})
 
 
@@ -123,13 +125,38 @@ def test_a_run_that_was_killed_between_storing_and_telling_tells_when_it_is_trie
             run("run 1")
 
 
-def test_an_hour_that_balances_again_is_said_to_have_recovered(ledger: Ledger) -> None:
+def test_an_hour_that_balances_again_is_told_once(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
     with pytest.raises(AirflowFailException):
         run("run 1")
+    assert ledger.told == []
     ledger.found.clear()
     assert run("run 2")["recovered"] == [f"{TRUCKS} 2026-11-22T10"]
     assert run("run 3")["recovered"] == []
+    ((topic, _, subject, message),) = ledger.told
+    assert (topic, subject) == ("arn:topic", f"[recovered] reconcile: {TRUCKS} 2026-11-22T10")
+    assert "run 2" in message
+
+
+def test_one_hour_recovers_while_another_differs(ledger: Ledger) -> None:
+    later = HOUR + timedelta(hours=1)
+    asked = {"since": "2026-11-22T10:00:00Z", "until": "2026-11-22T12:00:00Z"}
+    ledger.found = {HOUR: LOST}
+    with pytest.raises(AirflowFailException):
+        run("run 1", **asked)
+    ledger.found = {later: LOST}
+    with pytest.raises(AirflowFailException, match="2026-11-22T11"):
+        run("run 2", **asked)
+    assert [subject for _, _, subject, _ in ledger.told] == [f"[recovered] reconcile: {TRUCKS} 2026-11-22T10"]
+
+
+def test_before_there_is_a_topic_nobody_is_told(ledger: Ledger) -> None:
+    ledger.found[HOUR] = LOST
+    with pytest.raises(AirflowFailException):
+        run("run 1", topic="")
+    ledger.found.clear()
+    assert run("run 2", topic="")["recovered"]
+    assert ledger.told == []
 
 
 def test_an_open_hour_is_stored_and_fails_nothing(ledger: Ledger) -> None:
