@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include import names, quality
-from include.contracts import METRICS
+from include.contracts import METRICS, Envelope, TelemetryReading
 from include.contracts.times import to_canonical
 from include.local.history_oracle import ATTRIBUTES
+from lambdas.truck_data.logic import Accepted, state_item
 
 pytestmark = pytest.mark.sql
 
@@ -381,14 +382,22 @@ def test_a_state_may_be_ahead_of_what_waits_for_the_merge_and_of_what_was_just_l
     assert offending(healthy_warehouse, rule) == []
 
 
-def test_a_metric_that_dynamodb_rounds_to_zero_or_that_is_null_is_the_same(healthy_warehouse):
-    values = {"FUEL_CONSUMPTION": 1e-300, "OIL_PRESSURE": None, "GPS_LATITUDE": 42.12345678901234}
-    healthy_warehouse.land([reading("TRK001", NOW + timedelta(seconds=5), 30, **values)])
+def test_a_state_as_the_function_writes_it_is_the_reading_that_landed(healthy_warehouse):
+    at = NOW + timedelta(seconds=5)
+    # DynamoDB keeps 1e-300 as 0.
+    awkward = [0.1 + 0.2, 1 / 3, 1e-7, 1e-300, 42.12345678901234, 4_999_999.999999999, 0.0, None]
+    values = {metric.name: awkward[n % len(awkward)] for n, metric in enumerate(METRICS) if metric.kind == "number"}
+    values |= {"brake_status": "Good", "transmission_status": None}
+    healthy_warehouse.land([reading("TRK001", at, 30, **{name.upper(): value for name, value in values.items()})])
     healthy_warehouse.merge()
-    stored = values | {"FUEL_CONSUMPTION": "0", "GPS_LATITUDE": "42.12345678901234"}
-    states = [state("TRK001", EVENT_TIME=text(NOW + timedelta(seconds=5)), **stored), state("TRK002"), state("TRK003")]
-    stage(healthy_warehouse, "truck_states", states)
+    envelope = Envelope(names.TRUCK_STREAM, "shardId-000000000000", str(10**20 + 30), text(at), "TRK001")
+    item = state_item(Accepted(TelemetryReading("TRK001", text(at), **values), envelope), ingested_at=text(SETTLED))
+    source = quality.SOURCES["truck_states"]
+    written = dict(zip(source.columns, source.row(item), strict=True))
+    stage(healthy_warehouse, "truck_states", [written, state("TRK002"), state("TRK003")])
     assert offending(healthy_warehouse, RULES["states_match_history"]) == []
+    stage(healthy_warehouse, "truck_states", [written | {"GPS_LATITUDE": "0.3"}, state("TRK002"), state("TRK003")])
+    assert offending(healthy_warehouse, RULES["states_match_history"]) == ["TRK001 differs from its history"]
 
 
 def test_readings_that_wait_for_the_next_merge_are_not_missing(healthy_warehouse):
