@@ -1,6 +1,8 @@
-"""MERGE, staged: the source once into a temporary table, then DuckDB's own MERGE from it, in one transaction.
+"""MERGE in DuckDB's plain statements: the source once, what matches, then each clause's rows, in one transaction.
 
-Knowing the source's true size, DuckDB probes the target with it instead of hashing a target of millions of rows.
+The source goes into a temporary table first: knowing its true size, DuckDB probes the target with it instead of hashing
+a target of millions of rows.  DuckDB's own MERGE is not used: to say how many rows each action changed it would have to
+return every changed row, which costs more than the changes (docs/adr/0201).
 """
 
 from __future__ import annotations
@@ -8,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import duckdb
 from fakesnow.statement_type import MERGE
 from sqlglot import exp
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from include.local.snowflake.session import Session
 
 _SOURCE = "_merge_source"
-# DuckDB's word for what Snowflake calls a nondeterministic merge.
-_REPEATED = "cannot affect the same target row more than once"
-_NAMES = {"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}
+# Pairs of a source row and the target row that it matches, with the number of the clause that they meet, or NULL.
+_MATCHES = "_merge_matches"
+# No target row twice: Snowflake would have to choose.
+_IS_DETERMINISTIC = f"SELECT count(*) = count(DISTINCT _target_row) FROM {_MATCHES} WHERE _clause IS NOT NULL"
+_INSERTED, _UPDATED, _DELETED = "inserted", "updated", "deleted"
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class CompiledMerge:
     """DuckDB's statements of one MERGE, kept for the next time the same text comes."""
 
     stage: str
-    merge: str
-    actions: frozenset[str]
+    match: str
+    changes: tuple[tuple[str, str], ...]  # what it does to rows, and the statement that does it
 
 
 def compile_merge(session: Session, expression: exp.Merge) -> CompiledMerge:
@@ -40,15 +43,40 @@ def compile_merge(session: Session, expression: exp.Merge) -> CompiledMerge:
     using = expression.args["using"]
     columns = using.args["alias"].columns if using.args.get("alias") else []
     is_query = isinstance(using, exp.Subquery) and not columns
-    source = using.this if is_query else exp.select("*").from_(using.copy())
-    stage = session.translator.translate(source.copy()).sql("duckdb")
+    query = using.this if is_query else exp.select("*").from_(using.copy())
+    stage = session.translator.translate(query.copy()).sql("duckdb")
     alias = exp.TableAlias(this=exp.to_identifier(using.alias_or_name))
     expression.set("using", exp.to_table(_SOURCE, alias=alias))
-    actions = frozenset(_action(when) for when in expression.args["whens"].expressions)
+    merge = session.translator.translate(expression)
+    source, target = merge.args["using"], merge.this
+    clauses = list(enumerate(merge.args["whens"].expressions))
+    met = _clause_met([(number, when) for number, when in clauses if when.args["matched"]])
+    unmet = _clause_met([(number, when) for number, when in clauses if not when.args["matched"]])
+    on, source_row, target_row = _sql(merge.args["on"]), f"{_name(source)}.rowid", f"{_name(target)}.rowid"
+    matched = f"{_sql(source)} JOIN {_MATCHES} ON {source_row} = _source_row"
+    unmatched = f"{_sql(source)} ANTI JOIN {_MATCHES} ON {source_row} = _source_row"
+    changes = []
+    for number, when in clauses:
+        match when.args["then"]:
+            case exp.Insert() as insert:
+                into, values = _insertion(insert)
+                sql = f"INSERT INTO {_table(target)} {into} SELECT {values} FROM {unmatched} WHERE {unmet} = {number}"
+                changes.append((_INSERTED, sql))
+            case exp.Update() as update:
+                sets = ", ".join(f"{_sql(each.this.this)} = {_sql(each.expression)}" for each in update.expressions)
+                where = f"{target_row} = _target_row AND _clause = {number}"
+                changes.append((_UPDATED, f"UPDATE {_sql(target)} SET {sets} FROM {matched} WHERE {where}"))
+            case _:
+                rows = f"SELECT _target_row FROM {_MATCHES} WHERE _clause = {number}"
+                changes.append((_DELETED, f"DELETE FROM {_table(target)} WHERE rowid IN ({rows})"))
     return CompiledMerge(
         stage=f"CREATE OR REPLACE TEMPORARY TABLE {_SOURCE} AS {stage}",
-        merge=session.translator.translate(expression).sql("duckdb") + " RETURNING merge_action",
-        actions=actions,
+        match=(
+            f"CREATE OR REPLACE TEMPORARY TABLE {_MATCHES} AS"
+            f" SELECT {target_row} AS _target_row, {source_row} AS _source_row, {met} AS _clause"
+            f" FROM {_sql(target)} JOIN {_sql(source)} ON {on}"
+        ),
+        changes=tuple(changes),
     )
 
 
@@ -60,20 +88,58 @@ def run(session: Session, compiled: CompiledMerge) -> Result:
     """
     duck = session.duck
     duck.execute(compiled.stage)
-    try:
-        actions = duck.execute(compiled.merge).to_arrow_table().column(0)
-    except duckdb.InvalidInputException as error:
-        if _REPEATED in str(error):
-            raise errors.SnowflakeError("Duplicate row detected during DML action", 100090, "42P18") from error
-        raise
-    counted = {item["values"]: item["counts"] for item in actions.value_counts().to_pylist()}
+    duck.execute(compiled.match)
+    (is_deterministic,) = duck.execute(_IS_DETERMINISTIC).fetchone()
+    if not is_deterministic:
+        raise errors.SnowflakeError("Duplicate row detected during DML action", 100090, "42P18")
+    done = {
+        change: 0 for change in (_INSERTED, _UPDATED, _DELETED) if any(change == each for each, _ in compiled.changes)
+    }
+    for change, sql in compiled.changes:
+        (count,) = duck.execute(sql).fetchone()
+        done[change] += count
+    duck.execute(f"DROP TABLE {_MATCHES}")
     duck.execute(f"DROP TABLE {_SOURCE}")
-    done = {name: counted.get(action, 0) for action, name in _NAMES.items() if action in compiled.actions}
     return Result.counts(MERGE, **done)
 
 
-def _action(when: exp.When) -> str:
-    then = when.args["then"]
-    if isinstance(then, exp.Insert):
-        return "INSERT"
-    return "UPDATE" if isinstance(then, exp.Update) else "DELETE"
+def _clause_met(clauses: list[tuple[int, exp.When]]) -> str:
+    """An expression that gives the number of the first of ``clauses`` whose condition holds, NULL where none does."""
+    if not clauses:
+        return "NULL::INTEGER"
+    whens = [f"WHEN {_sql(when.args.get('condition') or exp.true())} THEN {number}" for number, when in clauses]
+    return f"CASE {' '.join(whens)} END"
+
+
+def _insertion(insert: exp.Insert) -> tuple[str, str]:
+    """The columns that an INSERT clause names, in parentheses or none at all, and the values for them."""
+    values = insert.expression.expressions
+    columns = [_sql(column.this) for column in insert.this.expressions] if insert.this else []
+    is_given = [not (isinstance(value, exp.Var) and value.name.upper() == "DEFAULT") for value in values]
+    if not columns and not all(is_given):
+        raise errors.unsupported("DEFAULT in an INSERT of MERGE that names no columns")
+    into = [column for column, given in zip(columns, is_given, strict=False) if given]
+    given_values = [_sql(value) for value, given in zip(values, is_given, strict=True) if given]
+    if columns and len(columns) != len(values):
+        raise errors.compilation_error(
+            f"Insert value list does not match column list expecting {len(columns)} but got {len(values)}",
+            2020,
+            "21S01",
+        )
+    return f"({', '.join(into)})" if into else "", ", ".join(given_values)
+
+
+def _name(table: exp.Expr) -> str:
+    """What columns of ``table`` are qualified with."""
+    return _sql(table.args["alias"].this if table.args.get("alias") else table.this)
+
+
+def _table(table: exp.Expr) -> str:
+    """``table`` without its alias."""
+    bare = table.copy()
+    bare.set("alias", None)
+    return _sql(bare)
+
+
+def _sql(node: exp.Expr) -> str:
+    return node.sql("duckdb")

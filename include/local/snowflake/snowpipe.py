@@ -36,6 +36,12 @@ BACKOFF_SECONDS = (0.2, 15.0)
 _GONE = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
 
 
+class CutAnswerError(BotoCoreError):
+    """An answer of SQS that was cut on its way: botocore takes it for an empty one."""
+
+    fmt = "the answer of SQS has no {field}"
+
+
 class Snowpipe:
     """The account's ingestion; ``faults`` has, by pipe uid, why its last COPY could not run at all."""
 
@@ -95,9 +101,9 @@ class Snowpipe:
             answer = storage.client("sqs").get_queue_attributes(
                 QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
             )
+            return int(_field(answer, "Attributes", "ApproximateNumberOfMessages"))
         except (BotoCoreError, ClientError):
             return 0
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     # --- receiving -------------------------------------------------------------------------------------------------
 
@@ -150,8 +156,9 @@ class Snowpipe:
         with self._queue_lock:
             if self._queue_url is None:
                 sqs = storage.client("sqs")
-                url = sqs.create_queue(QueueName=f"sf-snowpipe-{self.instance.identifier}")["QueueUrl"]
-                arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+                url = _field(sqs.create_queue(QueueName=f"sf-snowpipe-{self.instance.identifier}"), "QueueUrl")
+                found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+                arn = _field(found, "Attributes", "QueueArn")
                 sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(_policy(arn))})
                 self._queue_url, self._queue_arn = url, arn
             return self._queue_url
@@ -260,6 +267,19 @@ def announced_objects(body: str) -> list[tuple[str, str]]:
     except (ValueError, KeyError, TypeError, AttributeError):
         log.warning("ignored a message that is no S3 notification: %.200s", body)
         return []
+
+
+def _field(answer: dict[str, Any], *path: str) -> Any:
+    """What ``answer`` has at ``path``.
+
+    Raises:
+        CutAnswerError: it is not there.
+    """
+    for name in path:
+        if name not in answer:
+            raise CutAnswerError(field=name)
+        answer = answer[name]
+    return answer
 
 
 def _messages(sqs: Any, url: str, wait: int) -> list[dict[str, Any]]:

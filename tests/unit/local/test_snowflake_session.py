@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from include.local.snowflake import instance as instance_module
-from include.local.snowflake.errors import SnowflakeError
+from include.local.snowflake import storage
+from include.local.snowflake.errors import SnowflakeError, TransientError
 from include.local.snowflake.instance import Instance
 from include.local.snowflake.session import Session
-from include.local.snowflake.snowpipe import announced_objects
+from include.local.snowflake.snowpipe import Snowpipe, announced_objects
 
 pytestmark = pytest.mark.unit
 
@@ -71,3 +72,21 @@ def test_a_busy_writer_is_waited_for_no_longer_than_the_timeout(sessions, monkey
 )
 def test_objects_that_a_message_announces(body, expected):
     assert announced_objects(body) == expected
+
+
+class CutQueue:
+    """SQS whose answers are cut in their middle: botocore makes them empty."""
+
+    def create_queue(self, **_):
+        return {}
+
+    def get_queue_attributes(self, **_):
+        return {}
+
+
+def test_a_cut_answer_of_the_queue_is_as_if_it_could_not_be_reached(instance, monkeypatch):
+    monkeypatch.setattr(storage, "client", lambda _: CutQueue())
+    snowpipe = Snowpipe(instance)
+    assert snowpipe.outstanding_messages() == 0
+    with pytest.raises(TransientError, match="has no QueueUrl"):
+        snowpipe.channel()
