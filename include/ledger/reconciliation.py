@@ -94,7 +94,7 @@ def reconcile_stream(
 ) -> Iterator[Balance]:
     """The balance of each of ``hours`` (of arrival, as hours_between gives them), in order.  Changes nothing.
 
-    Each object of the archive is read once, however many of the hours it has records of.  Needs about 200 bytes of
+    Each object of the archive is read once, however many of the hours it has records of.  Needs some 500 bytes of
     temporary disk for each record of an hour, and no memory that grows with traffic.
 
     Args:
