@@ -199,7 +199,7 @@ class Session:
                 raise errors.unsupported("time travel (AT, BEFORE, CLONE of the past)")
             case exp.Command():
                 raise errors.unsupported(f"the statement {expression.sql('snowflake')[:60]!r}")
-        if isinstance(expression, exp.Select):
+        if isinstance(expression, exp.Query):
             functions_used = functions.substitute(self, expression.copy())
             read = streams.read_by(self, functions_used)
             streams.substitute(self, functions_used, read)

@@ -47,6 +47,18 @@ def test_begins_at_the_tip_and_select_never_consumes(warehouse):
     assert warehouse.rows('SELECT "METADATA$ACTION", METADATA$ISUPDATE FROM NEW_ROWS') == [("INSERT", False)]
 
 
+def test_it_is_read_wherever_a_query_names_it(warehouse):
+    warehouse.rows("INSERT INTO SOURCE VALUES (3)")
+    for query in (
+        "SELECT ID FROM NEW_ROWS UNION ALL SELECT ID FROM NEW_ROWS",
+        "(SELECT ID FROM NEW_ROWS) UNION ALL SELECT 3",
+        "WITH N AS (SELECT ID FROM NEW_ROWS) SELECT ID FROM N UNION ALL SELECT ID FROM N",
+        "SELECT N.ID FROM NEW_ROWS N, (SELECT 1 UNION ALL SELECT 2)",
+    ):
+        assert warehouse.rows(query) == [(3,), (3,)]
+    assert stream(warehouse) == [3]
+
+
 def test_show_initial_rows(warehouse):
     warehouse.rows("CREATE STREAM ALL_ROWS ON TABLE SOURCE APPEND_ONLY = TRUE SHOW_INITIAL_ROWS = TRUE")
     assert warehouse.rows("SELECT ID FROM ALL_ROWS ORDER BY 1") == [(1,), (2,)]
