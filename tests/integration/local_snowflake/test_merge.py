@@ -24,7 +24,7 @@ def _tables(warehouse):
 
 
 def target(warehouse):
-    return warehouse.rows("SELECT ID, V FROM TARGET ORDER BY ID")
+    return warehouse.rows("SELECT ID, V FROM TARGET ORDER BY ID, V")
 
 
 def test_insert_update_and_delete_are_counted(warehouse):
