@@ -38,7 +38,6 @@ PLACES = """
     SELECT
         archived.shard, archived.seq, archived.valid, archived.click, archived.content,
         clicks.content AS row_content, clicks.arrival AS row_arrival,
-        resolved.seq IS NOT NULL AS is_resolved,
         quarantined.seq IS NOT NULL AND resolved.seq IS NULL AS is_quarantined,
         CASE
             WHEN archived.valid AND clicks.click IS NOT NULL

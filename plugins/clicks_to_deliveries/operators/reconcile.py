@@ -97,7 +97,8 @@ class ReconcileOperator(BaseOperator):
             return []
         try:
             since = parse(self.since)
-            until = parse(self.until) if self.until else datetime.now(UTC)
+            now = datetime.now(UTC)
+            until = min(parse(self.until), now) if self.until else now
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
         if not (hours := hours_between(since, until)):

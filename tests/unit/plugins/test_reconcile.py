@@ -179,8 +179,9 @@ def test_asked_for_hours_are_counted_for_both_streams_and_all_differences_told(l
     assert ledger.asked == {names.CLICK_STREAM: hours, TRUCKS: hours}
 
 
-def test_until_may_be_left_open(ledger: Ledger) -> None:
-    run(since=(datetime.now(UTC) - timedelta(hours=2)).isoformat(timespec="seconds"))
+@pytest.mark.parametrize("until", ["", "2999-01-01T00:00:00Z"], ids=["left_open", "in_the_future"])
+def test_without_an_end_in_the_past_the_open_hour_is_the_last(ledger: Ledger, until: str) -> None:
+    run(since=(datetime.now(UTC) - timedelta(hours=2)).isoformat(timespec="seconds"), until=until)
     assert len(ledger.asked[TRUCKS]) == 3
 
 
