@@ -19,7 +19,7 @@ from include.ledger.table import Counted
 
 pytestmark = pytest.mark.unit
 
-HOUR = datetime(2026, 11, 22, 10, tzinfo=UTC)
+HOUR = datetime(2025, 3, 17, 10, tzinfo=UTC)
 TRUCKS = names.TRUCK_STREAM
 
 
@@ -88,7 +88,7 @@ def test_a_difference_is_stored_first_and_then_told_with_its_file(ledger: Ledger
     with pytest.raises(AirflowFailException) as told:
         run()
     assert [each.missing for each in ledger.stored] == [2]
-    for part in ("1 of 1 hours", f"{TRUCKS} 2026-11-22T10: 2 missing", "telemetry-data/x.json.gz"):
+    for part in ("1 of 1 hours", f"{TRUCKS} 2025-03-17T10: 2 missing", "telemetry-data/x.json.gz"):
         assert part in str(told.value)
 
 
@@ -96,8 +96,8 @@ def test_the_same_difference_is_told_once(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
     with pytest.raises(AirflowFailException):
         run("run 1")
-    assert run("run 2")["still_unbalanced"] == [f"{TRUCKS} 2026-11-22T10"]
-    assert run("run 3")["still_unbalanced"] == [f"{TRUCKS} 2026-11-22T10"]
+    assert run("run 2")["still_unbalanced"] == [f"{TRUCKS} 2025-03-17T10"]
+    assert run("run 3")["still_unbalanced"] == [f"{TRUCKS} 2025-03-17T10"]
 
 
 @pytest.mark.parametrize("more", [{"missing": 3}, {"missing": 2, "uncovered": 1}], ids=["more", "of_another_kind"])
@@ -131,23 +131,23 @@ def test_an_hour_that_balances_again_is_told_once(ledger: Ledger) -> None:
         run("run 1")
     assert ledger.told == []
     ledger.found.clear()
-    assert run("run 2")["recovered"] == [f"{TRUCKS} 2026-11-22T10"]
+    assert run("run 2")["recovered"] == [f"{TRUCKS} 2025-03-17T10"]
     assert run("run 3")["recovered"] == []
     ((topic, _, subject, message),) = ledger.told
-    assert (topic, subject) == ("arn:topic", f"[recovered] reconcile: {TRUCKS} 2026-11-22T10")
+    assert (topic, subject) == ("arn:topic", f"[recovered] reconcile: {TRUCKS} 2025-03-17T10")
     assert "run 2" in message
 
 
 def test_one_hour_recovers_while_another_differs(ledger: Ledger) -> None:
     later = HOUR + timedelta(hours=1)
-    asked = {"since": "2026-11-22T10:00:00Z", "until": "2026-11-22T12:00:00Z"}
+    asked = {"since": "2025-03-17T10:00:00Z", "until": "2025-03-17T12:00:00Z"}
     ledger.found = {HOUR: LOST}
     with pytest.raises(AirflowFailException):
         run("run 1", **asked)
     ledger.found = {later: LOST}
-    with pytest.raises(AirflowFailException, match="2026-11-22T11"):
+    with pytest.raises(AirflowFailException, match="2025-03-17T11"):
         run("run 2", **asked)
-    assert [subject for _, _, subject, _ in ledger.told] == [f"[recovered] reconcile: {TRUCKS} 2026-11-22T10"]
+    assert [subject for _, _, subject, _ in ledger.told] == [f"[recovered] reconcile: {TRUCKS} 2025-03-17T10"]
 
 
 def test_before_there_is_a_topic_nobody_is_told(ledger: Ledger) -> None:
@@ -174,7 +174,7 @@ def test_asked_for_hours_are_counted_for_both_streams_and_all_differences_told(l
     with pytest.raises(AirflowFailException):
         run("run 1")
     with pytest.raises(AirflowFailException):
-        run("by hand", since="2026-11-22T10:30:00Z", until="2026-11-22T12:00:00Z")
+        run("by hand", since="2025-03-17T10:30:00Z", until="2025-03-17T12:00:00Z")
     hours = [HOUR, HOUR + timedelta(hours=1)]
     assert ledger.asked == {names.CLICK_STREAM: hours, TRUCKS: hours}
 
@@ -188,9 +188,9 @@ def test_without_an_end_in_the_past_the_open_hour_is_the_last(ledger: Ledger, un
 @pytest.mark.parametrize(
     ("since", "until", "complaint"),
     [
-        ("", "2026-11-22T12:00:00Z", "until without since"),
+        ("", "2025-03-17T12:00:00Z", "until without since"),
         ("yesterday", "", "ISO 8601"),
-        ("2026-11-22T12:00:00Z", "2026-11-22T11:00:00Z", "no hour is from"),
+        ("2025-03-17T12:00:00Z", "2025-03-17T11:00:00Z", "no hour is from"),
     ],
 )
 def test_times_that_can_not_be_used_are_refused(ledger: Ledger, since: str, until: str, complaint: str) -> None:
@@ -202,6 +202,6 @@ def test_times_that_can_not_be_used_are_refused(ledger: Ledger, since: str, unti
 def test_an_alert_stays_short_and_says_how_much_it_leaves_out(ledger: Ledger) -> None:
     ledger.found = {HOUR + number * timedelta(hours=1): LOST for number in range(20)}
     with pytest.raises(AirflowFailException) as told:
-        run(since="2026-11-22T10:00:00Z", until="2026-11-23T05:59:00Z")
+        run(since="2025-03-17T10:00:00Z", until="2025-03-18T05:59:00Z")
     assert "and 10 more, see CONSERVATION_LEDGER" in str(told.value)
     assert len(str(told.value).splitlines()) == 12
