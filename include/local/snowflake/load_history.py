@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TableKey = tuple[str, str, str]
 
+# COPY_HISTORY reaches so far back, and what a pipe loaded within it is not loaded by it again.
+HISTORY_DAYS = 14
 # Of one file at most so many rejected lines are kept, and of one line so many characters.
 REJECTED_A_FILE = 1000
 REJECTED_CHARACTERS = 16 * 1024
@@ -180,7 +182,9 @@ def copy_history(session: Session, named: Mapping[str, exp.Expr], positional: Se
         raise errors.compilation_error("COPY_HISTORY needs TABLE_NAME => 'name' and START_TIME => time")
     table = session.resolve_text(name.name)
     query = exp.select(*_HISTORY_COLUMNS).from_(_hidden("load_history", table[0]))
-    return _between(_of_table(query, table), "LAST_LOAD_TIME", start, named.get("END_TIME"))
+    earliest = exp.Literal.string((datetime.now(UTC) - timedelta(days=HISTORY_DAYS)).isoformat())
+    query = _between(_of_table(query, table), "LAST_LOAD_TIME", earliest, None)
+    return _between(query, "LAST_LOAD_TIME", start, named.get("END_TIME"))
 
 
 def validate(session: Session, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:

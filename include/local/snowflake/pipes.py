@@ -15,6 +15,7 @@ from include.local.snowflake import copy_plan, errors, storage
 from include.local.snowflake.catalog import CatalogObject
 from include.local.snowflake.fakesnow_adapter import HIDDEN_SCHEMA
 from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Show
+from include.local.snowflake.load_history import HISTORY_DAYS
 from include.local.snowflake.results import Result
 from include.local.snowflake.statements import parse
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from include.local.snowflake.session import Session
 
 _OPTIONS = {"AUTO_INGEST", "COMMENT"}
-# Files that a pipe loaded within this time are not loaded by it again; REFRESH reaches half as far.
-HISTORY_DAYS = 14
+# REFRESH finds files that are at most so old.
 REFRESH_DAYS = 7
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -237,6 +237,16 @@ def test_replacing_the_table_forgets_what_it_loaded(warehouse, copy_readings):
     warehouse.rows(ddl)
     warehouse.rows(copy_readings)
     assert warehouse.value("SELECT COUNT(*) FROM READINGS") == 2
+
+
+def test_metadata_of_the_object(warehouse):
+    key = warehouse.put("a.json.gz", *GOOD)
+    found = warehouse.s3.head_object(Bucket="local-snowflake-tests", Key=key)
+    warehouse.rows("CREATE TABLE SEEN (CONTENT STRING, MODIFIED TIMESTAMP_NTZ)")
+    warehouse.rows("COPY INTO SEEN FROM (SELECT METADATA$FILE_CONTENT_KEY, METADATA$FILE_LAST_MODIFIED FROM @LANDING)")
+    modified = found["LastModified"].replace(tzinfo=None)
+    ((content, seen),) = warehouse.rows("SELECT DISTINCT CONTENT, MODIFIED FROM SEEN")
+    assert (content, abs(seen - modified) < timedelta(seconds=1)) == (found["ETag"].strip('"'), True)
 
 
 def test_expressions_over_the_document(warehouse):
