@@ -16,7 +16,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.util_text import split_statements
 
 from include import names, sql
-from include.local.history_oracle import ATTRIBUTES, Version
+from include.local.history_oracle import ATTRIBUTES, Reading, Version, from_raw
 from tests.fixtures.snowflake import LocalSnowflake
 
 MERGE = "merge/truck_telemetry_scd2.sql"
@@ -100,6 +100,11 @@ class Warehouse:
             [like],
         )
         return [Version(*row[:4], row[4:-1], row[-1]) for row in rows]
+
+    def readings(self) -> list[Reading]:
+        """What RAW holds."""
+        rows = self.execute(f"select {', '.join(RAW_COLUMNS)} from {names.RAW_TABLE}")
+        return [from_raw(dict(zip(RAW_COLUMNS, row, strict=True))) for row in rows]
 
     def put_history(self, versions: Iterable[Version], like: str = "%") -> None:
         """The trucks' history is these rows, right or wrong."""
