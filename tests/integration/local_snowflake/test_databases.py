@@ -54,24 +54,6 @@ def test_a_replaced_database_is_empty_even_while_another_reads_the_old_one(wareh
     assert warehouse.value("SELECT CURRENT_DATABASE()") == furnished
 
 
-def test_a_dropped_database_is_gone_after_a_kill_too(own_warehouse):
-    own_warehouse.rows("CREATE DATABASE KEPT")
-    own_warehouse.rows("CREATE TABLE T AS SELECT 1 AS ID")
-    own_warehouse.rows("CREATE DATABASE GONE")
-    own_warehouse.rows("CREATE TABLE T AS SELECT 1 AS ID")
-    own_warehouse.rows("DROP DATABASE GONE")
-    own_warehouse.server.kill()
-    # As if the kill had come between the renaming of its file and the deletion of its log.
-    (own_warehouse.server.state / "GONE.db.wal").write_bytes(b"left over")
-    (own_warehouse.server.state / "GONE.dropped").write_bytes(b"left over")
-    own_warehouse.server.start()
-    own_warehouse.connection = own_warehouse.connect()
-    assert own_warehouse.error("USE DATABASE GONE").errno == 2003
-    own_warehouse.rows("CREATE DATABASE GONE")
-    assert own_warehouse.error("SELECT * FROM T").errno == 2003
-    assert own_warehouse.rows("SELECT ID FROM KEPT.PUBLIC.T") == [(1,)]
-
-
 def test_a_dropped_schema_takes_its_objects_with_it(warehouse, furnished):
     warehouse.rows(f"CREATE SCHEMA {furnished}.OTHER")
     warehouse.rows(f"CREATE STREAM WATCHER ON TABLE {furnished}.PUBLIC.READINGS APPEND_ONLY = TRUE")
@@ -158,12 +140,3 @@ class TestTemporaryTables:
         warehouse.rows("DROP TABLE NOTES")
         assert warehouse.rows("SELECT * FROM NOTES") == [(1,)]
         assert warehouse.rows("SELECT ID FROM NEW_NOTES") == [(1,)]
-
-    def test_it_never_reaches_the_disk(self, own_warehouse):
-        own_warehouse.rows("CREATE TEMPORARY TABLE NOTES AS SELECT 'only in memory ' || SEQ4() AS TEXT FROM"
-                           " TABLE(GENERATOR(ROWCOUNT => 10))")  # fmt: skip
-        own_warehouse.rows("CREATE TABLE KEPT AS SELECT 'on the disk' AS TEXT")
-        assert own_warehouse.server.stop() == 0
-        files = b"".join(file.read_bytes() for file in own_warehouse.server.state.iterdir() if file.is_file())
-        assert b"on the disk" in files
-        assert b"only in memory" not in files

@@ -74,6 +74,45 @@ def test_objects_that_a_message_announces(body, expected):
     assert announced_objects(body) == expected
 
 
+def test_what_a_kill_left_of_a_dropped_database_is_not_found_by_the_next_of_its_name(tmp_path):
+    instance = Instance(tmp_path)
+    session = Session(instance)
+    for statement in (
+        "CREATE DATABASE KEPT",
+        "CREATE TABLE T AS SELECT 1 AS ID",
+        "CREATE DATABASE GONE",
+        "CREATE TABLE T AS SELECT 1 AS ID",
+        "DROP DATABASE GONE",
+    ):
+        session.execute(statement)
+    assert sorted(file.name for file in tmp_path.glob("GONE*")) == []
+    instance.close()
+    # The kill came between the renaming of its file and the deletion of its log.
+    (tmp_path / "GONE.db.wal").write_bytes(b"left over")
+    (tmp_path / "GONE.dropped").write_bytes(b"left over")
+    instance = Instance(tmp_path)
+    session = Session(instance)
+    with pytest.raises(SnowflakeError, match="'GONE' does not exist"):
+        session.execute("USE DATABASE GONE")
+    session.execute("CREATE DATABASE GONE")
+    with pytest.raises(SnowflakeError, match="does not exist"):
+        session.execute("SELECT * FROM T")
+    assert session.execute("SELECT ID FROM KEPT.PUBLIC.T").table.column(0).to_pylist() == [1]
+    instance.close()
+
+
+def test_a_temporary_table_never_reaches_the_disk(tmp_path):
+    instance = Instance(tmp_path)
+    session = Session(instance)
+    session.execute("CREATE DATABASE D")
+    session.execute("CREATE TEMPORARY TABLE NOTES AS SELECT 'only in memory' AS TEXT")
+    session.execute("CREATE TABLE KEPT AS SELECT 'on the disk' AS TEXT")
+    instance.close()
+    files = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+    assert b"on the disk" in files
+    assert b"only in memory" not in files
+
+
 class CutQueue:
     """SQS whose answers are cut in their middle: botocore makes them empty."""
 
