@@ -43,9 +43,8 @@ def define(session: Session, expression: exp.Expr) -> Result:
             return _drop_schema(session, expression)
         if kind == "TABLE" and (table := _existing(session, expression)):
             with session.atomic(writes=True):
-                result = session.run(expression)
                 _ended(session, table)
-            return result
+                return session.run(expression)
     renaming = expression.find(exp.AlterRename) if isinstance(expression, exp.Alter) else None
     if renaming and (table := _existing(session, expression)):
         return _rename(session, expression, table, renaming.this)
@@ -183,7 +182,7 @@ def _existing(session: Session, expression: exp.Expr) -> TableKey | None:
 
 
 def _ended(session: Session, table: TableKey) -> None:
-    """A table was dropped or replaced: in the same transaction end what was kept about it."""
+    """A table is dropped or replaced: in the same transaction end what was kept about it."""
     streams.table_replaced(session, table)
     load_history.forget_table(session, table)
     parameters.forget(session, table)

@@ -190,6 +190,19 @@ def test_replaced_table_makes_it_stale(warehouse):
     assert (row["name"], row["stale"], row["mode"], row["comment"]) == ("NEW_ROWS", "true", "APPEND_ONLY", "new")
 
 
+def test_dropped_table_makes_it_stale_until_both_are_there_again(warehouse):
+    warehouse.rows("INSERT INTO SOURCE VALUES (3)")
+    warehouse.rows("DROP TABLE SOURCE")
+    assert warehouse.rows("SHOW STREAMS")[0][10] == "true"
+    for _ in range(2):
+        error = warehouse.error("SELECT * FROM NEW_ROWS")
+        assert (error.errno, "SOURCE' dropped" in error.msg) == (91901, True)
+        warehouse.rows("CREATE TABLE IF NOT EXISTS SOURCE (ID INTEGER)")
+    warehouse.rows("CREATE OR REPLACE STREAM NEW_ROWS ON TABLE SOURCE APPEND_ONLY = TRUE")
+    warehouse.rows("INSERT INTO SOURCE VALUES (4)")
+    assert stream(warehouse) == [4]
+
+
 def test_a_cte_of_the_same_name_is_not_the_stream(warehouse):
     warehouse.rows("INSERT INTO SOURCE VALUES (3)")
     warehouse.rows("INSERT INTO SINK WITH NEW_ROWS AS (SELECT 9 AS ID) SELECT ID FROM NEW_ROWS")
