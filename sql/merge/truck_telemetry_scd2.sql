@@ -116,15 +116,9 @@ using (
         qualify row_number() over ({{ last_arrival_first("LANDED") }}) = 1
     ),
 
-    -- The readings of the span, between the stored versions just before and just after it, which
-    -- stand for all the readings out there.
-    POINTS as (
+    COMPARED as (
         select
-            READINGS.TRUCK_ID,
-            READINGS.EVENT_TIME,
-            READINGS.LOAD_TIMESTAMP,
-            READINGS.STATE,
-            READINGS.RAW_ROW,
+            READINGS.*,
             STORED.EVENT_TIME is not null as IS_STORED,
             STORED.END_TIME as STORED_END_TIME,
             coalesce(
@@ -134,6 +128,21 @@ using (
         from READINGS
         left join STORED
             on READINGS.TRUCK_ID = STORED.TRUCK_ID and READINGS.EVENT_TIME = STORED.EVENT_TIME
+    ),
+
+    -- Not the trucks whose every reading opens its version already: what landed twice ends here.
+    CHANGED as (
+        select distinct TRUCK_ID
+        from COMPARED
+        where not IS_SAME
+    ),
+
+    -- The readings of the span, between the stored versions just before and just after it, which
+    -- stand for all the readings out there.
+    POINTS as (
+        select COMPARED.*
+        from COMPARED
+        inner join CHANGED on COMPARED.TRUCK_ID = CHANGED.TRUCK_ID
         union all
         select
             STORED.TRUCK_ID,
@@ -145,6 +154,7 @@ using (
             STORED.END_TIME as STORED_END_TIME,
             true as IS_SAME
         from STORED
+        inner join CHANGED on STORED.TRUCK_ID = CHANGED.TRUCK_ID
         inner join SPANS
             on
                 STORED.TRUCK_ID = SPANS.TRUCK_ID
