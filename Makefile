@@ -10,6 +10,8 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 # Where the machine has it set, each of the many processes would compile all that it imports: Airflow alone is seconds.
 unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
+# Of the tests.  One more than CI has cores: they wait about as much as they compute.
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit bench chaos format lock clean
@@ -21,7 +23,7 @@ demo: .venv/local .venv-ministack/installed ## The whole pipeline on this machin
 	@exec $(BIN)/python -m include.local.demo $(ARGS)
 
 test: .venv/dev .venv-ministack/installed chromium lint ## Lint, then every test: unit to end-to-end and browser
-	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not benchmark" --durations 15 $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile -m "not benchmark" --durations 15 $(ARGS)
 
 lint: .venv/dev .venv-checkov/installed ## Style, imports across layers, SQL and CloudFormation
 	$(BIN)/ruff check .
