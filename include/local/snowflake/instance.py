@@ -18,6 +18,7 @@ from include.local.snowflake.catalog import Catalog, create_tables
 from include.local.snowflake.fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk
 
 if TYPE_CHECKING:
+    from include.local.snowflake.merge import CompiledMerge
     from include.local.snowflake.session import Session
 
 # A transaction idle for so long is rolled back when another one waits for it (Snowflake: 5 minutes).
@@ -103,6 +104,7 @@ class Instance:
         self.duck.execute("SET GLOBAL max_vacuum_tasks = 0")
         self.catalog = Catalog(self)
         self.writers = WritersLock()
+        self.compiled_merges: dict[tuple[Any, ...], CompiledMerge] = {}
         self._completed: set[str] = set()
         self.complete_database(GLOBAL_DATABASE)
         for name in self.databases(self.duck):

@@ -67,7 +67,6 @@ class Session:
         self.query_id = ""  # of the statement that runs
         self.last_copy: str | None = None  # query id of the last COPY
         self._running = threading.Lock()
-        self._merges: dict[tuple[Any, ...], merge.CompiledMerge] = {}
 
     # --- context ---------------------------------------------------------------------------------------------------
 
@@ -248,16 +247,20 @@ class Session:
         with self.atomic(writes=True):
             read = self._streams_of(expression)
             state = tuple((stream.found.uid, stream.has_backlog) for stream in read)
-            key = (sql, self.database, self.schema, self.warehouse, self.role, state)
-            compiled = self._merges.get(key)
+            # All that its translation depends on.  The account's, as each run of a DAG has a session of its own; the
+            # writers' lock is held.
+            session = self.identifier if expression.find(exp.CurrentSession) else None
+            key = (sql, self.database, self.schema, self.warehouse, self.role, self.user, session, state)
+            merges = self.instance.compiled_merges
+            compiled = merges.get(key)
             if compiled is None:
                 fresh = functions.substitute(self, expression.copy())
                 self.translator.check_names(fresh)
                 streams.substitute(self, fresh, read)
                 compiled = merge.compile_merge(self, fresh)
-                while len(self._merges) >= _COMPILED_MERGES:
-                    self._merges.pop(next(iter(self._merges)))
-                self._merges[key] = compiled
+                while len(merges) >= _COMPILED_MERGES:
+                    merges.pop(next(iter(merges)))
+                merges[key] = compiled
             streams.bind(self.duck, read)
             target = self.table_key(expression.this)
             tracking = streams.before_delete(self, target) if target else []
