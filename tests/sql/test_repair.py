@@ -111,6 +111,12 @@ def damaged(versions, since, until, chance):
         victim = chance.choice(suspects)
         rows.remove(victim)
         rows += chance.choice(DAMAGES)(victim, inside, chance)
+    before = [row for row in rows if row.start and row.start < first]
+    if before and chance.random() < 0.3:
+        # One that was over long ago reaches into the scope.
+        reopened = chance.choice(before)
+        rows.remove(reopened)
+        rows.append(reopened._replace(end=chance.choice([None, at(SECONDS)]), is_current=chance.choice([True, False])))
     return rows
 
 
