@@ -136,9 +136,8 @@ def test_an_uncommitted_merge_makes_the_next_wait_and_then_see_it(warehouse):
 def test_the_same_text_in_another_schema_is_another_merge(warehouse):
     warehouse.rows("INSERT INTO SOURCE VALUES (4, 'here', FALSE)")
     warehouse.rows(UPSERT)
-    there = f"{warehouse.schema}_THERE"
-    warehouse.rows(f"CREATE SCHEMA {there}")
-    cursor = warehouse.connect(schema=there).cursor()
+    cursor = warehouse.connect().cursor()
+    cursor.execute(f"CREATE SCHEMA {warehouse.schema}_THERE")  # and is in it
     cursor.execute("CREATE TABLE TARGET (ID INTEGER, V STRING)")
     cursor.execute("CREATE TABLE SOURCE (ID INTEGER, V STRING, GONE BOOLEAN)")
     cursor.execute("INSERT INTO SOURCE VALUES (5, 'there', FALSE)")
