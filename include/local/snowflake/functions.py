@@ -24,6 +24,13 @@ def substitute(session: Session, expression: exp.Expr) -> exp.Expr:
     return expression
 
 
+def tells_of_the_moment(expression: exp.Expr) -> bool:
+    """Whether what ``substitute`` puts into ``expression`` holds only now, or only for this session."""
+    if expression.find(exp.TableFromRows, exp.CurrentSession):
+        return True
+    return any(str(node.this).upper() in _SYSTEM for node in expression.find_all(exp.Anonymous))
+
+
 def _value(session: Session, node: exp.Func) -> exp.Expr | None:
     if isinstance(node, exp.Anonymous):
         name = str(node.this).upper()

@@ -249,8 +249,7 @@ class Session:
             state = tuple((stream.found.uid, stream.has_backlog) for stream in read)
             # All that its translation depends on.  The account's, as each run of a DAG has a session of its own; the
             # writers' lock is held.
-            session = self.identifier if expression.find(exp.CurrentSession) else None
-            key = (sql, self.database, self.schema, self.warehouse, self.role, self.user, session, state)
+            key = (sql, self.database, self.schema, self.warehouse, self.role, self.user, state)
             merges = self.instance.compiled_merges
             compiled = merges.get(key)
             if compiled is None:
@@ -258,9 +257,10 @@ class Session:
                 self.translator.check_names(fresh)
                 streams.substitute(self, fresh, read)
                 compiled = merge.compile_merge(self, fresh)
-                while len(merges) >= _COMPILED_MERGES:
-                    merges.pop(next(iter(merges)))
-                merges[key] = compiled
+                if not functions.tells_of_the_moment(expression):
+                    while len(merges) >= _COMPILED_MERGES:
+                        merges.pop(next(iter(merges)))
+                    merges[key] = compiled
             streams.bind(self.duck, read)
             target = self.table_key(expression.this)
             tracking = streams.before_delete(self, target) if target else []

@@ -100,6 +100,18 @@ def test_from_a_stream_it_consumes_in_its_transaction(warehouse):
         assert warehouse.rows(merge) == [(0, 0, 0)]
 
 
+def test_what_a_function_told_the_last_time_is_not_kept(warehouse):
+    warehouse.rows("CREATE STREAM CHANGES ON TABLE SOURCE APPEND_ONLY = TRUE")
+    merge = (
+        "MERGE INTO TARGET T USING (SELECT 9 AS ID, SYSTEM$STREAM_HAS_DATA('CHANGES') AS V) S ON T.ID = S.ID"
+        " WHEN MATCHED THEN UPDATE SET V = S.V WHEN NOT MATCHED THEN INSERT (ID, V) VALUES (S.ID, S.V)"
+    )
+    for told in ("false", "true"):
+        warehouse.rows(merge)
+        assert warehouse.value("SELECT V FROM TARGET WHERE ID = 9") == told
+        warehouse.rows("INSERT INTO SOURCE VALUES (1, 'A', FALSE)")
+
+
 def test_two_at_once_are_serialised(warehouse):
     warehouse.rows("CREATE STREAM CHANGES ON TABLE SOURCE APPEND_ONLY = TRUE")
     values = ", ".join(f"({number}, 'n', FALSE)" for number in range(100, 400))
