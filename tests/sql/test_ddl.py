@@ -46,8 +46,10 @@ def test_objects_are_those_of_names_py():
         ("table", IN_SCHEMA + names.KNOWN_TRUCKS_TABLE),
         ("table", IN_SCHEMA + names.QUALITY_RESULTS_TABLE),
         ("table", IN_SCHEMA + names.MERGE_RUNS_TABLE),
+        ("table", IN_SCHEMA + names.LEDGER_TABLE),
         ("role", "TRUCK_TELEMETRY_TRANSFORMER"),
         ("role", "TRUCK_TELEMETRY_READER"),
+        ("role", "TRUCK_TELEMETRY_ERASER"),
     }
 
 
