@@ -85,8 +85,16 @@ def test_a_reading_that_another_one_of_its_instant_superseded_is_covered_also_be
         ("update {history} set VEHICLE_SPEED = 9 where VEHICLE_SPEED = 2", {"1002", "1003"}),
         ("update {history} set BRAKE_STATUS = 'Good' where IS_CURRENT", {"1004"}),
         # A gap: the version ends before the next one begins.
-        ("update {history} set EFFECTIVE_END_DATE = dateadd('second', -1, EFFECTIVE_END_DATE) where VEHICLE_SPEED = 2", {"1003"}),
-        ("update {history} set EFFECTIVE_START_DATE = dateadd('second', 1, EFFECTIVE_START_DATE) where VEHICLE_SPEED = 1", {"1000"}),
+        (
+            "update {history} set EFFECTIVE_END_DATE = dateadd('second', -1, EFFECTIVE_END_DATE)"
+            " where VEHICLE_SPEED = 2",
+            {"1003"},
+        ),
+        (
+            "update {history} set EFFECTIVE_START_DATE = dateadd('second', 1, EFFECTIVE_START_DATE)"
+            " where VEHICLE_SPEED = 1",
+            {"1000"},
+        ),
         ("delete from {history}", {"1000", "1001", "1002", "1003", "1004"}),
     ],
     ids=["version_lost", "attribute_changed", "null_filled", "gap", "start_moved", "nothing_left"],
