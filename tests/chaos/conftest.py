@@ -1,4 +1,4 @@
-"""The stream path of the fault suite: deployed once, calm before each test, checked whole after it."""
+"""The stream path of the fault suite: deployed once a file, calm before each test, checked whole after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from tests.fixtures.deployment import Deploy
 from tests.fixtures.stream_path import Records, StreamPath
 
 
-@pytest.fixture(scope="session")
+# By file: a driver polls for as long as it lives, also beside all tests that come later.
+@pytest.fixture(scope="module")
 def deployed(deploy: Deploy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamPath]:
     path = StreamPath(tmp_path_factory.mktemp("chaos"))
     try:

@@ -96,7 +96,8 @@ class Pipeline:
         )
 
 
-@pytest.fixture(scope="package")
+# By file: a driver polls for as long as it lives, also beside all tests that come later.
+@pytest.fixture(scope="module")
 def pipeline(deploy: Deploy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Deployed once; a failing batch is given up at once, not after an hour of halving and retries."""
     server = MiniStack(tmp_path_factory.mktemp("replay"))
