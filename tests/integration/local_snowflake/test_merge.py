@@ -156,3 +156,12 @@ def test_the_same_text_in_another_schema_is_another_merge(warehouse):
     assert cursor.execute(UPSERT).fetchall() == [(1, 0, 0)]
     assert cursor.execute("SELECT ID, V FROM TARGET").fetchall() == [(5, "there")]
     assert target(warehouse)[-1] == (4, "here")
+
+
+def test_default_is_a_column_left_out_and_refused_where_none_is_named(warehouse):
+    warehouse.rows("INSERT INTO SOURCE VALUES (4, 'd', FALSE)")
+    warehouse.rows("ALTER TABLE TARGET ADD COLUMN W INTEGER DEFAULT 7")
+    merge = "MERGE INTO TARGET T USING SOURCE S ON T.ID = S.ID WHEN NOT MATCHED THEN INSERT"
+    assert "DEFAULT" in warehouse.error(f"{merge} VALUES (S.ID, S.V, DEFAULT)").msg
+    assert warehouse.rows(f"{merge} (ID, V, W) VALUES (S.ID, S.V, DEFAULT)") == [(1,)]
+    assert warehouse.value("SELECT W FROM TARGET WHERE ID = 4") == 7
