@@ -56,8 +56,11 @@ class AirflowApi:
         errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
         return [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in errors]
 
-    def unpause(self, dag_id: str) -> None:
-        self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+    def unpause(self, dag_id: str, *, has_watchers: bool = False) -> None:
+        """Airflow starts the triggers of asset watchers when it parses the file of a DAG that runs: it is asked to."""
+        dag = self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+        if has_watchers:
+            self._call("PUT", f"/api/v2/parseDagFile/{dag['file_token']}")
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Starts a run and returns its id.

@@ -39,7 +39,8 @@ from include.settings import SettingsError, read_settings
 DAGS = {path.stem for path in (ROOT / "dags").glob("*.py")}
 TRAFFIC_DAG = "generate_traffic"
 # In the order of the flow.
-DATA_DRIVEN_DAGS = ("monitor_snowpipe", "scd2_merge", "data_quality")
+MERGE_DAG = "scd2_merge"
+DATA_DRIVEN_DAGS = ("monitor_snowpipe", MERGE_DAG, "data_quality")
 LEDGER_DAG = "reconcile"
 
 START_TIMEOUT_SECONDS = 120
@@ -162,8 +163,7 @@ class Demo:
 
     def _one_cycle(self) -> truth.Truth:
         asked = self.arguments
-        for dag_id in (TRAFFIC_DAG, *DATA_DRIVEN_DAGS):
-            self.airflow.unpause(dag_id)
+        self._start_dags(TRAFFIC_DAG, *DATA_DRIVEN_DAGS)
         self._say(
             f"Sending {asked.clicks:,} clicks and {asked.readings:,} readings at {asked.rate}/s each: DAG {TRAFFIC_DAG}"
         )
@@ -188,8 +188,7 @@ class Demo:
             return truth.establish(self.manifest, self.bucket, connection, clicks.latencies, states.latencies)
 
     def _stay_up(self) -> NoReturn:
-        for dag_id in (TRAFFIC_DAG, *DATA_DRIVEN_DAGS, LEDGER_DAG):
-            self.airflow.unpause(dag_id)
+        self._start_dags(TRAFFIC_DAG, *DATA_DRIVEN_DAGS, LEDGER_DAG)
         self._say(f"Running: {TRAFFIC_DAG} sends every minute.  Press Ctrl-C to stop.")
         self.is_up = True
         up_since, is_counted = time.monotonic(), False
@@ -199,6 +198,10 @@ class Demo:
                 if not is_counted and time.monotonic() - up_since > FIRST_LEDGER_AFTER_SECONDS:
                     self._count_hours()
                     is_counted = True
+
+    def _start_dags(self, *dag_ids: str) -> None:
+        for dag_id in dag_ids:
+            self.airflow.unpause(dag_id, has_watchers=dag_id == MERGE_DAG)
 
     def _count_hours(self) -> str:
         """Has everything that arrived since this demo began counted; returns the run's id."""
