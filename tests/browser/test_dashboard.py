@@ -138,6 +138,7 @@ def test_before_the_first_record_every_page_says_what_to_do_next(page: Page, emp
         no_traceback(page)
 
 
+@pytest.mark.timeout(240)  # The stores' clients try for a while before they give up.
 def test_a_store_that_goes_down_is_named_and_the_rest_keeps_working(page: Page, doomed: Any) -> None:
     url = doomed.dashboard.url
     page.goto(f"{url}/fleet")
