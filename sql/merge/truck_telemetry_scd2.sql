@@ -13,6 +13,10 @@
 --               commits after the stream's snapshot may be merged now and again later: harmless.
 -- Cost          reads the current versions and the recent past of the trucks that reported, and
 --               their spans of RAW, once.  Windows run over narrow rows; attributes join back last.
+-- Bound         `earliest` (sql/merge/earliest_reading.sql) says where to begin to read; as a
+--               constant it prunes, which no subquery does (docs/snowflake-performance.md).  It is
+--               a hint: what is older is read for the trucks that reported older readings, none as
+--               a rule, so that any bound gives the same history.
 merge into TRUCK_TELEMETRY_DATA as TARGET
 using (
     with ARRIVED as (
@@ -24,10 +28,33 @@ using (
         group by TRUCK_ID
     ),
 
-    -- The stored versions that can matter: from the one just before the first new reading on.  Two
-    -- branches, as `is current or ends later` in one condition would prune nothing.  STATE stands
-    -- for the attributes: 64 bits, and only neighbours in time are ever compared.  (No bound by a
-    -- subquery such as `>= (select min(…))`: docs/snowflake-performance.md.)
+    -- Ended versions that the new readings can reach: from the bound on, and before it.
+    ENDED as (
+        select VERSIONS.*
+        from TRUCK_TELEMETRY_DATA as VERSIONS
+        inner join ARRIVED
+            on
+                VERSIONS.TRUCK_ID = ARRIVED.TRUCK_ID
+                and VERSIONS.EFFECTIVE_END_DATE >= ARRIVED.FIRST_TIME
+        where
+            not VERSIONS.IS_CURRENT
+            and VERSIONS.EFFECTIVE_END_DATE >= {{ bind("earliest") }}::timestamp_ntz
+        union all
+        select VERSIONS.*
+        from TRUCK_TELEMETRY_DATA as VERSIONS
+        inner join ARRIVED
+            on
+                VERSIONS.TRUCK_ID = ARRIVED.TRUCK_ID
+                and VERSIONS.EFFECTIVE_END_DATE >= ARRIVED.FIRST_TIME
+                and ARRIVED.FIRST_TIME < {{ bind("earliest") }}::timestamp_ntz
+        where
+            not VERSIONS.IS_CURRENT
+            and VERSIONS.EFFECTIVE_END_DATE < {{ bind("earliest") }}::timestamp_ntz
+    ),
+
+    -- The stored versions that can matter: from the one just before the first new reading on.
+    -- Current ones apart, as `is current or ends later` in one condition would prune nothing.
+    -- STATE stands for the attributes: 64 bits, and only neighbours in time are ever compared.
     STORED as (
         select
             VERSIONS.TRUCK_ID,
@@ -40,17 +67,12 @@ using (
         where VERSIONS.IS_CURRENT
         union all
         select
-            VERSIONS.TRUCK_ID,
-            VERSIONS.EFFECTIVE_START_DATE as EVENT_TIME,
-            VERSIONS.EFFECTIVE_END_DATE as END_TIME,
-            VERSIONS.LOAD_TIMESTAMP,
-            hash({{ attributes("VERSIONS") }}) as STATE
-        from TRUCK_TELEMETRY_DATA as VERSIONS
-        inner join ARRIVED
-            on
-                VERSIONS.TRUCK_ID = ARRIVED.TRUCK_ID
-                and VERSIONS.EFFECTIVE_END_DATE >= ARRIVED.FIRST_TIME
-        where not VERSIONS.IS_CURRENT
+            TRUCK_ID,
+            EFFECTIVE_START_DATE as EVENT_TIME,
+            EFFECTIVE_END_DATE as END_TIME,
+            LOAD_TIMESTAMP,
+            hash({{ attributes() }}) as STATE
+        from ENDED
     ),
 
     -- What is derived again: from the first new reading up to the next version after the last one.
@@ -65,18 +87,35 @@ using (
         group by ARRIVED.TRUCK_ID, ARRIVED.FIRST_TIME
     ),
 
-    LANDED as (
-        select
-            RAW.*,
-            hash(RAW.SHARD_ID, RAW.SEQUENCE_NUMBER) as ENVELOPE,
-            hash(RAW.FILE_NAME, RAW.FILE_ROW_NUMBER, RAW.LOAD_TIMESTAMP) as RAW_ROW,
-            hash({{ attributes("RAW") }}) as STATE
+    -- RAW within the spans: from the bound on, and before it.
+    SPANNED as (
+        select RAW.*
         from TRUCK_TELEMETRY_RAW as RAW
         inner join SPANS
             on
                 RAW.TRUCK_ID = SPANS.TRUCK_ID
                 and RAW.EVENT_TIME >= SPANS.FIRST_TIME
                 and RAW.EVENT_TIME < SPANS.UNTIL_TIME
+        where RAW.EVENT_TIME >= {{ bind("earliest") }}::timestamp_ntz
+        union all
+        select RAW.*
+        from TRUCK_TELEMETRY_RAW as RAW
+        inner join SPANS
+            on
+                RAW.TRUCK_ID = SPANS.TRUCK_ID
+                and RAW.EVENT_TIME >= SPANS.FIRST_TIME
+                and RAW.EVENT_TIME < SPANS.UNTIL_TIME
+                and SPANS.FIRST_TIME < {{ bind("earliest") }}::timestamp_ntz
+        where RAW.EVENT_TIME < {{ bind("earliest") }}::timestamp_ntz
+    ),
+
+    LANDED as (
+        select
+            *,
+            hash(SHARD_ID, SEQUENCE_NUMBER) as ENVELOPE,
+            hash(FILE_NAME, FILE_ROW_NUMBER, LOAD_TIMESTAMP) as RAW_ROW,
+            hash({{ attributes() }}) as STATE
+        from SPANNED
     ),
 
     INSTANTS as (

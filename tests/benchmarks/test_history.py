@@ -34,6 +34,7 @@ TURN_MILLISECONDS = 300_000
 COMPUTED_TURNS = 10
 START = "'2026-11-01'::timestamp_ntz"
 DDL = ("010_warehouse", "020_database", "040_raw", "050_history")
+EARLIEST = sql.render("merge/earliest_reading.sql")
 MERGE = sql.render("merge/truck_telemetry_scd2.sql")
 DBT_PROJECT = Path(__file__).parent / "dbt_snapshot"
 
@@ -87,6 +88,11 @@ def landing(batch: Batch) -> str:
             dateadd('millisecond', (TURN + 1) * {TURN_MILLISECONDS}, {START})
         from READINGS
     """
+
+
+def begin_of(turn: int) -> str:
+    """When the turn's first reading is measured."""
+    return f"dateadd('millisecond', {turn * TURN_MILLISECONDS}, {START})"
 
 
 def repetition(turns: int) -> str:
@@ -168,9 +174,9 @@ class Account:
         return self.server.state / f"{names.DATABASE}.db"
 
 
-def execute(connection: SnowflakeConnection, statement: str) -> list[tuple]:
+def execute(connection: SnowflakeConnection, statement: str, **values: Any) -> list[tuple]:
     with closing(connection.cursor()) as cursor:
-        return cursor.execute(statement).fetchall()
+        return cursor.execute(statement, values or None).fetchall()
 
 
 # --- The sides -------------------------------------------------------------------------------------------------------
@@ -185,8 +191,10 @@ def merge(account: Account, batch: Batch, *, again: bool = False) -> Side:
 
     def work() -> Seconds:
         with account.running() as connection:
-            # A running server has compiled the statement long ago: it merges every few seconds.
-            assert sum(map(int, execute(connection, MERGE)[0])) == 0
+            # A running server has compiled the statements long ago: it merges every few seconds.
+            execute(connection, EARLIEST)
+            ((bound,),) = execute(connection, f"select date_trunc('hour', {begin_of(batch.turn)})")
+            assert sum(map(int, execute(connection, MERGE, earliest=bound)[0])) == 0
             execute(connection, landing(batch))
             took, changed = timed(connection)
             assert changed == (batch.trucks, batch.trucks, 0)
@@ -201,9 +209,10 @@ def merge(account: Account, batch: Batch, *, again: bool = False) -> Side:
 
 
 def timed(connection: SnowflakeConnection) -> tuple[Seconds, tuple[int, ...]]:
-    """One MERGE: how long it took, and the rows inserted, updated, deleted."""
+    """One merge, its look for the bound included: how long it took, and the rows inserted, updated, deleted."""
     begun = time.perf_counter()
-    (changed,) = execute(connection, MERGE)
+    ((earliest,),) = execute(connection, EARLIEST)
+    (changed,) = execute(connection, MERGE, earliest=earliest)
     return Seconds(time.perf_counter() - begun), tuple(map(int, changed))
 
 

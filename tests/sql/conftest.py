@@ -19,6 +19,7 @@ from include import names, sql
 from include.local.history_oracle import ATTRIBUTES, Reading, Version, from_raw
 from tests.fixtures.snowflake import LocalSnowflake
 
+EARLIEST = "merge/earliest_reading.sql"
 MERGE = "merge/truck_telemetry_scd2.sql"
 REPAIR = "ops/repair_history.sql"
 PARAMETERS = {
@@ -86,11 +87,14 @@ class Warehouse:
                 f"insert into {table} ({listed}) values ({marks})", [[_text(value) for value in row] for row in rows]
             )
 
-    def merge(self, driver: str = names.RAW_STREAM) -> int:
-        """Rows changed by one MERGE, which another ``driver`` than the stream can lead."""
-        text = sql.render(MERGE)
-        assert text.count(names.RAW_STREAM) == 1
-        (changed,) = self.execute(text.replace(names.RAW_STREAM, driver))
+    def merge(self, driver: str = names.RAW_STREAM, earliest: datetime | None = None) -> int:
+        """Rows changed by one MERGE, which another ``driver`` than the stream, and another bound, can lead."""
+        look, merge = (sql.render(path) for path in (EARLIEST, MERGE))
+        assert (look.count(names.RAW_STREAM), merge.count(names.RAW_STREAM)) == (1, 1)
+        if earliest is None:
+            ((earliest,),) = self.execute(look.replace(names.RAW_STREAM, driver))
+        merge = merge.replace(names.RAW_STREAM, driver.replace("%", "%%"))
+        (changed,) = self.execute(merge, {"earliest": earliest})
         return sum(int(count) for count in changed)
 
     def history(self, like: str = "%") -> list[Version]:
@@ -126,6 +130,7 @@ class Warehouse:
             names.HISTORY_TABLE,
             names.MERGE_RUNS_TABLE,
             names.QUALITY_RESULTS_TABLE,
+            names.LEDGER_TABLE,
         ):
             self.execute(f"delete from {table}")
 

@@ -15,7 +15,7 @@ VALUES = (
     dict.fromkeys(("truck_id", "whole_key", "begin_of_key", "within_text"), "TRK404")
     | dict.fromkeys(("run_id", "rule", "severity", "status", "message", "stream"), "every-statement")
     | dict.fromkeys(("samples", "details"), "{}")
-    | dict.fromkeys(("since", "failing_since", "started_at"), (NOW - timedelta(hours=1)).isoformat())
+    | dict.fromkeys(("since", "earliest", "failing_since", "started_at"), (NOW - timedelta(hours=1)).isoformat())
     | dict.fromkeys(("until", "before", "instant", "hour", "checked_at", "alerted_at", "finished_at"), NOW.isoformat())
     | dict.fromkeys(("limit", "hours", "slice_seconds", "failed_count"), 1)
     | dict.fromkeys(("rows_inserted", "rows_updated", "rows_deleted"), 1)

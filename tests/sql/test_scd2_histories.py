@@ -248,14 +248,29 @@ def shown_last_batch_first(play: Play) -> None:
     assert play.warehouse.merge() == 0
 
 
+def merged_from_a_bound_amid_the_readings(play: Play) -> None:
+    """Something older landed after the look for the bound: it is a hint only."""
+    play.land()
+    play.warehouse.merge(earliest=START + timedelta(seconds=5))
+    assert play.warehouse.merge() == 0
+
+
+def merged_from_a_bound_behind_all_readings(play: Play) -> None:
+    play.land()
+    play.warehouse.merge(earliest=START + timedelta(hours=1))
+    assert play.warehouse.merge() == 0
+
+
 STEPS = (
     merged,
+    merged_from_a_bound_amid_the_readings,
     rolled_back_and_merged_again,
     several_landings_in_one_merge,
     merged_but_not_recorded,
     raw_ahead_of_the_stream,
     session_lost_and_merged_again,
     merged_again_with_all_before,
+    merged_from_a_bound_behind_all_readings,
     shown_last_batch_first,
 )
 

@@ -15,6 +15,7 @@ from clicks_to_deliveries.hooks.warehouse import NOW, WarehouseHook, changed_row
 from clicks_to_deliveries.triggers.stream_has_data import HAS_DATA
 from include import names, sql
 
+EARLIEST = "merge/earliest_reading.sql"
 MERGE = "merge/truck_telemetry_scd2.sql"
 RECORD = "merge/record_run.sql"
 
@@ -51,7 +52,9 @@ class MergeHistoryOperator(BaseOperator):
             self.log.info("%s has no rows now: an earlier try may have merged them", names.RAW_STREAM)
             return None
         (started_at,) = first_row(connection, NOW)
-        counts = changed_rows(connection, sql.render(MERGE))
+        # Only a hint where to begin to read: it need not be of the same moment as the MERGE.
+        (earliest,) = first_row(connection, sql.render(EARLIEST))
+        counts = changed_rows(connection, sql.render(MERGE), {"earliest": earliest})
         (finished_at,) = first_row(connection, NOW)
         times = {"started_at": started_at, "finished_at": finished_at}
         with closing(connection.cursor()) as cursor:

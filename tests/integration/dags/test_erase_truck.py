@@ -134,7 +134,8 @@ class Stores:
         )
 
     def merge(self) -> None:
-        self.stack.query(sql.render("merge/truck_telemetry_scd2.sql"))
+        ((earliest,),) = self.stack.query(sql.render("merge/earliest_reading.sql"))
+        self.stack.query(sql.render("merge/truck_telemetry_scd2.sql"), {"earliest": earliest})
 
     def balance(self) -> ledger.Balance:
         hours = hours_between(HOUR, HOUR + timedelta(minutes=59))

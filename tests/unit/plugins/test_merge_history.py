@@ -16,6 +16,7 @@ from snowflake.connector.errors import ProgrammingError
 pytestmark = pytest.mark.unit
 
 NOW = datetime(2026, 11, 22, 14, 0, 0)  # noqa: DTZ001 - Snowflake's TIMESTAMP_NTZ, UTC
+EARLIEST = datetime(2026, 11, 22, 9, 0, 0)  # noqa: DTZ001
 
 
 class Connection:
@@ -25,6 +26,7 @@ class Connection:
         self.has_data = has_data
         self.merged = merged or {}
         self.recorded: dict[str, Any] | None = None
+        self.merged_from: datetime | None = None
         self.autocommits: list[bool] = []
         self.description: list[Any] = []
 
@@ -39,13 +41,16 @@ class Connection:
             if isinstance(self.has_data, ProgrammingError):
                 raise self.has_data
             self.row = (self.has_data,)
+        elif "as EARLIEST" in statement:
+            self.row = (EARLIEST,)
         elif "SYSDATE" in statement:
             self.row = (NOW,)
-        elif parameters:
-            self.recorded = parameters
-        else:
+        elif parameters and "earliest" in parameters:
+            self.merged_from = parameters["earliest"]
             self.description = [SimpleNamespace(name=name) for name in self.merged]
             self.row = tuple(self.merged.values())
+        else:
+            self.recorded = parameters
         return self
 
     def fetchone(self) -> tuple:
@@ -81,6 +86,7 @@ def test_the_merge_commits_by_itself_and_its_counts_are_recorded_with_the_run(mo
     connection = Connection(True, answer)
     assert merge(monkeypatch, connection) == {"rows_inserted": 5, "rows_updated": 2, "rows_deleted": 1}
     assert connection.autocommits == [True]
+    assert connection.merged_from == EARLIEST
     assert connection.recorded == {
         "run_id": "run-1",
         "started_at": NOW,
