@@ -41,6 +41,15 @@ _RESULT_COLUMNS = [
     "first_error_character",
     "first_error_column_name",
 ]
+# How "fields" are read from a line; {} stands for the line and the shape.
+_LENIENTLY = "json_transform({})"
+_GUARDED = f"CASE WHEN json_valid(line) THEN {_LENIENTLY} END"
+# Refuses lines with other keys and numbers of odd spelling, and takes none that is in error: of these only true and
+# false, as 1 and 0, which is why they are not let through.
+_STRICTLY = (
+    "CASE WHEN contains(line, 'true') OR contains(line, 'false') THEN error('a boolean')"
+    " ELSE json_transform_strict({}) END"
+)
 _WHITE_SPACE = np.frombuffer(b" \t\r\n", dtype=np.uint8)
 
 
@@ -171,6 +180,8 @@ def _read(plan: CopyPlan, files: Sequence[FileLoad], scan_time: datetime) -> pa.
 def _unreadable(found: storage.StoredFile) -> Rejection | None:
     if found.error is not None:
         return Rejection(found.error, "parsing", 100183, "P0000")
+    if found.content.isascii():
+        return None
     try:
         found.content.decode()
     except UnicodeDecodeError as bad:
@@ -258,10 +269,17 @@ def _compute(
 
 
 def _try(duck: duckdb.DuckDBPyConnection, plan: CopyPlan, lines: pa.Table) -> pa.Table | None:
-    """The rows of ``lines``, or None where any of them is in error."""
-    columns = ", ".join(f'{each} AS "{index}"' for index, each in enumerate(plan.expressions))
+    """The rows of ``lines``, or None where any of them is in error: strictly in half the time, or else leniently."""
+    rows = None
+    if plan.transformation.strict_fields != plan.transformation.fields:
+        rows = _rows(duck, plan, _source(plan.transformation.strict_fields, _STRICTLY), lines)
+    return rows if rows is not None else _rows(duck, plan, _source(plan.transformation.fields), lines)
+
+
+def _rows(duck: duckdb.DuckDBPyConnection, plan: CopyPlan, source: str, lines: pa.Table) -> pa.Table | None:
+    columns = ", ".join(f'{each} AS "{index}"' for index, each in enumerate(plan.transformation.expressions))
     try:
-        rows = _query(duck, f"SELECT {columns} FROM {_source(plan)}", lines).to_arrow_table()
+        rows = _query(duck, f"SELECT {columns} FROM {source}", lines).to_arrow_table()
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
         return None
     if any(required and rows.column(i).null_count for i, required in enumerate(plan.target.required)):
@@ -275,13 +293,13 @@ def _examine(duck: duckdb.DuckDBPyConnection, plan: CopyPlan, lines: pa.Table) -
     TRY turns an error into NULL, and a struct around the value tells it from a NULL.
     """
     checks = []
-    for index, (each, required) in enumerate(zip(plan.expressions, plan.target.required, strict=True)):
+    for index, (each, required) in enumerate(zip(plan.transformation.expressions, plan.target.required, strict=True)):
         checks.append(f"WHEN TRY(struct_pack(v := {each})) IS NULL THEN {index}")
         if required:
             checks.append(f"WHEN TRY({each}) IS NULL THEN {index}")
     sql = (
         f"SELECT file, row_number, CASE WHEN NOT json_valid(line) THEN -1 {' '.join(checks)} END AS problem, line,"
-        f' "start" FROM {_source(plan, guarded=True)}'
+        f' "start" FROM {_source(plan.transformation.fields, _GUARDED)}'
     )
     found: dict[int, list[_Problem]] = defaultdict(list)
     wrong = _query(duck, f"SELECT * FROM ({sql}) WHERE problem IS NOT NULL ORDER BY file, row_number", lines)
@@ -303,7 +321,7 @@ def _explain(plan: CopyPlan, problem: _Problem) -> Rejection:
         name, kind = plan.target.columns[problem.column], snowflake_type(plan.target.types[problem.column]).upper()
         column = f'"{plan.target.table[2]}"["{name}":{problem.column + 1}]'
         category, code, sqlstate = "conversion", 100071, "22000"
-        value = _value_of(problem.text, plan.sources[problem.column])
+        value = _value_of(problem.text, plan.transformation.sources[problem.column])
         if value is not None:
             message = f"Failed to cast variant value {json.dumps(value)[:200]} to {kind}"
         elif plan.target.required[problem.column]:
@@ -329,13 +347,12 @@ def _value_of(text: str, key: str | None) -> Any:
     return document.get(key) if key and isinstance(document, dict) else None
 
 
-def _source(plan: CopyPlan, *, guarded: bool = False) -> str:
-    if not plan.fields:
+def _source(fields: dict[str, str], parse: str = _LENIENTLY) -> str:
+    """The lines with their ``fields``, which ``parse`` reads."""
+    if not fields:
         return "_copy_lines"
-    shape = json.dumps(plan.fields).replace("'", "''")
-    parsed = f"json_transform(line, '{shape}')"
-    if guarded:
-        parsed = f"CASE WHEN json_valid(line) THEN {parsed} END"
+    shape = json.dumps(fields).replace("'", "''")
+    parsed = parse.format(f"line, '{shape}'")
     return f'(SELECT *, {parsed} AS "fields" FROM _copy_lines)'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # Options that are honoured; any other is refused.
 _OPTIONS = {"FILE_FORMAT", "FILES", "PATTERN", "ON_ERROR", "FORCE", "PURGE"}
+# So many transformations are kept.
+_KEPT = 32
 _METADATA = {
     "METADATA$FILENAME": "file_name",
     "METADATA$FILE_ROW_NUMBER": "row_number",
@@ -39,6 +42,16 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Transformation:
+    """The SELECT of a COPY, translated."""
+
+    expressions: tuple[str, ...]  # DuckDB, over the columns of the lines table and "fields"
+    fields: dict[str, str]  # top-level keys read from each line, with their type
+    strict_fields: dict[str, str]  # the same with numbers as such, for lines of exactly these keys (docs/adr/0052)
+    sources: tuple[str | None, ...]  # for each expression the JSON key that it casts, for messages
+
+
+@dataclass(frozen=True)
 class CopyPlan:
     """A COPY statement, checked and translated."""
 
@@ -49,9 +62,7 @@ class CopyPlan:
     files: tuple[str, ...] | None
     pattern: str | None
     force: bool
-    expressions: tuple[str, ...]  # DuckDB, over the columns of the lines table and "fields"
-    fields: dict[str, str]  # top-level keys read from each line, with their type
-    sources: tuple[str | None, ...]  # for each expression the JSON key that it casts, for messages
+    transformation: Transformation
 
 
 def plan_copy(session: Session, expression: exp.Copy, *, on_error: str = "ABORT_STATEMENT") -> CopyPlan:
@@ -85,14 +96,7 @@ def plan_copy(session: Session, expression: exp.Copy, *, on_error: str = "ABORT_
             2020,
             "21S01",
         )
-    fields: dict[str, str] = {}
-    sources = tuple(_field_name(each) for each in select.expressions)
-    rewritten = [_over_lines(each, fields) for each in select.expressions]
-    translated = session.translator.translate(exp.select(*rewritten))
-    expressions = tuple(
-        f"CAST({each.unalias().sql('duckdb')} AS {kind})"
-        for each, kind in zip(translated.expressions, target.types, strict=True)
-    )
+    transformation = _transformation(session, select.expressions, target)
     on_error = str(given.get("ON_ERROR", on_error)).upper()
     if not re.fullmatch(r"CONTINUE|ABORT_STATEMENT|SKIP_FILE(_\d+%?)?", on_error):
         raise errors.compilation_error(f"invalid value [{on_error}] for parameter 'ON_ERROR'")
@@ -104,9 +108,7 @@ def plan_copy(session: Session, expression: exp.Copy, *, on_error: str = "ABORT_
         files=tuple(given["FILES"]) if "FILES" in given else None,
         pattern=given.get("PATTERN"),
         force=bool(given.get("FORCE", False)),
-        expressions=expressions,
-        fields=fields,
-        sources=sources,
+        transformation=transformation,
     )
 
 
@@ -147,6 +149,36 @@ def _target(session: Session, into: exp.Expr) -> Target:
             raise errors.compilation_error(f"invalid identifier '{column}'", 904)
     return Target(
         key, tuple(columns), tuple(found[each][0] for each in columns), tuple(found[each][1] for each in columns)
+    )
+
+
+def _transformation(session: Session, selected: Sequence[exp.Expr], target: Target) -> Transformation:
+    """``selected`` translated, or as it was translated before: the account's, as each load of a pipe is a session's."""
+    # All that it depends on.
+    context = (session.database, session.schema, session.warehouse, session.role, session.user)
+    key = (tuple(each.sql("snowflake") for each in selected), target.types, context)
+    kept = session.instance.copy_transformations
+    found = kept.get(key)
+    if found is None:
+        found = _translate(session, selected, target)
+        if len(kept) >= _KEPT:
+            kept.clear()
+        kept[key] = found
+    return found
+
+
+def _translate(session: Session, selected: Sequence[exp.Expr], target: Target) -> Transformation:
+    fields: dict[str, str] = {}
+    rewritten = [_over_lines(each, fields) for each in selected]
+    translated = session.translator.translate(exp.select(*rewritten))
+    computed = [each.unalias() for each in translated.expressions]
+    return Transformation(
+        expressions=tuple(
+            f"CAST({each.sql('duckdb')} AS {kind})" for each, kind in zip(computed, target.types, strict=True)
+        ),
+        fields=fields,
+        strict_fields=fields | dict.fromkeys(_numbers(computed, target.types), "DOUBLE"),
+        sources=tuple(_field_name(each) for each in selected),
     )
 
 
@@ -212,3 +244,16 @@ def _over_lines(expression: exp.Expr, fields: dict[str, str]) -> exp.Expr:
         return node
 
     return expression.unalias().copy().transform(rewrite)
+
+
+def _numbers(computed: Sequence[exp.Expr], types: Sequence[str]) -> set[str]:
+    """The fields that are cast to DOUBLE, for a column of that type, and used for nothing else."""
+    numbers, others = set(), set()
+    for each, kind in zip(computed, types, strict=True):
+        is_number = kind == "DOUBLE" and isinstance(each, exp.Cast) and each.is_type("DOUBLE")
+        field = each.this if is_number else None
+        if isinstance(field, exp.Column) and field.table == "fields":
+            numbers.add(field.name)
+        else:
+            others.update(column.name for column in each.find_all(exp.Column) if column.table == "fields")
+    return numbers - others

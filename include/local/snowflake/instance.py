@@ -18,6 +18,7 @@ from include.local.snowflake.catalog import Catalog, create_tables
 from include.local.snowflake.fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk
 
 if TYPE_CHECKING:
+    from include.local.snowflake.copy_plan import Transformation
     from include.local.snowflake.merge import CompiledMerge
     from include.local.snowflake.session import Session
 
@@ -105,6 +106,7 @@ class Instance:
         self.catalog = Catalog(self)
         self.writers = WritersLock()
         self.compiled_merges: dict[tuple[Any, ...], CompiledMerge] = {}
+        self.copy_transformations: dict[tuple[Any, ...], Transformation] = {}
         self._completed: set[str] = set()
         self.complete_database(GLOBAL_DATABASE)
         for name in self.databases(self.duck):

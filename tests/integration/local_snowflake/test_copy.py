@@ -122,6 +122,34 @@ def test_one_bad_line(warehouse, copy_readings, bad_line, message, column, on_er
     assert warehouse.value("SELECT COUNT(*) FROM READINGS") == 2 + kept
 
 
+def test_true_is_no_number(warehouse, copy_readings):
+    warehouse.put("bad.json.gz", GOOD[0], GOOD[0] | {"speed": True})
+    warehouse.put("good.json.gz", GOOD[0])
+    warehouse.rows(f"{copy_readings} ON_ERROR = CONTINUE")
+    first = "Failed to cast variant value true to REAL"
+    assert history(warehouse)["bad.json.gz"] == ("Partially loaded", 1, 2, 1, first, 2, '"READINGS"["SPEED":2]')
+    assert warehouse.value("SELECT COUNT(*) FROM READINGS") == 2
+
+
+def test_a_number_is_the_same_whatever_else_the_lines_have(warehouse, copy_readings):
+    """Lines of just the keys that are read are read in another way."""
+    spelled = [
+        "0", "-0.0", "1", "2.50", "1e3", "-7", "0.1", "4.35", "5e-324", "9007199254740993",
+        "18446744073709551616", "1.7976931348623157e308", "123456789012345678901234567890", '"1"', '"2.5"',
+        '"1e3"', '"\\u0031"', '"NaN"', "null",
+    ]  # fmt: skip
+    lines = [f'{{"truck": "T{index}", "speed": {value}, "at": null' for index, value in enumerate(spelled)]
+    warehouse.put("exact.json.gz", *(line + "}" for line in lines))
+    warehouse.put("other.json.gz", *(line + ', "more": 1}' for line in lines))
+    loaded = []
+    for name in ("exact", "other"):
+        warehouse.rows(f"{copy_readings} FILES = ('{name}.json.gz') ON_ERROR = ABORT_STATEMENT")
+        loaded.append(warehouse.rows("SELECT TRUCK, TO_VARCHAR(SPEED) FROM READINGS ORDER BY LINE"))
+        warehouse.rows("TRUNCATE TABLE READINGS")
+    assert loaded[0] == loaded[1]
+    assert len(loaded[0]) == len(spelled)
+
+
 def test_skip_file_with_a_limit(warehouse, copy_readings):
     warehouse.put("two_of_five.json.gz", *GOOD, GOOD[0], "x", "y")
     warehouse.rows(f"{copy_readings} ON_ERROR = SKIP_FILE_3")
