@@ -44,7 +44,7 @@ _RESULT_COLUMNS = [
 # How "fields" are read from a line; {} stands for the line and the shape.
 _LENIENTLY = "json_transform({})"
 _GUARDED = f"CASE WHEN json_valid(line) THEN {_LENIENTLY} END"
-# Refuses lines with other keys and numbers of odd spelling, and takes none that is in error: of these only true and
+# Refuses lines without all the keys and numbers oddly spelled, and takes none that is in error: of these only true and
 # false, as 1 and 0, which is why they are not let through.
 _STRICTLY = (
     "CASE WHEN contains(line, 'true') OR contains(line, 'false') THEN error('a boolean')"

@@ -131,18 +131,18 @@ def test_true_is_no_number(warehouse, copy_readings):
     assert warehouse.value("SELECT COUNT(*) FROM READINGS") == 2
 
 
-def test_a_number_is_the_same_whatever_else_the_lines_have(warehouse, copy_readings):
-    """Lines of just the keys that are read are read in another way."""
+def test_a_number_is_the_same_where_a_key_is_missing(warehouse, copy_readings):
+    """Files whose lines have all the keys are read in another way."""
     spelled = [
         "0", "-0.0", "1", "2.50", "1e3", "-7", "0.1", "4.35", "5e-324", "9007199254740993",
         "18446744073709551616", "1.7976931348623157e308", "123456789012345678901234567890", '"1"', '"2.5"',
         '"1e3"', '"\\u0031"', '"NaN"', "null",
     ]  # fmt: skip
-    lines = [f'{{"truck": "T{index}", "speed": {value}, "at": null' for index, value in enumerate(spelled)]
-    warehouse.put("exact.json.gz", *(line + "}" for line in lines))
-    warehouse.put("other.json.gz", *(line + ', "more": 1}' for line in lines))
+    lines = [f'{{"truck": "T{index}", "speed": {value}' for index, value in enumerate(spelled)]
+    warehouse.put("whole.json.gz", *(line + ', "at": null}' for line in lines))
+    warehouse.put("other.json.gz", *(line + "}" for line in lines))
     loaded = []
-    for name in ("exact", "other"):
+    for name in ("whole", "other"):
         warehouse.rows(f"{copy_readings} FILES = ('{name}.json.gz') ON_ERROR = ABORT_STATEMENT")
         loaded.append(warehouse.rows("SELECT TRUCK, TO_VARCHAR(SPEED) FROM READINGS ORDER BY LINE"))
         warehouse.rows("TRUNCATE TABLE READINGS")
