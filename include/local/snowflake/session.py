@@ -168,7 +168,8 @@ class Session:
 
     def _execute(self, sql: str, binds: Sequence[Any] | None) -> Result:
         self._adopt_context()
-        statement = parse(self.translator.inline_variables(sql))
+        sql = self.translator.inline_variables(sql)
+        statement = parse(sql)
         if isinstance(statement, exp.Transaction | exp.Commit | exp.Rollback):
             return self.transaction.control(statement)
         if self.transaction.failed:

@@ -158,6 +158,15 @@ def test_the_same_text_in_another_schema_is_another_merge(warehouse):
     assert target(warehouse)[-1] == (4, "here")
 
 
+def test_a_session_variable_has_its_value_of_the_moment(warehouse):
+    merge = "MERGE INTO TARGET T USING SOURCE S ON T.ID = S.ID WHEN MATCHED THEN UPDATE SET V = $said"
+    warehouse.rows("INSERT INTO SOURCE VALUES (1, '', FALSE)")
+    for said in ("first", "second"):
+        warehouse.rows(f"SET said = '{said}'")
+        warehouse.rows(merge)
+        assert said in dict(target(warehouse)).values()
+
+
 def test_default_is_a_column_left_out_and_refused_where_none_is_named(warehouse):
     warehouse.rows("INSERT INTO SOURCE VALUES (4, 'd', FALSE)")
     warehouse.rows("ALTER TABLE TARGET ADD COLUMN W INTEGER DEFAULT 7")
