@@ -123,7 +123,11 @@ class Demo:
                     self.arguments.report.write_bytes(msgspec.json.encode(found))
                 self._say("Stopping everything")
             else:
-                self._stay_up()
+                try:
+                    self._stay_up()
+                except KeyboardInterrupt:
+                    self._say("Stopping everything")
+                    raise
         holds = found.holds
         self._say("Every promise holds." if holds else f"A promise is broken; state and logs: {_relative(self.state)}")
         return holds

@@ -8,8 +8,10 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -70,20 +72,19 @@ class Processes:
         """Stops every process, at first politely, and returns when none is left."""
         if self._honcho is None:
             return
+        family = _Family(self._honcho.pid)
         if self._honcho.poll() is None:
             self._honcho.send_signal(signal.SIGTERM)
-            try:
-                self._honcho.wait(STOP_TIMEOUT_SECONDS)
-            except subprocess.TimeoutExpired:
+            deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+            while self._honcho.poll() is None and time.monotonic() < deadline:
+                with suppress(subprocess.TimeoutExpired):
+                    self._honcho.wait(1)
+                # honcho waits for the end of all output, and a task whose scheduler is gone may hold that open.
+                _end(family.orphans())
+            if self._honcho.poll() is None:
                 self._honcho.kill()
                 self._honcho.wait()
-        stragglers = self._stragglers()
-        for process in stragglers:
-            _signal(process, signal.SIGTERM)
-        _, alive = psutil.wait_procs(stragglers, timeout=3)
-        for process in alive:
-            _signal(process, signal.SIGKILL)
-        psutil.wait_procs(alive, timeout=3)
+        _end([*self._stragglers(), *family.orphans()])
         self._honcho = None
 
     def _stragglers(self) -> list[psutil.Process]:
@@ -109,6 +110,28 @@ class Processes:
         return "\n".join([f"{name} ended with code {code}:", *(f"  {line}" for line in said[-8:]), f"see {self._log}"])
 
 
+class _Family:
+    """The descendants of a process at one moment, and later those of them whose parent has ended.
+
+    An environment does not tell: a program that names its process anew, as Airflow's tasks do, overwrites it.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._parents: dict[psutil.Process, int] = {}
+        with suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    self._parents[process] = process.ppid()
+
+    def orphans(self) -> list[psutil.Process]:
+        found = []
+        for process, parent in self._parents.items():
+            with suppress(psutil.NoSuchProcess):
+                if process.is_running() and process.ppid() != parent:
+                    found.append(process)
+        return found
+
+
 class StateLock:
     """Keeps two demos from sharing one state directory; the lock goes with the process, however it ends."""
 
@@ -131,6 +154,16 @@ class StateLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def _end(found: list[psutil.Process]) -> None:
+    """Politely at first."""
+    for process in found:
+        _signal(process, signal.SIGTERM)
+    _, alive = psutil.wait_procs(found, timeout=3)
+    for process in alive:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=3)
 
 
 def _signal(process: psutil.Process, number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import psutil
@@ -56,6 +57,22 @@ def test_what_moved_to_a_session_of_its_own_is_stopped_too(procfile, tmp_path):
         started = running(demo)
     assert started
     assert not [process for process in started if process.is_running() and process.status() != "zombie"]
+
+
+def test_what_hides_its_environment_and_holds_the_output_open_is_stopped_when_its_parent_has_ended(
+    procfile, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(processes, "STOP_TIMEOUT_SECONDS", DEADLINE_SECONDS)
+    procfile.write_text("parent: env -i setsid sleep 63 & exec sleep 64\n")
+
+    with Processes(os.environ, tmp_path / "log") as demo:
+        honcho = demo._honcho
+        children = psutil.Process(honcho.pid).children
+        wait_for(lambda: {"63", "64"} <= {argument for p in children(recursive=True) for argument in p.cmdline()})
+        started = children(recursive=True)
+    assert not [process for process in started if process.is_running() and process.status() != "zombie"]
+    # It ended by itself: nothing kept it waiting.
+    assert honcho.returncode != -signal.SIGKILL
 
 
 def test_what_ignores_the_polite_signal_is_stopped_too(procfile, tmp_path):
