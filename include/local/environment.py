@@ -206,7 +206,7 @@ def _settings(aws_port: int) -> dict[str, str]:
         "CTD_EVENT_SOURCE_MAPPINGS_ENABLED": "false",
         "CTD_API_ENDPOINT": f"http://127.0.0.1:{aws_port}/_aws/execute-api",
         "CTD_ARCHIVE_INTERVAL_SECONDS": "1",
-        "CTD_MERGE_MIN_INTERVAL_SECONDS": "2",
+        "CTD_MERGE_MIN_INTERVAL_SECONDS": "5",
     }
 
 
