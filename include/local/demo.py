@@ -193,8 +193,9 @@ class Demo:
 
     def _stay_up(self) -> NoReturn:
         self._start_dags(TRAFFIC_DAG, *DATA_DRIVEN_DAGS, LEDGER_DAG)
-        self._say(f"Running: {TRAFFIC_DAG} sends every minute.  Press Ctrl-C to stop.")
+        # Before it is said: whoever reads it may press Ctrl-C at once.
         self.is_up = True
+        self._say(f"Running: {TRAFFIC_DAG} sends every minute.  Press Ctrl-C to stop.")
         up_since, is_counted = time.monotonic(), False
         with _snowflake() as connection:
             while True:
