@@ -23,10 +23,12 @@ class Clicks(msgspec.Struct):
 
 
 def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_age: timedelta | None) -> Clicks:
-    """Decodes and validates every record and keeps the first of each key (timestamp, item id).
+    """Decodes and validates every record and keeps the first content of each key (timestamp, item id).
 
-    BatchWriteItem refuses a batch that names a key twice.  A repetition with the same content is a duplicate; one
-    with other content cannot be told from an error and is rejected as ``key_conflict``.  Never raises because of data.
+    BatchWriteItem refuses a batch that names a key twice.  A repetition with the same content is a duplicate, whose
+    envelope replaces the one before it, as it would from a later batch: wherever batches are cut, a row names the last
+    record of its shard.  One with other content cannot be told from an error and is rejected as ``key_conflict``.
+    Never raises because of data.
     """
     clicks = Clicks({}, [], 0)
     for record in records:
@@ -38,12 +40,12 @@ def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_
             clicks.rejected.append(Rejected(record, error))
             continue
         key = (click.timestamp, click.item_id)
-        if (first := clicks.accepted.get(key)) is None:
-            clicks.accepted[key] = (click, record.envelope)
-        elif first[0] == click:
-            clicks.duplicates += 1
-        else:
-            clicks.rejected.append(Rejected(record, _key_conflict(click, first[1])))
+        kept, envelope = clicks.accepted.get(key, (click, record.envelope))
+        if kept != click:
+            clicks.rejected.append(Rejected(record, _key_conflict(click, envelope)))
+            continue
+        clicks.duplicates += key in clicks.accepted
+        clicks.accepted[key] = (click, record.envelope)
     return clicks
 
 
@@ -64,10 +66,10 @@ def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index
     }
 
 
-def _key_conflict(click: ClickEvent, first: Envelope) -> ContractError:
+def _key_conflict(click: ClickEvent, kept: Envelope) -> ContractError:
     return ContractError(
         "key_conflict",
         field="Timestamp, Item_ID",
         value=f"{click.timestamp}, {click.item_id}"[:200],
-        rule=f"one content a key; another was kept from {first.shard_id} {first.sequence_number}",
+        rule=f"one content a key; another was kept from {kept.shard_id} {kept.sequence_number}",
     )
