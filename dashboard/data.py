@@ -30,7 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from snowflake.connector.errors import Error as SnowflakeError
 from snowflake.connector.errors import ProgrammingError
 
-from include import names, sql
+from include import click_table, names, sql
 from include.contracts import MAX_CLOCK_SKEW, METRICS
 from include.contracts.times import to_canonical
 from include.settings import Settings, SettingsError, read_settings
@@ -206,13 +206,8 @@ def _aws(store: str) -> Iterator[None]:
 def items() -> dict[str, str]:
     """Item names by item id, in the order of the ids; empty before the first click."""
     with _aws(CLICK_STORE):
-        # The one small table that exists so that the large one is never scanned.
-        pages = (
-            _client("dynamodb")
-            .get_paginator("scan")
-            .paginate(TableName=names.CLICK_ITEM_TABLE, PaginationConfig={"MaxItems": 10 * MAX_ITEMS})
-        )
-        found = {item["Item_ID"]["S"]: item["Item_Name"]["S"] for page in pages for item in page["Items"]}
+        known = click_table.known_items(_client("dynamodb"), at_most=10 * MAX_ITEMS)
+        found = {item["Item_ID"]["S"]: item["Item_Name"]["S"] for item in known}
     return dict(sorted(found.items()))
 
 
@@ -255,7 +250,7 @@ def _clicks(since: datetime, until: datetime | None) -> Clicks:
     hours = _hours(since, until or now() + MAX_CLOCK_SKEW)
     with _aws(CLICK_STORE), ThreadPoolExecutor(WORKERS) as pool:
         for hour in reversed(hours):
-            partitions = [f"{item}#{hour:%Y-%m-%dT%H}#{shard}" for item in asked for shard in range(shards)]
+            partitions = click_table.partitions(asked, hour, shards)
             for found in pool.map(lambda key: _partition(client, key, since, until), partitions):
                 rows += found
             if len(rows) > MAX_CLICKS:
@@ -328,7 +323,7 @@ def newest_click() -> datetime | None:
 
     with _aws(CLICK_STORE), ThreadPoolExecutor(WORKERS) as pool:
         for hour in reversed(_hours(now() - timedelta(hours=24), now() + MAX_CLOCK_SKEW)):
-            partitions = [f"{item}#{hour:%Y-%m-%dT%H}#{shard}" for item in asked for shard in range(shards)]
+            partitions = click_table.partitions(asked, hour, shards)
             if found := [time for time in pool.map(newest, partitions) if time]:
                 return pd.Timestamp(max(found), tz="UTC").to_pydatetime()
     return None

@@ -27,6 +27,11 @@ class ClickEvent(msgspec.Struct, frozen=True, gc=False):
     click_counts: Annotated[int, msgspec.Meta(ge=0, le=MAX_CLICK_COUNTS)]
 
 
+def item_hour_shard(item_id: str, timestamp: str, shard: int) -> str:
+    """Partition key of the click index, for clicks on an item in the hour of ``timestamp`` (canonical)."""
+    return f"{item_id}#{timestamp[:13]}#{shard}"
+
+
 # The same struct under the names that are sent.  An unknown key is refused here and left to the thorough path:
 # msgspec skips what it does not know without looking for bad UTF-8 or nesting in it.
 _Sent = msgspec.defstruct(

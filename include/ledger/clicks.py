@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
@@ -11,7 +9,8 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
-from include import names
+from include import click_table, names
+from include.click_table import Item
 from include.contracts import ContractError, decode_click
 from include.contracts.archive import ArchivedRecord
 from include.contracts.quarantine import decode
@@ -21,14 +20,14 @@ from include.ledger.books import IN_ORDER, RESOLVED, Books
 
 HOUR = timedelta(hours=1)
 WORKERS = 16
-# A quota of BatchGetItem, and how often what it hands back is asked for again, waiting with full jitter.
-BATCH_KEYS = 100
-MAX_ATTEMPTS = 8
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 5.0
 # The index knows a click's own time, not its arrival: rows are looked for so far around the hour.
 AROUND = MAX_CLOCK_SKEW
+# What is read of a click.
+READ = {
+    "ProjectionExpression": "#time, Item_ID, Item_Name, Click_Counts, Arrival_Time",
+    "ExpressionAttributeNames": {"#time": "Timestamp"},
+}
 
-Request = dict[str, Any]
 Row = tuple[str, bytes, str]
 
 # Where each archived envelope is; `row` is the one of its click.  Resolved means that its function took it, so it
@@ -150,69 +149,45 @@ class ClickTable:
                 "TableName": names.CLICK_TABLE,
                 "IndexName": names.CLICK_INDEX,
                 "KeyConditionExpression": "Item_Hour_Shard = :partition AND #time BETWEEN :first AND :last",
-                "ExpressionAttributeNames": {"#time": "Timestamp"},
                 "ExpressionAttributeValues": {
-                    ":partition": {"S": f"{item}#{to_canonical(hour + each * HOUR)[:13]}#{shard}"},
+                    ":partition": {"S": partition},
                     ":first": {"S": first},
                     ":last": {"S": last},
                 },
-                "ProjectionExpression": "#time, Item_ID, Item_Name, Click_Counts, Arrival_Time",
+                **READ,
             }
-            for item in self._catalogue()
             for each in (-1, 0, 1)
-            for shard in range(self._index_shards)
+            for partition in click_table.partitions(self._catalogue(), hour + each * HOUR, self._index_shards)
         )
         return _answers(self._query, requests)
 
     def get(self, clicks: Iterable[str]) -> Iterator[Row]:
         """The rows of these that there are, as of now."""
-        return _answers(self._batch_get, map(_batch_request, _chunks(clicks, BATCH_KEYS)))
+        return _answers(self._batch_get, click_table.batches(map(_table_key, clicks)))
 
     def _catalogue(self) -> list[str]:
         if self._items is None:
-            # The one small table that exists so that the large one is never scanned.
-            pages = self._dynamodb.get_paginator("scan").paginate(TableName=names.CLICK_ITEM_TABLE)
-            self._items = [item["Item_ID"]["S"] for page in pages for item in page["Items"]]
+            self._items = [item["Item_ID"]["S"] for item in click_table.known_items(self._dynamodb)]
         return self._items
 
-    def _query(self, request: Request) -> tuple[list[Request], Request | None]:
+    def _query(self, request: dict[str, Any]) -> tuple[list[Item], dict[str, Any] | None]:
         answer = self._dynamodb.query(**request)
         last = answer.get("LastEvaluatedKey")
         return answer["Items"], {**request, "ExclusiveStartKey": last} if last else None
 
-    def _batch_get(self, request: Request) -> tuple[list[Request], Request | None]:
-        items: list[Request] = []
-        for attempt in range(MAX_ATTEMPTS):
-            if attempt:
-                wait_seconds = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt)
-                time.sleep(random.uniform(0, wait_seconds))  # noqa: S311
-            answer = self._dynamodb.batch_get_item(RequestItems=request)
-            items += answer["Responses"].get(names.CLICK_TABLE, [])
-            request = answer.get("UnprocessedKeys", {})
-            if not request:
-                return items, None
-        raise TimeoutError(f"DynamoDB left keys of {names.CLICK_TABLE} unread {MAX_ATTEMPTS} times: throttled")
+    def _batch_get(self, keys: list[Item]) -> tuple[list[Item], None]:
+        # The index lags behind the table: a row that it did not have yet is no missing row.
+        return click_table.batch_get(self._dynamodb, keys, ConsistentRead=True, **READ), None
 
 
-def _batch_request(clicks: list[str]) -> Request:
-    return {
-        names.CLICK_TABLE: {
-            "Keys": [{"Timestamp": {"S": click[:26]}, "Item_ID": {"S": click[27:]}} for click in clicks],
-            "ProjectionExpression": "#time, Item_ID, Item_Name, Click_Counts, Arrival_Time",
-            "ExpressionAttributeNames": {"#time": "Timestamp"},
-            # The index lags behind the table: a row that it did not have yet is no missing row.
-            "ConsistentRead": True,
-        }
-    }
+def _answers(ask: Callable[[Any], tuple[list[Item], Any]], requests: Iterable[Any]) -> Iterator[Row]:
+    """Rows of all answers; WORKERS requests are in flight at a time, and as many answers in memory.
 
-
-def _answers(
-    ask: Callable[[Request], tuple[list[Request], Request | None]], requests: Iterable[Request]
-) -> Iterator[Row]:
-    """Rows of all answers; WORKERS requests are in flight at a time, and as many answers in memory."""
+    ``ask`` gives what it found, and the request for the rest or None.
+    """
     waiting = iter(requests)
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="ledger-dynamodb") as pool:
-        asked: set[Future[tuple[list[Request], Request | None]]] = set()
+        asked: set[Future[tuple[list[Item], Any]]] = set()
         while True:
             asked |= {pool.submit(ask, request) for request in islice(waiting, WORKERS - len(asked))}
             if not asked:
@@ -225,7 +200,7 @@ def _answers(
                 yield from map(_row, items)
 
 
-def _row(item: Request) -> Row:
+def _row(item: Item) -> Row:
     content = _content(item["Item_Name"]["S"], int(item["Click_Counts"]["N"]))
     return _key(item["Timestamp"]["S"], item["Item_ID"]["S"]), content, item["Arrival_Time"]["S"]
 
@@ -235,14 +210,12 @@ def _key(timestamp: str, item_id: str) -> str:
     return f"{timestamp} {item_id}"
 
 
+def _table_key(click: str) -> Item:
+    return {"Timestamp": {"S": click[:26]}, "Item_ID": {"S": click[27:]}}
+
+
 def _content(item_name: str, click_counts: int) -> bytes:
     return blake2b(f"{click_counts} {item_name}".encode(), digest_size=16).digest()
-
-
-def _chunks(values: Iterable[str], size: int) -> Iterator[list[str]]:
-    iterator = iter(values)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 def reason_of(s3: Any, bucket: str, key: str) -> str:

@@ -16,6 +16,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include import names
+from include.click_table import BATCH_KEYS
 from include.contracts import times
 from include.generator.manifest import ManifestRecord
 from include.local.truth import AWS_CONFIG
@@ -24,8 +25,6 @@ from include.local.truth import AWS_CONFIG
 POLL_SECONDS = 0.2
 # One click of so many is looked for.
 CLICKS_A_SAMPLE = 20
-# A quota of BatchGetItem.
-MAX_KEYS = 100
 
 _decode = msgspec.json.Decoder(ManifestRecord).decode
 
@@ -101,7 +100,7 @@ class ClickSampler(Sampler):
 
     def _rows(self) -> Iterator[Item]:
         self._missing |= dict.fromkeys(self._new_keys())
-        keys = [{"Timestamp": {"S": time}, "Item_ID": {"S": item}} for time, item in islice(self._missing, MAX_KEYS)]
+        keys = [{"Timestamp": {"S": time}, "Item_ID": {"S": item}} for time, item in islice(self._missing, BATCH_KEYS)]
         if not keys:
             return iter(())
         request: dict[str, Any] = {names.CLICK_TABLE: {"Keys": keys, "ConsistentRead": True}}

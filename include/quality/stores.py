@@ -6,9 +6,7 @@ NULL, and a rule finds it.  The tables are created by ``sql/quality/staging/<sou
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -18,7 +16,8 @@ from zlib import crc32
 
 import msgspec
 
-from include import names
+from include import click_table, names
+from include.click_table import Item
 from include.contracts import MAX_CLOCK_SKEW, METRICS
 from include.contracts.times import to_canonical
 
@@ -29,12 +28,7 @@ CLICKS_PER_PARTITION = 50
 MAX_ITEMS = 200
 MAX_CLICKS = 2_000
 WORKERS = 8
-# A quota of BatchGetItem.
-BATCH_KEYS = 100
-BATCH_ATTEMPTS = 6
-FIRST_BACKOFF_SECONDS = 0.05
 
-Item = Mapping[str, Mapping[str, Any]]
 Row = tuple[str | None, ...]
 
 _TEXT, _NUMBER = "S", "N"
@@ -106,13 +100,10 @@ class Stores:
     Every method raises what boto3 raises; nothing is left out in silence but what the bounds above leave out.
     """
 
-    def __init__(
-        self, client: Any, now: datetime, index_shards: int, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, client: Any, now: datetime, index_shards: int) -> None:
         self._client = client
         self._now = now
         self._index_shards = index_shards
-        self._sleep = sleep
 
     def rows(self, source: str) -> list[Row]:
         """The rows of ``source``, a key of :data:`SOURCES`."""
@@ -125,16 +116,12 @@ class Stores:
 
     def _truck_states(self) -> Iterator[Item]:
         # One small item a truck, and all are wanted: here a scan is the query.
-        return self._scan(names.TRUCK_STATE_TABLE)
+        pages = self._client.get_paginator("scan").paginate(TableName=names.TRUCK_STATE_TABLE)
+        return (item for page in pages for item in page["Items"])
 
     @cached_property
     def _click_items(self) -> list[Item]:
-        """The small table that exists so that the large one is never scanned."""
-        return list(self._scan(names.CLICK_ITEM_TABLE))
-
-    def _scan(self, table: str) -> Iterator[Item]:
-        for page in self._client.get_paginator("scan").paginate(TableName=table):
-            yield from page["Items"]
+        return list(click_table.known_items(self._client))
 
     def _recent_clicks(self) -> list[Item]:
         """Whole items of the newest clicks: their keys by the index, which has no envelope, then the items by key."""
@@ -142,7 +129,7 @@ class Stores:
         known = [item["Item_ID"]["S"] for item in self._click_items]
         asked = sorted(known, key=lambda item: crc32(f"{day} {item}".encode()))[:MAX_ITEMS]
         partitions = [
-            f"{item}#{hour}#{shard}" for hour in self._hours() for item in asked for shard in range(self._index_shards)
+            partition for hour in self._hours() for partition in click_table.partitions(asked, hour, self._index_shards)
         ]
         with ThreadPoolExecutor(WORKERS) as pool:
             keys = nlargest(
@@ -150,19 +137,18 @@ class Stores:
                 (key for found in pool.map(self._newest_keys, partitions) for key in found),
                 key=lambda key: key["Timestamp"]["S"],
             )
-            batches = [keys[start : start + BATCH_KEYS] for start in range(0, len(keys), BATCH_KEYS)]
-            return [item for items in pool.map(self._get, batches) for item in items]
+            return [item for items in pool.map(self._get, click_table.batches(keys)) for item in items]
 
-    def _hours(self) -> list[str]:
+    def _hours(self) -> list[datetime]:
         """The hours that the window touches; a device's clock may be ahead."""
         hour = (self._now - CLICK_WINDOW).replace(minute=0, second=0, microsecond=0)
         hours = []
         while hour <= self._now + MAX_CLOCK_SKEW:
-            hours.append(f"{hour:%Y-%m-%dT%H}")
+            hours.append(hour)
             hour += timedelta(hours=1)
         return hours
 
-    def _newest_keys(self, partition: str) -> list[dict[str, Any]]:
+    def _newest_keys(self, partition: str) -> list[Item]:
         answer = self._client.query(
             TableName=names.CLICK_TABLE,
             IndexName=names.CLICK_INDEX,
@@ -178,19 +164,8 @@ class Stores:
         )
         return [{"Timestamp": item["Timestamp"], "Item_ID": item["Item_ID"]} for item in answer["Items"]]
 
-    def _get(self, keys: Sequence[dict[str, Any]]) -> list[Item]:
-        """The items of up to BATCH_KEYS keys.
-
-        Raises:
-            StoresError: some were not answered within BATCH_ATTEMPTS.
-        """
-        found: list[Item] = []
-        request: dict[str, Any] = {names.CLICK_TABLE: {"Keys": list(keys)}}
-        for attempt in range(BATCH_ATTEMPTS):
-            answer = self._client.batch_get_item(RequestItems=request)
-            found += answer["Responses"].get(names.CLICK_TABLE, [])
-            request = answer.get("UnprocessedKeys") or {}
-            if not request:
-                return found
-            self._sleep(random.uniform(0, FIRST_BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - jitter, no secret
-        raise StoresError(f"{len(request[names.CLICK_TABLE]['Keys'])} of {len(keys)} clicks stayed unprocessed")
+    def _get(self, keys: list[Item]) -> list[Item]:
+        try:
+            return click_table.batch_get(self._client, keys)
+        except TimeoutError as error:
+            raise StoresError(str(error)) from error

@@ -9,6 +9,7 @@ from zlib import crc32
 import msgspec
 
 from include.contracts import ClickEvent, ContractError, Envelope, decode_click
+from include.contracts.click import item_hour_shard
 from lambdas.common.batch import Record, Rejected
 
 Item = dict[str, dict[str, str]]
@@ -57,7 +58,7 @@ def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index
         "Item_ID": {"S": click.item_id},
         "Item_Name": {"S": click.item_name},
         "Click_Counts": {"N": str(click.click_counts)},
-        "Item_Hour_Shard": {"S": f"{click.item_id}#{click.timestamp[:13]}#{shard}"},
+        "Item_Hour_Shard": {"S": item_hour_shard(click.item_id, click.timestamp, shard)},
         "Ingested_At": {"S": ingested_at},
         "Stream": {"S": envelope.stream},
         "Shard_ID": {"S": envelope.shard_id},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include import names
+from include import click_table, names
 from include.ledger import clicks
 
 pytestmark = pytest.mark.unit
@@ -295,7 +295,7 @@ def test_batches_have_a_hundred_keys(world):
     world.archived(*range(1, 251), stream=STREAM, payload=[world.click(number) for number in range(1, 251)])
     world.clicks()
     assert world.calls["BatchGetItem"] == 3
-    assert clicks.BATCH_KEYS == 100
+    assert click_table.BATCH_KEYS == 100
 
 
 def later(world, *hours):
