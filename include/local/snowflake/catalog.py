@@ -101,7 +101,7 @@ class Catalog:
     def find(self, duck: duckdb.DuckDBPyConnection, kind: str, key: tuple[str, str, str]) -> CatalogObject | None:
         """The object ``key`` = (database, schema, name), or None."""
         database, schema, name = key
-        if not self._instance.has_database(duck, database):
+        if not self._instance.has_database(database):
             return None
         rows = self._select(duck, database, "kind = ? AND schema_name = ? AND name = ?", [kind, schema, name])
         return rows[0] if rows else None

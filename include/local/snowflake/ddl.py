@@ -56,7 +56,7 @@ def define(session: Session, expression: exp.Expr) -> Result:
 
 def _create_database(session: Session, expression: exp.Create) -> Result:
     name = _database_name(expression)
-    if session.instance.has_database(session.duck, name):
+    if session.instance.has_database(name):
         if expression.args.get("exists"):
             return Result.status(f"{name} already exists, statement succeeded.")
         if not expression.args.get("replace"):
@@ -72,7 +72,7 @@ def _create_database(session: Session, expression: exp.Create) -> Result:
 
 def _drop_database(session: Session, expression: exp.Drop) -> Result:
     name = _database_name(expression)
-    if not session.instance.has_database(session.duck, name):
+    if not session.instance.has_database(name):
         if expression.args.get("exists"):
             return Result.status("Drop statement executed successfully.")
         raise errors.does_not_exist("Database", name)

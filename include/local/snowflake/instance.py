@@ -125,8 +125,8 @@ class Instance:
         ).fetchall()
         return [name for (name,) in rows]
 
-    def has_database(self, duck: duckdb.DuckDBPyConnection, name: str) -> bool:
-        return name == GLOBAL_DATABASE or name in self.databases(duck)
+    def has_database(self, name: str) -> bool:
+        return name in self._completed
 
     def has_schema(self, duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> bool:
         found = duck.execute(

@@ -22,9 +22,21 @@ if TYPE_CHECKING:
 _SOURCE = "_merge_source"
 # Pairs of a source row and the target row that it matches, with the number of the clause that they meet, or NULL.
 _MATCHES = "_merge_matches"
-# No target row twice: Snowflake would have to choose.
-_IS_DETERMINISTIC = f"SELECT count(*) = count(DISTINCT _target_row) FROM {_MATCHES} WHERE _clause IS NOT NULL"
+# No target row twice, Snowflake would have to choose; and the clauses that any pair meets.
+_MET = f"""
+    SELECT count(*) = count(DISTINCT _target_row), coalesce(list(DISTINCT _clause), [])
+    FROM {_MATCHES} WHERE _clause IS NOT NULL
+"""
 _INSERTED, _UPDATED, _DELETED = "inserted", "updated", "deleted"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one clause does to rows, and the statement that does it."""
+
+    kind: str
+    sql: str
+    clause: int | None  # its number, where it changes rows that match
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class CompiledMerge:
 
     stage: str
     match: str
-    changes: tuple[tuple[str, str], ...]  # what it does to rows, and the statement that does it
+    changes: tuple[Change, ...]
 
 
 def compile_merge(session: Session, expression: exp.Merge) -> CompiledMerge:
@@ -61,14 +73,15 @@ def compile_merge(session: Session, expression: exp.Merge) -> CompiledMerge:
             case exp.Insert() as insert:
                 into, values = _insertion(insert)
                 sql = f"INSERT INTO {_table(target)} {into} SELECT {values} FROM {unmatched} WHERE {unmet} = {number}"
-                changes.append((_INSERTED, sql))
+                changes.append(Change(_INSERTED, sql, None))
             case exp.Update() as update:
                 sets = ", ".join(f"{_sql(each.this.this)} = {_sql(each.expression)}" for each in update.expressions)
                 where = f"{target_row} = _target_row AND _clause = {number}"
-                changes.append((_UPDATED, f"UPDATE {_sql(target)} SET {sets} FROM {matched} WHERE {where}"))
+                sql = f"UPDATE {_sql(target)} SET {sets} FROM {matched} WHERE {where}"
+                changes.append(Change(_UPDATED, sql, number))
             case _:
                 rows = f"SELECT _target_row FROM {_MATCHES} WHERE _clause = {number}"
-                changes.append((_DELETED, f"DELETE FROM {_table(target)} WHERE rowid IN ({rows})"))
+                changes.append(Change(_DELETED, f"DELETE FROM {_table(target)} WHERE rowid IN ({rows})", number))
     return CompiledMerge(
         stage=f"CREATE OR REPLACE TEMPORARY TABLE {_SOURCE} AS {stage}",
         match=(
@@ -89,15 +102,14 @@ def run(session: Session, compiled: CompiledMerge) -> Result:
     duck = session.duck
     duck.execute(compiled.stage)
     duck.execute(compiled.match)
-    (is_deterministic,) = duck.execute(_IS_DETERMINISTIC).fetchone()
+    is_deterministic, met = duck.execute(_MET).fetchone()
     if not is_deterministic:
         raise errors.SnowflakeError("Duplicate row detected during DML action", 100090, "42P18")
-    done = {
-        change: 0 for change in (_INSERTED, _UPDATED, _DELETED) if any(change == each for each, _ in compiled.changes)
-    }
-    for change, sql in compiled.changes:
-        (count,) = duck.execute(sql).fetchone()
-        done[change] += count
+    done = {kind: 0 for kind in (_INSERTED, _UPDATED, _DELETED) if any(kind == each.kind for each in compiled.changes)}
+    for change in compiled.changes:
+        if change.clause is None or change.clause in met:
+            (count,) = duck.execute(change.sql).fetchone()
+            done[change.kind] += count
     duck.execute(f"DROP TABLE {_MATCHES}")
     duck.execute(f"DROP TABLE {_SOURCE}")
     return Result.counts(MERGE, **done)

@@ -283,7 +283,7 @@ class Session:
                 database, schema = parts[0], "PUBLIC"
             else:
                 database, schema = (parts[0] if len(parts) == 2 else self.database), parts[-1]
-            if not database or not self.instance.has_database(self.duck, database):
+            if not database or not self.instance.has_database(database):
                 raise errors.does_not_exist("Database", str(database))
             if not self.instance.has_schema(self.duck, database, schema):
                 if kind != "DATABASE":

@@ -152,7 +152,8 @@ def table_timestamp(session: Session, name: str) -> int:
 
 def read_by(session: Session, expression: exp.Expr) -> list[Stream]:
     """The streams that ``expression`` reads, each once, as the session's transaction sees them."""
-    return list({stream.found.uid: stream for _, stream in _references(session, expression)}.values())
+    found = {each.uid: each for _, each in _references(session, expression)}
+    return [_readable(_load(session, each)) for each in found.values()]
 
 
 def substitute(session: Session, expression: exp.Expr, streams: list[Stream]) -> None:
@@ -162,8 +163,8 @@ def substitute(session: Session, expression: exp.Expr, streams: list[Stream]) ->
     translated statement can be kept for the next time.
     """
     by_uid = {stream.found.uid: stream for stream in streams}
-    for node, stream in _references(session, expression):
-        node.replace(_query(by_uid[stream.found.uid], node.alias_or_name))
+    for node, found in _references(session, expression):
+        node.replace(_query(by_uid[found.uid], node.alias_or_name))
 
 
 def bind(duck: duckdb.DuckDBPyConnection, streams: list[Stream]) -> None:
@@ -243,7 +244,7 @@ def forget_schema(session: Session, database: str, schema: str) -> None:
             _forget(session.duck, found)
 
 
-def _references(session: Session, expression: exp.Expr) -> list[tuple[exp.Table, Stream]]:
+def _references(session: Session, expression: exp.Expr) -> list[tuple[exp.Table, CatalogObject]]:
     ctes = {cte.alias_or_name.upper() for cte in expression.find_all(exp.CTE)}
     references = []
     for node in expression.find_all(exp.Table):
@@ -253,7 +254,7 @@ def _references(session: Session, expression: exp.Expr) -> list[tuple[exp.Table,
         if key and session.instance.catalog.may_exist("STREAM", key[2]):
             found = session.instance.catalog.find(session.duck, "STREAM", key)
             if found:
-                references.append((node, _readable(_load(session, found))))
+                references.append((node, found))
     return references
 
 
@@ -307,7 +308,7 @@ def _load(session: Session, found: CatalogObject) -> Stream:
         found=found,
         table=table,
         low=low,
-        high=low if ended else max(_last_row(session.duck, table), low),
+        high=low if ended else _last_row(session.duck, table, above=low),
         moved_at_ns=moved_at_ns,
         fresh_at_ns=max(moved_at_ns, looked_at_ns or 0),
         has_backlog=has_backlog,
@@ -395,12 +396,14 @@ def _describe(session: Session, found: list[CatalogObject]) -> Result:
     return Result.of(columns, rows)
 
 
-def _last_row(duck: duckdb.DuckDBPyConnection, table: tuple[str, str, str]) -> int:
-    """The highest row id of a committed row, -1 where there is none."""
-    (last,) = duck.execute(f"SELECT max(rowid) FROM {_quoted(table)}").fetchone()
+def _last_row(duck: duckdb.DuckDBPyConnection, table: tuple[str, str, str], *, above: int = -1) -> int:
+    """The highest row id of a committed row, ``above`` where none is higher."""
+    # Not max() of all: DuckDB prunes by row id, and would read each of a table of millions.
+    last_above = f"SELECT max(rowid) FROM {_quoted(table)} WHERE rowid > {above}"
+    (last,) = duck.execute(last_above).fetchone()
     if last is not None and last >= UNCOMMITTED:
-        (last,) = duck.execute(f"SELECT max(rowid) FROM {_quoted(table)} WHERE rowid < {UNCOMMITTED}").fetchone()
-    return -1 if last is None else last
+        (last,) = duck.execute(f"{last_above} AND rowid < {UNCOMMITTED}").fetchone()
+    return above if last is None else last
 
 
 def _quoted(table: tuple[str, str, str]) -> str:

@@ -17,6 +17,7 @@ from fakesnow.instance import FakeSnow
 from fakesnow.transforms import show
 from sqlglot import exp
 
+from include.local.snowflake.fakesnow_adapter import Translator
 from include.local.snowflake.streams import UNCOMMITTED
 
 pytestmark = pytest.mark.integration
@@ -74,6 +75,21 @@ def test_notes_of_a_table_are_arguments_of_its_translation():
     assert (table.name, comment, arguments["text_lengths"]) == ("T", "x", [("A", 5)])
     assert "_fs_global" in info_schema.insert_table_comment_sql("D", "S", "T", comment)
     assert "_fs_global" in info_schema.insert_text_lengths_sql("D", "S", "T", [("A", 5)])
+
+
+@pytest.mark.parametrize(
+    ("text", "translated"),
+    [
+        ("2026-11-22", "CAST('2026-11-22' AS TIMESTAMP)"),
+        ("2026-11-22 14:00:00.5", "CAST('2026-11-22 14:00:00.5' AS TIMESTAMP)"),
+        # Seconds since 1970, which only fakesnow's macro reads.
+        ("1795356000", "_FS_TO_TIMESTAMP('1795356000', 0)"),
+    ],
+)
+def test_a_cast_of_a_time_is_a_macro_that_the_adapter_replaces_where_the_time_is_written_out(text, translated):
+    translator = Translator(FakeSnow(create_database_on_connect=True).connect("D", "S"))
+    parsed = sqlglot.parse_one(f"SELECT '{text}'::TIMESTAMP_NTZ", read="snowflake")
+    assert translator.translate(parsed).expressions[0].sql("duckdb") == translated
 
 
 def test_what_the_adapter_reads_of_a_cursor_that_ran():
