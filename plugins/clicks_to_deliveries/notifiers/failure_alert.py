@@ -7,9 +7,8 @@ import copy
 from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.sdk import Context
 
+from clicks_to_deliveries.notifiers.alert_topic import TOPIC
 from include import names
-
-TOPIC = f"{{{{ var.json.get('{names.STACK_OUTPUTS_VARIABLE}', {{}}).get('AlertTopicArn', '') }}}}"
 
 MESSAGE = """\
 {{ dag.dag_id }}.{{ ti.task_id if ti else '(no task)' }} failed

@@ -5,35 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from airflow.providers.amazon.aws.hooks.sns import SnsHook
-from botocore.config import Config
-
+from clicks_to_deliveries.notifiers.alert_topic import subject_of
 from include.quality import RUNBOOK, Result, Rule
 from include.quality.incidents import REMIND_AFTER
 
 SAMPLES_TOLD = 5
 LONGEST_TEXT = 500
-# SNS takes a subject of up to 100 characters of ASCII.
-LONGEST_SUBJECT = 100
 COULD_NOT_RUN = "a-rule-could-not-run"
-
-_AWS_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 4, "mode": "standard"})
-
-
-def publish(topic_arn: str, aws_conn_id: str, subject: str, message: str) -> None:
-    """Sends one message.
-
-    Raises:
-        botocore.exceptions.BotoCoreError, ClientError: SNS did not take it.
-    """
-    subject = subject.encode("ascii", "replace").decode()[:LONGEST_SUBJECT]
-    SnsHook(aws_conn_id=aws_conn_id, config=_AWS_CONFIG).publish_to_target(topic_arn, message, subject)
 
 
 def failing(results: Sequence[Result], rules: Mapping[str, Rule], where: str) -> tuple[str, str]:
     """Subject and message of rules that fail; ``where`` are the lines that say which run found it."""
     again = all(result.alerted_at for result in results)
-    subject = f"[{'still failing' if again else 'failed'}] data_quality: {_listed(results)}"
+    subject = _subject("still failing" if again else "failed", results)
     hours = REMIND_AFTER // timedelta(hours=1)
     lasting = f"While it lasts you are told again every {hours} hours, and once when it is over.\n"
     return subject, "\n".join([*(_failure(result, rules.get(result.rule)) for result in results), where, lasting])
@@ -41,12 +25,11 @@ def failing(results: Sequence[Result], rules: Mapping[str, Rule], where: str) ->
 
 def over(results: Sequence[Result], where: str) -> tuple[str, str]:
     """Subject and message of rules that failed, as people were told, and fail the run no more."""
-    return f"[recovered] data_quality: {_listed(results)}", "\n".join([*map(_recovery, results), "", where])
+    return _subject("recovered", results), "\n".join([*map(_recovery, results), "", where])
 
 
-def _listed(results: Sequence[Result]) -> str:
-    more = f" and {len(results) - 1} more" if len(results) > 1 else ""
-    return f"{results[0].rule}{more}"
+def _subject(state: str, results: Sequence[Result]) -> str:
+    return subject_of(state, "data_quality", [result.rule for result in results])
 
 
 def _failure(result: Result, rule: Rule | None) -> str:

@@ -19,7 +19,7 @@ from snowflake.connector import DictCursor, SnowflakeConnection, errors
 
 from clicks_to_deliveries.hooks.warehouse import WarehouseHook
 from clicks_to_deliveries.notifiers import quality_alert
-from clicks_to_deliveries.notifiers.failure_alert import TOPIC
+from clicks_to_deliveries.notifiers.alert_topic import TOPIC, publish
 from include import names, quality, sql
 from include.settings import settings
 
@@ -118,11 +118,11 @@ class CheckQualityOperator(BaseOperator):
             return
         where = f"run      {context['run_id']}\nlog      {context['ti'].log_url}"
         if failing:
-            quality_alert.publish(self.topic_arn, self.aws_conn_id, *quality_alert.failing(failing, rules, where))
+            publish(self.topic_arn, self.aws_conn_id, *quality_alert.failing(failing, rules, where))
             now = _now()
             ledger.told(msgspec.structs.replace(result, alerted_at=now) for result in failing)
         if over:
-            quality_alert.publish(self.topic_arn, self.aws_conn_id, *quality_alert.over(over, where))
+            publish(self.topic_arn, self.aws_conn_id, *quality_alert.over(over, where))
             ledger.told(
                 msgspec.structs.replace(
                     result, alerted_at=None, failing_since=result.failing_since if result.status == "fail" else None

@@ -12,8 +12,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries.hooks.warehouse import WarehouseHook
-from clicks_to_deliveries.notifiers import quality_alert
-from clicks_to_deliveries.notifiers.failure_alert import TOPIC
+from clicks_to_deliveries.notifiers.alert_topic import TOPIC, publish, subject_of
 from include import names
 from include.contracts.times import parse
 from include.ledger import Balance, hours_between, make_clients, table
@@ -121,11 +120,8 @@ class ReconcileOperator(BaseOperator):
         if recovered:
             self.log.info("balanced again: %s", ", ".join(recovered))
         if recovered and self.topic_arn:
-            more = f" and {len(recovered) - 1} more" if len(recovered) > 1 else ""
             message = "\n".join(["These hours balance again:", *recovered, "", f"run      {run_id}"])
-            quality_alert.publish(
-                self.topic_arn, self.aws_conn_id, f"[recovered] reconcile: {recovered[0]}{more}", message
-            )
+            publish(self.topic_arn, self.aws_conn_id, subject_of("recovered", "reconcile", recovered), message)
         if new:
             raise AirflowFailException(_alert(new, len(entries)))
         return {

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from clicks_to_deliveries.notifiers import quality_alert
 from clicks_to_deliveries.operators import check_quality
 from clicks_to_deliveries.operators.check_quality import CheckQualityOperator, QualityFailed
 
@@ -157,7 +156,7 @@ def test_a_crash_before_people_are_told_or_before_it_is_written_down_tells_the_n
 
     only(FAILS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quality_alert if where == "publish" else check_quality._Results, where, crash)
+        patch.setattr(check_quality if where == "publish" else check_quality._Results, where, crash)
         with pytest.raises(KeyboardInterrupt):
             check()
     assert statuses(results(stack, "run-1")) == {"fails": "fail"}

@@ -66,7 +66,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(reconcile.table, "counted", ledger.counted)
     monkeypatch.setattr(reconcile.table, "store", ledger.store)
     monkeypatch.setattr(reconcile.table, "due", lambda stream, *_: [HOUR] if stream == TRUCKS else [])
-    monkeypatch.setattr(reconcile.quality_alert, "publish", lambda *message: ledger.told.append(message))
+    monkeypatch.setattr(reconcile, "publish", lambda *message: ledger.told.append(message))
     return ledger
 
 

@@ -1,0 +1,32 @@
+"""The stack's SNS topic, through which the people on call are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow.providers.amazon.aws.hooks.sns import SnsHook
+from botocore.config import Config
+
+from include import names
+
+TOPIC = f"{{{{ var.json.get('{names.STACK_OUTPUTS_VARIABLE}', {{}}).get('AlertTopicArn', '') }}}}"
+# SNS takes a subject of up to 100 characters of ASCII.
+LONGEST_SUBJECT = 100
+
+_AWS_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 4, "mode": "standard"})
+
+
+def subject_of(state: str, dag_id: str, concerned: Sequence[str]) -> str:
+    """``[failed] data_quality: trucks_report and 2 more``."""
+    more = f" and {len(concerned) - 1} more" if len(concerned) > 1 else ""
+    return f"[{state}] {dag_id}: {concerned[0]}{more}"
+
+
+def publish(topic_arn: str, aws_conn_id: str, subject: str, message: str) -> None:
+    """Sends one message.
+
+    Raises:
+        botocore.exceptions.BotoCoreError, ClientError: SNS did not take it.
+    """
+    subject = subject.encode("ascii", "replace").decode()[:LONGEST_SUBJECT]
+    SnsHook(aws_conn_id=aws_conn_id, config=_AWS_CONFIG).publish_to_target(topic_arn, message, subject)
