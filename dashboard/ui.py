@@ -128,6 +128,7 @@ def label(column: str) -> str:
     return f"{text}, {unit}" if unit else text
 
 
-def time_column(title: str) -> object:
-    """A column of instants, to the second, in UTC."""
-    return st.column_config.DatetimeColumn(title, format="YYYY-MM-DD HH:mm:ss", timezone="UTC")
+def time_column(title: str, *, milliseconds: bool = False) -> object:
+    """A column of instants in UTC, to the second or the millisecond."""
+    fraction = ".SSS" if milliseconds else ""
+    return st.column_config.DatetimeColumn(title, format=f"YYYY-MM-DD HH:mm:ss{fraction}", timezone="UTC")

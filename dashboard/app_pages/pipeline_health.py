@@ -110,7 +110,8 @@ def ledger() -> None:
     if rows.empty:
         ui.empty(
             "No hour has been counted",
-            "The DAG **reconcile** counts each hour when it has closed; its form counts the open one too.",
+            "The DAG **reconcile** counts each hour when it has closed, at twenty past. To count now, the open hour "
+            "too, trigger it in Airflow with a time in *Since*.",
         )
         return
     is_open = rows["is_open"].astype(bool)

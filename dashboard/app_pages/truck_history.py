@@ -123,17 +123,24 @@ def value(of: object, name: str) -> str:
     return f"{of:,.{decimals}f} {ui.UNITS[name]}"
 
 
+def lasted(seconds: float) -> str:
+    """How long a version was true; nothing for the current one.  Several readings a second make short ones."""
+    if pd.isna(seconds):
+        return ""
+    return charts.duration(seconds) if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
 def table(versions: pd.DataFrame, count: int) -> None:
     length = (versions["effective_end_date"] - versions["effective_start_date"]).dt.total_seconds()
-    shown = versions.assign(lasted=["" if pd.isna(seconds) else charts.duration(seconds) for seconds in length])
+    shown = versions.assign(lasted=[lasted(seconds) for seconds in length])
     st.dataframe(
         shown[["effective_start_date", "effective_end_date", "lasted", "is_current", "changed", *data.METRIC_NAMES]],
         hide_index=True,
         height=320,
         column_config={name: st.column_config.NumberColumn(ui.label(name), format="%.5g") for name in ui.UNITS}
         | {
-            "effective_start_date": ui.time_column("Start, UTC"),
-            "effective_end_date": ui.time_column("End, UTC"),
+            "effective_start_date": ui.time_column("Start, UTC", milliseconds=True),
+            "effective_end_date": ui.time_column("End, UTC", milliseconds=True),
             "lasted": st.column_config.TextColumn("Lasted", width="small"),
             "is_current": st.column_config.CheckboxColumn("Current", width="small"),
             "changed": st.column_config.TextColumn("Changed", width="large"),
