@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
@@ -55,9 +56,15 @@ class MergeHistoryOperator(BaseOperator):
         # Only a hint where to begin to read: it need not be of the same moment as the MERGE.
         (earliest,) = first_row(connection, sql.render(EARLIEST))
         counts = changed_rows(connection, sql.render(MERGE), {"earliest": earliest})
-        (finished_at,) = first_row(connection, NOW)
-        times = {"started_at": started_at, "finished_at": finished_at}
-        with closing(connection.cursor()) as cursor:
-            cursor.execute(sql.render(RECORD), {"run_id": context["run_id"], **times, **counts})
-        self.log.info("Merged in %.2f s: %s", (finished_at - started_at).total_seconds(), counts)
+        seconds = record_run(connection, context["run_id"], started_at, counts)
+        self.log.info("Merged in %.2f s: %s", seconds, counts)
         return counts
+
+
+def record_run(connection: SnowflakeConnection, run_id: str, started_at: datetime, counts: dict[str, int]) -> float:
+    """Writes a run that ends now, and the rows that it changed, into HISTORY_MERGE_RUNS; how many seconds it took."""
+    (finished_at,) = first_row(connection, NOW)
+    run = {"run_id": run_id, "started_at": started_at, "finished_at": finished_at}
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(sql.render(RECORD), {**run, **counts})
+    return (finished_at - started_at).total_seconds()

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries.hooks.warehouse import NOW, WarehouseHook, changed_rows, first_row
-from clicks_to_deliveries.operators.merge_history import RECORD
+from clicks_to_deliveries.operators.merge_history import record_run
 from include import names, sql
 from include.contracts import times
 
@@ -58,12 +58,9 @@ class RepairHistoryOperator(BaseOperator):
                 counts = changed_rows(connection, sql.render(REPAIR_FILE), scope)
             else:
                 counts = changed_rows(connection, sql.render(REBUILD_FILE))
-            (finished_at,) = first_row(connection, NOW)
-            run = {"run_id": f"{action}: {context['run_id']}", "started_at": started_at, "finished_at": finished_at}
-            with closing(connection.cursor()) as cursor:
-                cursor.execute(sql.render(RECORD), {**run, **counts})
+            seconds = record_run(connection, f"{action}: {context['run_id']}", started_at, counts)
         told = {name: value or "all" for name, value in scope.items()}
-        self.log.info("%s of %s in %.2f s: %s", action, told, (finished_at - started_at).total_seconds(), counts)
+        self.log.info("%s of %s in %.2f s: %s", action, told, seconds, counts)
         return counts
 
 
