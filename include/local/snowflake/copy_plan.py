@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 # Options that are honoured; any other is refused.
 _OPTIONS = {"FILE_FORMAT", "FILES", "PATTERN", "ON_ERROR", "FORCE", "PURGE"}
-# So many transformations are kept.
-_KEPT = 32
 _METADATA = {
     "METADATA$FILENAME": "file_name",
     "METADATA$FILE_ROW_NUMBER": "row_number",
@@ -153,18 +151,10 @@ def _target(session: Session, into: exp.Expr) -> Target:
 
 
 def _transformation(session: Session, selected: Sequence[exp.Expr], target: Target) -> Transformation:
-    """``selected`` translated, or as it was translated before: the account's, as each load of a pipe is a session's."""
-    # All that it depends on.
-    context = (session.database, session.schema, session.warehouse, session.role, session.user)
-    key = (tuple(each.sql("snowflake") for each in selected), target.types, context)
-    kept = session.instance.copy_transformations
-    found = kept.get(key)
-    if found is None:
-        found = _translate(session, selected, target)
-        if len(kept) >= _KEPT:
-            kept.clear()
-        kept[key] = found
-    return found
+    text = tuple(each.sql("snowflake") for each in selected)
+    return session.instance.translations.get(
+        session, (text, target.types), lambda: _translate(session, selected, target)
+    )
 
 
 def _translate(session: Session, selected: Sequence[exp.Expr], target: Target) -> Transformation:

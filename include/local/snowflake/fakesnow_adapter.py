@@ -19,6 +19,7 @@ from fakesnow.converter import from_binding
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.instance import FakeSnow
 from fakesnow.transforms import SERVER_VERSION, show
+from fakesnow.transforms.stage import LOCAL_BUCKET_PATH
 from sqlglot import exp
 
 GLOBAL_DATABASE = "_fs_global"
@@ -32,6 +33,9 @@ class OnDisk(FakeSnow):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(create_database_on_connect=False, create_schema_on_connect=False, db_path=directory)
+        # Made by the import of fakesnow, for PUT, which is refused here.
+        if (uploads := Path(LOCAL_BUCKET_PATH)).exists():
+            uploads.rmdir()
         duck = self.duck_conn
         # Stages, comments and the like: fakesnow holds them in memory, and a restart would forget them.
         duck.execute(f"DETACH {GLOBAL_DATABASE}")
@@ -102,11 +106,16 @@ class Translator:
 
     def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[tuple]]:
         """Run one Snowflake statement; its result and DuckDB's description of the columns."""
+        *first, last = self.cursor._transform_explode(expression)
+        for part in first:
+            self.execute(self.translate(part, parameters), parameters)
+        return self.execute(self.translate(last, parameters), parameters)
+
+    def execute(self, translated: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[tuple]]:
+        """Run what ``translate`` gave; as ``run``."""
+        self._take_notes(translated)
         cursor = self.cursor
-        for part in cursor._transform_explode(expression):
-            translated = self.translate(part, parameters)
-            self._take_notes(translated)
-            cursor._execute(translated, parameters if translated.find(exp.Placeholder) else None)
+        cursor._execute(translated, parameters if translated.find(exp.Placeholder) else None)
         # fakesnow keeps every result for RESULT_SCAN, which would never be freed.
         if cursor._sfqid:
             self.connection.results_cache.pop(cursor._sfqid, None)

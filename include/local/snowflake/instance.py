@@ -16,10 +16,9 @@ import snowflake.connector.errors
 from include.local.snowflake import errors
 from include.local.snowflake.catalog import Catalog, create_tables
 from include.local.snowflake.fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk
+from include.local.snowflake.translations import Translations
 
 if TYPE_CHECKING:
-    from include.local.snowflake.copy_plan import Transformation
-    from include.local.snowflake.merge import CompiledMerge
     from include.local.snowflake.session import Session
 
 # A transaction idle for so long is rolled back when another one waits for it (Snowflake: 5 minutes).
@@ -105,8 +104,7 @@ class Instance:
         self.duck.execute("SET GLOBAL max_vacuum_tasks = 0")
         self.catalog = Catalog(self)
         self.writers = WritersLock()
-        self.compiled_merges: dict[tuple[Any, ...], CompiledMerge] = {}
-        self.copy_transformations: dict[tuple[Any, ...], Transformation] = {}
+        self.translations = Translations()
         self._completed: set[str] = set()
         self.complete_database(GLOBAL_DATABASE)
         for name in self.databases(self.duck):

@@ -32,13 +32,13 @@ from include.local.snowflake.grammar import Name
 from include.local.snowflake.results import Result
 from include.local.snowflake.statements import parse
 from include.local.snowflake.transaction import Transaction
+from include.local.snowflake.translations import Translation
 
 if TYPE_CHECKING:
     from include.local.snowflake.instance import Instance
 
 _DDL = (exp.Create, exp.Alter, exp.Drop, exp.Comment)
 _DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
-_COMPILED_MERGES = 32
 _identifiers = itertools.count(1)
 
 
@@ -197,14 +197,10 @@ class Session:
                 return self._merge(sql, expression, binds)
             case _ if expression.find(exp.HistoricalData):
                 raise errors.unsupported("time travel (AT, BEFORE, CLONE of the past)")
-            case exp.Command():
+            case exp.Command() | exp.Put() | exp.Get():
                 raise errors.unsupported(f"the statement {expression.sql('snowflake')[:60]!r}")
         if isinstance(expression, exp.Query):
-            functions_used = functions.substitute(self, expression.copy())
-            read = streams.read_by(self, functions_used)
-            streams.substitute(self, functions_used, read)
-            streams.bind(self.duck, read)
-            return self.run(functions_used, binds)
+            return self._query(sql, expression, binds)
         expression = functions.substitute(self, expression.copy())
         if isinstance(expression, _DML):
             return self.write(expression, binds)
@@ -242,26 +238,47 @@ class Session:
             self.transaction.consume(read)
         return result
 
+    def _query(self, sql: str, expression: exp.Query, binds: list[Any] | None) -> Result:
+        read = streams.read_by(self, expression)
+        translated = self._translated(
+            sql, expression, read, lambda fresh: self.translator.translate(fresh, binds), keep=not binds
+        )
+        streams.bind(self.duck, read)
+        table, description = self.translator.execute(translated, binds)
+        return Result(table, result_types(description), SELECT)
+
+    def _translated(
+        self,
+        sql: str,
+        expression: exp.Expr,
+        read: list[streams.Stream],
+        translate: Callable[[exp.Expr], Translation],
+        *,
+        keep: bool = True,
+    ) -> Translation:
+        """What ``translate`` makes of the statement, its functions and streams replaced; or made of it the last time.
+
+        Args:
+            keep: False where values are bound, which can be part of the translation (IDENTIFIER(?)).
+        """
+
+        def now() -> Translation:
+            fresh = functions.substitute(self, expression.copy())
+            self.translator.check_names(fresh)
+            streams.substitute(self, fresh, read)
+            return translate(fresh)
+
+        state = tuple((stream.found.uid, stream.has_backlog) for stream in read)
+        return self.instance.translations.get(
+            self, (sql, state), now, keep=lambda: keep and not functions.tells_of_the_moment(expression)
+        )
+
     def _merge(self, sql: str, expression: exp.Merge, binds: list[Any] | None) -> Result:
         if binds:
             raise errors.unsupported("bind variables (?) in MERGE")
         with self.atomic(writes=True):
             read = self._streams_of(expression)
-            state = tuple((stream.found.uid, stream.has_backlog) for stream in read)
-            # All that its translation depends on.  The account's, as each run of a DAG has a session of its own; the
-            # writers' lock is held.
-            key = (sql, self.database, self.schema, self.warehouse, self.role, self.user, state)
-            merges = self.instance.compiled_merges
-            compiled = merges.get(key)
-            if compiled is None:
-                fresh = functions.substitute(self, expression.copy())
-                self.translator.check_names(fresh)
-                streams.substitute(self, fresh, read)
-                compiled = merge.compile_merge(self, fresh)
-                if not functions.tells_of_the_moment(expression):
-                    while len(merges) >= _COMPILED_MERGES:
-                        merges.pop(next(iter(merges)))
-                    merges[key] = compiled
+            compiled = self._translated(sql, expression, read, lambda fresh: merge.compile_merge(self, fresh))
             streams.bind(self.duck, read)
             target = self.table_key(expression.this)
             tracking = streams.before_delete(self, target) if target else []

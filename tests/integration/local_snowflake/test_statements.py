@@ -40,6 +40,8 @@ def test_listed_no_ops_are_accepted(warehouse, statement):
         "ALTER SESSION SET TIMESTAMP_OUTPUT_FORMAT = 'YYYY'",
         "SELECT SYSTEM$WAIT(1)",
         "SHOW GRANTS TO ROLE X",
+        "PUT file:///tmp/x @%T",
+        "REMOVE @~",
     ],
 )
 def test_what_it_can_not_honour_is_refused_naming_it(warehouse, statement):
@@ -168,18 +170,11 @@ def test_the_account_is_in_los_angeles_and_sysdate_is_utc(warehouse):
     assert "TIMEZONE" in warehouse.error("ALTER SESSION SET TIMEZONE = 'Mars/Base'").msg
 
 
-def test_binds_in_both_styles(warehouse, snowflake_server):
+def test_binds_in_both_styles(warehouse):
     moment = datetime(2026, 11, 22, 10, 0, 0, 5)  # noqa: DTZ001
     row = warehouse.rows("SELECT %(n)s + 1, %(text)s, %(at)s::TIMESTAMP_NTZ", {"n": 1, "text": "it's", "at": moment})
     assert row == [(2, "it's", moment)]
-    import snowflake.connector
-
-    previous, snowflake.connector.paramstyle = snowflake.connector.paramstyle, "qmark"
-    try:
-        connection = warehouse.connect()
-    finally:
-        snowflake.connector.paramstyle = previous
-    cursor = connection.cursor()
+    cursor = warehouse.connect(paramstyle="qmark").cursor()
     cursor.execute("CREATE TABLE BOUND (A INTEGER, B FLOAT, C STRING)")
     cursor.execute("INSERT INTO BOUND VALUES (?, ?, ?)", (1, 1.5, None))
     cursor.executemany("INSERT INTO BOUND VALUES (?, ?, ?)", [(2, 2.5, "b"), (3, 3.5, "c")])
@@ -232,3 +227,40 @@ def test_insert_overwrite_replaces_in_one_transaction(warehouse):
     assert warehouse.value("SELECT COUNT(*) FROM REPLACED") == 2
     warehouse.rows("INSERT OVERWRITE INTO REPLACED SELECT 9")
     assert warehouse.rows("SELECT A FROM REPLACED") == [(9,)]
+
+
+def test_the_same_text_means_what_it_means_now(warehouse):
+    """Translations are kept: by the text and all else that they depend on."""
+    query = "SELECT *, CURRENT_SCHEMA(), $said FROM SAME"
+    warehouse.rows("SET said = 'a'")
+    warehouse.rows("CREATE TABLE SAME AS SELECT 1 AS A")
+    assert warehouse.rows(query) == [(1, warehouse.schema, "a")]
+    warehouse.rows("SET said = 'b'")
+    warehouse.rows("ALTER TABLE SAME ADD COLUMN B STRING DEFAULT 'new'")
+    assert warehouse.rows(query) == [(1, "new", warehouse.schema, "b")]
+    warehouse.rows("DROP TABLE SAME")
+    assert warehouse.error(query).errno == 2003
+    warehouse.rows(f"CREATE SCHEMA {warehouse.schema}_ELSEWHERE")  # and is in it
+    warehouse.rows("CREATE TABLE SAME AS SELECT 3 AS A")
+    assert warehouse.rows(query) == [(3, f"{warehouse.schema}_ELSEWHERE", "b")]
+
+
+def test_the_same_text_reads_a_stream_then_the_table_that_takes_its_name(warehouse):
+    query = "SELECT A FROM NEWS"
+    warehouse.rows("CREATE TABLE READ_ALL (A INTEGER)")
+    warehouse.rows("CREATE STREAM NEWS ON TABLE READ_ALL APPEND_ONLY = TRUE")
+    for number in (1, 2):
+        warehouse.rows(f"INSERT INTO READ_ALL VALUES ({number})")
+        assert warehouse.rows(query)[-1] == (number,)
+    warehouse.rows("DROP STREAM NEWS")
+    assert warehouse.error(query).errno == 2003
+    warehouse.rows("CREATE TABLE NEWS AS SELECT 9 AS A")
+    assert warehouse.rows(query) == [(9,)]
+
+
+def test_the_same_text_with_other_values_bound_to_it_reads_another_table(warehouse):
+    warehouse.rows("CREATE TABLE ONE AS SELECT 1 AS A")
+    warehouse.rows("CREATE TABLE TWO AS SELECT 2 AS A")
+    cursor = warehouse.connect(paramstyle="qmark").cursor()
+    for name, value in (("ONE", 1), ("TWO", 2)):
+        assert cursor.execute("SELECT A FROM IDENTIFIER(?) WHERE A < ?", (name, 5)).fetchall() == [(value,)]
