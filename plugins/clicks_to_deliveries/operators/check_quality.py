@@ -30,6 +30,8 @@ RETENTION = timedelta(days=30)
 # A rule that takes longer has failed, and so have all that are left when the time for all of them is used up.
 RULE_TIMEOUT = timedelta(minutes=1)
 TIME_FOR_ALL = timedelta(minutes=8)
+# Snowflake's number for a statement that was cancelled.
+CANCELLED = 604
 # Longer than a run can take: where the results of the last one begin at the latest.
 LONGEST_RUN = timedelta(hours=1)
 
@@ -170,12 +172,15 @@ class _Checks:
         if left <= 0:
             return result("error", f"not run: the rules before it took {TIME_FOR_ALL} and more")
         statement = COUNT_AND_SAMPLES.format(rule=rule.statement, limit=SAMPLES_KEPT)
+        timeout = max(1, int(min(left, RULE_TIMEOUT.total_seconds())))
+        begun = time.monotonic()
         try:
             with closing(self._connection.cursor(DictCursor)) as cursor:
-                timeout = max(1, int(min(left, RULE_TIMEOUT.total_seconds())))
                 rows = cursor.execute(statement, self._binds(rule), timeout=timeout).fetchall()
         except errors.Error as error:
-            return result("error", str(error))
+            # The connector does not always say that it was its timeout that cancelled.
+            took = f"cancelled after {time.monotonic() - begun:.0f} s of a timeout of {timeout} s: "
+            return result("error", f"{took if error.errno == CANCELLED else ''}{error}")
         if not rows:
             return result("pass", rule.meaning, 0)
         return result("fail", rule.meaning, rows[0]["FAILED_COUNT"], [str(row["SAMPLE_KEY"]) for row in rows])

@@ -202,7 +202,7 @@ def test_a_rule_that_can_not_run_is_a_failure_and_stops_no_other(
     assert statuses(found) == dict.fromkeys(broken, "error") | {"passes": "pass"}
     assert found["no_table"][2:4] == [None, "[]"]
     assert "NOWHERE" in found["no_table"][4]
-    assert "timeout" in found["no_end"][4]
+    assert "of a timeout of 1 s" in found["no_end"][4]
     assert stack.query("select count(*) from KNOWN_TRUCKS") == [(3,)]
     (alert,) = stack.alerts()
     assert "no_table could not run, since" in alert["Message"]
