@@ -279,6 +279,9 @@ def _query(stream: Stream, alias: str) -> exp.Subquery:
         star = exp.Star(except_=[exp.to_identifier("METADATA$ROW_ID", quoted=True)])
         kept = exp.column(exp.to_identifier("METADATA$ROW_ID", quoted=True))
         query = exp.union(query, exp.select(star, action.copy(), is_update.copy(), kept).from_(backlog), distinct=False)
+    else:
+        # It limits nothing, and tells the planner how few rows these are of a table of millions.
+        query = query.limit(exp.Sub(this=variable("high"), expression=variable("low")))
     return query.subquery(exp.to_identifier(alias))
 
 
