@@ -41,11 +41,11 @@ def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_
             clicks.rejected.append(Rejected(record, error))
             continue
         key = (click.timestamp, click.item_id)
-        kept, envelope = clicks.accepted.get(key, (click, record.envelope))
-        if kept != click:
-            clicks.rejected.append(Rejected(record, _key_conflict(click, envelope)))
+        kept = clicks.accepted.get(key)
+        if kept is not None and kept[0] != click:
+            clicks.rejected.append(Rejected(record, _key_conflict(click, kept[1])))
             continue
-        clicks.duplicates += key in clicks.accepted
+        clicks.duplicates += kept is not None
         clicks.accepted[key] = (click, record.envelope)
     return clicks
 

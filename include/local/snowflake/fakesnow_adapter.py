@@ -106,10 +106,8 @@ class Translator:
 
     def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[tuple]]:
         """Run one Snowflake statement; its result and DuckDB's description of the columns."""
-        *first, last = self.cursor._transform_explode(expression)
-        for part in first:
-            self.execute(self.translate(part, parameters), parameters)
-        return self.execute(self.translate(last, parameters), parameters)
+        parts = self.cursor._transform_explode(expression)
+        return [self.execute(self.translate(part, parameters), parameters) for part in parts][-1]
 
     def execute(self, translated: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[tuple]]:
         """Run what ``translate`` gave; as ``run``."""

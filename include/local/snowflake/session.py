@@ -213,10 +213,8 @@ class Session:
         return self.run(expression, binds)
 
     def run(self, expression: exp.Expr, binds: list[Any] | None = None) -> Result:
-        """Run a statement as it is, its streams and functions replaced already."""
+        """Run a statement that is no query as it is, its streams and functions replaced already."""
         statement_type = statement_type_id(expression)
-        if isinstance(expression, exp.Query):
-            statement_type = SELECT
         self.translator.check_names(expression)
         table, description = self.translator.run(expression, binds)
         self.transaction.write_notes()
