@@ -4,7 +4,7 @@
 SUITABLE = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
             $$p -c '$(SUITABLE)' 2>/dev/null && echo $$p && break; done)
-UV := $(shell sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.txt)
+UV := $(shell sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements/base.txt)
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 # Where the machine has it set, each of the many processes would compile all that it imports: Airflow alone is seconds.
@@ -31,7 +31,7 @@ lint: .venv/dev .venv-checkov/installed ## Style, imports across layers, SQL and
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 	$(BIN)/cfn-lint include/cloudformation/pipeline.yaml
-	.venv-checkov/bin/checkov --config-file .checkov.yaml
+	.venv-checkov/bin/checkov --config-file include/cloudformation/.checkov.yaml
 
 unit: .venv/dev ## Only what needs no process: seconds
 	$(BIN)/pytest -m unit $(ARGS)
@@ -48,15 +48,15 @@ format: .venv/dev ## Rewrite Python as ruff wants it
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
        --no-emit-index-url --no-emit-find-links
-lock: .venv/dev ## Resolve pyproject.toml anew into the requirements*.txt locks
-	$(LOCK) --group dev --output-file requirements-dev.txt pyproject.toml
-	$(LOCK) --constraint requirements-dev.txt --group local --output-file requirements-local.txt pyproject.toml
-	$(LOCK) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
-	$(LOCK) --constraint requirements-dev.txt --group compose --output-file requirements-compose.txt pyproject.toml
-	$(LOCK) --constraint requirements-dev.txt --group lambdas --output-file requirements-lambdas.txt
-	$(LOCK) --group ministack --output-file requirements-ministack.txt
-	$(LOCK) --group checkov --output-file requirements-checkov.txt
-	$(LOCK) --group dbt --output-file requirements-dbt.txt
+lock: .venv/dev ## Resolve pyproject.toml anew into the locks in requirements/
+	$(LOCK) --group dev --output-file requirements/dev.txt pyproject.toml
+	$(LOCK) --constraint requirements/dev.txt --group local --output-file requirements/local.txt pyproject.toml
+	$(LOCK) --constraint requirements/dev.txt --output-file requirements/base.txt pyproject.toml
+	$(LOCK) --constraint requirements/dev.txt --group compose --output-file requirements/compose.txt pyproject.toml
+	$(LOCK) --constraint requirements/dev.txt --group lambdas --output-file requirements/lambdas.txt
+	$(LOCK) --group ministack --output-file requirements/ministack.txt
+	$(LOCK) --group checkov --output-file requirements/checkov.txt
+	$(LOCK) --group dbt --output-file requirements/dbt.txt
 
 clean: ## Forget the local state; the environments stay
 	rm -rf .local build
@@ -64,7 +64,7 @@ clean: ## Forget the local state; the environments stay
 # --- Environments ----------------------------------------------------------------------------------------------------
 # Created without pip of their own, which needs no python3-venv package; uv then installs in seconds.
 
-.venv/uv: requirements.txt
+.venv/uv: requirements/base.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
 	@$(PYTHON) -c '$(SUITABLE)' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13"; exit 1; }
 	@echo "Creating .venv with $$($(PYTHON) --version)"
@@ -72,32 +72,32 @@ clean: ## Forget the local state; the environments stay
 	@$(PYTHON) -m pip --quiet --disable-pip-version-check --python .venv/bin/python install $(UV)
 	@touch $@
 
-.venv/local: .venv/uv requirements-local.txt
-	@echo "Installing requirements-local.txt into .venv"
-	@$(BIN)/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements-local.txt
+.venv/local: .venv/uv requirements/local.txt
+	@echo "Installing requirements/local.txt into .venv"
+	@$(BIN)/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/local.txt
 	@touch $@
 
-.venv/dev: .venv/uv requirements-dev.txt
-	@echo "Installing requirements-dev.txt into .venv"
-	@$(BIN)/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements-dev.txt
+.venv/dev: .venv/uv requirements/dev.txt
+	@echo "Installing requirements/dev.txt into .venv"
+	@$(BIN)/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.txt
 	@touch $@ .venv/local
 
-.venv-ministack/installed: .venv/uv requirements-ministack.txt
-	@echo "Installing requirements-ministack.txt into .venv-ministack"
+.venv-ministack/installed: .venv/uv requirements/ministack.txt
+	@echo "Installing requirements/ministack.txt into .venv-ministack"
 	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-ministack
-	@$(BIN)/uv pip install --quiet --python .venv-ministack/bin/python --require-hashes -r requirements-ministack.txt
+	@$(BIN)/uv pip install --quiet --python .venv-ministack/bin/python --require-hashes -r requirements/ministack.txt
 	@touch $@
 
-.venv-checkov/installed: .venv/uv requirements-checkov.txt
-	@echo "Installing requirements-checkov.txt into .venv-checkov"
+.venv-checkov/installed: .venv/uv requirements/checkov.txt
+	@echo "Installing requirements/checkov.txt into .venv-checkov"
 	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-checkov
-	@$(BIN)/uv pip install --quiet --python .venv-checkov/bin/python --require-hashes -r requirements-checkov.txt
+	@$(BIN)/uv pip install --quiet --python .venv-checkov/bin/python --require-hashes -r requirements/checkov.txt
 	@touch $@
 
-.venv-dbt/installed: .venv/uv requirements-dbt.txt
-	@echo "Installing requirements-dbt.txt into .venv-dbt"
+.venv-dbt/installed: .venv/uv requirements/dbt.txt
+	@echo "Installing requirements/dbt.txt into .venv-dbt"
 	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-dbt
-	@$(BIN)/uv pip install --quiet --python .venv-dbt/bin/python --require-hashes -r requirements-dbt.txt
+	@$(BIN)/uv pip install --quiet --python .venv-dbt/bin/python --require-hashes -r requirements/dbt.txt
 	@touch $@
 
 .PHONY: chromium

@@ -3,7 +3,7 @@
     python -m lambdas.bundle --function truck_data --python 3.13 --platform aarch64-manylinux_2_28 --output build/
 
 Dependencies come as wheels for the named target, which need not be this machine; they are locked with hashes in
-requirements-lambdas.txt.  boto3 is not among them: AWS's runtime has it.
+requirements/lambdas.txt.  boto3 is not among them: AWS's runtime has it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import uv
 from include import names
 
 ROOT = Path(__file__).parents[1]
-REQUIREMENTS = ROOT / "requirements-lambdas.txt"
+REQUIREMENTS = ROOT / "requirements/lambdas.txt"
 
 # Package below lambdas/ -> name of the function on AWS.
 FUNCTIONS = {
@@ -38,7 +38,14 @@ FUNCTIONS = {
 }
 
 # Our own code in every bundle, beside the function's package.
-SHARED = ("include/__init__.py", "include/contracts", "include/names.py", "lambdas/__init__.py", "lambdas/common")
+SHARED = (
+    "include/__init__.py",
+    "include/contracts",
+    "include/names.py",
+    "include/retry.py",
+    "lambdas/__init__.py",
+    "lambdas/common",
+)
 
 # A Lambda's upload through CloudFormation is limited to 50 MB; a small one starts faster.
 MAX_BYTES = 10_000_000

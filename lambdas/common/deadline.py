@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
+
+from include.retry import backoff
 
 # Kept back for the answer, which must leave before the runtime kills the invocation.
 MARGIN_SECONDS = 1.0
@@ -45,17 +46,16 @@ class Deadline:
 def send_all(send: Callable[[Sequence[T]], Sequence[T]], pending: Sequence[T], deadline: Deadline) -> None:
     """Calls ``send``, which returns what the store refused for now, until nothing is refused.
 
-    Waits between attempts with full jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog):
-    many containers are refused at the same moment and must not come back at the same moment.
+    Waits between attempts with full jitter.
 
     Raises:
         StoreError: something is still refused after MAX_ATTEMPTS, or the deadline would pass.
     """
-    for attempt in range(MAX_ATTEMPTS):
+    for failures in range(1, MAX_ATTEMPTS + 1):
         pending = send(pending)
         if not pending:
             return
-        wait = random.uniform(0, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))  # noqa: S311
+        wait = backoff(failures, first=FIRST_WAIT_SECONDS, longest=LONGEST_WAIT_SECONDS)
         if wait >= deadline.remaining():
             raise StoreError(f"{len(pending)} items still refused and no time left to repeat them")
         time.sleep(wait)

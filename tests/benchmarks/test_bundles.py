@@ -11,7 +11,7 @@ import pytest
 
 from include.cloudformation import TEMPLATE
 from include.cloudformation.render import load
-from include.local import ministack
+from include.local.aws import ministack
 from lambdas.bundle import FUNCTIONS, bundle, local_target
 from tests.fixtures.benchmarks import Benchmarks
 

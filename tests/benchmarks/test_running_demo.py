@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from include import names
-from include.local.truth import Truth
+from include.local.demo.acceptance_report import Truth
 from tests.fixtures.benchmarks import Benchmarks
 
 ROOT = Path(__file__).parents[2]

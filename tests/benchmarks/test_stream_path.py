@@ -24,7 +24,7 @@ from include.generator.catalogue import items
 from include.generator.producer import Accepted, Producer, kinesis_client
 from include.generator.traffic import Record
 from include.generator.trucks import FleetSimulation
-from include.local.ministack import client_environment
+from include.local.aws.ministack import client_environment
 from lambdas.common import batch
 from lambdas.kinesis_to_dynamodb import logic
 from tests.fixtures.benchmarks import Benchmarks, Side, alternate

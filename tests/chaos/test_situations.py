@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from include import names
-from include.local.event_source_mapping.batcher import event_payload, to_event_record
-from include.local.shard_reader import StreamRecord
+from include.local.aws.event_source_mapping.batcher import event_payload, to_event_record
+from include.local.aws.shard_reader import StreamRecord
 from tests.fixtures.fault_proxy import Fault, by_chance, first
 from tests.fixtures.stream_path import Records, Sent, StreamPath
 from tests.fixtures.waiting import wait_for

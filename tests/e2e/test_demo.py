@@ -15,7 +15,7 @@ import msgspec
 import psutil
 import pytest
 
-from include.local.truth import Truth
+from include.local.demo.acceptance_report import Truth
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "include.local.demo"]

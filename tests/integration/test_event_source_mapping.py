@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from include.local.event_source_mapping import read_status
+from include.local.aws.event_source_mapping import read_status
 from tests.fixtures.delivery import DeliveryProcess
 from tests.fixtures.streams import put_records
 from tests.fixtures.waiting import wait_for

@@ -18,7 +18,7 @@ import pytest
 
 from include.contracts import times
 from include.contracts.archive import ArchivedRecord, decode_line
-from include.local.firehose_delivery import read_status
+from include.local.aws.firehose_delivery import read_status
 from tests.fixtures.delivery import DeliveryProcess
 from tests.fixtures.streams import put_records
 from tests.fixtures.waiting import wait_for
@@ -232,7 +232,7 @@ def test_told_to_stop_it_stores_what_it_holds_and_ends_within_three_seconds(mini
 def test_without_an_endpoint_it_refuses_to_be_a_consumer_on_aws(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(
-        [sys.executable, "-m", "include.local.firehose_delivery", "--state", str(tmp_path)],
+        [sys.executable, "-m", "include.local.aws.firehose_delivery", "--state", str(tmp_path)],
         cwd=ROOT,
         env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -84,7 +84,15 @@ def test_stops_within_seconds_while_clients_hold_connections_open(own_ministack)
 
 
 def test_a_taken_port_is_one_clear_line(ministack, tmp_path):
-    command = [sys.executable, "-m", "include.local.ministack", "--port", str(ministack.port), "--state", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "include.local.aws.ministack",
+        "--port",
+        str(ministack.port),
+        "--state",
+        str(tmp_path),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert result.returncode == 1
     assert result.stderr == f"error: MiniStack can't listen on 127.0.0.1:{ministack.port}: Address already in use\n"

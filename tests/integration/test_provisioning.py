@@ -14,7 +14,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.models.variable import Variable
 
 from include import names
-from include.local.tls import TlsFiles
+from include.local.snowflake.tls import TlsFiles
 from include.settings import settings
 from lambdas.bundle import local_target
 from tests.fixtures.delivery import DeliveryProcess

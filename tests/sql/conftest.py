@@ -16,7 +16,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.util_text import split_statements
 
 from include import names, sql
-from include.local.history_oracle import ATTRIBUTES, Reading, Version, from_raw
+from sql.merge.history_oracle import ATTRIBUTES, Reading, Version, from_raw
 from tests.fixtures.snowflake import LocalSnowflake
 
 EARLIEST = "merge/earliest_reading.sql"

@@ -8,7 +8,7 @@ from snowflake.connector.errors import Error
 
 from include import names
 from include.erasure import warehouse
-from include.local.history_oracle import ATTRIBUTES, from_raw, history
+from sql.merge.history_oracle import ATTRIBUTES, from_raw, history
 
 pytestmark = pytest.mark.sql
 

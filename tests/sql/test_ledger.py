@@ -8,7 +8,7 @@ import pytest
 
 from include import names, sql
 from include.ledger import Balance, table
-from include.local.history_oracle import ATTRIBUTES
+from sql.merge.history_oracle import ATTRIBUTES
 
 pytestmark = pytest.mark.sql
 

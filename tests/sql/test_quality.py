@@ -8,8 +8,8 @@ import pytest
 from include import names, quality
 from include.contracts import METRICS, Envelope, TelemetryReading
 from include.contracts.times import to_canonical
-from include.local.history_oracle import ATTRIBUTES
 from lambdas.truck_data.logic import Accepted, state_item
+from sql.merge.history_oracle import ATTRIBUTES
 
 pytestmark = pytest.mark.sql
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from include import names
-from include.local.history_oracle import ATTRIBUTES, Version, from_raw, history
+from sql.merge.history_oracle import ATTRIBUTES, Version, from_raw, history
 
 pytestmark = pytest.mark.sql
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from include.local.history_oracle import ATTRIBUTES, Version, from_raw, history
+from sql.merge.history_oracle import ATTRIBUTES, Version, from_raw, history
 
 pytestmark = pytest.mark.sql
 

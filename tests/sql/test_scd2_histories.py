@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from include import names
-from include.local.history_oracle import ATTRIBUTES, Reading, Version, from_raw, history
+from sql.merge.history_oracle import ATTRIBUTES, Reading, Version, from_raw, history
 
 pytestmark = pytest.mark.sql
 

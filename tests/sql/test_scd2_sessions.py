@@ -10,7 +10,7 @@ import pytest
 from snowflake.connector.errors import ProgrammingError
 
 from include import names
-from include.local.history_oracle import history
+from sql.merge.history_oracle import history
 from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.sql

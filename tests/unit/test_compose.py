@@ -14,7 +14,7 @@ import yaml
 from cryptography import x509
 
 from include import names
-from include.local import environment
+from include.local.demo import environment
 from include.settings import read_settings
 
 pytestmark = pytest.mark.unit
@@ -24,7 +24,7 @@ COMPOSE_TEXT = (ROOT / "docker-compose.yaml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "include/local/Procfile").read_text().splitlines() if line)
+PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "include/local/demo/Procfile").read_text().splitlines() if line)
 # ${NAME}, ${NAME:-default} and ${NAME:?message}, but not the $$ that stands for one dollar.
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 # What the stand-ins take from everybody; no secret.
@@ -107,7 +107,7 @@ def test_the_dockerfile_copies_only_what_exists_and_is_not_ignored():
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     for source in re.findall(r"^COPY (\S+) \S+$", DOCKERFILE, re.MULTILINE):
         assert (ROOT / source).exists(), source
-        assert source == "." or any(Path(source).match(pattern) for pattern in allowed), source
+        assert source == "." or any(Path(source).is_relative_to(path) for path in allowed), source
     for directory in ("dags", "dashboard", "include", "lambdas", "plugins", "sql"):
         assert directory in allowed
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import uvicorn
 
-from include.local.snowflake.instance import Instance, StateLockedError
-from include.local.snowflake.server import Server
-from include.local.snowflake.snowpipe import Snowpipe
+from .instance import Instance, StateLockedError
+from .server import Server
+from .snowpipe import Snowpipe
 
 log = logging.getLogger("include.local.snowflake")
 

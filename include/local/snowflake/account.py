@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from include.local.snowflake import errors
-from include.local.snowflake.catalog import ACCOUNT, like_pattern
-from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Show
-from include.local.snowflake.results import Result
+from . import errors
+from .catalog import ACCOUNT, like_pattern
+from .grammar import Alter, Create, Describe, Drop, Show
+from .results import Result
 
 if TYPE_CHECKING:
-    from include.local.snowflake.session import Session
+    from .session import Session
 
 # The IAM user that this account would assume the integration's role with.
 IAM_USER_ARN = "arn:aws:iam::000000000000:user/local-snowflake"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from include.local.snowflake import errors
-from include.local.snowflake.fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA
+from . import errors
+from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA
 
 if TYPE_CHECKING:
-    from include.local.snowflake.grammar import Create, Show
-    from include.local.snowflake.instance import Instance
-    from include.local.snowflake.session import Session
+    from .grammar import Create, Show
+    from .instance import Instance
+    from .session import Session
 
 # Where account-level objects (warehouses, roles, integrations) are kept: no database and no schema.
 ACCOUNT = (GLOBAL_DATABASE, "")

@@ -21,13 +21,13 @@ import pyarrow as pa
 from fakesnow.statement_type import COPY
 from sqlglot import exp
 
-from include.local.snowflake import copy_plan, errors, load_history, storage
-from include.local.snowflake.copy_plan import CopyPlan
-from include.local.snowflake.load_history import FileLoad, Rejection
-from include.local.snowflake.results import Result, snowflake_type
+from . import copy_plan, errors, load_history, storage
+from .copy_plan import CopyPlan
+from .load_history import FileLoad, Rejection
+from .results import Result, snowflake_type
 
 if TYPE_CHECKING:
-    from include.local.snowflake.session import Session
+    from .session import Session
 
 _RESULT_COLUMNS = [
     "file",

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from include.local.snowflake import errors, load_history, parameters, streams
-from include.local.snowflake.results import Result
+from . import errors, load_history, parameters, streams
+from .results import Result
 
 if TYPE_CHECKING:
-    from include.local.snowflake.session import Session
+    from .session import Session
 
 TableKey = tuple[str, str, str]
 

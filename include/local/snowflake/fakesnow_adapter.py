@@ -1,7 +1,7 @@
 """All that is used of fakesnow's internals, in one place.
 
 fakesnow translates Snowflake's dialect and functions to DuckDB's and keeps a session's database, schema and variables.
-Its names used here are private: tests/integration/local_snowflake/test_fakesnow_contract.py fails first on an upgrade.
+Its names used here are private: tests/local_snowflake/test_fakesnow_contract.py fails first on an upgrade.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from include.local.snowflake import errors, load_history, pipes, streams
+from . import errors, load_history, pipes, streams
 
 if TYPE_CHECKING:
-    from include.local.snowflake.session import Session
+    from .session import Session
 
 
 def substitute(session: Session, expression: exp.Expr) -> exp.Expr:

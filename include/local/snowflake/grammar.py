@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot.tokens import Token, TokenType
 
-from include.local.snowflake.errors import SnowflakeError, compilation_error, unsupported
+from .errors import SnowflakeError, compilation_error, unsupported
 
 Options = dict[str, Any]
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import snowflake.connector.errors
 
-from include.local.snowflake import errors
-from include.local.snowflake.catalog import Catalog, create_tables
-from include.local.snowflake.fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk
-from include.local.snowflake.translations import Translations
+from . import errors
+from .catalog import Catalog, create_tables
+from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk
+from .translations import Translations
 
 if TYPE_CHECKING:
-    from include.local.snowflake.session import Session
+    from .session import Session
 
 # A transaction idle for so long is rolled back when another one waits for it (Snowflake: 5 minutes).
 IDLE_SECONDS = 30.0

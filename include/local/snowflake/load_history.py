@@ -14,12 +14,12 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from include.local.snowflake import errors
-from include.local.snowflake.fakesnow_adapter import HIDDEN_SCHEMA
+from . import errors
+from .fakesnow_adapter import HIDDEN_SCHEMA
 
 if TYPE_CHECKING:
-    from include.local.snowflake.copy_plan import CopyPlan
-    from include.local.snowflake.session import Session
+    from .copy_plan import CopyPlan
+    from .session import Session
 
 TableKey = tuple[str, str, str]
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from fakesnow.statement_type import MERGE
 from sqlglot import exp
 
-from include.local.snowflake import errors
-from include.local.snowflake.results import Result
+from . import errors
+from .results import Result
 
 if TYPE_CHECKING:
-    from include.local.snowflake.session import Session
+    from .session import Session
 
 _SOURCE = "_merge_source"
 # Pairs of a source row and the target row that it matches, with the number of the clause that they meet, or NULL.

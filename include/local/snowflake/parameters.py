@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from include.local.snowflake import errors
-from include.local.snowflake.catalog import ACCOUNT, like_pattern
-from include.local.snowflake.grammar import Alter, Create, Name, Show
-from include.local.snowflake.results import Result
+from . import errors
+from .catalog import ACCOUNT, like_pattern
+from .grammar import Alter, Create, Name, Show
+from .results import Result
 
 if TYPE_CHECKING:
-    from include.local.snowflake.instance import Instance
-    from include.local.snowflake.session import Session
+    from .instance import Instance
+    from .session import Session
 
 TableKey = tuple[str, str, str]
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from include.local.snowflake import copy_plan, errors, storage
-from include.local.snowflake.catalog import CatalogObject
-from include.local.snowflake.fakesnow_adapter import HIDDEN_SCHEMA
-from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Show
-from include.local.snowflake.load_history import HISTORY_DAYS
-from include.local.snowflake.results import Result
-from include.local.snowflake.statements import parse
+from . import copy_plan, errors, storage
+from .catalog import CatalogObject
+from .fakesnow_adapter import HIDDEN_SCHEMA
+from .grammar import Alter, Create, Describe, Drop, Show
+from .load_history import HISTORY_DAYS
+from .results import Result
+from .statements import parse
 
 if TYPE_CHECKING:
-    from include.local.snowflake.session import Session
+    from .session import Session
 
 _OPTIONS = {"AUTO_INGEST", "COMMENT"}
 # REFRESH finds files that are at most so old.

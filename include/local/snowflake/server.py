@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from include.local.snowflake import errors
-from include.local.snowflake.fakesnow_adapter import SERVER_VERSION, from_binding
-from include.local.snowflake.instance import Instance
-from include.local.snowflake.session import Session
+from . import errors
+from .fakesnow_adapter import SERVER_VERSION, from_binding
+from .instance import Instance
+from .session import Session
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import duckdb
 from fakesnow.statement_type import SELECT, statement_type_id
 from sqlglot import exp
 
-from include.local.snowflake import (
+from . import (
     account,
     copy_into,
     ddl,
@@ -27,15 +27,15 @@ from include.local.snowflake import (
     stages,
     streams,
 )
-from include.local.snowflake.fakesnow_adapter import Translator, result_types
-from include.local.snowflake.grammar import Name
-from include.local.snowflake.results import Result
-from include.local.snowflake.statements import parse
-from include.local.snowflake.transaction import Transaction
-from include.local.snowflake.translations import Translation
+from .fakesnow_adapter import Translator, result_types
+from .grammar import Name
+from .results import Result
+from .statements import parse
+from .transaction import Transaction
+from .translations import Translation
 
 if TYPE_CHECKING:
-    from include.local.snowflake.instance import Instance
+    from .instance import Instance
 
 _DDL = (exp.Create, exp.Alter, exp.Drop, exp.Comment)
 _DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)

@@ -18,12 +18,12 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.local.snowflake import copy_into, copy_plan, errors, load_history, pipes, storage
+from . import copy_into, copy_plan, errors, load_history, pipes, storage
 
 if TYPE_CHECKING:
-    from include.local.snowflake.catalog import CatalogObject
-    from include.local.snowflake.instance import Instance
-    from include.local.snowflake.session import Session
+    from .catalog import CatalogObject
+    from .instance import Instance
+    from .session import Session
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +235,7 @@ class Snowpipe:
         return len(files) == FILES_A_COPY
 
     def _session(self, pipe: CatalogObject) -> Session:
-        from include.local.snowflake.session import Session  # the session dispatches to pipes
+        from .session import Session  # the session dispatches to pipes
 
         database, schema = pipe.definition["CONTEXT"]
         return Session(self.instance, database=database, schema=schema, user="SNOWPIPE")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.local.snowflake import account, errors
-from include.local.snowflake.grammar import Create, Describe, Drop, Name, Show
-from include.local.snowflake.results import Result
+from . import account, errors
+from .grammar import Create, Describe, Drop, Name, Show
+from .results import Result
 
 if TYPE_CHECKING:
-    from include.local.snowflake.session import Session
+    from .session import Session
 
 _STAGE_OPTIONS = {"URL", "STORAGE_INTEGRATION", "FILE_FORMAT", "COMMENT"}
 _FORMAT_OPTIONS = {"TYPE", "COMPRESSION", "COMMENT"}

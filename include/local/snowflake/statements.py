@@ -10,7 +10,7 @@ from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokens import TokenType
 
-from include.local.snowflake import errors, grammar
+from . import errors, grammar
 
 Statement = grammar.Statement | exp.Expr
 

@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.local.snowflake.errors import TransientError
+from .errors import TransientError
 
 _READERS = 8
 _MISSING = {"NoSuchKey", "NoSuchBucket", "404", "AccessDenied", "403"}

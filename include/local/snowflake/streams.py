@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 import duckdb
 from sqlglot import exp
 
-from include.local.snowflake import errors, parameters
-from include.local.snowflake.catalog import CatalogObject
-from include.local.snowflake.fakesnow_adapter import HIDDEN_SCHEMA
-from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Show
-from include.local.snowflake.results import Result
+from . import errors, parameters
+from .catalog import CatalogObject
+from .fakesnow_adapter import HIDDEN_SCHEMA
+from .grammar import Alter, Create, Describe, Drop, Show
+from .results import Result
 
 if TYPE_CHECKING:
-    from include.local.snowflake.session import Session
+    from .session import Session
 
 # Rows of one's own transaction have ids from here on until it commits (DuckDB's MAX_ROW_ID); a stream never shows them.
 UNCOMMITTED = 36_028_797_018_960_000

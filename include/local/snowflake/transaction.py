@@ -10,11 +10,11 @@ import duckdb
 from fakesnow.statement_type import statement_type_id
 from sqlglot import exp
 
-from include.local.snowflake import errors, streams
-from include.local.snowflake.results import Result
+from . import errors, streams
+from .results import Result
 
 if TYPE_CHECKING:
-    from include.local.snowflake.session import Session
+    from .session import Session
 
 
 class Transaction:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from include.local.tls import TlsFiles
+from include.local.snowflake.tls import TlsFiles
 from tests.fixtures.batch_path import BatchPath, Fleet
 from tests.fixtures.deployment import Deploy
 

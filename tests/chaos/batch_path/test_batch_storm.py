@@ -9,8 +9,8 @@ from snowflake.connector.errors import Error as SnowflakeError
 
 from include import names
 from tests.fixtures.batch_path import BatchPath, Fleet
+from tests.fixtures.crashing_snowflake import MOMENTS
 from tests.fixtures.fault_proxy import Fault, by_chance
-from tests.fixtures.mortal_snowflake import MOMENTS
 
 pytestmark = [
     pytest.mark.chaos,

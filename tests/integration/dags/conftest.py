@@ -17,7 +17,7 @@ from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflak
 
 from include import names
 from include.contracts import METRICS
-from include.local.tls import TlsFiles
+from include.local.snowflake.tls import TlsFiles
 from tests.fixtures.snowflake import LocalSnowflake
 from tests.fixtures.waiting import wait_for
 

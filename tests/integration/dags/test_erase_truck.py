@@ -23,9 +23,9 @@ from include.contracts.quarantine import Quarantined, encode, object_key
 from include.contracts.times import to_canonical
 from include.erasure import warehouse
 from include.ledger import hours_between, reconcile
-from include.local.history_oracle import from_raw, history
 from lambdas.common.batch import Record
 from lambdas.truck_data import logic
+from sql.merge.history_oracle import from_raw, history
 from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.integration

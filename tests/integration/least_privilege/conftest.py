@@ -19,8 +19,8 @@ from botocore.config import Config
 
 from include.cloudformation import TEMPLATE
 from include.cloudformation.render import render
-from include.local import ministack as local_ministack
-from include.local import tls
+from include.local.aws import ministack as local_ministack
+from include.local.snowflake import tls
 from tests.fixtures.deployment import STACK, Deploy
 from tests.fixtures.ministack import MiniStack
 

@@ -1,6 +1,6 @@
 """MiniStack's process as the tests of least privilege run it: asking IAM what AWS asks where 1.5.33 asks otherwise.
 
-Put in front of the laptop's own program (include/local/ministack.py) and run by MiniStack's interpreter with AUTH=true.
+It goes before the laptop's own program (include/local/aws/ministack.py); MiniStack's interpreter runs it, AUTH=true.
 """
 
 import json

@@ -18,7 +18,7 @@ from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflak
 from include import names, sql
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.times import to_canonical
-from include.local.tls import TlsFiles
+from include.local.snowflake.tls import TlsFiles
 from include.rebuild import Plan
 from include.rebuild.run import run as rebuild
 from tests.fixtures.deployment import Deploy

@@ -11,8 +11,8 @@ import pytest
 from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflakeOperator
 
 from include import names, sql
-from include.local import event_source_mapping, firehose_delivery
-from include.local.tls import TlsFiles
+from include.local.aws import event_source_mapping, firehose_delivery
+from include.local.snowflake.tls import TlsFiles
 from tests.fixtures.delivery import DeliveryProcess
 from tests.fixtures.deployment import Deploy
 from tests.fixtures.ministack import MiniStack

@@ -47,7 +47,7 @@ def python_with_boto3(tmp_path_factory) -> Path:
     python = directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     subprocess.run([uv_bin, "venv", "--quiet", "--python", sys.executable, str(directory)], check=True, timeout=60)
     install = [uv_bin, "pip", "install", "--quiet", "--python", str(python), "--only-binary", ":all:", "boto3"]
-    locked = bundler.ROOT / "requirements-dev.txt"
+    locked = bundler.ROOT / "requirements/dev.txt"
     subprocess.run([*install, "--constraint", str(locked)], check=True, timeout=120)
     return python
 
@@ -61,7 +61,7 @@ def test_bundle_has_the_function_what_it_shares_and_its_locked_dependencies(bund
     with zipfile.ZipFile(path) as archive:
         files = archive.namelist()
     ours = {name for name in files if name.split("/")[0] in OURS}
-    expected = {"include/__init__.py", "include/names.py", "lambdas/__init__.py"}
+    expected = {"include/__init__.py", "include/names.py", "include/retry.py", "lambdas/__init__.py"}
     for folder in ("include/contracts", "lambdas/common", f"lambdas/{function}"):
         expected |= {file.relative_to(bundler.ROOT).as_posix() for file in (bundler.ROOT / folder).rglob("*.py")}
     assert ours == expected

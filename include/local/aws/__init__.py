@@ -1,0 +1,1 @@
+"""The laptop's AWS: MiniStack, and what it lacks."""

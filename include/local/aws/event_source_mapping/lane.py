@@ -1,0 +1,55 @@
+"""One of the batches that a shard has with its function at the same time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from include.local.aws.event_source_mapping.batcher import Batcher, EventRecord
+from include.local.aws.event_source_mapping.processor import StoppedError
+
+
+class Lane(threading.Thread):
+    """Processes the batches of its records, one after the other; many lanes side by side make a shard.
+
+    Only the shard's worker touches the batcher; it hands a batch over while the lane is idle.
+
+    Attributes:
+        batcher: the lane's records that are in no batch yet.
+        idle: whether it waits for a batch.
+        error: what ended it, if that was not a stop.
+    """
+
+    def __init__(
+        self, name: str, process: Callable[[Sequence[EventRecord]], None], when_idle: Callable[[], None]
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self.batcher = Batcher()
+        self.idle = True
+        self.error: Exception | None = None
+        self._process = process
+        self._when_idle = when_idle
+        self._batches: queue.SimpleQueue[Sequence[EventRecord] | None] = queue.SimpleQueue()
+
+    def hand_over(self, batch: Sequence[EventRecord]) -> None:
+        """Process this batch; the lane must be idle."""
+        self.idle = False
+        self._batches.put(batch)
+
+    def end(self) -> None:
+        """Make the thread end after the batch in flight."""
+        self._batches.put(None)
+
+    def run(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            try:
+                self._process(batch)
+            except StoppedError:
+                return
+            except Exception as error:  # noqa: BLE001 - the worker that waits for this lane raises it
+                self.error = error
+                return
+            finally:
+                self.idle = self.error is None
+                self._when_idle()

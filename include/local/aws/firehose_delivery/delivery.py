@@ -1,0 +1,276 @@
+"""One delivery stream: read its shards, transform, buffer, store, checkpoint, in a thread of its own."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from include.local.aws.firehose_delivery import objects
+from include.local.aws.firehose_delivery.buffers import DeliveryBuffer, TransformationBuffer
+from include.local.aws.firehose_delivery.checkpoints import Checkpoints
+from include.local.aws.firehose_delivery.processor import (
+    Error,
+    InvocationError,
+    SourceRecord,
+    Transformed,
+    invoke,
+)
+from include.local.aws.firehose_delivery.settings import DeliverySettings, Processor
+from include.local.aws.rate_limited_log import RateLimitedLogger
+from include.local.aws.shard_reader import Position, ShardGoneError, ShardReader, Stream, describe_stream, list_shards
+from include.retry import Backoff
+
+logger = logging.getLogger("firehose_delivery")
+
+# Longest and shortest pause between two rounds of reads at the tips, in seconds.
+POLL_SHORTEST, POLL_LONGEST = 0.25, 0.5
+# MiniStack's reads take longer the more a stream retains: at the tips, reading takes at most a third of the time.
+POLL_REST = 2.0
+# How often the stream's shards are listed, in seconds.
+SHARDS_INTERVAL = 1.0
+# How long a delivery that failed unexpectedly keeps from being started again, in seconds.
+RESTART_PAUSE = 5.0
+
+
+class StoppedError(Exception):
+    """The delivery was told to end while it waited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The boto3 clients in use; each is safe to share between threads."""
+
+    firehose: Any
+    kinesis: Any
+    lambda_: Any
+    s3: Any
+
+
+class Delivery(threading.Thread):
+    """Delivers one delivery stream's records.
+
+    At least once: a shard's checkpoint moves when the objects with its records are stored.
+
+    Args:
+        settings: gives the delivery stream's settings now.
+        stop: set to make it end; what was read is stored first, if that works at once.
+    """
+
+    def __init__(
+        self, clients: Clients, state: Path, settings: Callable[[], DeliverySettings], stop: threading.Event
+    ) -> None:
+        super().__init__(name=settings().name, daemon=True)
+        self._clients = clients
+        self._state = state
+        self._settings = settings
+        self._stop_event = stop
+        self._log = RateLimitedLogger(f"delivery stream {self.name}")
+        self._stream: Stream | None = None
+        self._checkpoints: Checkpoints | None = None
+        self._readers: dict[str, ShardReader] = {}
+        self._shards_listed = float("-inf")
+        self._reset()
+
+    def _reset(self) -> None:
+        self._untransformed = TransformationBuffer()
+        self._buffer = DeliveryBuffer()
+        self._waiting: Counter[str] = Counter()
+
+    def run(self) -> None:
+        try:
+            self._deliver()
+        except StoppedError:
+            pass
+        except OSError as error:
+            logger.error("%s: can't write the checkpoints: %s", self.name, error)
+            self._stop_event.wait(RESTART_PAUSE)
+        except Exception:
+            logger.exception("%s: ended by an unexpected error", self.name)
+            self._stop_event.wait(RESTART_PAUSE)
+
+    def _deliver(self) -> None:
+        backoff = Backoff()
+        while not self._stop_event.is_set():
+            started = time.monotonic()
+            try:
+                behind = self._read()
+            except (ShardGoneError, ClientError, BotoCoreError) as error:
+                self._log.failed(str(error))
+                self._wait(backoff.next())
+                continue
+            backoff.reset()
+            self._log.recovered()
+            took = time.monotonic() - started
+            self._pass_on()
+            if not behind:
+                self._stop_event.wait(min(POLL_LONGEST, max(POLL_SHORTEST, POLL_REST * took)))
+        self._pass_on(flush=True)
+
+    # --- Reading -----------------------------------------------------------------------------------------------------
+
+    def _read(self) -> bool:
+        """Read each shard once; whether one of them has more."""
+        if time.monotonic() - self._shards_listed >= SHARDS_INTERVAL:
+            self._find_shards()
+        behind = False
+        for shard_id, reader in list(self._readers.items()):
+            try:
+                records = reader.read()
+            except ShardGoneError:
+                # As a shard whose retention has passed; MiniStack drops a shard as soon as it is split or merged.
+                logger.warning("%s: %s does not exist any more", self.name, shard_id)
+                reader.finished = True
+                records = []
+            now = time.monotonic()
+            for record in records:
+                self._untransformed.add(SourceRecord(shard_id, record), now)
+            self._waiting[shard_id] += len(records)
+            self._progress.observe(shard_id, waiting=self._waiting[shard_id], tip_read_at=reader.tip_read_at)
+            behind = behind or bool(records and reader.tip_read_at is None)
+        self._close_finished()
+        return behind
+
+    @property
+    def _progress(self) -> Checkpoints:
+        if self._checkpoints is None:
+            raise RuntimeError("no stream was begun")
+        return self._checkpoints
+
+    def _find_shards(self) -> None:
+        settings = self._settings()
+        stream = describe_stream(self._clients.kinesis, settings.stream_arn)
+        if self._stream is None or self._stream.created != stream.created:
+            self._stream, self._readers = stream, {}
+            self._reset()
+            self._checkpoints = Checkpoints(self._state, settings, stream)
+            logger.info("delivering %s to s3://%s/%s", settings.stream_arn, settings.bucket, settings.prefix)
+        known = self._progress.shards
+        # From where the delivery stream begins; a shard that appears later is read whole.
+        first = Position(at_timestamp=settings.start) if not known else Position()
+        for shard in list_shards(self._clients.kinesis, settings.stream_arn):
+            if shard.shard_id not in known:
+                self._progress.begin(shard.shard_id, first)
+        for shard_id, status in known.items():
+            if not status.finished and shard_id not in self._readers:
+                self._readers[shard_id] = ShardReader(self._clients.kinesis, stream, shard_id, status.position)
+        self._shards_listed = time.monotonic()
+
+    def _close_finished(self) -> None:
+        for shard_id, reader in list(self._readers.items()):
+            if reader.finished and not self._waiting[shard_id]:
+                self._progress.finish(shard_id)
+                del self._readers[shard_id]
+
+    # --- Transforming and storing ------------------------------------------------------------------------------------
+
+    def _pass_on(self, *, flush: bool = False) -> None:
+        settings = self._settings()
+        processor = settings.processor
+        limit, interval = (
+            (processor.buffer_bytes, processor.buffer_seconds) if processor else (settings.buffer_bytes, 0.0)
+        )
+        while batch := self._untransformed.take(limit, interval, time.monotonic(), flush=flush):
+            self._transform(settings, batch)
+            if self._buffer.is_due(settings.buffer_bytes, settings.buffer_seconds, time.monotonic()):
+                self._store(settings)
+        if self._buffer.is_due(settings.buffer_bytes, settings.buffer_seconds, time.monotonic(), flush=flush):
+            self._store(settings)
+
+    def _transform(self, settings: DeliverySettings, batch: list[SourceRecord]) -> None:
+        attempts = 0
+        if settings.processor:
+            transformed, attempts = self._invoke(settings, settings.processor, batch)
+        else:
+            transformed = Transformed([each.record.data for each in batch], [])
+        buffer = self._buffer
+        buffer.note(batch, time.monotonic())
+        if transformed.data:
+            oldest = min(each.record.arrival for each in batch)
+            buffer.oldest = min(buffer.oldest or oldest, oldest)
+            buffer.data += transformed.data
+            buffer.data_bytes += sum(map(len, transformed.data))
+        if transformed.failed and settings.processor:
+            self._set_aside(settings.processor, transformed.failed, attempts)
+
+    def _invoke(
+        self, settings: DeliverySettings, processor: Processor, batch: list[SourceRecord]
+    ) -> tuple[Transformed, int]:
+        """The outcome and how many invocations it took.  What the last of them did not transform has failed."""
+        backoff = Backoff()
+        attempts = 0
+        while True:
+            try:
+                attempts += 1
+                return invoke(self._clients.lambda_, settings, processor.function_arn, batch), attempts
+            except InvocationError as error:
+                self._log.failed(f"processor {processor.function_arn}: {error}")
+                if attempts > processor.retries:
+                    return Transformed([], [(each, error.error) for each in batch]), attempts
+            except BotoCoreError as error:
+                # Lambda is not there: no invocation, and no fault of the records.
+                attempts -= 1
+                self._log.failed(str(error))
+            self._wait(backoff.next())
+
+    def _set_aside(self, processor: Processor, failed: list[tuple[SourceRecord, Error]], attempts: int) -> None:
+        ended = datetime.now(UTC)
+        oldest = min(source.record.arrival for source, _ in failed)
+        self._buffer.oldest_failed = min(self._buffer.oldest_failed or oldest, oldest)
+        self._buffer.failed += [
+            objects.failed_record(
+                data=source.record.data,
+                arrival=source.record.arrival,
+                attempts=attempts,
+                ended=ended,
+                error=error,
+                function_arn=processor.function_arn,
+            )
+            for source, error in failed
+        ]
+        _, (code, message) = failed[0]
+        logger.error("%s: %d records not transformed (%s: %s)", self.name, len(failed), code, message)
+
+    def _store(self, settings: DeliverySettings) -> None:
+        """Store what is buffered, however long that takes, and then checkpoint it."""
+        buffer = self._buffer
+        if buffer.data and buffer.oldest:
+            self._put(settings, objects.evaluate(settings.prefix, buffer.oldest), buffer.oldest, buffer.data)
+        if buffer.failed and buffer.oldest_failed:
+            prefix = settings.error_prefix or settings.prefix + objects.PROCESSING_FAILED + "/"
+            prefix = objects.evaluate(prefix, buffer.oldest_failed, objects.PROCESSING_FAILED)
+            self._put(settings, prefix, buffer.oldest_failed, buffer.failed)
+        for shard_id in buffer.last:
+            self._waiting[shard_id] -= buffer.records[shard_id]
+        self._progress.stored(buffer.last, self._waiting)
+        self._buffer = DeliveryBuffer()
+
+    def _put(self, settings: DeliverySettings, prefix: str, moment: datetime, data: list[bytes]) -> None:
+        key = prefix + objects.object_name(settings.name, settings.version, moment, gzip=settings.gzip)
+        body = b"".join(data)
+        if settings.gzip:
+            body = gzip.compress(body, compresslevel=6, mtime=0)
+        backoff = Backoff()
+        while True:
+            try:
+                self._clients.s3.put_object(
+                    Bucket=settings.bucket, Key=key, Body=body, ContentType="application/octet-stream"
+                )
+            except (ClientError, BotoCoreError) as error:
+                self._log.failed(f"s3://{settings.bucket}/{key}: {error}")
+                self._wait(backoff.next())
+            else:
+                return
+
+    def _wait(self, seconds: float) -> None:
+        if self._stop_event.wait(seconds):
+            raise StoppedError

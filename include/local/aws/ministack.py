@@ -1,0 +1,156 @@
+"""MiniStack, the laptop's AWS: its environment, its entry point and the wait until it answers.
+
+``python -m include.local.aws.ministack --port 4566 --state DIR`` becomes MiniStack (``exec``: signals and exit code are
+MiniStack's own).  MiniStack lives in a virtual environment of its own, because the Lambdas that it runs see that
+environment's packages: a bundle that forgot a dependency must fail here as it would on AWS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import shutil
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+REGION = "us-east-1"
+ACCOUNT_ID = "000000000000"
+VENV = Path(__file__).parents[3] / ".venv-ministack"
+
+# MiniStack's process.  Its own Firehose would store each record of a Kinesis source as an object of its own, without
+# its metadata; include/local/aws/firehose_delivery delivers instead.  No setting turns that off (docs/adr/0101).
+PROGRAM = """
+from ministack.services import firehose
+firehose.ingest_from_kinesis_source = lambda stream_arn, records: None
+from ministack.app import main
+main()
+"""
+
+# The host's environment reaches every Lambda, as it never would on AWS: only these pass, and no setting of ours.
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL")
+
+
+class StartError(RuntimeError):
+    """MiniStack can't start; the message says why in one line."""
+
+
+def server_environment(
+    port: int, state: Path, *, host: str = "127.0.0.1", environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The whole environment of the MiniStack process.
+
+    Service state is written to ``state/services`` on SIGTERM, S3 objects to ``state/s3`` as they come.
+    """
+    return {
+        **{name: environ[name] for name in PASSED_ON if name in environ},
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": host,
+        "MINISTACK_REGION": environ.get("AWS_DEFAULT_REGION", REGION),
+        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(state / "services"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state / "s3"),
+        # Unpacked Lambda bundles: under the state directory too, so that nothing is left in /tmp.
+        "TMPDIR": str(state / "tmp"),
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+        "TZ": "UTC",
+        "PYTHONUTF8": "1",
+    }
+
+
+def client_environment(port: int, *, host: str = "127.0.0.1") -> dict[str, str]:
+    """The standard AWS_* variables with which boto3, and all that is built on it, talks to MiniStack."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        # MiniStack checks no signature; an access key that is twelve digits would name another account.
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        # A laptop has no instance profile: don't ask the network for one.
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def wait_until_ready(endpoint: str, deadline: float) -> None:
+    """Return once MiniStack at ``endpoint`` answers.
+
+    Args:
+        endpoint: base URL, e.g. ``http://127.0.0.1:4566``.
+        deadline: longest wait in seconds.
+
+    Raises:
+        StartError: it did not answer in time; the message holds the last reason.
+    """
+    ends = time.monotonic() + deadline
+    reason = "no attempt"
+    while time.monotonic() < ends:
+        try:
+            with urllib.request.urlopen(f"{endpoint}/_ministack/ready", timeout=2) as answer:  # noqa: S310
+                if answer.status == 200:
+                    return
+                reason = f"HTTP {answer.status}"
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+            reason = str(error)
+        time.sleep(0.05)
+    raise StartError(f"MiniStack at {endpoint} is not ready after {deadline:g} s: {reason}")
+
+
+def prepare(port: int, state: Path, *, host: str = "127.0.0.1", venv: Path = VENV) -> Path:
+    """Check what MiniStack needs and make its directories; return its virtual environment's interpreter.
+
+    Raises:
+        StartError: the virtual environment is missing, the port is taken or the state directory can't be written.
+    """
+    python = venv / "bin" / "python"
+    if not (venv / "bin" / "ministack").exists():
+        raise StartError(f"MiniStack's virtual environment is missing: no {venv / 'bin' / 'ministack'}")
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StartError(f"MiniStack can't listen on {host}:{port}: {error.strerror}") from error
+    try:
+        # What a killed process left unpacked is of no use to the next.
+        shutil.rmtree(state / "tmp", ignore_errors=True)
+        for directory in ("services", "s3", "tmp"):
+            (state / directory).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"MiniStack can't write its state to {state}: {error.strerror}") from error
+    return python
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m include.local.aws.ministack", description="Run MiniStack, the laptop's AWS, on one address."
+    )
+    parser.add_argument("--port", type=int, required=True, help="port to listen on")
+    parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="directory of the persistent state")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--venv", type=Path, default=VENV, metavar="DIR", help="MiniStack's virtual environment (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    state = options.state.resolve()
+    try:
+        python = prepare(options.port, state, host=options.host, venv=options.venv)
+    except StartError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    os.chdir(state)
+    environment = server_environment(options.port, state, host=options.host)
+    return os.execve(python, [str(python), "-P", "-c", PROGRAM], environment)  # noqa: S606
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""What the stores hold right now, counted cheaply enough to be shown every few seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from include import names
+from include.local.demo.acceptance_report import AWS_CONFIG, select
+
+RAW_AND_HISTORY = f"""
+    SELECT
+        (SELECT COUNT(*) FROM {names.RAW_TABLE}),
+        (SELECT COUNT(*) FROM {names.HISTORY_TABLE}),
+        (SELECT COUNT(*) FROM {names.HISTORY_TABLE} WHERE IS_CURRENT)
+"""
+
+
+def line(manifest: Path, bucket: str, connection: Any) -> str:
+    """One line: records sent, clicks stored, landing objects, RAW rows, versions, current rows, quarantined."""
+    # MiniStack counts a table's items when asked; DynamoDB does so every six hours.
+    clicks = boto3.client("dynamodb", config=AWS_CONFIG).describe_table(TableName=names.CLICK_TABLE)
+    landed, quarantined = (objects(bucket, prefix) for prefix in (names.LANDING_PREFIX, names.QUARANTINE_PREFIX))
+    raw, versions, current = select(connection, RAW_AND_HISTORY)[0]
+    counts = {
+        "clicks": clicks["Table"]["ItemCount"],
+        "landing files": landed,
+        "RAW": raw,
+        "versions": versions,
+        "current": current,
+        "quarantined": quarantined,
+    }
+    if manifest.exists():
+        counts = {"sent": _lines(manifest), **counts}
+    return "   ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def objects(bucket: str, prefix: str) -> int:
+    """How many objects ``bucket`` holds under ``prefix``."""
+    pages = (
+        boto3.client("s3", config=AWS_CONFIG).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    )
+    return sum(page["KeyCount"] for page in pages)
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as lines:
+        return sum(block.count(b"\n") for block in iter(lambda: lines.read(1 << 20), b""))

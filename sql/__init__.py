@@ -1,0 +1,1 @@
+"""Every statement that Snowflake runs, and the oracle of the MERGE."""

@@ -1,0 +1,1 @@
+"""The MERGE that keeps the history, and its oracle in plain Python."""

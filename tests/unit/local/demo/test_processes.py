@@ -1,0 +1,122 @@
+"""Processes of a Procfile: started together, named when one ends, none left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from include.local.demo import processes
+from include.local.demo.processes import MARKER, ProcessError, Processes, StateLock
+
+pytestmark = pytest.mark.unit
+
+DEADLINE_SECONDS = 20
+
+
+@pytest.fixture
+def procfile(tmp_path, monkeypatch):
+    path = tmp_path / "Procfile"
+    monkeypatch.setattr(processes, "PROCFILE", path)
+    # What a test leaves for the last resort is meant to get there.
+    monkeypatch.setattr(processes, "STOP_TIMEOUT_SECONDS", 1)
+    return path
+
+
+def running(demo: Processes) -> list[psutil.Process]:
+    return demo._stragglers()
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_a_process_that_ends_is_named_with_its_code_and_last_words(procfile, tmp_path):
+    procfile.write_text("steady: exec sleep 60\nfaulty: echo cannot open the port; exit 3\n")
+
+    with Processes(os.environ, tmp_path / "log") as demo:
+        with pytest.raises(ProcessError, match=r"faulty ended with code 3:\n  cannot open the port") as failure:
+            wait_for(lambda: demo.check())
+        left = running(demo)
+
+    assert str(tmp_path / "log") in str(failure.value)
+    assert [process for process in left if process.is_running() and process.status() != "zombie"] == []
+
+
+def test_what_moved_to_a_session_of_its_own_is_stopped_too(procfile, tmp_path):
+    procfile.write_text("parent: setsid sleep 61 & exec sleep 62\n")
+
+    with Processes(os.environ, tmp_path / "log") as demo:
+        wait_for(lambda: {"61", "62"} <= {argument for p in running(demo) for argument in p.cmdline()})
+        started = running(demo)
+    assert started
+    assert not [process for process in started if process.is_running() and process.status() != "zombie"]
+
+
+def test_what_hides_its_environment_and_holds_the_output_open_is_stopped_when_its_parent_has_ended(
+    procfile, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(processes, "STOP_TIMEOUT_SECONDS", DEADLINE_SECONDS)
+    procfile.write_text("parent: env -i setsid sleep 63 & exec sleep 64\n")
+
+    with Processes(os.environ, tmp_path / "log") as demo:
+        honcho = demo._honcho
+        children = psutil.Process(honcho.pid).children
+        wait_for(lambda: {"63", "64"} <= {argument for p in children(recursive=True) for argument in p.cmdline()})
+        started = children(recursive=True)
+    assert not [process for process in started if process.is_running() and process.status() != "zombie"]
+    # It ended by itself: nothing kept it waiting.
+    assert honcho.returncode != -signal.SIGKILL
+
+
+def test_what_ignores_the_polite_signal_is_stopped_too(procfile, tmp_path):
+    procfile.write_text("stubborn: trap '' TERM; echo ready; while :; do sleep 1; done\n")
+
+    with Processes(os.environ, tmp_path / "log") as demo:
+        wait_for(lambda: "ready" in (tmp_path / "log").read_text())
+        started = running(demo)
+    assert not [process for process in started if process.is_running() and process.status() != "zombie"]
+
+
+def test_what_saves_its_state_is_given_the_time_and_nothing_else_is(procfile, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "STOP_TIMEOUT_SECONDS", DEADLINE_SECONDS)
+    pid, loop = tmp_path / "pid", "echo ready; while :; do sleep 0.1; done"
+    # Still saving when the other, which would never stop, is killed.
+    saving = f"while kill -0 $(cat {pid}); do sleep 0.1; done; sleep 0.5; echo saved; exit 0"
+    procfile.write_text(
+        f"ministack: trap '{saving}' TERM; {loop}\n"
+        f"other: echo $$ > {pid}; trap '' TERM; {loop}\n"
+        "steady: exec sleep 60\n"
+    )
+    log = tmp_path / "log"
+
+    with Processes(os.environ, log):
+        wait_for(lambda: log.read_text().count("ready") == 2)
+
+    said = log.read_text()
+    assert "ministack.1 stopped (rc=0)" in said
+    assert "saved" in said
+    assert said.count("killing other.1") == 1
+    assert "other.1 stopped (rc=-9)" in said
+
+
+def test_only_marked_processes_are_ours(procfile, tmp_path):
+    procfile.write_text("steady: exec sleep 63\n")
+    with Processes(os.environ, tmp_path / "one") as one, Processes(os.environ, tmp_path / "two") as two:
+        wait_for(lambda: running(one) and running(two))
+        assert not {p.pid for p in running(one)} & {p.pid for p in running(two)}
+        assert os.environ.get(MARKER) is None
+
+
+def test_a_state_directory_belongs_to_one_demo_at_a_time(tmp_path):
+    with StateLock(tmp_path), pytest.raises(ProcessError, match="another demo is running on"):
+        StateLock(tmp_path)
+
+    with StateLock(tmp_path):
+        pass
