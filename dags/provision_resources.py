@@ -7,10 +7,10 @@ change.
 
 AWS and Snowflake must each know something of the other, so the stack is deployed three times, and a deployment that
 changes nothing does nothing: first with what Snowflake tells already; then with the storage integration's user,
-which the Snowflake role trusts; last with the pipe's queue, which the bucket notifies (ADR 71 in `docs/adr`).
+which the Snowflake role trusts; last with the pipe's queue, which the bucket notifies (`docs/adr/0016`).
 
 Firehose archives from the moment it begins to read: `probe_archive` sends probe records until one of every shard has
-reached `raw-archive/`, and clears them away (ADR 102).
+reached `raw-archive/`, and clears them away (`docs/adr/0007`).
 
 - **Safe to run again?** Yes. A second run changes nothing.
 - **When it fails:** the log of the failed task names the resource and the reason; CloudFormation has rolled back.

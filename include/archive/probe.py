@@ -4,7 +4,7 @@ Firehose reads a stream from its tip, from some moment after the delivery stream
 has come through, nobody knows whether records are archived.
 
 A probe is an invalid record like any other: its function quarantines it, so that everything that counts records
-counts it.  Then whoever sent it moves it to quarantine-resolved/ (docs/adr/0102).
+counts it.  Then whoever sent it moves it to quarantine-resolved/ (docs/adr/0007).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python -m include.erasure --help
 
 The DAG ``erase_truck`` does this and then the same in Snowflake.  docs/erasure.md says what is erased, when, what stays
-for how long, and which rights it needs; docs/adr/0170 and 0171 why it is done in this order and this way.
+for how long, and which rights it needs; docs/adr/0011 why it is done in this order and this way.
 """
 
 from include.erasure.clients import Clients, make_clients

@@ -3,7 +3,7 @@
     balances = reconcile(make_clients(), connection, bucket, hours_between(since, until))
 
 The DAG ``reconcile`` keeps what it finds in CONSERVATION_LEDGER; nothing here needs Airflow.  What is counted and how
-is in docs/adr/0190 to 0192.
+is in docs/adr/0030.
 """
 
 from include.ledger.balance import Balance

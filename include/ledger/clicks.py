@@ -31,7 +31,7 @@ READ = {
 Row = tuple[str, bytes, str]
 
 # Where each archived envelope is; `row` is the one of its click.  Resolved means that its function took it, so it
-# counts as processed; a quarantined one whose very content the row has was written as well (docs/adr/0112).
+# counts as processed; a quarantined one whose very content the row has was written as well (docs/adr/0010).
 PLACES = """
     CREATE TEMP TABLE places AS
     SELECT
@@ -72,7 +72,7 @@ CONFLICTING = """
 
 
 def archived_row(record: ArchivedRecord) -> tuple[Any, ...]:
-    """The record as ``archived`` of the books has it: judged at its arrival, as its function did (docs/adr/0020)."""
+    """The record as ``archived`` of the books has it: judged at its arrival, as its function did (docs/adr/0002)."""
     try:
         click = decode_click(record.payload, now=parse(record.arrival_time))
     except ContractError:

@@ -24,7 +24,7 @@ FETCHED_AT_ONCE = 10_000
 # outage can span hours, but no more than the mapping keeps trying.
 LONGEST_BATCH = timedelta(hours=24)
 
-# Landed counts before resolved and quarantined: who is replayed is in two places (docs/adr/0112).
+# Landed counts before resolved and quarantined: who is replayed is in two places (docs/adr/0010).
 PLACES = """
     CREATE TEMP TABLE places AS
     SELECT

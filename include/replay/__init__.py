@@ -3,7 +3,7 @@
     python -m include.replay --help
 
 The DAG ``replay`` and the command line do the same with it; neither Airflow nor Lambda code is needed here.
-What a run promises, and how, is in docs/adr/0111 and 0112.
+What a run promises, and how, is in docs/adr/0010.
 """
 
 from include.replay.clients import make_clients

@@ -27,7 +27,7 @@ RESOLVED, STILL_INVALID, RAISED, REFUSED = "resolved", "still_invalid", "raised"
 # Another replay moved it first; and: not come to, because too much before it failed.
 GONE, NOT_TRIED = "gone", "not_tried"
 
-# Valid when replayed alone, which would overwrite the click that was kept: only on request (docs/adr/0112).
+# Valid when replayed alone, which would overwrite the click that was kept: only on request (docs/adr/0010).
 ON_REQUEST_ONLY = frozenset({"key_conflict"})
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]

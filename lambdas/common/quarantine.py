@@ -15,7 +15,7 @@ class Quarantine:
     """The quarantine of one function.
 
     The first object of a record stands: written again it stays as it is, with what replay has added to its history
-    (docs/adr/0110).
+    (docs/adr/0009).
     """
 
     def __init__(self, bucket: Bucket, prefix: str, function: str) -> None:

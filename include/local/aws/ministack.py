@@ -24,7 +24,7 @@ ACCOUNT_ID = "000000000000"
 VENV = Path(__file__).parents[3] / ".venv-ministack"
 
 # MiniStack's process.  Its own Firehose would store each record of a Kinesis source as an object of its own, without
-# its metadata; include/local/aws/firehose_delivery delivers instead.  No setting turns that off (docs/adr/0101).
+# its metadata; include/local/aws/firehose_delivery delivers instead.  No setting turns that off (docs/adr/0033).
 PROGRAM = """
 from ministack.services import firehose
 firehose.ingest_from_kinesis_source = lambda stream_arn, records: None

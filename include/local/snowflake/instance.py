@@ -100,7 +100,7 @@ class Instance:
         self.directory = directory
         self.duck = self._fakesnow.duck_conn
         # A stream's offset is a row id.  DuckDB renumbers rows only when a checkpoint vacuums deleted ones, so it must
-        # not (docs/adr/0051).
+        # not (see ``streams``).
         self.duck.execute("SET GLOBAL max_vacuum_tasks = 0")
         self.catalog = Catalog(self)
         self.writers = WritersLock()

@@ -1,9 +1,11 @@
 """Append-only streams: the rows that were inserted into a table after the stream's offset.
 
-The offset is a DuckDB row id (docs/adr/0051): rows get ids in the order in which their transactions commit, and keep
-them, since vacuuming is off.  Only the deletion of a table's last rows lets ids be used again, so each statement that
-may delete first copies what the stream has not given out yet into its backlog and then puts the offset at the last row
-that is left.  That is also Snowflake's meaning: an append-only stream gives rows that were inserted and then deleted.
+The offset is a DuckDB row id: rows get ids in the order in which their transactions commit, and keep them, since
+vacuuming is off.  A sequence column would show in ``SELECT *`` and, being drawn before the commit, would let a late
+committer hide behind the offset.  Only the deletion of a table's last rows lets ids be used again, so each statement
+that may delete first copies what the stream has not given out yet into its backlog and then puts the offset at the last
+row that is left.  That is also Snowflake's meaning: an append-only stream gives rows that were inserted and then
+deleted.
 
 A stream that was left unread for longer than its table keeps old versions (``parameters.retention_days``) is stale: it
 can't be read any more, only created again.  Consuming it, and being told that it is empty, counts as reading.

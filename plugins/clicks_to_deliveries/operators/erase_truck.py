@@ -1,6 +1,6 @@
 """One truck out of every store: objects and states, then tables, then a look at what is left (docs/erasure.md).
 
-They take connections of their own: what may erase is more than any other task of the pipeline may do (docs/adr/0172).
+They take connections of their own: what may erase is more than any other task of the pipeline may do (docs/adr/0012).
 """
 
 from __future__ import annotations

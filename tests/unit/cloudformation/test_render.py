@@ -54,7 +54,7 @@ def test_the_api_is_the_openapi_document_and_the_rest_is_the_template():
 
 
 def test_the_rendered_template_is_clean_for_cfn_lint():
-    # W3660: gateway responses besides a Body; docs/adr/0090 says why.
+    # W3660: gateway responses besides a Body; docs/adr/0013 says why.
     assert lint(render(TEMPLATE), config=ManualArgs(ignore_checks=["W3660"])) == []
 
 

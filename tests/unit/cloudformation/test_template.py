@@ -337,7 +337,7 @@ def test_alarms_can_publish_to_the_encrypted_topic():
     for resource in ("AlertKey", "AlertTopicPolicy"):
         statements = [statement for key, statement in policy_statements() if key == resource]
         assert {"Service": "cloudwatch.amazonaws.com"} in [statement["Principal"] for statement in statements]
-    # The managed key alias/aws/sns would let no alarm in: see docs/adr/0032.
+    # The managed key alias/aws/sns would let no alarm in: see AlertKey in the template.
     assert RESOURCES["AlertKey"]["Type"] == "AWS::KMS::Key"
 
 

@@ -173,7 +173,7 @@ def test_a_click_sent_again_in_a_later_hour_is_a_duplicate_of_one_row(world):
 
 
 def test_a_quarantined_conflict_that_a_retry_wrote_after_all_is_a_conflict(world):
-    """A batch cut differently on its retry leaves both: the object, and the row (docs/adr/0024)."""
+    """A batch cut differently on its retry leaves both: the object, and the row (docs/adr/0003)."""
     send(world, 1, counts=1, at=1)
     send(world, 2, counts=2, at=1)
     world.quarantined(2, stream=STREAM, reason="key_conflict")

@@ -2,7 +2,7 @@
 
 MiniStack's own poller applies none of a mapping's failure settings, so locally the template disables the mappings and
 ``python -m include.local.aws.event_source_mapping --state DIR`` drives them.  All settings come from
-ListEventSourceMappings; see docs/adr/0041-event-source-mapping-driver.md for what is as on AWS and what is not.
+ListEventSourceMappings; see docs/event-source-mapping.md for what is as on AWS and what is not.
 """
 
 from include.local.aws.event_source_mapping.checkpoints import MappingStatus, ShardStatus, read_status

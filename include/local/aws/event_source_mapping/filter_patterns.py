@@ -2,7 +2,8 @@
 
 The rules are those of https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html and, for ``data``,
 https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis-filtering.html.  A pattern is checked when it is read, so that
-one which can't be applied is refused instead of letting other records through.
+one which can't be applied is refused instead of letting other records through.  PyPI has no maintained library for
+these patterns.  The pipeline's own mappings have no filter: a record that a filter drops would end in no store.
 """
 
 from __future__ import annotations

@@ -1,0 +1,74 @@
+"""Documentation that a machine can check: links, make targets, and the index of decisions."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DECISIONS = ROOT / "docs/adr"
+
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+MAKE_IN_PROSE = re.compile(r"`make ([a-z][a-z-]*)")
+MAKE_IN_FENCE = re.compile(r"^make ([a-z][a-z-]*)", re.MULTILINE)
+MAKE_TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+
+
+def documents() -> list[str]:
+    """Every Markdown file of the repository, as a path relative to its root."""
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return listed.stdout.splitlines()
+
+
+def decisions() -> list[Path]:
+    return sorted(DECISIONS.glob("[0-9]*.md"))
+
+
+def slugs(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", document.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_there_are_documents_and_decisions() -> None:
+    assert {"README.md", "CONTRIBUTING.md", "docs/architecture.md"} <= set(documents())
+    assert len(decisions()) > 30
+
+
+@pytest.mark.parametrize("document", documents())
+def test_relative_links_lead_to_a_file_and_a_heading(document: str) -> None:
+    path = ROOT / document
+    broken = []
+    for link in LINK.findall(FENCE.sub("", path.read_text())):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in slugs(target)):
+            broken.append(link)
+    assert not broken
+
+
+@pytest.mark.parametrize("document", documents())
+def test_named_make_targets_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    named = set(MAKE_IN_PROSE.findall(text)).union(*map(MAKE_IN_FENCE.findall, FENCE.findall(text)))
+    assert named <= set(MAKE_TARGET.findall((ROOT / "Makefile").read_text()))
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    assert [int(path.name[:4]) for path in decisions()] == list(range(1, len(decisions()) + 1))
+
+
+@pytest.mark.parametrize("path", decisions(), ids=lambda path: path.name[:4])
+def test_a_decision_has_its_sections_and_is_in_the_index(path: Path) -> None:
+    text = path.read_text()
+    title, status = re.search(r"\A# \d{4}: (.+)\n\nStatus: (.+)\n", text).groups()
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
+    assert status == "accepted" or re.match(r"superseded by \[\d{4}\]\(", status)
+    index = (DECISIONS / "README.md").read_text()
+    assert f"| [{path.name[:4]}]({path.name}) | {title} | {status} |" in index
