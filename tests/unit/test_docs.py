@@ -1,4 +1,4 @@
-"""Documentation that a machine can check: links, make targets, and the index of decisions."""
+"""Documentation that a machine can check: links, paths, tests, make targets, and the index of decisions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ DECISIONS = ROOT / "docs/adr"
 
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+PATH = re.compile(r"`((?:dags|dashboard|docs|include|lambdas|plugins|requirements|sql|tests)/[\w./-]+)`")
+TEST = re.compile(r"`(test_\w+)(\*?)`")
 MAKE_IN_PROSE = re.compile(r"`make ([a-z][a-z-]*)")
 MAKE_IN_FENCE = re.compile(r"^make ([a-z][a-z-]*)", re.MULTILINE)
 MAKE_TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
@@ -51,6 +53,18 @@ def test_relative_links_lead_to_a_file_and_a_heading(document: str) -> None:
         if not target.exists() or (anchor and target.suffix == ".md" and anchor not in slugs(target)):
             broken.append(link)
     assert not broken
+
+
+@pytest.mark.parametrize("document", documents())
+def test_named_paths_exist(document: str) -> None:
+    named = set(PATH.findall((ROOT / document).read_text()))
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_tests_that_the_fault_suite_names_exist() -> None:
+    suite = "\n".join(path.read_text() for path in (ROOT / "tests/chaos").rglob("*.py"))
+    named = TEST.findall((ROOT / "docs/fault-suite.md").read_text())
+    assert [name for name, prefix in named if f"def {name}{'' if prefix else '('}" not in suite] == []
 
 
 @pytest.mark.parametrize("document", documents())
