@@ -1,6 +1,7 @@
 """The laptop's environment: the ports, connections and settings with which production code meets the stand-ins.
 
-This is all the difference between a laptop and an account; no process asks where it runs.
+This is the whole difference between a laptop and an account (docs/architecture.md, "What differs on a laptop").  No
+process asks where it runs.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def snowflake(port: int, ca_bundle: Path) -> dict[str, str]:
     """What the connector, Airflow's Snowflake connection and the dashboard need to reach the local server on ``port``.
 
     No session_parameters in the connection: the connector would write AUTOCOMMIT into them and the hook would then
-    skip its transaction (see FACTS in docs/architecture.md).
+    skip its transaction, so a failed statement would leave half its rows.
     """
     login = {"user": "pipeline", "password": "local"}
     target = {
