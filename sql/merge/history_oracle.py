@@ -1,7 +1,6 @@
 """The history of a set of readings by its definition, in plain Python: what TRUCK_TELEMETRY_DATA must equal.
 
-It shares no code and no SQL with the merge; the demo, the tests of sql/ and the fault suite compare the two.  Times may
-be canonical UTC texts or datetimes: all that is asked of them is to sort as the instants do.
+The oracle shares no code and no SQL with the merge.  The demo, the tests of sql/ and the fault suite compare the two.
 """
 
 from __future__ import annotations
@@ -10,7 +9,11 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
-#: The attributes of a version, in the order of the tables' columns.
+# An instant: a canonical UTC text or a datetime.  The oracle only compares and sorts them.
+Instant = Any
+Attribute = float | str | None
+
+# The attributes of a version, in the order of the tables' columns.
 ATTRIBUTES = (
     "GPS_LATITUDE", "GPS_LONGITUDE", "GPS_ALTITUDE", "GPS_SPEED", "VEHICLE_SPEED", "ENGINE_RPM", "FUEL_LEVEL",
     "ENGINE_TEMPERATURE", "OIL_PRESSURE", "BATTERY_VOLTAGE", "ODOMETER_READING", "FUEL_CONSUMPTION", "BRAKE_STATUS",
@@ -19,62 +22,63 @@ ATTRIBUTES = (
 )  # fmt: skip
 
 
-class Reading(NamedTuple):
-    """One reading as it arrived, and when Snowpipe loaded it where that matters."""
+class ArrivedReading(NamedTuple):
+    """One reading as it arrived.  ``load_timestamp`` says when Snowpipe loaded it; None where that does not matter."""
 
     truck_id: str
-    event_time: Any
-    arrival_time: Any
+    event_time: Instant
+    arrival_time: Instant
     sequence_number: int
-    attributes: tuple[Any, ...]
-    load_timestamp: Any = None
+    attributes: tuple[Attribute, ...]
+    load_timestamp: Instant | None = None
 
 
-class Version(NamedTuple):
-    """A maximal run of readings with the same attributes, in event-time order: [start, end), end None while current.
+class HistoryVersion(NamedTuple):
+    """A maximal run of readings with equal attributes, in event-time order.
 
-    ``load_timestamp`` is that of the reading which opens it, None where readings have none.
+    It is valid in [start, end); ``end`` is None while it is current.  ``load_timestamp`` is that of the reading that
+    opens it, None where readings have none.
     """
 
     truck_id: str
-    start: Any
-    end: Any
+    start: Instant
+    end: Instant | None
     is_current: bool
-    attributes: tuple[Any, ...]
-    load_timestamp: Any = None
+    attributes: tuple[Attribute, ...]
+    load_timestamp: Instant | None = None
 
 
-def from_raw(row: Mapping[str, Any]) -> Reading:
-    """The reading of a row of TRUCK_TELEMETRY_RAW, by column name; an attribute that is not there is NULL."""
+def from_raw(row: Mapping[str, Any]) -> ArrivedReading:
+    """Turn a row of TRUCK_TELEMETRY_RAW, by column name, into a reading; a missing attribute is NULL."""
     attributes = tuple(row.get(name) for name in ATTRIBUTES)
     sequence_number = int(row["SEQUENCE_NUMBER"])
-    return Reading(
+    return ArrivedReading(
         row["TRUCK_ID"], row["EVENT_TIME"], row["ARRIVAL_TIME"], sequence_number, attributes, row["LOAD_TIMESTAMP"]
     )
 
 
-def history(readings: Iterable[Reading]) -> list[Version]:
-    """Every version of every truck, ordered by truck and start."""
-    winners: dict[tuple[str, Any], Reading] = {}
+def history(readings: Iterable[ArrivedReading]) -> list[HistoryVersion]:
+    """Derive every version of every truck, ordered by truck and start."""
+    winners: dict[tuple[str, Any], ArrivedReading] = {}
     for reading in readings:
         instant = (reading.truck_id, reading.event_time)
-        if instant not in winners or _counts_before(reading, winners[instant]):
+        if instant not in winners or _wins(reading, winners[instant]):
             winners[instant] = reading
-    versions: list[Version] = []
+    versions: list[HistoryVersion] = []
     ordered = [winners[instant] for instant in sorted(winners)]
     for truck_id, of_truck in groupby(ordered, key=lambda reading: reading.truck_id):
         openings = [next(run) for _, run in groupby(of_truck, key=lambda reading: reading.attributes)]
         ends = [opening.event_time for opening in openings[1:]] + [None]
         versions += [
-            Version(truck_id, opening.event_time, end, end is None, opening.attributes, opening.load_timestamp)
+            HistoryVersion(truck_id, opening.event_time, end, end is None, opening.attributes, opening.load_timestamp)
             for opening, end in zip(openings, ends, strict=True)
         ]
     return versions
 
 
-def latest(readings: Iterable[Reading]) -> dict[str, Reading]:
-    """The newest reading of each truck: the latest event time, of one instant the one that arrived last."""
-    newest: dict[str, Reading] = {}
+def latest(readings: Iterable[ArrivedReading]) -> dict[str, ArrivedReading]:
+    """Find each truck's newest reading: the latest event time and, within one instant, the last arrival."""
+    newest: dict[str, ArrivedReading] = {}
     for reading in readings:
         best = newest.get(reading.truck_id)
         if best is None or (reading.event_time, *_arrival(reading)) > (best.event_time, *_arrival(best)):
@@ -82,12 +86,15 @@ def latest(readings: Iterable[Reading]) -> dict[str, Reading]:
     return newest
 
 
-def _counts_before(reading: Reading, other: Reading) -> bool:
-    """Of one instant the later arrival counts; of two landings of one record, the first (they say the same)."""
+def _wins(reading: ArrivedReading, other: ArrivedReading) -> bool:
+    """Whether ``reading`` wins over another of the same instant.
+
+    The later arrival wins.  Where one record landed twice, the first landing wins: both have the same content.
+    """
     if _arrival(reading) != _arrival(other):
         return _arrival(reading) > _arrival(other)
-    return reading.load_timestamp is not None and reading.load_timestamp < other.load_timestamp
+    return reading.load_timestamp is not None and bool(reading.load_timestamp < other.load_timestamp)
 
 
-def _arrival(reading: Reading) -> tuple[Any, int]:
+def _arrival(reading: ArrivedReading) -> tuple[Any, int]:
     return reading.arrival_time, reading.sequence_number

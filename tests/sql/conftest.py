@@ -16,7 +16,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.util_text import split_statements
 
 from include import names, sql
-from sql.merge.history_oracle import ATTRIBUTES, Reading, Version, from_raw
+from sql.merge.history_oracle import ATTRIBUTES, ArrivedReading, HistoryVersion, from_raw
 from tests.fixtures.snowflake import LocalSnowflake
 
 EARLIEST = "merge/earliest_reading.sql"
@@ -97,20 +97,20 @@ class Warehouse:
         (changed,) = self.execute(merge, {"earliest": earliest})
         return sum(int(count) for count in changed)
 
-    def history(self, like: str = "%") -> list[Version]:
+    def history(self, like: str = "%") -> list[HistoryVersion]:
         rows = self.execute(
             f"select {', '.join(VERSION_COLUMNS)} from {names.HISTORY_TABLE}"
             " where TRUCK_ID like %s order by TRUCK_ID, EFFECTIVE_START_DATE",
             [like],
         )
-        return [Version(*row[:4], row[4:-1], row[-1]) for row in rows]
+        return [HistoryVersion(*row[:4], row[4:-1], row[-1]) for row in rows]
 
-    def readings(self) -> list[Reading]:
+    def readings(self) -> list[ArrivedReading]:
         """What RAW holds."""
         rows = self.execute(f"select {', '.join(RAW_COLUMNS)} from {names.RAW_TABLE}")
         return [from_raw(dict(zip(RAW_COLUMNS, row, strict=True))) for row in rows]
 
-    def put_history(self, versions: Iterable[Version], like: str = "%") -> None:
+    def put_history(self, versions: Iterable[HistoryVersion], like: str = "%") -> None:
         """The trucks' history is these rows, right or wrong."""
         rows = [dict(zip(VERSION_COLUMNS, _row(version), strict=True)) for version in versions]
         self.execute(f"delete from {names.HISTORY_TABLE} where TRUCK_ID like %s", [like])
@@ -161,7 +161,7 @@ def _text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _row(version: Version) -> tuple[Any, ...]:
+def _row(version: HistoryVersion) -> tuple[Any, ...]:
     return (*version[:4], *version.attributes, version.load_timestamp)
 
 

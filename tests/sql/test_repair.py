@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from include import names
-from sql.merge.history_oracle import ATTRIBUTES, Version, from_raw, history
+from sql.merge.history_oracle import ATTRIBUTES, HistoryVersion, from_raw, history
 
 pytestmark = pytest.mark.sql
 
@@ -244,7 +244,7 @@ def test_rebuild_makes_the_history_that_merges_would_have_made(empty_warehouse, 
     assert empty_warehouse.execute(f"select count(*) from {names.RAW_STREAM}") == [(0,)]
     assert empty_warehouse.repair() == 0
     assert len(rebuilt) == len(trucks) + 3
-    assert Version("TRK003", at(0), None, True, rebuilt[-1].attributes, LOADED) == rebuilt[-1]
+    assert HistoryVersion("TRK003", at(0), None, True, rebuilt[-1].attributes, LOADED) == rebuilt[-1]
 
 
 def test_rebuild_that_is_rolled_back_leaves_history_and_stream_as_they_were(empty_warehouse, trucks):

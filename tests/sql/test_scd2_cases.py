@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sql.merge.history_oracle import ATTRIBUTES, Version, from_raw, history
+from sql.merge.history_oracle import ATTRIBUTES, HistoryVersion, from_raw, history
 
 pytestmark = pytest.mark.sql
 
@@ -51,7 +51,7 @@ def arrivals(case):
 def expected(case):
     with (CASES / case / "history.csv").open() as file:
         return [
-            Version(
+            HistoryVersion(
                 f"{case}/{row['TRUCK_ID']}",
                 datetime.fromisoformat(row["EFFECTIVE_START_DATE"]),
                 datetime.fromisoformat(row["EFFECTIVE_END_DATE"]) if row["EFFECTIVE_END_DATE"] else None,

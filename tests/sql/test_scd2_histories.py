@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from include import names
-from sql.merge.history_oracle import ATTRIBUTES, Reading, Version, from_raw, history
+from sql.merge.history_oracle import ATTRIBUTES, ArrivedReading, HistoryVersion, from_raw, history
 
 pytestmark = pytest.mark.sql
 
@@ -104,7 +104,9 @@ def attributes(attribute: str, state: str) -> dict[str, Any]:
 class Differs(AssertionError):
     """The table is not what the oracle says, for ``wrong`` histories."""
 
-    def __init__(self, wrong: Sequence[History], step: str, expected: list[Version], stored: list[Version]) -> None:
+    def __init__(
+        self, wrong: Sequence[History], step: str, expected: list[HistoryVersion], stored: list[HistoryVersion]
+    ) -> None:
         of_one = [f"  {name}: {_describe(versions)}" for name, versions in (("expected", expected), ("stored", stored))]
         super().__init__(
             "\n".join([f"{len(wrong)} histories differ after '{step}', one of them:", str(wrong[0]), *of_one])
@@ -112,11 +114,11 @@ class Differs(AssertionError):
         self.wrong = wrong
 
 
-def _describe(versions: list[Version]) -> str:
+def _describe(versions: list[HistoryVersion]) -> str:
     def second(time: datetime | None) -> str:
         return "…" if time is None else f"{(time - START).total_seconds():g}"
 
-    def values(version: Version) -> str:
+    def values(version: HistoryVersion) -> str:
         return ", ".join(f"{n}={v!r}" for n, v in zip(ATTRIBUTES, version.attributes, strict=True) if v is not None)
 
     return "; ".join(
@@ -138,7 +140,7 @@ class Play:
             for j, delivery in enumerate(each.deliveries)
         }
         self.waiting = deque(range(BATCHES))
-        self.landed: list[Reading] = []
+        self.landed: list[ArrivedReading] = []
 
     def land(self) -> str:
         """Loads the next batch of each truck; a query of its rows, as the stream shows them."""
@@ -163,7 +165,7 @@ class Play:
         self.landed += map(from_raw, rows)
         return f"(select * from {names.RAW_TABLE} where FILE_NAME = '{file}')"
 
-    def stored(self) -> list[Version]:
+    def stored(self) -> list[HistoryVersion]:
         return self.warehouse.history(f"{self.name}/%")
 
     def check(self, step: str) -> None:

@@ -24,7 +24,7 @@ from include import archive, names, sql
 from include.contracts import METRICS, ContractError, decode_click, decode_reading, times
 from include.contracts.archive import ArchivedRecord
 from include.generator.manifest import ManifestRecord, read_manifest
-from sql.merge.history_oracle import Reading, Version, history, latest
+from sql.merge.history_oracle import ArrivedReading, HistoryVersion, history, latest
 
 METRIC_NAMES = tuple(metric.name for metric in METRICS)
 AWS_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
@@ -247,11 +247,11 @@ def _click(record: ManifestRecord) -> Click:
     return click.timestamp, click.item_id, click.item_name, click.click_counts
 
 
-def _reading(record: ManifestRecord) -> Reading:
+def _reading(record: ManifestRecord) -> ArrivedReading:
     # All of a truck's readings are on one shard, where sequence numbers follow the arrival.
     reading = _decoded(decode_reading, record)
     attributes = tuple(getattr(reading, name) for name in METRIC_NAMES)
-    return Reading(reading.truck_id, reading.event_time, "", int(record.sequence_number), attributes)
+    return ArrivedReading(reading.truck_id, reading.event_time, "", int(record.sequence_number), attributes)
 
 
 def _decoded(decode: Any, record: ManifestRecord) -> Any:
@@ -329,10 +329,10 @@ def _raw_envelopes(connection: Any) -> tuple[int, set[Envelope]]:
     return len(rows), {(shard, sequence) for shard, sequence in rows}
 
 
-def _stored_versions(connection: Any) -> list[Version]:
+def _stored_versions(connection: Any) -> list[HistoryVersion]:
     columns = ", ".join(["TRUCK_ID", "EFFECTIVE_START_DATE", "EFFECTIVE_END_DATE", "IS_CURRENT", *METRIC_NAMES])
     return [
-        Version(truck_id, _text(start), _text(end) if end else None, is_current, tuple(attributes))
+        HistoryVersion(truck_id, _text(start), _text(end) if end else None, is_current, tuple(attributes))
         for truck_id, start, end, is_current, *attributes in select(
             connection, f"SELECT {columns} FROM {names.HISTORY_TABLE}"
         )

@@ -7,13 +7,15 @@ import itertools
 import pytest
 
 from include.contracts import METRICS
-from sql.merge.history_oracle import ATTRIBUTES, Reading, Version, from_raw, history, latest
+from sql.merge.history_oracle import ATTRIBUTES, ArrivedReading, HistoryVersion, from_raw, history, latest
 
 pytestmark = pytest.mark.unit
 
 
-def reading(at: str, speed: float | None, sequence: int = 1, arrival: str = "", truck: str = "TRK001") -> Reading:
-    return Reading(truck, at, arrival, sequence, (speed,))
+def reading(
+    at: str, speed: float | None, sequence: int = 1, arrival: str = "", truck: str = "TRK001"
+) -> ArrivedReading:
+    return ArrivedReading(truck, at, arrival, sequence, (speed,))
 
 
 def test_no_readings_no_history():
@@ -23,7 +25,10 @@ def test_no_readings_no_history():
 def test_equal_neighbours_are_one_version_and_the_last_one_is_current():
     versions = history([reading("t1", 10.0), reading("t2", 10.0), reading("t3", 20.0)])
 
-    assert versions == [Version("TRK001", "t1", "t3", False, (10.0,)), Version("TRK001", "t3", None, True, (20.0,))]
+    assert versions == [
+        HistoryVersion("TRK001", "t1", "t3", False, (10.0,)),
+        HistoryVersion("TRK001", "t3", None, True, (20.0,)),
+    ]
 
 
 def test_a_value_that_comes_back_is_a_version_of_its_own():
@@ -49,13 +54,16 @@ def test_the_order_of_the_readings_does_not_matter():
 
     histories = {tuple(history(order)) for order in itertools.permutations(readings)}
 
-    assert histories == {(Version("TRK001", "t1", None, True, (1.0,)),)}
+    assert histories == {(HistoryVersion("TRK001", "t1", None, True, (1.0,)),)}
 
 
 def test_trucks_do_not_touch_each_other():
     versions = history([reading("t1", 1.0), reading("t2", 1.0, truck="TRK002"), reading("t3", 1.0)])
 
-    assert versions == [Version("TRK001", "t1", None, True, (1.0,)), Version("TRK002", "t2", None, True, (1.0,))]
+    assert versions == [
+        HistoryVersion("TRK001", "t1", None, True, (1.0,)),
+        HistoryVersion("TRK002", "t2", None, True, (1.0,)),
+    ]
 
 
 def test_the_latest_reading_is_by_event_time_then_by_arrival():
@@ -81,7 +89,7 @@ def test_a_row_of_raw_is_a_reading_whose_sequence_number_is_a_number():
     row = {"TRUCK_ID": "TRK001", "EVENT_TIME": "t1", "ARRIVAL_TIME": "a1", "SEQUENCE_NUMBER": "10"}
     read = from_raw(row | {"LOAD_TIMESTAMP": "l1", "GPS_LATITUDE": 1.5})
 
-    assert read == Reading("TRK001", "t1", "a1", 10, (1.5, *[None] * 20), "l1")
+    assert read == ArrivedReading("TRK001", "t1", "a1", 10, (1.5, *[None] * 20), "l1")
 
 
 def test_its_attributes_are_those_of_the_contract():
