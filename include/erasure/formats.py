@@ -11,13 +11,13 @@ import zlib
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 
 from include import names
-from include.contracts import Envelope
 from include.contracts.archive import decode_line
+from include.contracts.kinesis_event import KinesisEventRecord, envelope_of
 from include.contracts.quarantine import decode
 from include.erasure.attribution import Attribution
 
@@ -109,8 +109,8 @@ def abandoned_batches(belongs: Attribution) -> Format:
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
     """
 
-    def judge(record: dict[str, Any]) -> bool | None:
-        envelope = Envelope.from_kinesis_record(record)
+    def judge(record: KinesisEventRecord) -> bool | None:
+        envelope = envelope_of(record)
         if envelope.stream != names.TRUCK_STREAM:
             return False
         return belongs(a2b_base64(record["kinesis"]["data"]), envelope.partition_key)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from include.contracts import ContractError, Envelope
+from include.contracts.kinesis_event import envelope_of
 from include.contracts.quarantine import REPLAY, Verdict, answer_to_replay
 
 Answer = dict[str, list[dict[str, Any]]]
@@ -41,7 +42,7 @@ def records(event: dict[str, Any]) -> list[Record]:
     return [
         Record(
             a2b_base64(record["kinesis"]["data"]),
-            Envelope.from_kinesis_record(record),
+            envelope_of(record),
             datetime.fromtimestamp(record["kinesis"]["approximateArrivalTimestamp"], UTC),
         )
         for record in event["Records"]

@@ -1,6 +1,7 @@
 import pytest
 
 from include.contracts import Envelope
+from include.contracts.kinesis_event import envelope_of, kinesis_event
 
 pytestmark = pytest.mark.unit
 
@@ -31,7 +32,7 @@ def _record(arn: str) -> dict:
     ],
 )
 def test_envelope_of_a_kinesis_record(arn):
-    assert Envelope.from_kinesis_record(_record(arn)) == Envelope(
+    assert envelope_of(_record(arn)) == Envelope(
         stream="TruckTelemetry",
         shard_id="shardId-000000000006",
         sequence_number="49590338271490256608559692538361571095921575989136588898",
@@ -43,4 +44,14 @@ def test_envelope_of_a_kinesis_record(arn):
 def test_whole_second_arrival_keeps_its_six_decimals():
     record = _record("arn:aws:kinesis:eu-central-1:123456789012:stream/TruckTelemetry")
     record["kinesis"]["approximateArrivalTimestamp"] = 1742225754
-    assert Envelope.from_kinesis_record(record).arrival_time == "2025-03-17T15:35:54.000000"
+    assert envelope_of(record).arrival_time == "2025-03-17T15:35:54.000000"
+
+
+def test_a_built_event_has_the_envelopes_and_payloads_it_was_built_from():
+    envelopes = [
+        Envelope("TruckTelemetry", "shardId-000000000006", number, "2025-03-17T15:35:54.597252", "TRK001")
+        for number in ("7", "49590338271490256608559692538361571095921575989136588898")
+    ]
+    event = kinesis_event(zip(envelopes, ["e30=", ""], strict=True))
+    assert [envelope_of(record) for record in event["Records"]] == envelopes
+    assert [record["kinesis"]["data"] for record in event["Records"]] == ["e30=", ""]

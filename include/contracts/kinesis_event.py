@@ -1,0 +1,88 @@
+"""The event that a Lambda function receives from a Kinesis event source mapping: its shape, read and built.
+
+Replay and rebuild build such events to send stored records through their function again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NotRequired, TypedDict
+
+from include.contracts.envelope import Envelope
+from include.contracts.times import parse, to_canonical
+
+
+class KinesisData(TypedDict):
+    """What Kinesis itself knows of a record; ``data`` is base64, the time is in seconds since the epoch."""
+
+    kinesisSchemaVersion: str
+    partitionKey: str
+    sequenceNumber: str
+    data: str
+    approximateArrivalTimestamp: float
+
+
+class KinesisEventRecord(TypedDict):
+    """One entry of the event's ``Records``."""
+
+    kinesis: KinesisData
+    eventSource: str
+    eventVersion: str
+    # "<shard id>:<sequence number>"
+    eventID: str
+    eventName: str
+    eventSourceARN: str
+
+
+class ReplayedBy(TypedDict):
+    """Who replays the records of an event."""
+
+    by: str
+
+
+class KinesisEvent(TypedDict):
+    """The whole event.  ``replay`` is ours: only a replay sets it (include.contracts.quarantine.REPLAY)."""
+
+    Records: list[KinesisEventRecord]
+    replay: NotRequired[ReplayedBy]
+
+
+def envelope_of(record: KinesisEventRecord) -> Envelope:
+    """The envelope of one entry of ``Records``.
+
+    Raises:
+        KeyError, IndexError: it is not such an entry.
+    """
+    kinesis = record["kinesis"]
+    # arn:aws:kinesis:<region>:<account>:stream/<name>, followed by /consumer/… for enhanced fan-out.
+    stream = record["eventSourceARN"].split(":stream/", 1)[1].split("/", 1)[0]
+    shard_id, _, _sequence_number = record["eventID"].partition(":")
+    arrival = datetime.fromtimestamp(kinesis["approximateArrivalTimestamp"], UTC)
+    return Envelope(stream, shard_id, kinesis["sequenceNumber"], to_canonical(arrival), kinesis["partitionKey"])
+
+
+def kinesis_event(records: Iterable[tuple[Envelope, str]]) -> KinesisEvent:
+    """The event with these records: each an envelope and its payload in base64.
+
+    An envelope does not hold the stream's account and region, so its ARN leaves them empty.  Functions read only the
+    stream's name from it.
+    """
+    return {"Records": [_event_record(envelope, payload_base64) for envelope, payload_base64 in records]}
+
+
+def _event_record(envelope: Envelope, payload_base64: str) -> KinesisEventRecord:
+    return {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": envelope.partition_key,
+            "sequenceNumber": envelope.sequence_number,
+            "data": payload_base64,
+            "approximateArrivalTimestamp": parse(envelope.arrival_time).timestamp(),
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": f"{envelope.shard_id}:{envelope.sequence_number}",
+        "eventName": "aws:kinesis:record",
+        "eventSourceARN": f"arn:aws:kinesis:::stream/{envelope.stream}",
+    }
