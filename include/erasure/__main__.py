@@ -13,19 +13,15 @@ interrupted.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from datetime import datetime
 
-import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.contracts.times import parse
+from include.arguments import add_bucket, argument, utc_time
 from include.erasure.clients import make_clients
 from include.erasure.report import lines
 from include.erasure.run import check_truck_id, run
 from include.erasure.versions import ConflictError
-from include.settings import PREFIX, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,35 +54,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m include.erasure", description="Erase one truck from the AWS stores (docs/erasure.md)."
     )
-    parser.add_argument("--truck", required=True, type=_truck, metavar="ID", help="the truck, as it reports itself")
-    parser.add_argument("--bucket", default=_bucket(), help="the telemetry bucket (default: %(default)s)")
     parser.add_argument(
-        "--since", type=_time, metavar="TIME", help="only what was stored since, ISO 8601, UTC: after a clean run"
+        "--truck", required=True, type=argument(check_truck_id), metavar="ID", help="the truck, as it reports itself"
+    )
+    add_bucket(parser)
+    parser.add_argument(
+        "--since", type=utc_time, metavar="TIME", help="only what was stored since, ISO 8601, UTC: after a clean run"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="only count; so it is also without it")
     what.add_argument("--execute", metavar="ID", help="erase; the truck's id once more")
     return parser
-
-
-def _bucket() -> str:
-    """As the settings say, of which this needs no other."""
-    (field,) = (field for field in msgspec.structs.fields(Settings) if field.name == "telemetry_bucket")
-    return os.environ.get(f"{PREFIX}TELEMETRY_BUCKET") or field.default
-
-
-def _truck(text: str) -> str:
-    try:
-        return check_truck_id(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _time(text: str) -> datetime:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 if __name__ == "__main__":

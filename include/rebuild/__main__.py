@@ -11,20 +11,16 @@ when every record is in its sink or in quarantine, 1 when not, 2 for a wrong arg
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from datetime import datetime
 from pathlib import Path
 
-import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.archive import ArchiveError
-from include.contracts.times import parse
+from include.arguments import add_arrival_range, add_bucket, positive_integer
 from include.rebuild.invoker import RebuildError
 from include.rebuild.run import Plan, Progress, make_clients, run
 from include.replay.invoker import FUNCTIONS
-from include.settings import PREFIX, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,34 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m include.rebuild", description="Rebuild the stores from the raw archive (docs/rebuild.md)."
     )
-    parser.add_argument("--bucket", default=_bucket(), help="the telemetry bucket (default: %(default)s)")
+    add_bucket(parser)
     parser.add_argument(
         "--stream", action="append", choices=sorted(FUNCTIONS), default=[], help="only this stream; repeatable"
     )
-    parser.add_argument("--from", dest="since", type=_time, metavar="TIME", help="arrived at or after, ISO 8601, UTC")
-    parser.add_argument("--to", dest="until", type=_time, metavar="TIME", help="arrived before")
+    add_arrival_range(parser)
     parser.add_argument("--progress", type=Path, metavar="FILE", help="remember finished hours in FILE, and skip them")
-    parser.add_argument("--shards-at-once", type=_positive, default=4, metavar="N", help="default: %(default)s")
+    parser.add_argument("--shards-at-once", type=positive_integer, default=4, metavar="N", help="default: %(default)s")
     return parser
-
-
-def _bucket() -> str:
-    """As the settings say, of which this needs no other."""
-    (field,) = (field for field in msgspec.structs.fields(Settings) if field.name == "telemetry_bucket")
-    return os.environ.get(f"{PREFIX}TELEMETRY_BUCKET") or field.default
-
-
-def _time(text: str) -> datetime:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -16,18 +16,15 @@ import logging
 import os
 import socket
 import sys
-from datetime import datetime
 
-import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.contracts.times import parse
+from include.arguments import add_arrival_range, add_bucket, positive_integer
 from include.replay.clients import make_clients
 from include.replay.invoker import FUNCTIONS, ReplayError
 from include.replay.report import lines
 from include.replay.run import Chosen, Plan, run
 from include.replay.store import ConflictError, UnreadableObjectError
-from include.settings import PREFIX, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,25 +63,20 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m include.replay",
         description="List what is in quarantine and, with --execute, have its functions process it again.",
     )
-    parser.add_argument("--bucket", default=_bucket(), help="the telemetry bucket (default: %(default)s)")
+    add_bucket(parser)
     parser.add_argument(
         "--stream", action="append", choices=sorted(FUNCTIONS), default=[], help="only of this stream; repeatable"
     )
     parser.add_argument(
         "--reason", action="append", default=[], help="only of this reason; repeatable (key_conflict only if named)"
     )
-    parser.add_argument("--from", dest="since", type=_time, metavar="TIME", help="arrived at or after, ISO 8601, UTC")
-    parser.add_argument("--to", dest="until", type=_time, metavar="TIME", help="arrived before")
-    parser.add_argument("--limit", type=_positive, metavar="N", help="so many records at most, the earliest first")
+    add_arrival_range(parser)
+    parser.add_argument(
+        "--limit", type=positive_integer, metavar="N", help="so many records at most, the earliest first"
+    )
     parser.add_argument("--list", action="store_true", help="print a line for each record")
     parser.add_argument("--execute", action="store_true", help="replay; without it nothing is changed")
     return parser
-
-
-def _bucket() -> str:
-    """As the settings say, of which this needs no other."""
-    (field,) = (field for field in msgspec.structs.fields(Settings) if field.name == "telemetry_bucket")
-    return os.environ.get(f"{PREFIX}TELEMETRY_BUCKET") or field.default
 
 
 def _person() -> str:
@@ -93,20 +85,6 @@ def _person() -> str:
     except (KeyError, OSError):  # A container's user often has no name.
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
-
-
-def _time(text: str) -> datetime:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 def _print(record: Chosen) -> None:

@@ -1,0 +1,40 @@
+"""AWS clients with timeouts and bounded retries.
+
+The Lambda functions have clients of their own (lambdas/common/aws.py): their timeouts must fit into an invocation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import boto3
+from botocore.config import Config
+
+# Requests to S3 that a command has in flight at a time.
+S3_WORKERS = 16
+
+# How long one response may take, in seconds.  An archive object has up to 64 MB; a function runs for up to 60 s.
+READ_TIMEOUTS = {"s3": 60, "dynamodb": 20, "lambda": 70}
+
+
+class ClientFactory(Protocol):
+    """``boto3.client``, or an Airflow hook behind the same arguments."""
+
+    def __call__(self, service: str, /, *, config: Config) -> Any: ...
+
+
+def make_client(service: str, make: ClientFactory = boto3.client, *, connections: int = S3_WORKERS + 2) -> Any:
+    """A thread-safe client of ``service``, one of READ_TIMEOUTS.
+
+    Args:
+        make: builds the client; boto3's own reads the standard AWS_* environment.
+        connections: kept open for requests at the same time.
+    """
+    # Standard mode repeats throttled, failed (5xx) and timed-out requests, with exponential backoff and jitter.
+    config = Config(
+        connect_timeout=3,
+        read_timeout=READ_TIMEOUTS[service],
+        retries={"mode": "standard", "total_max_attempts": 5},
+        max_pool_connections=connections,
+    )
+    return make(service, config=config)
