@@ -25,13 +25,26 @@ demo: .venv/local .venv-ministack/installed ## The whole pipeline on this machin
 test: .venv/dev .venv-ministack/installed chromium lint ## Lint, then every test: unit to end-to-end and browser
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile -m "not benchmark" --durations 15 $(ARGS)
 
-lint: .venv/dev .venv-checkov/installed ## Style, imports across layers, SQL and CloudFormation
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+LINTS := lint-types lint-sql lint-template lint-style lint-layers lint-workflows
+lint: .venv/dev .venv-checkov/installed ## Style, types, layers, SQL, CloudFormation and workflows, two at a time
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(LINTS)
+
+.PHONY: $(LINTS)
+lint-types: # First: it takes longest.
+	$(BIN)/mypy
+lint-sql:
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
+lint-template:
 	$(BIN)/cfn-lint include/cloudformation/pipeline.yaml
 	.venv-checkov/bin/checkov --config-file include/cloudformation/.checkov.yaml
+lint-style:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+lint-layers:
+	$(BIN)/lint-imports --no-logo
+lint-workflows:
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yaml
 
 unit: .venv/dev ## Only what needs no process: seconds
 	$(BIN)/pytest -m unit $(ARGS)
@@ -104,6 +117,6 @@ clean: ## Forget the local state; the environments stay
 chromium:
 	@command -v chromium > /dev/null && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-	    echo "Installing Chromium for the browser tests"; \
+	    echo "Installing Debian's Chromium with apt-get, for the browser tests"; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium > /dev/null; \
 	else echo "No chromium here and no root to install it: the browser tests will be skipped"; fi
