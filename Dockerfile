@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One image a kind of service: `airflow` (every Airflow component), `ministack` (the local AWS) and `local` (the local
 # Snowflake, the event source mapping driver and the dashboard).  Their dependencies are the locks, by hash.
 
@@ -12,12 +11,12 @@ ENV PYTHONUNBUFFERED=1 \
 # Directories that volumes are mounted on, so that a new volume belongs to the user that writes to it.
 RUN useradd --uid 50000 --create-home pipeline \
     && install --directory --owner=pipeline --group=pipeline /state /certificates /opt/airflow /opt/airflow/logs
-COPY requirements/base.txt /tmp/requirements.txt
+COPY include/requirements/base.txt /tmp/requirements.txt
 RUN pip install --no-cache-dir "$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' /tmp/requirements.txt)"
 WORKDIR /app
 
 FROM base AS airflow
-COPY requirements/compose.txt /tmp/requirements-compose.txt
+COPY include/requirements/compose.txt /tmp/requirements-compose.txt
 RUN uv venv /opt/venv \
     && uv pip install --python /opt/venv/bin/python --require-hashes --requirement /tmp/requirements-compose.txt
 COPY . /app
@@ -26,14 +25,14 @@ USER pipeline
 
 # The Lambdas see the packages of the interpreter that runs MiniStack, so that one holds nothing else.
 FROM base AS ministack
-COPY requirements/ministack.txt /tmp/requirements-ministack.txt
+COPY include/requirements/ministack.txt /tmp/requirements-ministack.txt
 RUN uv venv /opt/ministack \
     && uv pip install --python /opt/ministack/bin/python --require-hashes --requirement /tmp/requirements-ministack.txt
 COPY include /app/include
 USER pipeline
 
 FROM base AS local
-COPY requirements/local.txt /tmp/requirements-local.txt
+COPY include/requirements/local.txt /tmp/requirements-local.txt
 RUN uv venv /opt/venv \
     && uv pip install --python /opt/venv/bin/python --require-hashes --requirement /tmp/requirements-local.txt
 COPY . /app

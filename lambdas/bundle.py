@@ -3,7 +3,7 @@
     python -m lambdas.bundle --function truck_data --python 3.13 --platform aarch64-manylinux_2_28 --output build/
 
 Dependencies come as wheels for the named target, which need not be this machine; they are locked with hashes in
-requirements/lambdas.txt.  boto3 is not among them: AWS's runtime has it.
+include/requirements/lambdas.txt.  boto3 is not among them: AWS's runtime has it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import uv
 from include import names
 
 ROOT = Path(__file__).parents[1]
-REQUIREMENTS = ROOT / "requirements/lambdas.txt"
+REQUIREMENTS = ROOT / "include/requirements/lambdas.txt"
 
 # Package below lambdas/ -> name of the function on AWS.
 FUNCTIONS = {

@@ -34,4 +34,4 @@ def test_airflow_knows_the_commands_it_is_given():
         if arguments[0] != "celery":  # Its commands come with the provider, which only the image has.
             get_parser().parse_args(arguments)
     assert ["celery", "worker"] in airflow
-    assert "\napache-airflow-providers-celery==" in (ROOT / "requirements/compose.txt").read_text()
+    assert "\napache-airflow-providers-celery==" in (ROOT / "include/requirements/compose.txt").read_text()

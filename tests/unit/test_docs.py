@@ -37,7 +37,7 @@ def slugs(document: Path) -> set[str]:
 
 
 def test_there_are_documents_and_decisions() -> None:
-    assert {"README.md", "CONTRIBUTING.md", "docs/architecture.md"} <= set(documents())
+    assert {"README.md", "docs/CONTRIBUTING.md", "docs/architecture.md"} <= set(documents())
     assert len(decisions()) > 30
 
 

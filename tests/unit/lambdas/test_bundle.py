@@ -47,7 +47,7 @@ def python_with_boto3(tmp_path_factory) -> Path:
     python = directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     subprocess.run([uv_bin, "venv", "--quiet", "--python", sys.executable, str(directory)], check=True, timeout=60)
     install = [uv_bin, "pip", "install", "--quiet", "--python", str(python), "--only-binary", ":all:", "boto3"]
-    locked = bundler.ROOT / "requirements/dev.txt"
+    locked = bundler.ROOT / "include/requirements/dev.txt"
     subprocess.run([*install, "--constraint", str(locked)], check=True, timeout=120)
     return python
 
