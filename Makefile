@@ -4,7 +4,8 @@
 SUITABLE = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
             $$p -c '$(SUITABLE)' 2>/dev/null && echo $$p && break; done)
-UV := $(shell sed -n 's/^\(uv==[0-9.]*\).*/\1/p' include/requirements/base.txt)
+LOCKS := include/requirements
+UV := $(shell sed -n 's/^\(uv==[0-9.]*\).*/\1/p' $(LOCKS)/base.txt)
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 # Where the machine has it set, each of the many processes would compile all that it imports: Airflow alone is seconds.
@@ -62,14 +63,14 @@ format: .venv/dev ## Rewrite Python as ruff wants it
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
        --no-emit-index-url --no-emit-find-links
 lock: .venv/dev ## Resolve pyproject.toml anew into the locks in include/requirements/
-	$(LOCK) --group dev --output-file include/requirements/dev.txt pyproject.toml
-	$(LOCK) --constraint include/requirements/dev.txt --group local --output-file include/requirements/local.txt pyproject.toml
-	$(LOCK) --constraint include/requirements/dev.txt --output-file include/requirements/base.txt pyproject.toml
-	$(LOCK) --constraint include/requirements/dev.txt --group compose --output-file include/requirements/compose.txt pyproject.toml
-	$(LOCK) --constraint include/requirements/dev.txt --group lambdas --output-file include/requirements/lambdas.txt
-	$(LOCK) --group ministack --output-file include/requirements/ministack.txt
-	$(LOCK) --group checkov --output-file include/requirements/checkov.txt
-	$(LOCK) --group dbt --output-file include/requirements/dbt.txt
+	$(LOCK) --group dev --output-file $(LOCKS)/dev.txt pyproject.toml
+	$(LOCK) --constraint $(LOCKS)/dev.txt --group local --output-file $(LOCKS)/local.txt pyproject.toml
+	$(LOCK) --constraint $(LOCKS)/dev.txt --output-file $(LOCKS)/base.txt pyproject.toml
+	$(LOCK) --constraint $(LOCKS)/dev.txt --group compose --output-file $(LOCKS)/compose.txt pyproject.toml
+	$(LOCK) --constraint $(LOCKS)/dev.txt --group lambdas --output-file $(LOCKS)/lambdas.txt
+	$(LOCK) --group ministack --output-file $(LOCKS)/ministack.txt
+	$(LOCK) --group checkov --output-file $(LOCKS)/checkov.txt
+	$(LOCK) --group dbt --output-file $(LOCKS)/dbt.txt
 
 clean: ## Forget the local state; the environments stay
 	rm -rf .local build
@@ -77,7 +78,7 @@ clean: ## Forget the local state; the environments stay
 # --- Environments ----------------------------------------------------------------------------------------------------
 # Created without pip of their own, which needs no python3-venv package; uv then installs in seconds.
 
-.venv/uv: include/requirements/base.txt
+.venv/uv: $(LOCKS)/base.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
 	@$(PYTHON) -c '$(SUITABLE)' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13"; exit 1; }
 	@echo "Creating .venv with $$($(PYTHON) --version)"
@@ -85,32 +86,21 @@ clean: ## Forget the local state; the environments stay
 	@$(PYTHON) -m pip --quiet --disable-pip-version-check --python .venv/bin/python install $(UV)
 	@touch $@
 
-.venv/local: .venv/uv include/requirements/local.txt
-	@echo "Installing include/requirements/local.txt into .venv"
-	@$(BIN)/uv pip install --quiet --python .venv/bin/python --require-hashes -r include/requirements/local.txt
+.venv/local: .venv/uv $(LOCKS)/local.txt
+	@echo "Installing $(LOCKS)/local.txt into .venv"
+	@$(BIN)/uv pip install --quiet --python .venv/bin/python --require-hashes -r $(LOCKS)/local.txt
 	@touch $@
 
-.venv/dev: .venv/uv include/requirements/dev.txt
-	@echo "Installing include/requirements/dev.txt into .venv"
-	@$(BIN)/uv pip install --quiet --python .venv/bin/python --require-hashes -r include/requirements/dev.txt
+.venv/dev: .venv/uv $(LOCKS)/dev.txt
+	@echo "Installing $(LOCKS)/dev.txt into .venv"
+	@$(BIN)/uv pip install --quiet --python .venv/bin/python --require-hashes -r $(LOCKS)/dev.txt
 	@touch $@ .venv/local
 
-.venv-ministack/installed: .venv/uv include/requirements/ministack.txt
-	@echo "Installing include/requirements/ministack.txt into .venv-ministack"
-	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-ministack
-	@$(BIN)/uv pip install --quiet --python .venv-ministack/bin/python --require-hashes -r include/requirements/ministack.txt
-	@touch $@
-
-.venv-checkov/installed: .venv/uv include/requirements/checkov.txt
-	@echo "Installing include/requirements/checkov.txt into .venv-checkov"
-	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-checkov
-	@$(BIN)/uv pip install --quiet --python .venv-checkov/bin/python --require-hashes -r include/requirements/checkov.txt
-	@touch $@
-
-.venv-dbt/installed: .venv/uv include/requirements/dbt.txt
-	@echo "Installing include/requirements/dbt.txt into .venv-dbt"
-	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-dbt
-	@$(BIN)/uv pip install --quiet --python .venv-dbt/bin/python --require-hashes -r include/requirements/dbt.txt
+# MiniStack, checkov and dbt each have an environment of their own (pyproject.toml says why).
+.venv-%/installed: $(LOCKS)/%.txt .venv/uv
+	@echo "Installing $< into .venv-$*"
+	@$(BIN)/uv venv --quiet --clear --python .venv/bin/python .venv-$*
+	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r $<
 	@touch $@
 
 .PHONY: chromium
