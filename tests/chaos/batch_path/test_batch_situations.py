@@ -46,14 +46,14 @@ def land_and_merge(path, fleet, count=40):
     """Readings that are history already; their landing objects."""
     keys = path.land(fleet.records(count))
     path.settle()
-    path.merge()
+    path.tasks.merge()
     return keys
 
 
 def test_nothing_goes_wrong(path, fleet):
     for _ in range(3):
         land_and_merge(path, fleet)
-    assert path.monitor() == ""
+    assert path.tasks.monitor() == ""
     path.check()
 
 
@@ -77,14 +77,14 @@ def test_notifications_duplicated_and_reordered(path, fleet):
 
 def test_notifications_lost(path, fleet):
     land_and_merge(path, fleet)
-    path.monitor()
+    path.tasks.monitor()
     with path.notifications_held():
         keys = path.land(fleet.records(60))
         path.deliver(path.held()[:1])
     known = wait_for(lambda: {load["key"] for load in path.loads()} & set(keys), "the file of which Snowpipe knows")
-    path.merge()
+    path.tasks.merge()
     # To Snowpipe all is well: nothing waits that it was told of.  The ledger has what it does not know, and names it.
-    assert path.monitor() == ""
+    assert path.tasks.monitor() == ""
     assert not_loaded(path) == set(keys) - known
     assert path.refresh() & set(keys) == set(keys) - known
     path.check()
@@ -94,7 +94,7 @@ def test_notifications_lost(path, fleet):
 
 
 def test_a_truncated_file_and_one_with_a_bad_line(path, fleet):
-    path.monitor()
+    path.tasks.monitor()
     with path.notifications_held():
         truncated, bad_line, good, *_ = path.land(fleet.records(60))
         bodies = path.held()
@@ -110,18 +110,18 @@ def test_a_truncated_file_and_one_with_a_bad_line(path, fleet):
     loads = {load["key"]: load for load in path.loads()}
     assert loads[bad_line]["line"] == 3
     assert "decompression" in loads[truncated]["error"]
-    alert = path.monitor()
+    alert = path.tasks.monitor()
     assert "2 files with load errors" in alert
     assert truncated.removeprefix(LANDING) in alert
     assert "first in line 3" in alert
     for key, body in mended.items():
         path.put_bytes(key.replace(".json.gz", "-mended.json.gz"), body)
     path.check()
-    assert path.monitor() == ""
+    assert path.tasks.monitor() == ""
 
 
 def test_schema_drift(path, fleet):
-    path.monitor()
+    path.tasks.monitor()
     with path.notifications_held():
         new, missing, text, changed, required, *_ = path.land(fleet.records(90), batch_size=8)
         bodies = path.held()
@@ -136,7 +136,7 @@ def test_schema_drift(path, fleet):
         path.deliver(bodies)
     path.settle()
     assert nulls
-    alert = path.monitor()
+    alert = path.tasks.monitor()
     assert "2 files with load errors" in alert
     assert f"first in line {len(lines[changed])}: " in alert
     assert '"fast"' in alert
@@ -194,8 +194,8 @@ def test_a_pipe_created_anew_loads_old_files_again(path, fleet):
 def test_a_pipe_paused_for_a_while(path, fleet):
     path.query(f"alter pipe {names.PIPE} set pipe_execution_paused = true")
     path.land(fleet.records(40))
-    assert "is PAUSED" in path.monitor()
-    path.merge()
+    assert "is PAUSED" in path.tasks.monitor()
+    path.tasks.merge()
     path.query(f"alter pipe {names.PIPE} set pipe_execution_paused = false")
     path.check()
 
@@ -218,7 +218,7 @@ def test_the_server_killed_while_it_merges(path, fleet, moment):
     path.land(fleet.records(40))
     path.settle()
     path.server.die_at(moment)
-    with path.merging() as merge:
+    with path.tasks.merging() as merge:
         path.server.wait_until_dead()
         path.restart_server()
     # The task failed, and was tried again.
@@ -248,7 +248,7 @@ def test_an_answer_lost_after_the_merge_was_committed(path, fleet):
     path.land(fleet.records(40))
     path.settle()
     path.sql_proxy.set(first(1, Fault.LOST_ANSWER, "query-request", target=MERGE))
-    assert path.merge() == []
+    assert path.tasks.merge() == []
     assert path.sql_proxy.met(Fault.LOST_ANSWER) == 1
     # The connector sent the same request again and got the first one's answer: a second MERGE would have found nothing.
     last = f"select ROWS_INSERTED from {names.MERGE_RUNS_TABLE} order by FINISHED_AT desc limit 1"
@@ -261,7 +261,7 @@ def test_a_full_disk(path, fleet):
     path.settle()
     with disk_full_for(path.server.process):
         with pytest.raises(SnowflakeError, match="Could not write"):
-            path.merge()
+            path.tasks.merge()
         path.land(fleet.records(40))
         wait_for(lambda: "Snowpipe can't receive notifications" in path.server.log.read_text(), "Snowpipe to notice")
     path.check()
@@ -293,9 +293,9 @@ def test_a_task_killed_while_it_waits_for_the_merge(path, fleet, fault):
     path.land(fleet.records(40))
     path.settle()
     path.sql_proxy.set(first(1, fault, "query-request", target=MERGE))
-    with path.merge_process():
+    with path.tasks.merge_process():
         wait_for(lambda: path.sql_proxy.met(fault), "the task to wait for its MERGE")
-    with path.merge_process(try_number=2) as retry:
+    with path.tasks.merge_process(try_number=2) as retry:
         retry.join(timeout=60)
         assert retry.exitcode == 0
     path.check()
@@ -306,10 +306,10 @@ def test_a_task_killed_while_the_server_merges(path, fleet):
     path.settle()
     sent = watch_merges(path)
     with path.server.held_at("merged") as wait_until_merged:
-        with path.merge_process():
+        with path.tasks.merge_process():
             wait_until_merged()
         # Nobody waits for that merge any more; it goes on, and the next try comes while it does.
-        with path.merging():
+        with path.tasks.merging():
             wait_for(lambda: len(sent) == 2, "the second MERGE to be on its way")
             path.server.disarm()
     path.check()
@@ -320,12 +320,12 @@ def test_two_merges_at_once(path, fleet):
     path.land(fleet.records(40))
     path.settle()
     sent = watch_merges(path)
-    with path.server.held_at("stream_consumed") as wait_until_consumed, path.merging() as one:
+    with path.server.held_at("stream_consumed") as wait_until_consumed, path.tasks.merging() as one:
         wait_until_consumed()
         # Snowpipe is not held up, and loads what the second one finds.
         path.land(fleet.records(40))
         path.settle()
-        with path.merging() as other:
+        with path.tasks.merging() as other:
             wait_for(lambda: len(sent) == 2, "the second MERGE to be on its way")
             path.server.disarm()
     assert (one.result(), other.result()) == ([], [])
@@ -335,7 +335,7 @@ def test_two_merges_at_once(path, fleet):
 def test_rows_that_come_between_the_stream_and_the_merge(path, fleet):
     path.land(fleet.records(40))
     path.settle()
-    with path.server.held_at("merge_begins") as wait_until_begun, path.merging():
+    with path.server.held_at("merge_begins") as wait_until_begun, path.tasks.merging():
         wait_until_begun()
         path.land(fleet.records(40))
         path.settle()

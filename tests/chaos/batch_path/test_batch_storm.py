@@ -35,7 +35,7 @@ def test_any_mixture_of_faults_gives_the_history_of_the_readings(path, fleet, se
             merges = Thread(target=merge_twice, args=(path,))
             merges.start()
             ending.callback(merges.join, timeout=90)
-            task = ending.enter_context(path.merge_process()) if chance.random() < 0.5 else None
+            task = ending.enter_context(path.tasks.merge_process()) if chance.random() < 0.5 else None
             announce(path, land(path, fleet, chance), chance)
             if task:
                 # Then it is killed, wherever it is.
@@ -60,7 +60,7 @@ def merge_twice(path: BatchPath) -> None:
     """Two runs of the task, which may fail: what they did not merge waits in the stream."""
     for _ in range(2):
         with suppress(SnowflakeError):
-            path.merge()
+            path.tasks.merge()
 
 
 def land(path: BatchPath, fleet: Fleet, chance: Random) -> list[str]:
