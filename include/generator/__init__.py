@@ -2,9 +2,9 @@
 
 from include.generator.manifest import ManifestError, ManifestRecord, read_manifest
 from include.generator.producer import ProducerError, kinesis_client
-from include.generator.run import StreamSummary, Summary, generate
 from include.generator.state_file import StateError
 from include.generator.traffic import TrafficPlan
+from include.generator.traffic_sender import StreamSummary, TrafficSummary, generate
 
 __all__ = [
     "ManifestError",
@@ -12,8 +12,8 @@ __all__ = [
     "ProducerError",
     "StateError",
     "StreamSummary",
-    "Summary",
     "TrafficPlan",
+    "TrafficSummary",
     "generate",
     "kinesis_client",
     "read_manifest",

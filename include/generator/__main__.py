@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.generator import ProducerError, StateError, Summary, TrafficPlan, generate, kinesis_client
+from include.generator import ProducerError, StateError, TrafficPlan, TrafficSummary, generate, kinesis_client
 
 _HELP = {
     "clicks": "clicks to send, of all kinds together",
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _show(summary: Summary) -> None:
+def _show(summary: TrafficSummary) -> None:
     done = "sent" if summary.finished_at else "sending"
     parts = [f"{done} {summary.sent:,} of {summary.planned:,} records in {summary.seconds:.1f} s"]
     for name, stream in summary.streams.items():

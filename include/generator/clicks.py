@@ -9,7 +9,7 @@ import math
 import random
 from itertools import accumulate
 
-from include.generator.catalogue import Item
+from include.generator.catalogue import CatalogueItem
 
 _DAY = 86_400
 # How often popularity is looked at again, and how long a promotion lasts, in seconds.
@@ -25,7 +25,7 @@ def rhythm(seconds: float) -> float:
 class ClickSimulation:
     """A shop's visitors from ``start`` (µs since 1970) on."""
 
-    def __init__(self, seed: int, items: list[Item], start: int) -> None:
+    def __init__(self, seed: int, items: list[CatalogueItem], start: int) -> None:
         self.items = items
         self._seed = seed
         # The catalogue's character is the seed's alone; what its visitors do differs from run to run.
@@ -49,7 +49,7 @@ class ClickSimulation:
             for i, (base, period, phase) in enumerate(self._popularity)
         ]
 
-    def click(self, at: int) -> tuple[Item, int]:
+    def click(self, at: int) -> tuple[CatalogueItem, int]:
         """The item, and how often it was clicked, of the interaction at ``at`` (µs since 1970)."""
         rng = self._rng
         seconds = at / 1e6

@@ -11,7 +11,7 @@ import msgspec
 
 from include.contracts import METRICS
 from include.contracts.times import parse, to_canonical
-from include.generator.catalogue import Item
+from include.generator.catalogue import CatalogueItem
 
 Shape = Literal["flat", "nested"]
 
@@ -23,7 +23,7 @@ _LOWER = tuple(metric.name for metric in METRICS)
 _UPPER = tuple(metric.name.upper() for metric in METRICS)
 
 
-def click_document(item: Item, timestamp: str, counts: int) -> dict[str, Any]:
+def click_document(item: CatalogueItem, timestamp: str, counts: int) -> dict[str, Any]:
     return {"Item_ID": item.item_id, "Item_Name": item.name, "Timestamp": timestamp, "Click_Counts": counts}
 
 

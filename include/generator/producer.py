@@ -45,7 +45,7 @@ class Sendable(Protocol):
     partition_key: str
 
 
-class Accepted(NamedTuple):
+class AcceptedRecord(NamedTuple):
     """A record that Kinesis has, and where."""
 
     record: Any
@@ -96,7 +96,9 @@ class Producer:
         self._rng = rng or random.Random()
         self._max_attempts = max_attempts
 
-    def send(self, stream: str, records: Sequence[Sendable], on_accepted: Callable[[list[Accepted]], None]) -> None:
+    def send(
+        self, stream: str, records: Sequence[Sendable], on_accepted: Callable[[list[AcceptedRecord]], None]
+    ) -> None:
         """Send all of ``records``; ``on_accepted`` is told after every call what Kinesis has taken.
 
         The order within a partition key is kept but for records that had to be sent again.
@@ -122,7 +124,7 @@ class Producer:
                 failed = len(records) - done
                 raise ProducerError(stream, failed, done, self._max_attempts, reasons)
 
-    def _put(self, stream: str, records: list[Sendable]) -> tuple[list[Accepted], list[Sendable], str]:
+    def _put(self, stream: str, records: list[Sendable]) -> tuple[list[AcceptedRecord], list[Sendable], str]:
         """One call: (accepted, to be sent again, why)."""
         entries = [{"Data": record.data, "PartitionKey": record.partition_key} for record in records]
         try:
@@ -139,7 +141,7 @@ class Producer:
         except HTTPClientError as error:  # Time ran out or the connection broke after it was sent.
             self.unanswered += 1
             return [], records, str(error)
-        accepted: list[Accepted] = []
+        accepted: list[AcceptedRecord] = []
         refused: list[Sendable] = []
         reasons: Counter[str] = Counter()
         for record, result in zip(records, answer["Records"], strict=True):
@@ -147,7 +149,7 @@ class Producer:
                 refused.append(record)
                 reasons[result["ErrorCode"]] += 1
             else:
-                accepted.append(Accepted(record, result["ShardId"], result["SequenceNumber"]))
+                accepted.append(AcceptedRecord(record, result["ShardId"], result["SequenceNumber"]))
         return accepted, refused, ", ".join(f"{code} × {count}" for code, count in reasons.items())
 
     def _back_off(self, attempt: int) -> None:

@@ -96,7 +96,7 @@ class State(msgspec.Struct):
     trucks: dict[str, Truck] = {}
 
 
-class Record(msgspec.Struct, frozen=True):
+class TrafficRecord(msgspec.Struct, frozen=True):
     """One record to send at ``due`` (µs since 1970).
 
     ``key`` is what identifies the event, (timestamp, item id) or (truck id, event time); None of a malformed record.
@@ -126,7 +126,7 @@ class Traffic:
         first = max(start, self._reading_slots.last)
         self._fleet = FleetSimulation(plan.seed, plan.trucks if plan.readings else 0, first, state.trucks)
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[TrafficRecord]:
         return heapq.merge(self._clicks(), self._readings(), key=lambda record: record.due)
 
     def state(self) -> State:
@@ -134,7 +134,7 @@ class Traffic:
         trucks = {**self._others, **self._fleet.rest()}
         return State(self._click_slots.last, self._reading_slots.last, trucks)
 
-    def _clicks(self) -> Iterator[Record]:
+    def _clicks(self) -> Iterator[TrafficRecord]:
         plan = self._plan
         shop = ClickSimulation(plan.seed, items(plan.items), self._start)
 
@@ -147,7 +147,7 @@ class Traffic:
             plan.click_stream, plan.clicks, plan.clicks_per_second, self._click_slots, event, payloads.CLICK_FIELDS, 0.0
         )
 
-    def _readings(self) -> Iterator[Record]:
+    def _readings(self) -> Iterator[TrafficRecord]:
         plan = self._plan
 
         def event(number: int, slot: int, at: int) -> tuple[dict[str, Any], str, tuple[str, str]]:
@@ -185,11 +185,11 @@ class Traffic:
         fields: payloads.Fields,
         period: float,
         nested: frozenset[int] = frozenset(),
-    ) -> Iterator[Record]:
+    ) -> Iterator[TrafficRecord]:
         """``count`` records of one stream.  ``period``: seconds between two events of one device."""
         rng = random.Random(f"mix:{stream}:{self._plan.seed}:{self._start}")
         broken = _malformed_kinds(rng)
-        recent: deque[Record] = deque(maxlen=_REMEMBERED)
+        recent: deque[TrafficRecord] = deque(maxlen=_REMEMBERED)
         # Displaced by more than a period, an event is sent after younger ones of its own device, where 31 s allow it.
         least = min(event_times.MAX_SECONDS_OUT_OF_ORDER, int(period) + 1)
         most = min(event_times.MAX_SECONDS_OUT_OF_ORDER, least + 9)
@@ -209,9 +209,9 @@ class Traffic:
             if kind == "malformed":
                 name = next(broken)
                 data = payloads.malformed(name, document, fields, partition_key, rng)
-                yield Record(stream, data, partition_key, due, "malformed", name, shape)
+                yield TrafficRecord(stream, data, partition_key, due, "malformed", name, shape)
                 continue
-            record = Record(
+            record = TrafficRecord(
                 stream,
                 payloads.encode(document),
                 partition_key,

@@ -16,7 +16,7 @@ MAX_ANSWER_BYTES = 6_000_000
 _BYTES_AROUND = 48
 
 
-class Transformed(msgspec.Struct):
+class ArchiveAnswer(msgspec.Struct):
     """An answer to Firehose, and what became of the records: received = archived + failed."""
 
     records: list[dict[str, str]]
@@ -30,13 +30,13 @@ class Transformed(msgspec.Struct):
         return len(self.records) - len(self.failed)
 
 
-def transform(event: dict[str, Any], *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> Transformed:
+def transform(event: dict[str, Any], *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> ArchiveAnswer:
     """Each record of a Firehose event as one line of the archive, in the event's order.
 
     The payload is not looked at: empty and malformed ones are archived as they are.  A record that cannot be put in
     a line, or has no room in the answer, is marked as failed by itself; it never takes the others with it.
     """
-    answer = Transformed([], {}, None)
+    answer = ArchiveAnswer([], {}, None)
     stream = event.get("sourceKinesisStreamArn", "").rpartition(":stream/")[2]
     room = max_answer_bytes
     for record in event["records"]:
@@ -70,6 +70,6 @@ def _archived(stream: str, record: dict[str, Any]) -> ArchivedRecord:
     )
 
 
-def _fail(answer: Transformed, record_id: str, reason: str) -> None:
+def _fail(answer: ArchiveAnswer, record_id: str, reason: str) -> None:
     answer.records.append({"recordId": record_id, "result": "ProcessingFailed"})
     answer.failed[record_id] = reason

@@ -20,7 +20,7 @@ Answer = dict[str, list[dict[str, Any]]]
 ALL_DONE: Answer = {"batchItemFailures": []}
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class BatchRecord(msgspec.Struct, frozen=True, gc=False):
     """One record as the device sent it, and who it is."""
 
     payload: bytes
@@ -33,14 +33,14 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 class Rejected(msgspec.Struct, frozen=True):
     """A record that breaks the contract, and how."""
 
-    record: Record
+    record: BatchRecord
     error: ContractError
 
 
-def records(event: dict[str, Any]) -> list[Record]:
+def records(event: dict[str, Any]) -> list[BatchRecord]:
     """The records of a Lambda event of a Kinesis mapping, in order of their sequence numbers."""
     return [
-        Record(
+        BatchRecord(
             a2b_base64(record["kinesis"]["data"]),
             envelope_of(record),
             datetime.fromtimestamp(record["kinesis"]["approximateArrivalTimestamp"], UTC),
@@ -49,7 +49,7 @@ def records(event: dict[str, Any]) -> list[Record]:
     ]
 
 
-def nothing_done(batch: Sequence[Record]) -> Answer:
+def nothing_done(batch: Sequence[BatchRecord]) -> Answer:
     """Nothing counts as done: the mapping checkpoints before the lowest sequence number and delivers all again."""
     return {"batchItemFailures": [{"itemIdentifier": batch[0].envelope.sequence_number}]}
 
@@ -66,7 +66,7 @@ def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:
     return dict(Counter(each.error.reason for each in rejected))
 
 
-def lag_seconds(event: dict[str, Any], batch: Sequence[Record]) -> float | None:
+def lag_seconds(event: dict[str, Any], batch: Sequence[BatchRecord]) -> float | None:
     """How long the oldest record has been on its way; None of no record, and of a replay, which was not in a stream."""
     if not batch or REPLAY in event:
         return None

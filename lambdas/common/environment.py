@@ -31,7 +31,7 @@ class EventTimes(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.max_event_age_seconds is None else timedelta(seconds=self.max_event_age_seconds)
 
 
-class Environment(EventTimes, frozen=True, kw_only=True):
+class ProcessorEnvironment(EventTimes, frozen=True, kw_only=True):
     """What both processors of the streams are told by the template."""
 
     bucket: NotEmpty

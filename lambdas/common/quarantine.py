@@ -11,7 +11,7 @@ from lambdas.common.deadline import Deadline
 from lambdas.common.object_store import Bucket
 
 
-class Quarantine:
+class QuarantineWriter:
     """The quarantine of one function.
 
     The first object of a record stands: written again it stays as it is, with what replay has added to its history

@@ -17,12 +17,12 @@ from include.contracts import times
 from lambdas.common import aws, batch, environment, metrics
 from lambdas.common.deadline import Deadline, StoreError
 from lambdas.common.object_store import Bucket
-from lambdas.common.quarantine import Quarantine
+from lambdas.common.quarantine import QuarantineWriter
 from lambdas.kinesis_to_dynamodb import logic
-from lambdas.kinesis_to_dynamodb.store import ClickStore
+from lambdas.kinesis_to_dynamodb.click_store import ClickStore
 
 
-class Environment(environment.Environment, frozen=True, kw_only=True):
+class ClickEnvironment(environment.ProcessorEnvironment, frozen=True, kw_only=True):
     """See lambdas.common.environment."""
 
     click_table: environment.NotEmpty
@@ -30,10 +30,10 @@ class Environment(environment.Environment, frozen=True, kw_only=True):
     click_index_shards: Annotated[int, msgspec.Meta(ge=1)]
 
 
-env = environment.read(Environment, os.environ)
+env = environment.read(ClickEnvironment, os.environ)
 logger = Logger()
 store = ClickStore(aws.client("dynamodb"), env.click_table, env.click_item_table)
-quarantine = Quarantine(Bucket(aws.client("s3"), env.bucket), env.quarantine_prefix, names.CLICK_FUNCTION)
+quarantine = QuarantineWriter(Bucket(aws.client("s3"), env.bucket), env.quarantine_prefix, names.CLICK_FUNCTION)
 
 
 @logger.inject_lambda_context

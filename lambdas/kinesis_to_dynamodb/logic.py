@@ -10,12 +10,11 @@ import msgspec
 
 from include.contracts import ClickEvent, ContractError, Envelope, decode_click
 from include.contracts.click import item_hour_shard
-from lambdas.common.batch import Record, Rejected
+from lambdas.common.batch import BatchRecord, Rejected
+from lambdas.common.dynamodb import DynamoItem
 
-Item = dict[str, dict[str, str]]
 
-
-class Clicks(msgspec.Struct):
+class ClickBatch(msgspec.Struct):
     """A batch sorted out: received = accepted + duplicates + rejected."""
 
     accepted: dict[tuple[str, str], tuple[ClickEvent, Envelope]]
@@ -23,7 +22,9 @@ class Clicks(msgspec.Struct):
     duplicates: int
 
 
-def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_age: timedelta | None) -> Clicks:
+def sort_out(
+    records: Iterable[BatchRecord], *, max_clock_skew: timedelta, max_event_age: timedelta | None
+) -> ClickBatch:
     """Decodes and validates every record and keeps the first content of each key (timestamp, item id).
 
     BatchWriteItem refuses a batch that names a key twice.  A repetition with the same content is a duplicate, whose
@@ -31,7 +32,7 @@ def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_
     record of its shard.  One with other content cannot be told from an error and is rejected as ``key_conflict``.
     Never raises because of data.
     """
-    clicks = Clicks({}, [], 0)
+    clicks = ClickBatch({}, [], 0)
     for record in records:
         try:
             click = decode_click(
@@ -50,7 +51,7 @@ def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_
     return clicks
 
 
-def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index_shards: int) -> Item:
+def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index_shards: int) -> DynamoItem:
     """The row of ClickStreamData, in DynamoDB's own notation."""
     shard = crc32(click.timestamp.encode()) % index_shards
     return {

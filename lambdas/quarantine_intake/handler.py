@@ -16,13 +16,13 @@ from include import names
 from lambdas.common import aws, environment
 from lambdas.common.deadline import Deadline
 from lambdas.common.object_store import Bucket
-from lambdas.common.quarantine import Quarantine
+from lambdas.common.quarantine import QuarantineWriter
 from lambdas.quarantine_intake import logic
 
-env = environment.read(environment.Environment, os.environ)
+env = environment.read(environment.ProcessorEnvironment, os.environ)
 logger = Logger()
 bucket = Bucket(aws.client("s3"), env.bucket)
-quarantine = Quarantine(bucket, env.quarantine_prefix, names.INTAKE_FUNCTION)
+quarantine = QuarantineWriter(bucket, env.quarantine_prefix, names.INTAKE_FUNCTION)
 
 
 @logger.inject_lambda_context

@@ -17,23 +17,23 @@ from include.contracts import times
 from lambdas.common import aws, batch, environment, metrics
 from lambdas.common.deadline import Deadline, StoreError
 from lambdas.common.object_store import Bucket
-from lambdas.common.quarantine import Quarantine
+from lambdas.common.quarantine import QuarantineWriter
 from lambdas.truck_data import logic
-from lambdas.truck_data.store import TruckStateStore
+from lambdas.truck_data.truck_state_store import TruckStateStore
 
 
-class Environment(environment.Environment, frozen=True, kw_only=True):
+class TruckEnvironment(environment.ProcessorEnvironment, frozen=True, kw_only=True):
     """See lambdas.common.environment."""
 
     landing_prefix: environment.NotEmpty
     truck_state_table: environment.NotEmpty
 
 
-env = environment.read(Environment, os.environ)
+env = environment.read(TruckEnvironment, os.environ)
 logger = Logger()
 bucket = Bucket(aws.client("s3"), env.bucket)
 store = TruckStateStore(aws.client("dynamodb"), env.truck_state_table)
-quarantine = Quarantine(bucket, env.quarantine_prefix, names.TRUCK_FUNCTION)
+quarantine = QuarantineWriter(bucket, env.quarantine_prefix, names.TRUCK_FUNCTION)
 
 
 @logger.inject_lambda_context

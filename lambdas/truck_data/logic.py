@@ -10,9 +10,8 @@ from hashlib import sha256
 import msgspec
 
 from include.contracts import METRICS, ContractError, Envelope, TelemetryReading, decode_reading
-from lambdas.common.batch import Record, Rejected
-
-Item = dict[str, dict[str, str]]
+from lambdas.common.batch import BatchRecord, Rejected
+from lambdas.common.dynamodb import DynamoItem
 
 # DynamoDB refuses numbers closer to zero than this, which the contract does not.
 _SMALLEST_NUMBER = 1e-130
@@ -20,7 +19,7 @@ _SMALLEST_NUMBER = 1e-130
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-class Accepted(msgspec.Struct, frozen=True, gc=False):
+class AcceptedReading(msgspec.Struct, frozen=True, gc=False):
     """A valid reading and the record that carried it."""
 
     reading: TelemetryReading
@@ -37,10 +36,10 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
         return f"{self.reading.event_time}#{self.envelope.arrival_time}#{len(number):03}{number}"
 
 
-class Readings(msgspec.Struct):
+class ReadingBatch(msgspec.Struct):
     """A batch sorted out: received = accepted + rejected."""
 
-    accepted: list[Accepted]
+    accepted: list[AcceptedReading]
     rejected: list[Rejected]
 
     @property
@@ -50,9 +49,11 @@ class Readings(msgspec.Struct):
         return len(self.accepted) - len(instants)
 
 
-def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_age: timedelta | None) -> Readings:
+def sort_out(
+    records: Iterable[BatchRecord], *, max_clock_skew: timedelta, max_event_age: timedelta | None
+) -> ReadingBatch:
     """Decodes and validates every record.  Never raises because of data."""
-    readings = Readings([], [])
+    readings = ReadingBatch([], [])
     for record in records:
         try:
             reading = decode_reading(
@@ -61,11 +62,11 @@ def sort_out(records: Iterable[Record], *, max_clock_skew: timedelta, max_event_
         except ContractError as error:
             readings.rejected.append(Rejected(record, error))
         else:
-            readings.accepted.append(Accepted(reading, record.envelope))
+            readings.accepted.append(AcceptedReading(reading, record.envelope))
     return readings
 
 
-def landing_key(prefix: str, accepted: Sequence[Accepted]) -> str:
+def landing_key(prefix: str, accepted: Sequence[AcceptedReading]) -> str:
     """``<prefix><yyyy>/<mm>/<dd>/<HH>/<shard>-<first>-<last>-<digest>.json.gz`` of the records in the object.
 
     The hour is that of the first one's arrival.  The digest covers every sequence number: the same records go under
@@ -78,14 +79,14 @@ def landing_key(prefix: str, accepted: Sequence[Accepted]) -> str:
     return f"{prefix}{day}/{hour}/{first.shard_id}-{first.sequence_number}-{last.sequence_number}-{digest}.json.gz"
 
 
-def landing_object(accepted: Iterable[Accepted]) -> bytes:
+def landing_object(accepted: Iterable[AcceptedReading]) -> bytes:
     """Gzipped NDJSON, a line a reading with its envelope; the same readings give the same bytes."""
     return gzip.compress(_encode_lines([_line(each) for each in accepted]), compresslevel=6, mtime=0)
 
 
-def newest(accepted: Iterable[Accepted]) -> list[Accepted]:
+def newest(accepted: Iterable[AcceptedReading]) -> list[AcceptedReading]:
     """The newest reading of each truck."""
-    latest: dict[str, Accepted] = {}
+    latest: dict[str, AcceptedReading] = {}
     for each in accepted:
         known = latest.get(each.reading.truck_id)
         if known is None or each.recency > known.recency:
@@ -93,7 +94,7 @@ def newest(accepted: Iterable[Accepted]) -> list[Accepted]:
     return list(latest.values())
 
 
-def state_item(accepted: Accepted, *, ingested_at: str) -> Item:
+def state_item(accepted: AcceptedReading, *, ingested_at: str) -> DynamoItem:
     """The row of TruckLatestState, in DynamoDB's own notation; a metric that is NULL is absent.
 
     ``Recency`` is what decides which of two readings of a truck stands.
@@ -116,7 +117,7 @@ def state_item(accepted: Accepted, *, ingested_at: str) -> Item:
     return item
 
 
-def _line(accepted: Accepted) -> dict[str, object]:
+def _line(accepted: AcceptedReading) -> dict[str, object]:
     envelope = accepted.envelope
     return msgspec.structs.asdict(accepted.reading) | {
         "stream_name": envelope.stream,

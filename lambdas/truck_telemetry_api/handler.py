@@ -17,21 +17,21 @@ from aws_lambda_powertools.logging import Logger
 from lambdas.common import aws, environment
 from lambdas.common.deadline import Deadline, StoreError
 from lambdas.truck_telemetry_api import logic
-from lambdas.truck_telemetry_api.logic import Outcome, Problem, Request, Response
-from lambdas.truck_telemetry_api.store import TelemetryStream, TruckStates
+from lambdas.truck_telemetry_api.api_stores import TelemetryStream, TruckStates
+from lambdas.truck_telemetry_api.logic import Problem, ReadingOutcome, Request, Response
 
 # A device waits for the answer, and API Gateway no longer than 29 s.
 ANSWER_WITHIN_SECONDS = 5.0
 
 
-class Environment(environment.EventTimes, frozen=True, kw_only=True):
+class ApiEnvironment(environment.EventTimes, frozen=True, kw_only=True):
     """See lambdas.common.environment."""
 
     truck_stream: environment.NotEmpty
     truck_state_table: environment.NotEmpty
 
 
-env = environment.read(Environment, os.environ)
+env = environment.read(ApiEnvironment, os.environ)
 logger = Logger()
 stream = TelemetryStream(aws.client("kinesis"), env.truck_stream)
 states = TruckStates(aws.client("dynamodb"), env.truck_state_table)
@@ -86,14 +86,14 @@ def post_telemetry(request: Request, deadline: Deadline, counts: dict[str, Any])
     readings, rejected = logic.sort_out(
         sent, now=datetime.now(UTC), max_clock_skew=env.max_clock_skew, max_event_age=env.max_event_age
     )
-    accepted: list[Outcome] = []
+    accepted: list[ReadingOutcome] = []
     if readings:
         try:
             stream.put(readings, accepted, Deadline(min(deadline.remaining(), ANSWER_WITHIN_SECONDS)))
         except StoreError as error:
             counts["error"] = str(error)
     taken = {outcome.index for outcome in accepted}
-    failed = [Outcome(reading.index, "failed") for reading in readings if reading.index not in taken]
+    failed = [ReadingOutcome(reading.index, "failed") for reading in readings if reading.index not in taken]
     counts["accepted"], counts["failed"] = len(accepted), len(failed)
     counts["rejected"] = dict(Counter(outcome.reason for outcome in rejected))
     return logic.telemetry_response([*accepted, *rejected, *failed])

@@ -14,8 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from include.contracts import METRICS, ContractError, decode_reading, times
-
-Item = dict[str, dict[str, str]]
+from lambdas.common.dynamodb import DynamoItem
 
 # PutRecords' limit.
 MAX_READINGS = 500
@@ -116,7 +115,7 @@ def problem_response(problem: Problem, request_id: str) -> Response:
 # --- POST /telemetry -------------------------------------------------------------------------------------------------
 
 
-class Reading(msgspec.Struct, frozen=True, gc=False):
+class ValidReading(msgspec.Struct, frozen=True, gc=False):
     """A valid reading on its way into the stream: the bytes that the device sent for it."""
 
     index: int
@@ -124,7 +123,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     data: bytes
 
 
-class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class ReadingOutcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What became of one reading of a request, by its place in the list (0 where it was not a list)."""
 
     index: int
@@ -174,23 +173,25 @@ def payloads(body: bytes) -> list[bytes]:
 
 def sort_out(
     sent: Sequence[bytes], *, now: datetime, max_clock_skew: timedelta, max_event_age: timedelta | None
-) -> tuple[list[Reading], list[Outcome]]:
+) -> tuple[list[ValidReading], list[ReadingOutcome]]:
     """(readings that keep the contract, outcomes of those that don't)."""
-    readings: list[Reading] = []
-    rejected: list[Outcome] = []
+    readings: list[ValidReading] = []
+    rejected: list[ReadingOutcome] = []
     for index, data in enumerate(sent):
         try:
             reading = decode_reading(data, now=now, max_clock_skew=max_clock_skew, max_event_age=max_event_age)
         except ContractError as error:
             rejected.append(
-                Outcome(index, "rejected", reason=error.reason, field=error.field, value=error.value, rule=error.rule)
+                ReadingOutcome(
+                    index, "rejected", reason=error.reason, field=error.field, value=error.value, rule=error.rule
+                )
             )
         else:
-            readings.append(Reading(index, reading.truck_id, data))
+            readings.append(ValidReading(index, reading.truck_id, data))
     return readings, rejected
 
 
-def telemetry_response(outcomes: Sequence[Outcome]) -> Response:
+def telemetry_response(outcomes: Sequence[ReadingOutcome]) -> Response:
     """The answer to a request whose every reading has its outcome.
 
     202 where all were accepted, 207 where only some were.
@@ -269,7 +270,7 @@ def _truck_of(token: str) -> str:
     return truck_id
 
 
-def truck(item: Item, *, now: datetime) -> dict[str, Any]:
+def truck(item: DynamoItem, *, now: datetime) -> dict[str, Any]:
     """A row of TruckLatestState as the API shows it: times with their zone, a metric that is NULL as null.
 
     ``age_seconds`` is how long ago the reading was taken; negative where the truck's clock is ahead of ours.

@@ -21,8 +21,8 @@ from include.cloudformation.render import load
 from include.contracts import times
 from include.generator import payloads
 from include.generator.catalogue import items
-from include.generator.producer import Accepted, Producer, kinesis_client
-from include.generator.traffic import Record
+from include.generator.producer import AcceptedRecord, Producer, kinesis_client
+from include.generator.traffic import TrafficRecord
 from include.generator.trucks import FleetSimulation
 from include.local.aws.ministack import client_environment
 from lambdas.common import batch
@@ -306,9 +306,11 @@ def test_producer(benchmarks: Benchmarks, ministack, clicks, new_stream, monkeyp
 
     def ours() -> Callable[[], object]:
         stream = new_stream()
-        records = [Record(stream, data, str(number), 0) for number, data in enumerate(islice(clicks, sent_a_round))]
+        records = [
+            TrafficRecord(stream, data, str(number), 0) for number, data in enumerate(islice(clicks, sent_a_round))
+        ]
 
-        def on_accepted(taken: list[Accepted]) -> None:
+        def on_accepted(taken: list[AcceptedRecord]) -> None:
             accepted["ours"] += len(taken)
 
         return lambda: producer.send(stream, records, on_accepted)

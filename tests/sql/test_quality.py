@@ -8,7 +8,7 @@ import pytest
 from include import names, quality
 from include.contracts import METRICS, Envelope, TelemetryReading
 from include.contracts.times import to_canonical
-from lambdas.truck_data.logic import Accepted, state_item
+from lambdas.truck_data.logic import AcceptedReading, state_item
 from sql.merge.history_oracle import ATTRIBUTES
 
 pytestmark = pytest.mark.sql
@@ -391,7 +391,9 @@ def test_a_state_as_the_function_writes_it_is_the_reading_that_landed(healthy_wa
     healthy_warehouse.land([reading("TRK001", at, 30, **{name.upper(): value for name, value in values.items()})])
     healthy_warehouse.merge()
     envelope = Envelope(names.TRUCK_STREAM, "shardId-000000000000", str(10**20 + 30), text(at), "TRK001")
-    item = state_item(Accepted(TelemetryReading("TRK001", text(at), **values), envelope), ingested_at=text(SETTLED))
+    item = state_item(
+        AcceptedReading(TelemetryReading("TRK001", text(at), **values), envelope), ingested_at=text(SETTLED)
+    )
     source = quality.SOURCES["truck_states"]
     written = dict(zip(source.columns, source.row(item), strict=True))
     stage(healthy_warehouse, "truck_states", [written, state("TRK002"), state("TRK003")])

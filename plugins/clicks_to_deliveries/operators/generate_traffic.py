@@ -12,7 +12,7 @@ from airflow.providers.amazon.aws.hooks.kinesis import KinesisHook
 from airflow.sdk import BaseOperator, Context, Variable
 
 from include import names
-from include.generator import Summary, TrafficPlan, generate
+from include.generator import TrafficPlan, TrafficSummary, generate
 from include.generator.producer import CLIENT_CONFIG
 
 
@@ -59,7 +59,7 @@ class GenerateTrafficOperator(BaseOperator):
                     Variable.set(self.state_variable, base64.b64encode(state.read_bytes()).decode())
         return msgspec.to_builtins(summary)
 
-    def _tell(self, summary: Summary) -> None:
+    def _tell(self, summary: TrafficSummary) -> None:
         self.log.info(
             "%d of %d records sent, %.0f a second, %d sent again",
             summary.sent,

@@ -23,7 +23,7 @@ from include.contracts.quarantine import Quarantined, encode, object_key
 from include.contracts.times import to_canonical
 from include.erasure import warehouse
 from include.ledger import hours_between, reconcile
-from lambdas.common.batch import Record
+from lambdas.common.batch import BatchRecord
 from lambdas.truck_data import logic
 from sql.merge.history_oracle import from_raw, history
 from tests.fixtures.waiting import wait_for
@@ -46,11 +46,11 @@ TABLES = (
 )
 
 
-def record(number: int, payload: dict[str, Any] | bytes, partition_key: str = "key") -> Record:
+def record(number: int, payload: dict[str, Any] | bytes, partition_key: str = "key") -> BatchRecord:
     arrival = HOUR + timedelta(seconds=number)
     envelope = Envelope(names.TRUCK_STREAM, "shardId-0", str(1000 + number), to_canonical(arrival), partition_key)
     data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    return Record(envelope=envelope, payload=data, arrival=arrival)
+    return BatchRecord(envelope=envelope, payload=data, arrival=arrival)
 
 
 def reading(number: int) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Stores:
             item = logic.state_item(newest, ingested_at=to_canonical(HOUR))
             self.dynamodb.put_item(TableName=names.TRUCK_STATE_TABLE, Item=item)
 
-    def quarantine(self, prefix: str, each: Record) -> None:
+    def quarantine(self, prefix: str, each: BatchRecord) -> None:
         found = {"reason": "out_of_range", "field": None, "value": None, "rule": "-", "function": names.TRUCK_FUNCTION}
         kept = Quarantined(envelope=each.envelope, payload=each.payload, **found)
         self.put(object_key(prefix, each.envelope), encode(kept))
@@ -144,7 +144,7 @@ class Stores:
         return balance
 
 
-def _archived(each: Record) -> ArchivedRecord:
+def _archived(each: BatchRecord) -> ArchivedRecord:
     envelope = each.envelope
     return ArchivedRecord(
         envelope.stream,
@@ -156,7 +156,7 @@ def _archived(each: Record) -> ArchivedRecord:
     )
 
 
-def _event(records: list[Record]) -> dict[str, Any]:
+def _event(records: list[BatchRecord]) -> dict[str, Any]:
     return {
         "Records": [
             {

@@ -10,8 +10,8 @@ import pytest
 
 from include.contracts import Envelope, TelemetryReading
 from lambdas.common.deadline import Deadline
-from lambdas.truck_data.logic import Accepted, newest, state_item
-from lambdas.truck_data.store import TruckStateStore
+from lambdas.truck_data.logic import AcceptedReading, newest, state_item
+from lambdas.truck_data.truck_state_store import TruckStateStore
 
 pytestmark = pytest.mark.integration
 
@@ -47,18 +47,18 @@ def states(dynamodb):
     return read
 
 
-def accepted(second=0, *, arrival=0, number=1, truck="TRK001", **metrics) -> Accepted:
-    return Accepted(
+def accepted(second=0, *, arrival=0, number=1, truck="TRK001", **metrics) -> AcceptedReading:
+    return AcceptedReading(
         TelemetryReading(truck, f"2026-11-22T14:29:{second:02}.000000", **metrics),
         Envelope("TruckTelemetry", "shardId-000000000000", str(number), f"2026-11-22T14:30:{arrival:02}.000000", truck),
     )
 
 
-def items(*readings: Accepted) -> list[dict]:
+def items(*readings: AcceptedReading) -> list[dict]:
     return [state_item(each, ingested_at="2026-11-22T14:31:00.000000") for each in newest(readings)]
 
 
-def write(store: TruckStateStore, *readings: Accepted) -> int:
+def write(store: TruckStateStore, *readings: AcceptedReading) -> int:
     return store.write(items(*readings), Deadline(60))
 
 

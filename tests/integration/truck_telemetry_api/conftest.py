@@ -11,7 +11,7 @@ import requests
 
 from include import names
 from include.contracts import Envelope, decode_reading, times
-from lambdas.truck_data.logic import Accepted, state_item
+from lambdas.truck_data.logic import AcceptedReading, state_item
 from tests.fixtures.deployment import Deploy
 from tests.fixtures.ministack import MiniStack
 
@@ -78,7 +78,7 @@ def states(api: SimpleNamespace):
         arrival = times.parse("2026-11-22T14:30:00")
         reading = decode_reading(data, now=arrival)
         envelope = Envelope(names.TRUCK_STREAM, "shardId-000000000000", "1", times.to_canonical(arrival), "key")
-        item = state_item(Accepted(reading, envelope), ingested_at="2026-11-22T14:30:01.000000")
+        item = state_item(AcceptedReading(reading, envelope), ingested_at="2026-11-22T14:30:01.000000")
         dynamodb.put_item(TableName=names.TRUCK_STATE_TABLE, Item=item)
         written.append(item["Truck_ID"])
 

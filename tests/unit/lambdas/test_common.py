@@ -16,7 +16,7 @@ GIVEN = {"BUCKET": "b", "QUARANTINE_PREFIX": "q/"}
 
 
 def test_environment_has_defaults_and_empty_means_unset():
-    read = environment.read(environment.Environment, GIVEN | {"MAX_EVENT_AGE_SECONDS": ""})
+    read = environment.read(environment.ProcessorEnvironment, GIVEN | {"MAX_EVENT_AGE_SECONDS": ""})
 
     assert read.max_clock_skew.total_seconds() == 600
     assert read.max_event_age is None
@@ -25,7 +25,7 @@ def test_environment_has_defaults_and_empty_means_unset():
 def test_environment_reads_numbers():
     given = GIVEN | {"MAX_EVENT_AGE_SECONDS": "86400", "MAX_CLOCK_SKEW_SECONDS": "0"}
 
-    read = environment.read(environment.Environment, given)
+    read = environment.read(environment.ProcessorEnvironment, given)
 
     assert read.max_event_age.days == 1
     assert read.max_clock_skew.total_seconds() == 0
@@ -34,12 +34,12 @@ def test_environment_reads_numbers():
 @pytest.mark.parametrize("value", ["ten", "-1", "1.5"])
 def test_environment_variable_with_an_unusable_value_is_named(value):
     with pytest.raises(environment.EnvironmentVariableError, match=f"MAX_CLOCK_SKEW_SECONDS='{value}'"):
-        environment.read(environment.Environment, GIVEN | {"MAX_CLOCK_SKEW_SECONDS": value})
+        environment.read(environment.ProcessorEnvironment, GIVEN | {"MAX_CLOCK_SKEW_SECONDS": value})
 
 
 def test_missing_environment_variable_is_named():
     with pytest.raises(environment.EnvironmentVariableError, match="QUARANTINE_PREFIX is missing"):
-        environment.read(environment.Environment, {"BUCKET": "b"})
+        environment.read(environment.ProcessorEnvironment, {"BUCKET": "b"})
 
 
 def test_refused_items_alone_are_sent_again(no_waiting):

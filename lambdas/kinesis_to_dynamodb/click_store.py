@@ -7,7 +7,7 @@ from typing import Any
 
 from lambdas.common.aws import chunks, in_parallel, store_errors
 from lambdas.common.deadline import Deadline, send_all
-from lambdas.kinesis_to_dynamodb.logic import Item
+from lambdas.common.dynamodb import DynamoItem
 
 # A quota of BatchWriteItem.
 BATCH_ITEMS = 25
@@ -27,7 +27,7 @@ class ClickStore:
         self._item_table = item_table
         self._known_items: dict[str, str] = {}
 
-    def write(self, clicks: Iterable[Item], items: Mapping[str, str], deadline: Deadline) -> None:
+    def write(self, clicks: Iterable[DynamoItem], items: Mapping[str, str], deadline: Deadline) -> None:
         """Puts ``clicks`` (distinct keys) and those of ``items``, id -> name, that this container has not put before.
 
         Raises:

@@ -7,7 +7,8 @@ from typing import Any
 
 from lambdas.common.aws import store_errors
 from lambdas.common.deadline import Deadline, send_all
-from lambdas.truck_telemetry_api.logic import Item, Outcome, Reading
+from lambdas.common.dynamodb import DynamoItem
+from lambdas.truck_telemetry_api.logic import ReadingOutcome, ValidReading
 
 
 class TelemetryStream:
@@ -17,7 +18,7 @@ class TelemetryStream:
         self._client = client
         self._name = name
 
-    def put(self, readings: Sequence[Reading], accepted: list[Outcome], deadline: Deadline) -> None:
+    def put(self, readings: Sequence[ValidReading], accepted: list[ReadingOutcome], deadline: Deadline) -> None:
         """Puts at most 500 readings into the stream, repeating only what it refuses; fills ``accepted`` on the way.
 
         A call whose answer was lost is repeated whole, so a reading can be in the stream twice, as with any producer.
@@ -26,7 +27,7 @@ class TelemetryStream:
             StoreError: what is not in ``accepted`` was not taken, or may not have been.
         """
 
-        def send(pending: Sequence[Reading]) -> list[Reading]:
+        def send(pending: Sequence[ValidReading]) -> list[ValidReading]:
             with store_errors(f"PutRecords to {self._name}"):
                 answer = self._client.put_records(
                     StreamName=self._name,
@@ -38,7 +39,7 @@ class TelemetryStream:
                     refused.append(reading)
                 else:
                     place = {"shard_id": record["ShardId"], "sequence_number": record["SequenceNumber"]}
-                    accepted.append(Outcome(reading.index, "accepted", **place))
+                    accepted.append(ReadingOutcome(reading.index, "accepted", **place))
             return refused
 
         send_all(send, readings, deadline)
@@ -51,7 +52,7 @@ class TruckStates:
         self._client = client
         self._table = table
 
-    def get(self, truck_id: str) -> Item | None:
+    def get(self, truck_id: str) -> DynamoItem | None:
         """The row of one truck, or None.
 
         Raises:
@@ -61,7 +62,7 @@ class TruckStates:
             answer = self._client.get_item(TableName=self._table, Key={"Truck_ID": {"S": truck_id}})
         return answer.get("Item")
 
-    def page(self, size: int, after: str | None) -> tuple[list[Item], str | None]:
+    def page(self, size: int, after: str | None) -> tuple[list[DynamoItem], str | None]:
         """(At most ``size`` rows behind truck ``after``, in the table's own order; the last truck if there is more).
 
         Raises:

@@ -13,9 +13,9 @@ import msgspec
 from include.contracts.times import to_canonical
 from include.generator.event_times import to_datetime, to_microseconds
 from include.generator.manifest import ManifestRecord, ManifestWriter
-from include.generator.producer import Accepted, Producer
+from include.generator.producer import AcceptedRecord, Producer
 from include.generator.state_file import kept_state
-from include.generator.traffic import Record, Traffic, TrafficPlan
+from include.generator.traffic import Traffic, TrafficPlan, TrafficRecord
 
 # Records that fall due within this time are sent together.
 _TICK = 100_000  # µs
@@ -35,7 +35,7 @@ class StreamSummary(msgspec.Struct):
     out_of_order: int = 0
     nested: int = 0
 
-    def count(self, record: Record) -> None:
+    def count(self, record: TrafficRecord) -> None:
         self.sent += 1
         self.late += record.late
         self.out_of_order += record.out_of_order
@@ -49,7 +49,7 @@ class StreamSummary(msgspec.Struct):
             self.malformed[kind] = self.malformed.get(kind, 0) + 1
 
 
-class Summary(msgspec.Struct):
+class TrafficSummary(msgspec.Struct):
     """What a run has sent so far.
 
     Attributes:
@@ -81,11 +81,11 @@ class Summary(msgspec.Struct):
 def generate(
     plan: TrafficPlan,
     kinesis_client: Any,
-    on_progress: Callable[[Summary], None] | None = None,
+    on_progress: Callable[[TrafficSummary], None] | None = None,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
-) -> Summary:
+) -> TrafficSummary:
     """Send the traffic of ``plan`` through ``kinesis_client``, each record when it is due.
 
     Args:
@@ -101,17 +101,17 @@ def generate(
     with kept_state(plan.state) as (state, save), _manifest(plan) as write:
         start = to_microseconds(clock())
         producer = Producer(kinesis_client, sleep=sleep)
-        summary = Summary(
+        summary = TrafficSummary(
             started_at=to_canonical(to_datetime(start)),
             planned=plan.clicks + plan.readings,
             streams={plan.click_stream: StreamSummary(), plan.truck_stream: StreamSummary()},
         )
         traffic = Traffic(plan, start, state)
 
-        def send(stream: str, records: list[Record]) -> None:
+        def send(stream: str, records: list[TrafficRecord]) -> None:
             sent_at = to_canonical(clock())
 
-            def accepted(results: list[Accepted]) -> None:
+            def accepted(results: list[AcceptedRecord]) -> None:
                 write(results, sent_at)
                 for result in results:
                     summary.streams[stream].count(result.record)
@@ -142,8 +142,8 @@ def generate(
 
 
 def _when_due(
-    records: Iterator[Record], clock: Callable[[], datetime], sleep: Callable[[float], None]
-) -> Iterator[dict[str, list[Record]]]:
+    records: Iterator[TrafficRecord], clock: Callable[[], datetime], sleep: Callable[[float], None]
+) -> Iterator[dict[str, list[TrafficRecord]]]:
     """The records by stream, as they fall due, in bites of about a tick."""
     record = next(records, None)
     while record is not None:
@@ -152,7 +152,7 @@ def _when_due(
             # Wait for the record, and a tick longer for others to go with it.
             sleep((record.due - now + _TICK) / 1e6)
             now = to_microseconds(clock())
-        batch: dict[str, list[Record]] = {}
+        batch: dict[str, list[TrafficRecord]] = {}
         while record is not None and record.due <= now:
             of_stream = batch.setdefault(record.stream, [])
             of_stream.append(record)
@@ -164,14 +164,14 @@ def _when_due(
 
 
 @contextmanager
-def _manifest(plan: TrafficPlan) -> Iterator[Callable[[list[Accepted], str], None]]:
+def _manifest(plan: TrafficPlan) -> Iterator[Callable[[list[AcceptedRecord], str], None]]:
     """Appends what was accepted to the plan's manifest, if it has one."""
     if plan.manifest is None:
         yield lambda _results, _sent_at: None
         return
     writer = ManifestWriter(plan.manifest)
 
-    def write(results: list[Accepted], sent_at: str) -> None:
+    def write(results: list[AcceptedRecord], sent_at: str) -> None:
         writer.append(
             ManifestRecord(
                 stream=record.stream,

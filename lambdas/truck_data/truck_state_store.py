@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from include.contracts import METRICS
 from lambdas.common.aws import chunks, in_parallel, store_errors
 from lambdas.common.deadline import Deadline, StoreError, send_all
-from lambdas.truck_data.logic import Item
+from lambdas.common.dynamodb import DynamoItem
 
 # A quota of BatchExecuteStatement.
 BATCH_STATEMENTS = 25
@@ -37,7 +37,7 @@ class TruckStateStore:
         self._client = client
         self._table = table
 
-    def write(self, states: Sequence[Item], deadline: Deadline) -> int:
+    def write(self, states: Sequence[DynamoItem], deadline: Deadline) -> int:
         """Brings the row of each truck up to its state, one a truck, unless a newer one stands there.
 
         Returns how many were left because a newer one stands (or the same one, of an earlier attempt).
@@ -45,8 +45,8 @@ class TruckStateStore:
         Raises:
             StoreError: not everything is written; what is, may be written again.
         """
-        older: list[Item] = []
-        new: list[Item] = []
+        older: list[DynamoItem] = []
+        new: list[DynamoItem] = []
         in_parallel(
             lambda chunk: send_all(lambda states: self._update(states, older, new), chunk, deadline),
             chunks(states, BATCH_STATEMENTS),
@@ -55,7 +55,7 @@ class TruckStateStore:
         created = in_parallel(self._create, new, deadline)
         return len(older) + created.count(False)
 
-    def _update(self, states: Sequence[Item], older: list[Item], new: list[Item]) -> list[Item]:
+    def _update(self, states: Sequence[DynamoItem], older: list[DynamoItem], new: list[DynamoItem]) -> list[DynamoItem]:
         """One call.  Sorts what it did not write into ``older`` and ``new`` and returns what was refused for now."""
         with store_errors("BatchExecuteStatement"):
             response = self._client.batch_execute_statement(Statements=[self._statement(state) for state in states])
@@ -73,7 +73,7 @@ class TruckStateStore:
                 raise StoreError(f"UPDATE {self._table}: {error['Code']}: {error.get('Message')}")
         return refused
 
-    def _statement(self, state: Item) -> dict[str, Any]:
+    def _statement(self, state: DynamoItem) -> dict[str, Any]:
         assigned = tuple(name for name in state if name != "Truck_ID")
         return {
             "Statement": update_statement(self._table, assigned),
@@ -81,7 +81,7 @@ class TruckStateStore:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
-    def _create(self, state: Item) -> bool:
+    def _create(self, state: DynamoItem) -> bool:
         """Whether the row was written; not if an invocation beside this one has just written a newer one."""
         try:
             with store_errors("PutItem"):
