@@ -97,11 +97,11 @@ def empty(what: str, next_step: str) -> None:
     st.info(f"**{what}**\n\n{next_step}", icon=":material/hourglass_empty:")
 
 
-def ask(failures: dict[str, data.StoreError], query: Callable[..., T], *arguments: Any) -> T | None:
+def ask(failures: dict[str, data.StoreUnavailableError], query: Callable[..., T], *arguments: Any) -> T | None:
     """The query's answer, or None with the failure noted once a store: for a page that several stores feed."""
     try:
         return query(*arguments)
-    except data.StoreError as error:
+    except data.StoreUnavailableError as error:
         failures.setdefault(error.store, error)
         return None
 
@@ -111,11 +111,11 @@ def store_section() -> Iterator[None]:
     """A part of a page that needs a store: where it can't answer, its message stands there and the rest goes on."""
     try:
         yield
-    except data.StoreError as error:
+    except data.StoreUnavailableError as error:
         unavailable(error)
 
 
-def unavailable(error: data.StoreError) -> None:
+def unavailable(error: data.StoreUnavailableError) -> None:
     """Says which store can't answer and what to check."""
     st.error(f"**{error.store}** {error.problem}\n\n{error.check}", icon=":material/cloud_off:")
 

@@ -16,7 +16,7 @@ ui.header("Fleet", f"Each truck's newest reading from DynamoDB, and the last {ch
 
 @st.fragment(run_every=chosen.refresh)
 def live() -> None:
-    failures: dict[str, data.StoreError] = {}
+    failures: dict[str, data.StoreUnavailableError] = {}
     states = ui.ask(failures, data.truck_states)
     track = ui.ask(failures, data.tracks, chosen.minutes)
     current = ui.ask(failures, data.current_rows)

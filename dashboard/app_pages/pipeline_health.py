@@ -38,11 +38,11 @@ def live() -> None:
 
 
 def freshness() -> None:
-    failures: dict[str, data.StoreError] = {}
+    failures: dict[str, data.StoreUnavailableError] = {}
     click = ui.ask(failures, data.newest_click)
     states = ui.ask(failures, data.truck_states)
     landing = ui.ask(failures, data.newest_landing)
-    tables = ui.ask(failures, data.warehouse_freshness)
+    tables = ui.ask(failures, data.table_freshness)
     reading = None if states is None or states.empty else states["event_time"].max()
     unset = data.SETTINGS in failures
     stores: list[tuple[str, str, str, bool, Any]] = [

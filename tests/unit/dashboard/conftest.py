@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -11,7 +12,7 @@ import pytest
 import streamlit as st
 from moto import mock_aws
 
-from dashboard import data
+from dashboard.data import clock, s3
 from include import names
 
 NOW = datetime(2026, 11, 22, 14, 30, 20, tzinfo=UTC)
@@ -43,16 +44,26 @@ def fresh_caches() -> Iterator[None]:
     """No test sees another's answers."""
     st.cache_data.clear()
     st.cache_resource.clear()
-    data._reason.cache_clear()
+    s3._reason.cache_clear()
     yield
     st.cache_data.clear()
     st.cache_resource.clear()
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
-    """The dashboard's clock, stopped."""
-    monkeypatch.setattr(data, "now", lambda: NOW)
+def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Stops the dashboard's clock at an instant."""
+
+    def stop(instant: datetime) -> None:
+        monkeypatch.setattr(clock, "datetime", SimpleNamespace(now=lambda zone: instant.astimezone(zone)))
+
+    return stop
+
+
+@pytest.fixture
+def now(stop_clock: Callable[[datetime], None]) -> datetime:
+    """The instant at which the dashboard's clock is stopped."""
+    stop_clock(NOW)
     return NOW
 
 

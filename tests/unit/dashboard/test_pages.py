@@ -11,11 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data
+from dashboard.data import trucks
 
 pytestmark = pytest.mark.unit
 
 APP = str(Path(__file__).parents[3] / "dashboard/app.py")
-DOWN = data.StoreError("Snowflake", "is unreachable", "Check that it runs.")
+DOWN = data.StoreUnavailableError("Snowflake", "is unreachable", "Check that it runs.")
 
 
 def metrics(page: AppTest) -> dict[str, str]:
@@ -45,7 +46,7 @@ def reading(truck: str, when: datetime, **values: Any) -> dict[str, Any]:
 
 def typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
-    return frame.astype(dict.fromkeys(data._NUMBERS, "float64"))
+    return frame.astype(dict.fromkeys(trucks.NUMERIC_METRICS, "float64"))
 
 
 @pytest.fixture(autouse=True)
@@ -56,18 +57,18 @@ def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     versions = states.assign(load_timestamp=[], effective_start_date=[], effective_end_date=[], is_current=[])
     tables = ["TRUCK_TELEMETRY_RAW", "TRUCK_TELEMETRY_DATA"]
     answers = {
-        "clicks": data.Clicks(clicks, None, 0),
+        "clicks": data.ClickWindow(clicks, None, 0),
         "newest_click": None,
         "truck_states": states,
         "tracks": pd.DataFrame(columns=["truck_id", "slice_start", "last_time", "gps_latitude", "gps_longitude"]),
         "current_rows": versions,
         "newest_landing": (None, 0),
-        "warehouse_freshness": pd.DataFrame({"table_name": tables, "table_rows": 0, "newest": [pd.NaT, pd.NaT]}),
+        "table_freshness": pd.DataFrame({"table_name": tables, "table_rows": 0, "newest": [pd.NaT, pd.NaT]}),
         "merge_runs": pd.DataFrame(columns=["started_at"]),
         "quality_results": pd.DataFrame(columns=["rule"]),
         "ledger": pd.DataFrame(columns=["stream_name"]),
         "load_history": pd.DataFrame(columns=["file_name"]),
-        "quarantine": data.Quarantine(pd.DataFrame(columns=["stream", "hour", "reason", "records"]), 0, 0),
+        "quarantine": data.QuarantineCounts(pd.DataFrame(columns=["stream", "hour", "reason", "records"]), 0, 0),
     }
     for name, answer in answers.items():
         monkeypatch.setattr(data, name, lambda *_, answer=answer: answer)
@@ -99,7 +100,7 @@ def some_clicks(now: datetime) -> pd.DataFrame:
 
 
 def test_clicks_are_totalled(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
-    monkeypatch.setattr(data, "clicks", lambda minutes: data.Clicks(some_clicks(now), None, 0))
+    monkeypatch.setattr(data, "clicks", lambda minutes: data.ClickWindow(some_clicks(now), None, 0))
     page = run("live_clicks")
     assert metrics(page) == {
         "Clicks": "2,005",
@@ -112,7 +113,7 @@ def test_clicks_are_totalled(monkeypatch: pytest.MonkeyPatch, now: datetime) -> 
 
 
 def test_clicks_left_out_are_said(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
-    monkeypatch.setattr(data, "clicks", lambda minutes: data.Clicks(some_clicks(now), now, 3))
+    monkeypatch.setattr(data, "clicks", lambda minutes: data.ClickWindow(some_clicks(now), now, 3))
     captions = " ".join(caption.value for caption in run("live_clicks").caption)
     assert "Only the newest 2 clicks" in captions
     assert "3 items beyond" in captions
@@ -169,7 +170,9 @@ def test_the_fleet_without_snowflake_says_so_once_and_shows_dynamodb(
 def test_the_fleet_without_dynamodb_shows_the_historys_current_rows(
     monkeypatch: pytest.MonkeyPatch, now: datetime
 ) -> None:
-    monkeypatch.setattr(data, "truck_states", raising(data.StoreError("DynamoDB table X", "is unreachable", "Check.")))
+    monkeypatch.setattr(
+        data, "truck_states", raising(data.StoreUnavailableError("DynamoDB table X", "is unreachable", "Check."))
+    )
     current = typed([version(now, 5, None)]).drop(columns=["event_time", "arrival_time"])
     monkeypatch.setattr(data, "current_rows", lambda: current)
     page = run("fleet")
@@ -255,7 +258,7 @@ def test_each_store_has_its_own_age(monkeypatch: pytest.MonkeyPatch, now: dateti
 
 
 def test_pipeline_health_without_snowflake_still_shows_the_rest(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
-    for name in ("warehouse_freshness", "merge_runs", "ledger", "quality_results", "load_history"):
+    for name in ("table_freshness", "merge_runs", "ledger", "quality_results", "load_history"):
         monkeypatch.setattr(data, name, raising(DOWN))
     monkeypatch.setattr(data, "newest_click", lambda: now)
     page = run("pipeline_health")
@@ -265,7 +268,7 @@ def test_pipeline_health_without_snowflake_still_shows_the_rest(monkeypatch: pyt
 
 
 def test_nothing_is_called_empty_that_could_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    unset = data.StoreError(data.SETTINGS, "missing setting CTD_DEPLOYMENT_BUCKET", "Set it.")
+    unset = data.StoreUnavailableError(data.SETTINGS, "missing setting CTD_DEPLOYMENT_BUCKET", "Set it.")
     for name in ("newest_click", "newest_landing", "quarantine"):
         monkeypatch.setattr(data, name, raising(unset))
     page = run("pipeline_health")

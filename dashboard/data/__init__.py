@@ -1,0 +1,72 @@
+"""Every query of the dashboard: plain values in, DataFrames out.
+
+Nothing else in the dashboard connects to a store.  One module per store: :mod:`dynamodb`, :mod:`s3` and
+:mod:`snowflake_queries`; pages import this package and call ``data.clicks(minutes)``.
+
+Queries bind their values and never render them into a statement.  Every read has a limit; every call has a timeout and
+a bounded number of retries.  Each answer is cached for a few seconds (``ttl``), so ten open browsers cost as much as
+one.  All times are timezone-aware UTC.
+
+Standard AWS_* variables locate AWS, SNOWFLAKE_* variables locate Snowflake (see :mod:`settings`), and CTD_* variables
+name the bucket and the shards of the click index (see include/settings.py).
+"""
+
+from dashboard.data.clock import now
+from dashboard.data.dynamodb import MAX_ITEMS, RECENT, ClickWindow, clicks, items, newest_click, truck_states
+from dashboard.data.s3 import MAX_QUARANTINE_READS, QuarantineCounts, newest_landing, quarantine
+from dashboard.data.settings import connection_settings, deployment
+from dashboard.data.snowflake_queries import (
+    as_of,
+    current_rows,
+    history_span,
+    ledger,
+    load_history,
+    merge_runs,
+    quality_results,
+    table_freshness,
+    tracks,
+    versions,
+)
+from dashboard.data.stores import (
+    BUCKET_STORE,
+    CLICK_STORE,
+    SETTINGS,
+    SNOWFLAKE_STORE,
+    STATE_STORE,
+    StoreUnavailableError,
+)
+from dashboard.data.trucks import METRIC_NAMES
+
+__all__ = [
+    "BUCKET_STORE",
+    "CLICK_STORE",
+    "MAX_ITEMS",
+    "MAX_QUARANTINE_READS",
+    "METRIC_NAMES",
+    "RECENT",
+    "SETTINGS",
+    "SNOWFLAKE_STORE",
+    "STATE_STORE",
+    "ClickWindow",
+    "QuarantineCounts",
+    "StoreUnavailableError",
+    "as_of",
+    "clicks",
+    "connection_settings",
+    "current_rows",
+    "deployment",
+    "history_span",
+    "items",
+    "ledger",
+    "load_history",
+    "merge_runs",
+    "newest_click",
+    "newest_landing",
+    "now",
+    "quality_results",
+    "quarantine",
+    "table_freshness",
+    "tracks",
+    "truck_states",
+    "versions",
+]

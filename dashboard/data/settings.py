@@ -1,0 +1,71 @@
+"""What the dashboard reads from its environment: the deployment's settings and Snowflake's connection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from dashboard.data.stores import SETTINGS, SNOWFLAKE_STORE, StoreUnavailableError
+from include import names
+from include.settings import Settings, SettingsError, read_settings
+
+
+def deployment() -> Settings:
+    """Read the CTD_* settings.
+
+    Raises:
+        StoreUnavailableError: a setting is missing or invalid.
+    """
+    try:
+        return read_settings(os.environ)
+    except SettingsError as error:
+        raise StoreUnavailableError(
+            SETTINGS, f"can't be used: {error}", "Start the dashboard with the same CTD_* variables as Airflow."
+        ) from None
+
+
+def connection_settings(environ: Mapping[str, str]) -> dict[str, str | int]:
+    """Return the connector's arguments from SNOWFLAKE_* variables.
+
+    SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER and either SNOWFLAKE_PASSWORD or SNOWFLAKE_PRIVATE_KEY_FILE are required.
+    SNOWFLAKE_WAREHOUSE, SNOWFLAKE_DATABASE and SNOWFLAKE_SCHEMA default to the project's.  SNOWFLAKE_HOST,
+    SNOWFLAKE_PORT and SNOWFLAKE_ROLE are optional.
+
+    Raises:
+        StoreUnavailableError: a required variable is missing, or the port is not a number.
+    """
+    for name in ("SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER"):
+        if not environ.get(name):
+            raise _not_configured(f"{name} is not set", "Set it in the dashboard's environment.")
+    arguments: dict[str, str | int] = {
+        "account": environ["SNOWFLAKE_ACCOUNT"],
+        "user": environ["SNOWFLAKE_USER"],
+        "warehouse": environ.get("SNOWFLAKE_WAREHOUSE") or names.WAREHOUSE,
+        "database": environ.get("SNOWFLAKE_DATABASE") or names.DATABASE,
+        "schema": environ.get("SNOWFLAKE_SCHEMA") or names.SCHEMA,
+        "login_timeout": 5,
+        "network_timeout": 6,
+        "socket_timeout": 5,
+    }
+    if key_file := environ.get("SNOWFLAKE_PRIVATE_KEY_FILE"):
+        arguments |= {"private_key_file": key_file, "authenticator": "SNOWFLAKE_JWT"}
+    elif password := environ.get("SNOWFLAKE_PASSWORD"):
+        arguments["password"] = password
+    else:
+        raise _not_configured(
+            "neither SNOWFLAKE_PASSWORD nor SNOWFLAKE_PRIVATE_KEY_FILE is set",
+            "Set one of them in the dashboard's environment.",
+        )
+    if host := environ.get("SNOWFLAKE_HOST"):
+        arguments["host"] = host
+    if role := environ.get("SNOWFLAKE_ROLE"):
+        arguments["role"] = role
+    if port := environ.get("SNOWFLAKE_PORT"):
+        if not port.isdigit():
+            raise _not_configured(f"SNOWFLAKE_PORT is {port!r}", "Set it to a port number.")
+        arguments["port"] = int(port)
+    return arguments
+
+
+def _not_configured(problem: str, check: str) -> StoreUnavailableError:
+    return StoreUnavailableError(SNOWFLAKE_STORE, f"is not configured: {problem}", check)

@@ -1,0 +1,8 @@
+"""What the queries of trucks share, in DynamoDB and in Snowflake: the columns of the metrics, and a limit."""
+
+from include.contracts import METRICS
+
+METRIC_NAMES = tuple(metric.name for metric in METRICS)
+NUMERIC_METRICS = tuple(metric.name for metric in METRICS if metric.kind == "number")
+
+MAX_TRUCKS = 5_000

@@ -1,0 +1,26 @@
+"""Rules of the dashboard's source: only dashboard/data connects to a store, and it only reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[4]
+
+pytestmark = pytest.mark.unit
+
+
+def test_every_statement_of_the_dashboard_is_read_only_and_used() -> None:
+    source = (ROOT / "dashboard/data/snowflake_queries.py").read_text()
+    for path in sorted((ROOT / "sql/dashboard").glob("*.sql")):
+        text = re.sub(r"--.*", "", path.read_text())
+        assert not re.search(r"\b(insert|update|delete|merge|create|drop|alter)\b", text, re.IGNORECASE), path
+        assert f'"{path.name}"' in source, f"{path.name} is used by nobody"
+
+
+def test_no_other_module_of_the_dashboard_talks_to_a_store() -> None:
+    for path in (ROOT / "dashboard").rglob("*.py"):
+        if path.parent != ROOT / "dashboard/data":
+            assert not re.search(r"^\s*(import|from) (boto3|botocore|snowflake)", path.read_text(), re.MULTILINE), path
