@@ -25,6 +25,7 @@ from clicks_to_deliveries.notifiers.failure_alert import FailureAlert
 from clicks_to_deliveries.operators.check_quality import CheckQualityOperator, QualityFailed
 
 from include import assets, quality
+from include.settings import settings
 
 with DAG(
     dag_id="data_quality",
@@ -41,6 +42,7 @@ with DAG(
 ):
     CheckQualityOperator(
         task_id="check_quality",
+        index_shards=settings().click_index_shards,
         outlets=[assets.QUALITY_RESULTS],
-        on_failure_callback=FailureAlert(quality.RUNBOOK, told_already=(QualityFailed,)),
+        on_failure_callback=FailureAlert(quality.RUNBOOK, already_notified=(QualityFailed,)),
     )

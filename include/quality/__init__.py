@@ -1,30 +1,31 @@
-"""Data quality: rules that are files, what they may read, and what becomes of a rule that fails.
+"""Data quality: rules that are files, the items they may read, and the incidents that failing rules become.
 
-    rules.py      the files of ``sql/quality``
-    stores.py     what of DynamoDB a rule can read, staged beside the warehouse's tables
-    incidents.py  since when a rule fails, and who was told
+    rules.py         the files of ``sql/quality``
+    staged_items.py  the DynamoDB items that a rule can read, as rows for a temporary table
+    checks.py        runs rules over one Snowflake session
+    rule_results.py  DATA_QUALITY_RESULTS: one row per rule and run
+    incidents.py     since when a rule fails, and whether people were notified
+    evaluation.py    one run: check every rule, store every result
 
-Nothing here needs Airflow; ``CheckQualityOperator`` puts it together.
+Nothing here needs Airflow.  ``CheckQualityOperator`` connects, calls :func:`evaluate`, and sends the notifications.
 """
 
-from include.quality.incidents import Result, closings, continued, due
-from include.quality.rules import FOLDER, RUNBOOK, WHOLE, Rule, RuleError, parse, read, rules
-from include.quality.stores import SOURCES, Source, Stores, StoresError
+from include.quality.evaluation import evaluate
+from include.quality.rule_results import RuleResult
+from include.quality.rules import RUNBOOK, WHOLE, Rule, RuleError, parse, read, rules
+from include.quality.staged_items import SOURCES, ItemReader, ItemsError, ItemSource
 
 __all__ = [
-    "FOLDER",
     "RUNBOOK",
     "SOURCES",
     "WHOLE",
-    "Result",
+    "ItemReader",
+    "ItemSource",
+    "ItemsError",
     "Rule",
     "RuleError",
-    "Source",
-    "Stores",
-    "StoresError",
-    "closings",
-    "continued",
-    "due",
+    "RuleResult",
+    "evaluate",
     "parse",
     "read",
     "rules",

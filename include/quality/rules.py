@@ -1,20 +1,20 @@
-"""The data quality rules of ``sql/quality``: one file a rule, which says what it means and what to do about it.
+"""The data quality rules of ``sql/quality``: one file per rule, which says what it means and what to do about it.
 
 A file begins with a comment of ``key: value`` lines, continued by indented ones, and holds one query::
 
     -- name: trucks_are_known
     -- severity: warn
     -- owner: data-platform
-    -- meaning: A truck reports that the register of the fleet does not have.
+    -- meaning: A truck that is not in the register of the fleet sends readings.
     -- action: Register it in KNOWN_TRUCKS, or find out who sends in its name.
-    -- runbook: a-device-is-odd
+    -- runbook: a-truck-is-odd
     select TRUCK_ID as SAMPLE_KEY
     from ...;
 
 The query returns a row for each offending key, in the column SAMPLE_KEY; no row means that the rule holds.  ``runbook``
-is a section of :data:`RUNBOOK`.  A rule that reads DynamoDB says ``reads: truck_states`` (or several, by commas): what
-is named there is a table ``STAGED_TRUCK_STATES`` (include/quality/stores.py).  A rule over a table that only grows has
-``{{ bind("since") }}`` in its query: it looks at what is newer, and once a day at all (:data:`WHOLE`).
+is a section of :data:`RUNBOOK`.  A rule that reads DynamoDB says ``reads: truck_states`` (or several, separated by
+commas) and queries a table ``STAGED_TRUCK_STATES`` (include/quality/staged_items.py).  A rule over a table that only
+grows has ``{{ bind("since") }}`` in its query: it checks what is newer, and once a day everything (:data:`WHOLE`).
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ import jinja2
 import msgspec
 
 from include import sql
-from include.quality.stores import SOURCES
+from include.quality.staged_items import SOURCES
 
 Severity = Literal["fail", "warn"]
 FOLDER = "quality"
-#: Path in the repository of what to do about a rule that fails.
+#: Path in the repository of the page that says what to do about a rule that fails.
 RUNBOOK = "docs/runbooks/data_quality.md"
-#: What ``since`` is for all there is; no event is older.
+#: The value of ``since`` that checks everything; no event is older.
 WHOLE = "0001-01-01T00:00:00"
 
 _SINCE = sql.bind("since")
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule; ``statement`` is its query, ready to run or to be wrapped: no semicolon at its end."""
+    """A rule; ``statement`` is its query without a semicolon, ready to run or to be wrapped."""
 
     name: str
     severity: Severity
@@ -52,12 +52,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def link(self) -> str:
-        """Where it is written what to do: file and section."""
+        """File and section that say what to do."""
         return f"{RUNBOOK}#{self.runbook}"
 
     @property
     def is_bounded(self) -> bool:
-        """Whether the statement has the bind ``since``."""
+        """Whether the query has the bind ``since``."""
         return _SINCE in self.statement
 
 
@@ -78,7 +78,7 @@ _STAGED = re.compile(r"\bSTAGED_(\w+)", re.IGNORECASE)
 
 
 def rules() -> tuple[Rule, ...]:
-    """Every rule, by name.
+    """Return every rule, by name.
 
     Raises:
         RuleError: a file is not a rule, or there is none.
@@ -90,15 +90,16 @@ def rules() -> tuple[Rule, ...]:
 
 
 def read() -> tuple[tuple[Rule, ...], tuple[RuleError, ...]]:
-    """The rules, by name, and what is wrong with the files that are none: one bad file must not keep the others.
+    """Return the rules, by name, and an error for each unusable file: one bad file must not stop the other rules.
 
     Raises:
-        RuleError: there is no file: then nothing would be checked, and nobody would know.
+        RuleError: there is no file at all.  Nothing would be checked, and nobody would know.
     """
     files = sorted((sql.SQL_DIRECTORY / FOLDER).glob("*.sql"))
     if not files:
         raise RuleError("*", f"no rule in {sql.SQL_DIRECTORY / FOLDER}")
-    usable, unusable = [], []
+    usable: list[Rule] = []
+    unusable: list[RuleError] = []
     for file in files:
         try:
             usable.append(parse(file.stem, sql.render(f"{FOLDER}/{file.name}")))
@@ -110,38 +111,39 @@ def read() -> tuple[tuple[Rule, ...], tuple[RuleError, ...]]:
 
 
 def parse(stem: str, text: str) -> Rule:
-    """The rule of the file ``<stem>.sql`` with the rendered ``text``.
+    """Return the rule of the file ``<stem>.sql`` with the rendered ``text``.
 
     Raises:
         RuleError: as :func:`rules`.
     """
     values, query = _front_matter(stem, text)
     if not _NAME.fullmatch(stem):
-        raise RuleError(stem, "a name is of small letters, digits and underscores")
+        raise RuleError(stem, "its name has other characters than lower-case letters, digits and underscores")
     if missing := [name for name in _KEYS if not values.get(name)]:
-        raise RuleError(stem, f"{', '.join(missing)} missing from the comment that opens the file")
+        raise RuleError(stem, f"the comment that opens the file lacks {', '.join(missing)}")
     if unknown := sorted(values.keys() - {*_KEYS, *_OPTIONAL_KEYS}):
-        raise RuleError(stem, f"unknown {', '.join(unknown)}; known are {', '.join([*_KEYS, *_OPTIONAL_KEYS])}")
+        known = ", ".join([*_KEYS, *_OPTIONAL_KEYS])
+        raise RuleError(stem, f"unknown key {', '.join(unknown)}; known keys are {known}")
     if values["severity"] not in get_args(Severity):
         raise RuleError(stem, f"severity is {values['severity']!r}, not one of {', '.join(get_args(Severity))}")
     if values["name"] != stem:
-        raise RuleError(stem, f"its name is {values['name']!r}, not that of the file")
+        raise RuleError(stem, f"its name is {values['name']!r}, but must be that of the file")
     if not re.search(r"\bSAMPLE_KEY\b", query, re.IGNORECASE):
         raise RuleError(stem, "its query has no column SAMPLE_KEY")
     if ";" in query:
-        raise RuleError(stem, "more than one statement")
+        raise RuleError(stem, "it has more than one statement")
     if _SINCE in query and "%" in query.replace(_SINCE, "").replace("%%", ""):
-        raise RuleError(stem, "a % in a query with the bind since is written %%")
+        raise RuleError(stem, "write % as %% in a query that has the bind since")
     reads = tuple(source.strip() for source in values.pop("reads", "").split(",") if source.strip())
     if strangers := sorted(set(reads) - SOURCES.keys()):
-        raise RuleError(stem, f"reads {', '.join(strangers)}; there are {', '.join(SOURCES)}")
+        raise RuleError(stem, f"it reads {', '.join(strangers)}, which is not one of {', '.join(SOURCES)}")
     if (staged := {name.lower() for name in _STAGED.findall(query)}) != set(reads):
-        raise RuleError(stem, f"says that it reads {sorted(reads)}, its query reads {sorted(staged)}")
-    return Rule(statement=query, reads=reads, **values)
+        raise RuleError(stem, f"it says that it reads {sorted(reads)}, but its query reads {sorted(staged)}")
+    return msgspec.convert({**values, "statement": query, "reads": reads}, Rule)
 
 
 def _front_matter(stem: str, text: str) -> tuple[dict[str, str], str]:
-    """The values of the comment that opens the file, and the query after it."""
+    """Return the values of the comment that opens the file, and the query after it."""
     values: dict[str, str] = {}
     key = None
     lines = text.splitlines()
@@ -155,5 +157,5 @@ def _front_matter(stem: str, text: str) -> tuple[dict[str, str], str]:
         elif (found := _CONTINUATION.fullmatch(line)) and key:
             values[key] = f"{values[key]} {found[1].strip()}".strip()
         else:
-            raise RuleError(stem, f"not a 'key: value' line, nor an indented one after it: {line!r}")
+            raise RuleError(stem, f"not a 'key: value' line, nor an indented line that continues one: {line!r}")
     return values, "\n".join(lines).strip().removesuffix(";").strip()

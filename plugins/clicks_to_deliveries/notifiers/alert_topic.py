@@ -1,4 +1,4 @@
-"""The stack's SNS topic, through which the people on call are told."""
+"""The stack's SNS topic, which notifies the people on call."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _AWS_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_att
 
 
 def subject_of(state: str, dag_id: str, concerned: Sequence[str]) -> str:
-    """``[failed] data_quality: trucks_report and 2 more``."""
+    """Return a subject such as ``[failed] data_quality: trucks_report and 2 more``."""
     more = f" and {len(concerned) - 1} more" if len(concerned) > 1 else ""
     return f"[{state}] {dag_id}: {concerned[0]}{more}"
 
 
 def publish(topic_arn: str, aws_conn_id: str, subject: str, message: str) -> None:
-    """Sends one message.
+    """Send one message.
 
     Raises:
-        botocore.exceptions.BotoCoreError, ClientError: SNS did not take it.
+        botocore.exceptions.BotoCoreError, ClientError: SNS did not accept it.
     """
     subject = subject.encode("ascii", "replace").decode()[:LONGEST_SUBJECT]
     SnsHook(aws_conn_id=aws_conn_id, config=_AWS_CONFIG).publish_to_target(topic_arn, message, subject)

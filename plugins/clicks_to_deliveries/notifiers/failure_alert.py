@@ -1,4 +1,4 @@
-"""Tells the people on call, through the stack's SNS topic, that a task failed or a run took too long."""
+"""Notifies the people on call, through the stack's SNS topic, that a task failed or a run took too long."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.sdk import Context
 
-from clicks_to_deliveries.notifiers.alert_topic import TOPIC
+from clicks_to_deliveries.notifiers.alert_topic import LONGEST_SUBJECT, TOPIC
 from include import names
 
 MESSAGE = """\
@@ -18,31 +18,30 @@ log      {{ ti.log_url if ti else 'see the run in the Airflow UI' }}
 runbook  %(runbook)s
 """
 
-# SNS takes a subject of up to 100 characters.
-SUBJECT = "{{ ('[failed] ' ~ dag.dag_id ~ '.' ~ (ti.task_id if ti else 'run'))[:100] }}"
+SUBJECT = f"{{{{ ('[failed] ' ~ dag.dag_id ~ '.' ~ (ti.task_id if ti else 'run'))[:{LONGEST_SUBJECT}] }}}}"
 
 
 class FailureAlert(SnsNotifier):
-    """``on_failure_callback`` of every task: one message when its last try failed.
+    """``on_failure_callback`` of every task: sends one message when the last try of a task failed.
 
-    :param runbook: path in the repository of what to do about it.
-    :param told_already: failures of which the task itself has told people; no message of them.
+    :param runbook: path in the repository of the page that says what to do.
+    :param already_notified: failures that the task itself sends a notification about; no second message for these.
     """
 
-    def __init__(self, runbook: str, told_already: tuple[type[Exception], ...] = ()) -> None:
+    def __init__(self, runbook: str, already_notified: tuple[type[Exception], ...] = ()) -> None:
         super().__init__(
             aws_conn_id=names.AWS_CONNECTION,
             target_arn=TOPIC,
             subject=SUBJECT,
             message=MESSAGE % {"runbook": runbook},
         )
-        self.told_already = told_already
+        self.already_notified = already_notified
 
     def __call__(self, *args: Context) -> None:
         (context,) = args
-        if isinstance(context.get("exception"), self.told_already):
+        if isinstance(context.get("exception"), self.already_notified):
             return
-        # Rendering replaces the templates for good, and a process may have more than one failure to tell.
+        # Rendering replaces the templates for good, and a process may have more than one failure to report.
         SnsNotifier.__call__(copy.copy(self), {"exception": None, "reason": None, "ti": None, **context})
 
     def notify(self, context: Context) -> None:
@@ -53,7 +52,10 @@ class FailureAlert(SnsNotifier):
 
 
 class RunTimeoutAlert(FailureAlert):
-    """``on_failure_callback`` of every DAG: a run past its ``dagrun_timeout``; failed tasks have alerted already."""
+    """``on_failure_callback`` of every DAG: alerts when a run exceeds its ``dagrun_timeout``.
+
+    A run that failed for another reason needs no alert: its failed task sent one.
+    """
 
     def __call__(self, *args: Context) -> None:
         (context,) = args

@@ -1,4 +1,4 @@
-"""What people on call are told of quality rules: which fail, and which pass again."""
+"""The notifications about quality rules: which rules fail, and which pass again."""
 
 from __future__ import annotations
 
@@ -6,55 +6,55 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from clicks_to_deliveries.notifiers.alert_topic import subject_of
-from include.quality import RUNBOOK, Result, Rule
+from include.quality import RUNBOOK, Rule, RuleResult
 from include.quality.incidents import REMIND_AFTER
 
-SAMPLES_TOLD = 5
+SAMPLES_SHOWN = 5
 LONGEST_TEXT = 500
 COULD_NOT_RUN = "a-rule-could-not-run"
 
 
-def failing(results: Sequence[Result], rules: Mapping[str, Rule], where: str) -> tuple[str, str]:
-    """Subject and message of rules that fail; ``where`` are the lines that say which run found it."""
-    again = all(result.alerted_at for result in results)
-    subject = _subject("still failing" if again else "failed", results)
+def failure(results: Sequence[RuleResult], rules: Mapping[str, Rule], where: str) -> tuple[str, str]:
+    """Return subject and message for rules that fail; ``where`` are the lines that say which run found it."""
+    is_reminder = all(result.alerted_at for result in results)
+    subject = _subject("still failing" if is_reminder else "failed", results)
     hours = REMIND_AFTER // timedelta(hours=1)
-    lasting = f"While it lasts you are told again every {hours} hours, and once when it is over.\n"
-    return subject, "\n".join([*(_failure(result, rules.get(result.rule)) for result in results), where, lasting])
+    what_next = f"You get a reminder every {hours} hours while this lasts, and one message when it is over.\n"
+    return subject, "\n".join([*(_failure(result, rules.get(result.rule)) for result in results), where, what_next])
 
 
-def over(results: Sequence[Result], where: str) -> tuple[str, str]:
-    """Subject and message of rules that failed, as people were told, and fail the run no more."""
+def recovery(results: Sequence[RuleResult], where: str) -> tuple[str, str]:
+    """Return subject and message for rules that were reported as failing and no longer fail the run."""
     return _subject("recovered", results), "\n".join([*map(_recovery, results), "", where])
 
 
-def _subject(state: str, results: Sequence[Result]) -> str:
+def _subject(state: str, results: Sequence[RuleResult]) -> str:
     return subject_of(state, "data_quality", [result.rule for result in results])
 
 
-def _failure(result: Result, rule: Rule | None) -> str:
+def _failure(result: RuleResult, rule: Rule | None) -> str:
     since = _since(result)
     if result.status == "error":
         link = f"{RUNBOOK}#{COULD_NOT_RUN}"
-        return f"{result.rule} could not run, {since}\n  error    {_short(result.message)}\n  runbook  {link}\n"
-    samples = ", ".join(map(_short, result.samples[:SAMPLES_TOLD]))
-    lines = [f"{result.rule}: {result.failed_count:,} offending, {since}", f"  samples  {samples}"]
+        return f"{result.rule} can't run, {since}\n  error    {_short(result.message)}\n  runbook  {link}\n"
+    samples = ", ".join(map(_short, result.samples[:SAMPLES_SHOWN]))
+    lines = [f"{result.rule}: {result.failed_count:,} offending keys, {since}", f"  samples  {samples}"]
     if rule is not None:
         lines += [f"  meaning  {rule.meaning}", f"  action   {rule.action}", f"  runbook  {rule.link}"]
     return "\n".join([*lines, ""])
 
 
-def _recovery(result: Result) -> str:
+def _recovery(result: RuleResult) -> str:
     outcome = {
         "pass": "passes again",
-        "fail": "fails, but is a warning now",
-        "removed": "is no rule any more and was failing when it went",
+        "fail": "still fails, but is only a warning now",
+        "removed": "was removed while it failed",
     }[result.status]
     lasted = result.checked_at - (result.failing_since or result.checked_at)
     return f"{result.rule} {outcome}, after {_duration(lasted)} ({_since(result)})"
 
 
-def _since(result: Result) -> str:
+def _since(result: RuleResult) -> str:
     return f"since {result.failing_since:%Y-%m-%d %H:%M:%S} UTC"
 
 

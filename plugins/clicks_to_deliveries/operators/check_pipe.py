@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from clicks_to_deliveries.hooks.stream import problem_of_stream
-from clicks_to_deliveries.hooks.warehouse import NOW, WarehouseHook
-from clicks_to_deliveries.triggers.pipe_settled import PIPE_STATUS, PipeSettledTrigger, is_settled
+from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
+from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names, sql
+from include.pipe_and_stream import PIPE_STATUS, is_settled, problem_of_stream
 
 LOADS = "ops/loads_since.sql"
 # Where the last look ended, kept by Airflow with the RAW asset: {"run_id", "since", "until"}, times in UTC.
@@ -66,7 +66,7 @@ class CheckPipeOperator(BaseOperator):
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> int:
-        (answer,) = WarehouseHook(self.snowflake_conn_id).get_first(PIPE_STATUS, {"pipe": names.PIPE})
+        (answer,) = PipelineSnowflakeHook(self.snowflake_conn_id).get_first(PIPE_STATUS, {"pipe": names.PIPE})
         status = json.loads(answer)
         if not is_settled(status):
             self.log.info("Waiting for %d pending files", status["pendingFileCount"])
@@ -81,7 +81,7 @@ class CheckPipeOperator(BaseOperator):
             AirflowFailException: something is wrong; the message has all of it.
             AirflowSkipException: all is well and no row arrived.
         """
-        with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             (utc,) = connection.cursor().execute(NOW).fetchone()
             now = utc.replace(tzinfo=UTC)
             since = self._begin_look(context, now)

@@ -15,12 +15,13 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from clicks_to_deliveries.hooks.warehouse import WarehouseHook
-from clicks_to_deliveries.triggers.pipe_settled import PIPE_STATUS, PipeSettledTrigger, is_settled
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names
 from include.contracts.times import parse
 from include.erasure import Clients, Summary, lines, run, warehouse
 from include.erasure.clients import DYNAMODB_CONFIG, S3_CONFIG
+from include.pipe_and_stream import PIPE_STATUS, is_settled
 
 
 class EraseObjectsOperator(BaseOperator):
@@ -102,7 +103,7 @@ class EraseRowsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         if not _is_dry(self.dry_run):
-            (answer,) = WarehouseHook(self.snowflake_conn_id).get_first(PIPE_STATUS, {"pipe": names.PIPE})
+            (answer,) = PipelineSnowflakeHook(self.snowflake_conn_id).get_first(PIPE_STATUS, {"pipe": names.PIPE})
             if not is_settled(json.loads(answer)):
                 trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, self.pending_limit.total_seconds())
                 self.defer(trigger=trigger, method_name="erase", timeout=self.pending_limit + timedelta(minutes=1))
@@ -116,7 +117,7 @@ class EraseRowsOperator(BaseOperator):
         """
         if event and not is_settled(event["status"]):
             raise RuntimeError(f"{names.PIPE} has {event['status']['pendingFileCount']} files pending: nothing erased")
-        with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             connection.autocommit(True)  # The script has its own transaction.
             found = warehouse.count(connection, self.truck_id)
             if not _is_dry(self.dry_run):
@@ -136,7 +137,7 @@ class VerifyErasureOperator(EraseObjectsOperator):
         if _is_dry(self.dry_run):
             raise AirflowSkipException("Nothing was erased")
         summary = self._run(dry_run=True)
-        with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             rows = warehouse.count(connection, self.truck_id)
         found = {prefix: store.found for prefix, store in summary.stores.items()}
         found |= {names.TRUCK_STATE_TABLE: int(summary.state), **rows}

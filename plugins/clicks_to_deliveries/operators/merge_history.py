@@ -11,10 +11,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
-from clicks_to_deliveries.hooks.stream import problem_of_stream
-from clicks_to_deliveries.hooks.warehouse import NOW, WarehouseHook, changed_rows, first_row
-from clicks_to_deliveries.triggers.stream_has_data import HAS_DATA
+from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
 from include import names, sql
+from include.pipe_and_stream import STREAM_HAS_DATA, problem_of_stream
+from include.snowflake_rows import changed_rows, first_row
 
 EARLIEST = "merge/earliest_reading.sql"
 MERGE = "merge/truck_telemetry_scd2.sql"
@@ -35,7 +35,7 @@ class MergeHistoryOperator(BaseOperator):
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> dict[str, int] | None:
-        with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             # The merge and the consumption of the stream are one statement, and commit as one.
             connection.autocommit(True)
             try:
@@ -47,7 +47,7 @@ class MergeHistoryOperator(BaseOperator):
                 raise
 
     def _merge(self, connection: SnowflakeConnection, context: Context) -> dict[str, int] | None:
-        if not first_row(connection, HAS_DATA, {"stream": names.RAW_STREAM})[0]:
+        if not first_row(connection, STREAM_HAS_DATA, {"stream": names.RAW_STREAM})[0]:
             if context["ti"].try_number == 1:
                 raise AirflowSkipException(f"{names.RAW_STREAM} has no rows")
             self.log.info("%s has no rows now: an earlier try may have merged them", names.RAW_STREAM)

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator, Context
 from snowflake.connector import DictCursor, SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
-from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from include import names, sql
 
 # "Object does not exist or not authorized", of an object and of the schema or database it would be in.
@@ -42,7 +42,7 @@ class ProvisionSnowflakeOperator(BaseOperator):
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> dict[str, str]:
-        with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             if self.ddl:
                 self._run_files(connection, self.ddl)
             return _handshake(connection)

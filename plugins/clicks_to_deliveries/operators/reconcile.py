@@ -11,7 +11,7 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC, publish, subject_of
 from include import names
 from include.contracts.times import parse
@@ -73,7 +73,7 @@ class ReconcileOperator(BaseOperator):
             lambda service, config: AwsBaseHook(self.aws_conn_id, client_type=service, config=config).get_conn()
         )
         entries: list[Entry] = []
-        with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             # Each hour is kept as soon as it is counted: a run that is stopped has done what it has done.
             connection.autocommit(True)
             for stream in STREAMS:

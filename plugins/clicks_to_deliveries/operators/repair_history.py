@@ -8,10 +8,11 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from clicks_to_deliveries.hooks.warehouse import NOW, WarehouseHook, changed_rows, first_row
+from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
 from clicks_to_deliveries.operators.merge_history import record_run
 from include import names, sql
 from include.contracts import times
+from include.snowflake_rows import changed_rows, first_row
 
 REPAIR = "repair"
 REBUILD = "rebuild"
@@ -47,7 +48,7 @@ class RepairHistoryOperator(BaseOperator):
             action, scope = checked(self.plan)
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
-        with closing(WarehouseHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             # Each statement is a transaction; killed between two, the stream is new and the next merge derives it all.
             connection.autocommit(True)
             (started_at,) = first_row(connection, NOW)

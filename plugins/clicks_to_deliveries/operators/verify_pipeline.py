@@ -12,10 +12,9 @@ from airflow.sdk import BaseOperator, Context
 from botocore.exceptions import ClientError
 from snowflake.connector import errors
 
-from clicks_to_deliveries.hooks.warehouse import WarehouseHook
-from clicks_to_deliveries.triggers.pipe_settled import PIPE_STATUS
-from clicks_to_deliveries.triggers.stream_has_data import HAS_DATA
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from include import names
+from include.pipe_and_stream import PIPE_STATUS, STREAM_HAS_DATA
 
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
 TABLES = (names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE)
@@ -75,26 +74,28 @@ class VerifyPipelineOperator(BaseOperator):
             AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type=service).get_conn()
             for service in ("kinesis", "dynamodb", "lambda", "s3")
         )
-        warehouse = WarehouseHook(self.snowflake_conn_id)
+        snowflake = PipelineSnowflakeHook(self.snowflake_conn_id)
 
         def stream_status(name: str) -> str:
-            return kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamStatus"]
+            summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+            return str(summary["StreamStatus"])
 
         def table_status(name: str) -> str:
-            return dynamodb.describe_table(TableName=name)["Table"]["TableStatus"]
+            return str(dynamodb.describe_table(TableName=name)["Table"]["TableStatus"])
 
         def function_state(name: str) -> str:
-            return functions.get_function(FunctionName=name)["Configuration"]["State"]
+            return str(functions.get_function(FunctionName=name)["Configuration"]["State"])
 
         def notified_queues() -> list[str]:
             rules = s3.get_bucket_notification_configuration(Bucket=self.bucket).get("QueueConfigurations", [])
             return [rule["QueueArn"] for rule in rules]
 
         def pipe_state() -> str:
-            return json.loads(warehouse.get_first(PIPE_STATUS, {"pipe": names.PIPE})[0])["executionState"]
+            (answer,) = snowflake.get_first(PIPE_STATUS, {"pipe": names.PIPE})
+            return str(json.loads(answer)["executionState"])
 
         def stream_answers() -> bool:
-            return warehouse.get_first(HAS_DATA, {"stream": names.RAW_STREAM})[0] in (True, False)
+            return snowflake.get_first(STREAM_HAS_DATA, {"stream": names.RAW_STREAM})[0] in (True, False)
 
         return [
             *((f"stream {name}", partial(stream_status, name), "ACTIVE") for name in STREAMS),

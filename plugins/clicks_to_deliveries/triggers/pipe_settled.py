@@ -1,4 +1,4 @@
-"""Waits for a Snowflake pipe to work off its queue, without holding a worker slot."""
+"""Waits for a Snowflake pipe to finish its queue, without holding a worker slot."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from clicks_to_deliveries.hooks.warehouse import WarehousePoller
-
-PIPE_STATUS = "SELECT SYSTEM$PIPE_STATUS(%(pipe)s)"
+from clicks_to_deliveries.hooks.snowflake_hook import SnowflakePoller
+from include.pipe_and_stream import PIPE_STATUS, is_settled
 
 
 class PipeSettledTrigger(BaseTrigger):
-    """Fires when the pipe has no file pending, does not run, or ``wait_seconds`` are over.
+    """Fires when the pipe has no file pending, does not run, or ``wait_seconds`` have passed.
 
-    The payload is {"status": what SYSTEM$PIPE_STATUS answered last, as a dict}.
+    The payload is {"status": the last answer of SYSTEM$PIPE_STATUS, as a dictionary}.
     """
 
     def __init__(
@@ -36,7 +35,7 @@ class PipeSettledTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         deadline = time.monotonic() + self.wait_seconds
-        poller = WarehousePoller(self.snowflake_conn_id)
+        poller = SnowflakePoller(self.snowflake_conn_id)
         try:
             while True:
                 (answer,) = await poller.first_row(PIPE_STATUS, {"pipe": self.pipe})
@@ -47,8 +46,3 @@ class PipeSettledTrigger(BaseTrigger):
         finally:
             await poller.close()
         yield TriggerEvent({"status": status})
-
-
-def is_settled(status: dict[str, Any]) -> bool:
-    """True when waiting would not change the answer to SYSTEM$PIPE_STATUS: nothing is pending, or nothing moves."""
-    return status["executionState"] != "RUNNING" or not status.get("pendingFileCount", 0)

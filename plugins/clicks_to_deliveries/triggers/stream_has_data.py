@@ -1,42 +1,38 @@
-"""Event for scd2_merge: a Snowflake stream holds rows that no merge has consumed."""
+"""Event for scd2_merge: a Snowflake stream has rows that no merge has consumed."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from snowflake.connector import errors
 
-from clicks_to_deliveries.hooks.stream import problem_of_stream
-from clicks_to_deliveries.hooks.warehouse import WarehousePoller
-
-# Both functions are answered by the services layer: no warehouse wakes up for a poll.
-HAS_DATA = "SELECT SYSTEM$STREAM_HAS_DATA(%(stream)s)"
-OFFSET = "SELECT SYSTEM$STREAM_GET_TABLE_TIMESTAMP(%(stream)s)"
+from clicks_to_deliveries.hooks.snowflake_hook import SnowflakePoller
+from include.pipe_and_stream import STREAM_HAS_DATA, STREAM_OFFSET, problem_of_stream
+from include.retry import EQUAL_JITTER, backoff
 
 MAX_BACKOFF_SECONDS = 60.0
 UNREADABLE = "unreadable"
 
 
 class StreamHasDataTrigger(BaseEventTrigger):
-    """Yields once for each offset at which the stream is found with rows.
+    """Fires once for each offset at which it finds rows in the stream.
 
-    Consuming a stream moves its offset, so an offset that has not moved means that the merge asked for is still to
-    come, or failed: only after ``repeat_after_seconds`` is it asked for again.
+    Consuming a stream moves its offset.  If the offset has not moved, the merge that was asked for has yet to run, or
+    failed: the trigger asks for it again after ``repeat_after_seconds``.
 
-    A stream that can't be read any more (stale, dropped) is announced once, with the offset UNREADABLE: the merge then
-    fails and tells, which waiting here in silence would not.
+    A stream that can't be read any more (stale, dropped) is announced once, with the offset UNREADABLE.  The merge then
+    fails and alerts; waiting here would hide the problem.
 
     :param stream: name of the stream, in the connection's database and schema.
-    :param min_interval_seconds: least time between two events, so that a warehouse can rest.
-    :param poll_interval_seconds: time between two looks; default a tenth of the interval, half a second to 10.
-    :param repeat_after_seconds: an offset that stays is announced again after so long.
+    :param min_interval_seconds: least time between two events, so that a warehouse can suspend.
+    :param poll_interval_seconds: time between two polls; by default a tenth of the interval, from 0.5 to 10 seconds.
+    :param repeat_after_seconds: time after which an offset that has not moved is announced again.
     """
 
     def __init__(
@@ -68,7 +64,7 @@ class StreamHasDataTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         announced: str | None = None
         repeat_at = 0.0
-        poller = WarehousePoller(self.snowflake_conn_id)
+        poller = SnowflakePoller(self.snowflake_conn_id)
         try:
             while True:
                 try:
@@ -87,15 +83,15 @@ class StreamHasDataTrigger(BaseEventTrigger):
         finally:
             await poller.close()
 
-    async def _unconsumed_offset(self, poller: WarehousePoller) -> str | None:
-        """The stream's offset, UNREADABLE, or None when it has no rows.
+    async def _unconsumed_offset(self, poller: SnowflakePoller) -> str | None:
+        """Return the stream's offset, UNREADABLE, or None if the stream has no rows.
 
-        The offset is read first: if a merge consumes the stream in between, either there is no data, or the offset is
-        the old one and the new one is announced a look later.  The other way round an offset would be lost.
+        It reads the offset first.  If a merge consumes the stream in between, either there is no data, or the offset is
+        the old one and the next poll announces the new one.  In the other order an offset could be missed.
         """
         try:
-            (offset,) = await poller.first_row(OFFSET, {"stream": self.stream})
-            (has_data,) = await poller.first_row(HAS_DATA, {"stream": self.stream})
+            (offset,) = await poller.first_row(STREAM_OFFSET, {"stream": self.stream})
+            (has_data,) = await poller.first_row(STREAM_HAS_DATA, {"stream": self.stream})
         except errors.ProgrammingError:
             if await poller.ask(lambda connection: problem_of_stream(connection, self.stream)):
                 return UNREADABLE
@@ -103,14 +99,14 @@ class StreamHasDataTrigger(BaseEventTrigger):
         return str(offset) if has_data else None
 
     def _backoff(self, error: Exception) -> float:
-        """Seconds until the next try, doubling up to a minute, with jitter; says so once an outage."""
+        """Return the seconds until the next try; log the first failure of an outage."""
         if self._failures == 0:
             self.log.warning("Stream %s can't be read, trying until it can: %s", self.stream, error)
         self._failures += 1
-        ceiling = min(MAX_BACKOFF_SECONDS, self.poll_interval_seconds * 2 ** min(self._failures, 10))
-        return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter is no secret
+        first = 2 * self.poll_interval_seconds
+        return backoff(self._failures, first=first, longest=MAX_BACKOFF_SECONDS, floor=EQUAL_JITTER)
 
     def _recovered(self) -> None:
         if self._failures:
-            self.log.info("Stream %s is readable again after %d failed looks", self.stream, self._failures)
+            self.log.info("Stream %s is readable again after %d failed polls", self.stream, self._failures)
             self._failures = 0

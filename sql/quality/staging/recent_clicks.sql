@@ -1,4 +1,4 @@
--- The newest clicks of ClickStreamData (include/quality/stores.py says how many), as rules can read
+-- The newest clicks of ClickStreamData (include/quality/staged_items.py says how many), as rules can read
 -- them: one row a click, for the time of a session.
 create or replace temporary table STAGED_RECENT_CLICKS (
     CLICK_TIME string,

@@ -1,4 +1,4 @@
-"""data_quality on the local stack: what rules find is stored first; people are told once; then the run fails."""
+"""data_quality on the local stack: it stores what rules find, notifies people once, and then fails the run."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from clicks_to_deliveries.operators.check_quality import CheckQualityOperator, Q
 from include import names, quality
 from include.contracts import ClickEvent, Envelope
 from include.contracts.times import to_canonical
+from include.quality import checks, rule_results
 from lambdas.kinesis_to_dynamodb.logic import click_item
 from tests.fixtures.tables import tables
 
@@ -83,7 +84,7 @@ def check(stack: Any) -> Callable[..., dict[str, tuple]]:
 
     def check(run_id: str = "") -> dict[str, tuple]:
         run_id = run_id or next(runs)
-        operator = CheckQualityOperator(task_id="check_quality", topic_arn=stack.topic_arn)
+        operator = CheckQualityOperator(task_id="check_quality", index_shards=1, topic_arn=stack.topic_arn)
         with suppress(QualityFailed):
             operator.execute({"run_id": run_id, "ti": SimpleNamespace(log_url="http://airflow/log")})
         return results(stack, run_id)
@@ -95,7 +96,7 @@ def statuses(found: dict[str, tuple]) -> dict[str, str]:
     return {name: status for name, (_, status, *_) in found.items()}
 
 
-def told(stack: Any) -> list[str]:
+def notified(stack: Any) -> list[str]:
     return [alert["Subject"].split()[0] for alert in stack.alerts()]
 
 
@@ -103,7 +104,7 @@ PASSES = rule("passes", "select 1 as SAMPLE_KEY where false")
 FAILS = rule("fails", "select column1 as SAMPLE_KEY from values ('{{ 1/0 }}'), ('b')")
 
 
-def test_people_are_told_of_a_failure_once_and_of_its_end_once(stack: Any, run: Callable) -> None:
+def test_people_are_notified_of_a_failure_once_and_of_its_end_once(stack: Any, run: Callable) -> None:
     add_backward_version(stack)
     first = run("data_quality")
     assert str(first.state) == "failed"
@@ -114,8 +115,8 @@ def test_people_are_told_of_a_failure_once_and_of_its_end_once(stack: Any, run: 
     (alert,) = stack.alerts()
     assert alert["Subject"].startswith("[failed] data_quality: ")
     for part in (
-        "versions_start_before_they_end: 1 offending, since 20",
-        "one_current_version_per_truck: 1 offending",
+        "versions_start_before_they_end: 1 offending keys, since 20",
+        "one_current_version_per_truck: 1 offending keys",
         "TRK001 2026-11-22 13:00:00",
         "Run the DAG repair_history",
         "docs/runbooks/data_quality.md#the-history-is-wrong",
@@ -136,19 +137,21 @@ def test_people_are_told_of_a_failure_once_and_of_its_end_once(stack: Any, run: 
     assert re.search(r"versions_start_before_they_end passes again, after \d+ min \d+ s", over["Message"])
 
 
-def test_the_same_run_again_replaces_its_results_and_tells_nobody_again(stack: Any, check: Callable) -> None:
+def test_the_same_run_again_replaces_its_results_and_notifies_nobody_again(stack: Any, check: Callable) -> None:
     add_backward_version(stack)
     check("run")
-    assert told(stack) == ["[failed]"]
+    assert notified(stack) == ["[failed]"]
     assert check("run")["versions_start_before_they_end"][1] == "fail"
-    assert told(stack) == []
+    assert notified(stack) == []
     stack.query(f"delete from {names.HISTORY_TABLE}")
     assert check("run")["versions_start_before_they_end"][1] == "pass"
-    assert told(stack) == ["[recovered]"]
+    assert notified(stack) == ["[recovered]"]
 
 
-@pytest.mark.parametrize(("where", "messages"), [("publish", ["[failed]"]), ("told", ["[failed]", "[failed]"])])
-def test_a_crash_before_people_are_told_or_before_it_is_written_down_tells_the_next_time(
+@pytest.mark.parametrize(
+    ("where", "messages"), [("publish", ["[failed]"]), ("record_notifications", ["[failed]", "[failed]"])]
+)
+def test_after_a_crash_before_publishing_or_recording_the_next_run_notifies(
     stack: Any, check: Callable, only: Callable, where: str, messages: list[str]
 ) -> None:
     def crash(*_: Any) -> None:
@@ -156,13 +159,13 @@ def test_a_crash_before_people_are_told_or_before_it_is_written_down_tells_the_n
 
     only(FAILS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check_quality if where == "publish" else check_quality._Results, where, crash)
+        patch.setattr(check_quality, where, crash)
         with pytest.raises(KeyboardInterrupt):
             check()
     assert statuses(results(stack, "run-1")) == {"fails": "fail"}
     check()
     check()
-    assert told(stack) == messages
+    assert notified(stack) == messages
 
 
 def test_an_alert_that_does_not_reach_sns_is_a_failure_to_be_tried_again(
@@ -175,10 +178,10 @@ def test_an_alert_that_does_not_reach_sns_is_a_failure_to_be_tried_again(
             check("run")
     assert statuses(results(stack, "run")) == {"fails": "fail"}
     check("run")
-    assert told(stack) == ["[failed]"]
+    assert notified(stack) == ["[failed]"]
 
 
-def test_samples_are_told_as_they_are(stack: Any, check: Callable, only: Callable) -> None:
+def test_a_notification_quotes_samples_unchanged(stack: Any, check: Callable, only: Callable) -> None:
     only(FAILS)
     check()
     (alert,) = stack.alerts()
@@ -188,7 +191,7 @@ def test_samples_are_told_as_they_are(stack: Any, check: Callable, only: Callabl
 def test_a_rule_that_can_not_run_is_a_failure_and_stops_no_other(
     stack: Any, check: Callable, only: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_quality, "RULE_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(checks, "RULE_TIMEOUT", timedelta(seconds=1))
     forever = "table(generator(rowcount => 100000000)) as A cross join table(generator(rowcount => 1000)) as B"
     broken = {
         "no_table": "select SAMPLE_KEY from NOWHERE",
@@ -205,14 +208,14 @@ def test_a_rule_that_can_not_run_is_a_failure_and_stops_no_other(
     assert "of a timeout of 1 s" in found["no_end"][4]
     assert stack.query("select count(*) from KNOWN_TRUCKS") == [(3,)]
     (alert,) = stack.alerts()
-    assert "no_table could not run, since" in alert["Message"]
+    assert "no_table can't run, since" in alert["Message"]
     assert "docs/runbooks/data_quality.md#a-rule-could-not-run" in alert["Message"]
 
 
 def test_a_file_that_is_no_rule_is_a_failure_and_stops_no_other(
     check: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = quality.RuleError("broken", "owner missing from the comment that opens the file")
+    broken = quality.RuleError("broken", "the comment that opens the file lacks owner")
     monkeypatch.setattr(quality, "read", lambda: ((PASSES,), (broken,)))
     assert statuses(check()) == {"broken": "error", "passes": "pass"}
 
@@ -220,7 +223,7 @@ def test_a_file_that_is_no_rule_is_a_failure_and_stops_no_other(
 def test_when_the_time_is_used_up_what_is_left_has_failed(
     check: Callable, only: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_quality, "TIME_FOR_ALL", timedelta(0))
+    monkeypatch.setattr(checks, "TIME_FOR_ALL", timedelta(0))
     only(PASSES)
     assert "not run: the rules before it took" in check()["passes"][4]
 
@@ -234,7 +237,7 @@ READS_CLICKS = rule(
 )
 
 
-def test_rules_read_dynamodb_beside_the_warehouse(check: Callable, only: Callable, dynamodb: Any) -> None:
+def test_rules_read_dynamodb_beside_snowflake(check: Callable, only: Callable, dynamodb: Any) -> None:
     now = to_canonical(datetime.now(UTC))
     click = click_item(
         ClickEvent("MOB001", "Mobile", now, 3),
@@ -273,7 +276,7 @@ def test_where_dynamodb_does_not_answer_the_rules_that_read_it_have_failed(
     assert found["of_states"][4].startswith("could not read truck_states: ")
 
 
-def test_a_rule_removed_while_it_fails_is_told_and_forgotten(stack: Any, check: Callable, only: Callable) -> None:
+def test_a_rule_removed_while_it_fails_is_notified_and_forgotten(stack: Any, check: Callable, only: Callable) -> None:
     only(FAILS)
     check()
     only(PASSES)
@@ -281,7 +284,7 @@ def test_a_rule_removed_while_it_fails_is_told_and_forgotten(stack: Any, check: 
     assert statuses(check()) == {"passes": "pass"}
     subjects = {alert["Subject"]: alert["Message"] for alert in stack.alerts()}
     assert subjects.keys() == {"[failed] data_quality: fails", "[recovered] data_quality: fails"}
-    assert "is no rule any more and was failing when it went" in subjects["[recovered] data_quality: fails"]
+    assert "was removed while it failed" in subjects["[recovered] data_quality: fails"]
 
 
 def test_the_first_run_of_a_day_looks_at_everything_and_forgets_old_results(
@@ -302,11 +305,11 @@ def test_the_first_run_of_a_day_looks_at_everything_and_forgets_old_results(
     # It failed, so it looks at everything again; and passing, at the recent past.
     assert looked_back_to() == "0001"
     pretend(0, "pass")
-    assert looked_back_to() == f"{datetime.now(UTC) - check_quality.RECENT:%Y}"
+    assert looked_back_to() == f"{datetime.now(UTC) - checks.RECENT:%Y}"
     pretend(1, "pass")
     assert looked_back_to() == "0001"
     assert results(stack, "run-1") != {}
-    pretend(check_quality.RETENTION.days, "pass")
+    pretend(rule_results.RETENTION.days, "pass")
     check()
     assert results(stack, "run-1") == {}
 

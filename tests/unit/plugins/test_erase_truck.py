@@ -46,7 +46,7 @@ class Warehouse:
 @pytest.fixture
 def warehouse(monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     fake = Warehouse()
-    monkeypatch.setattr(erase_truck, "WarehouseHook", fake.hook)
+    monkeypatch.setattr(erase_truck, "PipelineSnowflakeHook", fake.hook)
     monkeypatch.setattr(erase_truck, "warehouse", fake)
     return fake
 

@@ -81,9 +81,9 @@ def test_before_there_is_a_topic_nothing_is_sent_and_nothing_raises(topic: Topic
     assert topic.messages() == []
 
 
-def test_a_failure_that_people_have_been_told_of_is_told_by_nobody_else(topic: Topic) -> None:
-    alert = FailureAlert("runbook.md", told_already=(KeyError,))
-    alert(context_of(topic.arn, exception=KeyError("told")))
+def test_a_failure_that_the_task_itself_reported_sends_no_second_message(topic: Topic) -> None:
+    alert = FailureAlert("runbook.md", already_notified=(KeyError,))
+    alert(context_of(topic.arn, exception=KeyError("reported")))
     assert topic.messages() == []
     alert(context_of(topic.arn, exception=RuntimeError("new")))
     # A killed task.

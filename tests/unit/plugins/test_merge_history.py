@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.operators import merge_history
 from clicks_to_deliveries.operators.merge_history import MergeHistoryOperator
 from snowflake.connector.errors import ProgrammingError
@@ -28,15 +28,14 @@ class Connection:
         self.recorded: dict[str, Any] | None = None
         self.merged_from: datetime | None = None
         self.autocommits: list[bool] = []
-        self.description: list[Any] = []
 
     def autocommit(self, mode: bool) -> None:
         self.autocommits.append(mode)
 
-    def cursor(self) -> Connection:
+    def cursor(self, *_: type) -> Connection:
         return self
 
-    def execute(self, statement: str, parameters: dict[str, Any] | None = None) -> Connection:
+    def execute(self, statement: str, parameters: dict[str, Any] | None = None, **_: Any) -> Connection:
         if "STREAM_HAS_DATA" in statement:
             if isinstance(self.has_data, ProgrammingError):
                 raise self.has_data
@@ -47,8 +46,6 @@ class Connection:
             self.row = (NOW,)
         elif parameters and "earliest" in parameters:
             self.merged_from = parameters["earliest"]
-            self.description = [SimpleNamespace(name=name) for name in self.merged]
-            self.row = tuple(self.merged.values())
         else:
             self.recorded = parameters
         return self
@@ -56,12 +53,15 @@ class Connection:
     def fetchone(self) -> tuple:
         return self.row
 
+    def fetchall(self) -> list[dict[str, int]]:
+        return [self.merged]
+
     def close(self) -> None:
         pass
 
 
 def merge(monkeypatch: pytest.MonkeyPatch, connection: Connection, try_number: int = 1) -> dict[str, int] | None:
-    monkeypatch.setattr(WarehouseHook, "get_conn", lambda _: connection)
+    monkeypatch.setattr(PipelineSnowflakeHook, "get_conn", lambda _: connection)
     context = {"ti": SimpleNamespace(try_number=try_number), "run_id": "run-1"}
     return MergeHistoryOperator(task_id="merge").execute(context)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from clicks_to_deliveries.operators.check_pipe import CheckPipeOperator, Load, _problems_of_loads, _problems_of_pipe
-from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger, is_settled
+from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 
 from include import assets
 
@@ -49,18 +49,6 @@ def test_a_stopped_pipe_is_a_problem_with_its_error() -> None:
     status = {"executionState": "STOPPED_MISSING_TABLE", "error": "Table 'X' does not exist"}
     (problem,) = _problems_of_pipe(status, NOW, LIMIT)
     assert "STOPPED_MISSING_TABLE: Table 'X' does not exist" in problem
-
-
-@pytest.mark.parametrize(
-    ("status", "settled"),
-    [
-        ({"executionState": "RUNNING", "pendingFileCount": 0}, True),
-        ({"executionState": "RUNNING", "pendingFileCount": 1}, False),
-        ({"executionState": "PAUSED", "pendingFileCount": 1}, True),
-    ],
-)
-def test_waiting_ends_when_it_would_change_nothing(status: dict[str, Any], settled: bool) -> None:
-    assert is_settled(status) is settled
 
 
 def test_load_errors_name_file_line_and_first_error() -> None:

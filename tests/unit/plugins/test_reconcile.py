@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.operators import reconcile
 from clicks_to_deliveries.operators.reconcile import ReconcileOperator
 
@@ -59,7 +59,7 @@ class Ledger:
 def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     ledger = Ledger()
     connection = SimpleNamespace(autocommit=lambda mode: None, close=lambda: None)
-    monkeypatch.setattr(WarehouseHook, "get_conn", lambda _: connection)
+    monkeypatch.setattr(PipelineSnowflakeHook, "get_conn", lambda _: connection)
     monkeypatch.setattr(reconcile, "make_clients", lambda client: Clients(None, None))
     monkeypatch.setattr(reconcile, "first_hour", lambda s3, bucket, stream: HOUR)
     monkeypatch.setattr(reconcile, "reconcile_stream", ledger.reconcile_stream)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from clicks_to_deliveries.hooks.warehouse import WarehouseHook
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.operators.repair_history import REBUILD, RECREATE, REPAIR, RepairHistoryOperator, checked
 
 pytestmark = pytest.mark.unit
@@ -46,6 +46,6 @@ def test_what_is_bound_is_utc_and_null_where_nothing_was_given(given: dict[str, 
 def test_a_form_that_makes_no_sense_fails_before_anything_is_asked(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], complaint: str
 ) -> None:
-    monkeypatch.setattr(WarehouseHook, "get_conn", lambda _: pytest.fail("connected"))
+    monkeypatch.setattr(PipelineSnowflakeHook, "get_conn", lambda _: pytest.fail("connected"))
     with pytest.raises(AirflowFailException, match=complaint):
         RepairHistoryOperator(task_id="repair", plan=given).execute({"run_id": "run-1"})

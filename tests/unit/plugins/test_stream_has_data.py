@@ -9,8 +9,10 @@ from unittest.mock import Mock
 
 import pytest
 from clicks_to_deliveries.triggers import stream_has_data
-from clicks_to_deliveries.triggers.stream_has_data import HAS_DATA, MAX_BACKOFF_SECONDS, OFFSET, StreamHasDataTrigger
+from clicks_to_deliveries.triggers.stream_has_data import MAX_BACKOFF_SECONDS, StreamHasDataTrigger
 from snowflake.connector import errors
+
+from include.pipe_and_stream import STREAM_HAS_DATA, STREAM_OFFSET
 
 pytestmark = pytest.mark.unit
 
@@ -35,7 +37,7 @@ class World:
         found = self.state(self.now - 1000)
         if isinstance(found, Exception):
             raise found
-        return ({OFFSET: found[0], HAS_DATA: found[1]}[sql],)
+        return ({STREAM_OFFSET: found[0], STREAM_HAS_DATA: found[1]}[sql],)
 
     async def ask(self, question: Callable[[Any], Any]) -> Any:
         return self.problem
@@ -49,7 +51,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[float, st
     """Runs a trigger in a world until a time; returns the events as (second, offset)."""
 
     def run(world: World, until: float, **arguments: float) -> list[tuple[float, str]]:
-        monkeypatch.setattr(stream_has_data, "WarehousePoller", lambda _: world)
+        monkeypatch.setattr(stream_has_data, "SnowflakePoller", lambda _: world)
         monkeypatch.setattr(stream_has_data.asyncio, "sleep", world.sleep)
         monkeypatch.setattr(stream_has_data.time, "monotonic", lambda: world.now)
         given = {"min_interval_seconds": 10, "poll_interval_seconds": 1, "repeat_after_seconds": 100} | arguments

@@ -1,13 +1,12 @@
-"""A failure is told once, is remembered at intervals, and is taken back once, whatever crashes in between."""
+"""One notification per failure, reminders at intervals, and one when it is over, whatever crashes in between."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import pytest
 
-from include import quality
+from include.quality import RuleResult, incidents
 from include.quality.incidents import REMIND_AFTER
 
 pytestmark = pytest.mark.unit
@@ -16,8 +15,8 @@ START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def result(status: str, severity: str = "fail", rule: str = "r", at: datetime = START) -> quality.Result:
-    return quality.Result(
+def result(status: str, severity: str = "fail", rule: str = "r", at: datetime = START) -> RuleResult:
+    return RuleResult(
         rule=rule, severity=severity, status=status, failed_count=None, samples=[], message="", checked_at=at
     )
 
@@ -27,32 +26,27 @@ class Runs:
 
     def __init__(self) -> None:
         self.now = START
-        self.last: dict[str, quality.Result] = {}
-        self.told: list[tuple[str, list[str]]] = []
+        self.last: dict[str, RuleResult] = {}
+        self.notified: list[tuple[str, list[str]]] = []
 
     def run(self, *statuses: str, crash_before: str = "", severity: str = "fail", rules: str = "r") -> None:
-        """``crash_before``: publish or note."""
+        """``crash_before``: publish or record."""
         self.now += MINUTE
         found = [result(status, severity, rule, self.now) for rule, status in zip(rules, statuses, strict=True)]
-        stored = {each.rule: each for each in quality.continued(found, self.last, self.now)}
+        stored = {each.rule: each for each in incidents.continued(found, self.last, self.now)}
         self.last = dict(stored)
         if crash_before == "publish":
             return
-        for word, results in (
-            ("failing", quality.due(stored.values(), self.now)),
-            ("over", quality.closings(stored.values())),
+        failing = incidents.alerts_due(stored.values(), self.now)
+        recovered = incidents.recoveries_due(stored.values())
+        for word, results, afterwards in (
+            ("failing", failing, incidents.after_alert(failing, self.now)),
+            ("over", recovered, incidents.after_recovery(recovered)),
         ):
             if results:
-                self.told.append((word, [each.rule for each in results]))
-            if crash_before == "note":
-                continue
-            for each in results:
-                keeps = word == "failing" or each.status == "fail"
-                self.last[each.rule] = msgspec.structs.replace(
-                    each,
-                    alerted_at=self.now if word == "failing" else None,
-                    failing_since=each.failing_since if keeps else None,
-                )
+                self.notified.append((word, [each.rule for each in results]))
+            if crash_before != "record":
+                self.last |= {each.rule: each for each in afterwards}
 
 
 @pytest.fixture
@@ -60,17 +54,17 @@ def runs() -> Runs:
     return Runs()
 
 
-def test_a_failure_that_lasts_is_told_once_and_its_end_once(runs: Runs) -> None:
+def test_a_failure_that_lasts_is_notified_once_and_its_end_once(runs: Runs) -> None:
     for status in ("pass", "fail", "fail", "error", "fail", "pass", "pass"):
         runs.run(status)
-    assert runs.told == [("failing", ["r"]), ("over", ["r"])]
+    assert runs.notified == [("failing", ["r"]), ("over", ["r"])]
 
 
-def test_it_is_told_again_after_some_hours(runs: Runs) -> None:
+def test_people_are_reminded_after_some_hours(runs: Runs) -> None:
     hours = int(REMIND_AFTER / MINUTE)
     for _ in range(2 * hours + 1):
         runs.run("fail")
-    assert runs.told == [("failing", ["r"])] * 3
+    assert runs.notified == [("failing", ["r"])] * 3
 
 
 def test_since_when_it_fails_stays_and_begins_anew(runs: Runs) -> None:
@@ -81,56 +75,56 @@ def test_since_when_it_fails_stays_and_begins_anew(runs: Runs) -> None:
     assert since == [START + MINUTE, START + MINUTE, None, START + 4 * MINUTE]
 
 
-def test_a_warning_is_never_told_but_knows_since_when(runs: Runs) -> None:
+def test_a_warning_notifies_nobody_but_knows_since_when(runs: Runs) -> None:
     runs.run("fail", severity="warn")
     runs.run("fail", severity="warn")
-    assert runs.told == []
+    assert runs.notified == []
     assert runs.last["r"].failing_since == START + MINUTE
     runs.run("pass", severity="warn")
-    assert (runs.told, runs.last["r"].failing_since) == ([], None)
+    assert (runs.notified, runs.last["r"].failing_since) == ([], None)
 
 
-def test_a_warning_that_can_not_run_is_told(runs: Runs) -> None:
+def test_a_warning_that_can_not_run_is_notified(runs: Runs) -> None:
     runs.run("error", severity="warn")
     runs.run("fail", severity="warn")
     runs.run("fail", severity="warn")
-    assert runs.told == [("failing", ["r"]), ("over", ["r"])]
+    assert runs.notified == [("failing", ["r"]), ("over", ["r"])]
     # What it finds now is a warning that began with the failure.
     assert runs.last["r"].failing_since == START + MINUTE
 
 
-@pytest.mark.parametrize(("crash", "times"), [("publish", 1), ("note", 2)])
+@pytest.mark.parametrize(("crash", "times"), [("publish", 1), ("record", 2)])
 def test_a_crash_around_the_alert_loses_nothing(runs: Runs, crash: str, times: int) -> None:
     runs.run("fail", crash_before=crash)
     runs.run("fail")
     runs.run("fail")
-    assert runs.told == [("failing", ["r"])] * times
+    assert runs.notified == [("failing", ["r"])] * times
 
 
-@pytest.mark.parametrize(("crash", "times"), [("publish", 1), ("note", 2)])
+@pytest.mark.parametrize(("crash", "times"), [("publish", 1), ("record", 2)])
 def test_a_crash_around_the_recovery_loses_nothing(runs: Runs, crash: str, times: int) -> None:
     runs.run("fail")
     runs.run("pass", crash_before=crash)
     assert runs.last["r"].failing_since == START + MINUTE
     runs.run("pass")
     runs.run("pass")
-    assert runs.told == [("failing", ["r"])] + [("over", ["r"])] * times
+    assert runs.notified == [("failing", ["r"])] + [("over", ["r"])] * times
     assert runs.last["r"].failing_since is None
 
 
-def test_a_failure_that_is_back_before_its_end_was_told_goes_on(runs: Runs) -> None:
+def test_a_failure_that_is_back_before_its_end_was_notified_continues(runs: Runs) -> None:
     runs.run("fail")
     runs.run("pass", crash_before="publish")
     runs.run("fail")
-    assert runs.told == [("failing", ["r"])]
+    assert runs.notified == [("failing", ["r"])]
     assert runs.last["r"].failing_since == START + MINUTE
 
 
-def test_what_begins_together_is_told_together_and_each_ends_alone(runs: Runs) -> None:
+def test_failures_that_begin_together_share_a_notification_and_each_ends_alone(runs: Runs) -> None:
     runs.run("fail", "fail", rules="ab")
     runs.run("pass", "fail", rules="ab")
     runs.run("pass", "pass", rules="ab")
-    assert runs.told == [("failing", ["a", "b"]), ("over", ["a"]), ("over", ["b"])]
+    assert runs.notified == [("failing", ["a", "b"]), ("over", ["a"]), ("over", ["b"])]
 
 
 def test_a_rule_renamed_while_it_fails_ends_under_its_old_name_and_begins_under_the_new(runs: Runs) -> None:
@@ -138,14 +132,14 @@ def test_a_rule_renamed_while_it_fails_ends_under_its_old_name_and_begins_under_
     runs.run("fail", rules="b", crash_before="publish")
     assert runs.last["a"].status == "removed"
     runs.run("fail", rules="b")
-    assert runs.told == [("failing", ["a"]), ("failing", ["b"]), ("over", ["a"])]
+    assert runs.notified == [("failing", ["a"]), ("failing", ["b"]), ("over", ["a"])]
     runs.run("fail", rules="b")
-    assert len(runs.told) == 3
+    assert len(runs.notified) == 3
     assert runs.last.keys() == {"b"}
 
 
-def test_a_rule_removed_while_nobody_knows_goes_in_silence(runs: Runs) -> None:
+def test_a_rule_removed_while_nobody_knows_notifies_nobody(runs: Runs) -> None:
     runs.run("fail", "pass", severity="warn", rules="ab")
     runs.run("pass", rules="b")
-    assert runs.told == []
+    assert runs.notified == []
     assert runs.last.keys() == {"b"}

@@ -1,4 +1,4 @@
-"""A rule file says what it means, or is refused."""
+"""A rule file says what it means, or it is refused."""
 
 import re
 
@@ -44,28 +44,28 @@ def test_rule_is_its_comment_and_its_query():
 @pytest.mark.parametrize(
     ("before", "after", "complaint"),
     [
-        ("-- owner: data-platform\n", "", "owner missing"),
-        ("-- action: Register it.", "-- action:", "action missing"),
+        ("-- owner: data-platform\n", "", "lacks owner"),
+        ("-- action: Register it.", "-- action:", "lacks action"),
         (
             "-- owner:",
             "-- onwer: me\n-- owner:",
-            "unknown onwer; known are name, severity, owner, .*, reads",
+            "unknown key onwer; known keys are name, severity, owner, .*, reads",
         ),
         ("-- owner:", "-- owner: me\n-- owner:", "owner is given twice"),
         ("-- name:", "-- Checks trucks.\n-- name:", "not a 'key: value' line"),
         ("severity: warn", "severity: panic", "severity is 'panic', not one of fail, warn"),
-        ("name: trucks_are_known", "name: trucks", "its name is 'trucks', not that of the file"),
+        ("name: trucks_are_known", "name: trucks", "its name is 'trucks', but must be that of the file"),
         ("SAMPLE_KEY", "TRUCK", "its query has no column SAMPLE_KEY"),
         ("select", "delete from KNOWN_TRUCKS;\nselect", "more than one statement"),
-        ("-- runbook: a-truck-is-odd\n", "", "runbook missing"),
+        ("-- runbook: a-truck-is-odd\n", "", "lacks runbook"),
         (
             "-- owner:",
             "-- reads: clicks\n-- owner:",
-            "reads clicks; there are truck_states, click_items",
+            "it reads clicks, which is not one of truck_states, click_items",
         ),
-        ("-- owner:", "-- reads: truck_states\n-- owner:", "says that it reads .*, its query reads"),
-        ("TRUCK_TELEMETRY_DATA", "STAGED_CLICK_ITEMS", "says that it reads .*, its query reads"),
-        ("DATA;", "DATA where 'x%' = %(since)s;", "a % in a query with the bind since is written %%"),
+        ("-- owner:", "-- reads: truck_states\n-- owner:", "says that it reads .*, but its query reads"),
+        ("TRUCK_TELEMETRY_DATA", "STAGED_CLICK_ITEMS", "says that it reads .*, but its query reads"),
+        ("DATA;", "DATA where 'x%' = %(since)s;", "write % as %% in a query that has the bind since"),
     ],
 )
 def test_unusable_rule_is_refused_and_named(before, after, complaint):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.triggers.base import TriggerEvent
-from clicks_to_deliveries.hooks.warehouse import WarehouseHook, WarehousePoller
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook, SnowflakePoller
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from snowflake.connector import errors
 
@@ -51,11 +51,11 @@ def open_with(monkeypatch: pytest.MonkeyPatch, opened: list[Connection], *answer
     """Every connection from now on reads on in one script of answers."""
     script = iter(answers)
 
-    def get_conn(hook: WarehouseHook) -> Connection:
+    def get_conn(hook: PipelineSnowflakeHook) -> Connection:
         opened.append(Connection(script))
         return opened[-1]
 
-    monkeypatch.setattr(WarehouseHook, "get_conn", get_conn)
+    monkeypatch.setattr(PipelineSnowflakeHook, "get_conn", get_conn)
 
 
 def test_one_connection_serves_all_questions_and_is_closed(
@@ -64,7 +64,7 @@ def test_one_connection_serves_all_questions_and_is_closed(
     open_with(monkeypatch, opened, 1, 2, 3)
 
     async def poll() -> list[tuple]:
-        poller = WarehousePoller("snowflake_default")
+        poller = SnowflakePoller("snowflake_default")
         rows = [await poller.first_row("SELECT", {}) for _ in range(3)]
         assert opened[0].is_open
         await poller.close()
@@ -80,7 +80,7 @@ def test_after_a_failure_the_next_question_connects_anew(
     open_with(monkeypatch, opened, 1, errors.OperationalError("gone"), 3)
 
     async def poll() -> None:
-        poller = WarehousePoller("snowflake_default")
+        poller = SnowflakePoller("snowflake_default")
         await poller.first_row("SELECT", {})
         with pytest.raises(errors.OperationalError):
             await poller.first_row("SELECT", {})
@@ -94,7 +94,7 @@ def test_after_a_failure_the_next_question_connects_anew(
 def test_every_connection_has_time_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     login = {"conn_type": "snowflake", "login": "u", "password": "secret", "extra": {"account": "a"}}
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(login))
-    parameters = WarehouseHook(network_timeout_seconds=7)._get_conn_params()
+    parameters = PipelineSnowflakeHook(network_timeout_seconds=7)._get_conn_params()
     assert (parameters["login_timeout"], parameters["network_timeout"]) == (20, 7)
     assert parameters["account"] == "a"
 

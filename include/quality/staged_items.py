@@ -1,7 +1,7 @@
-"""What of DynamoDB a quality rule can read: a bounded set of items, as rows for a temporary table of the warehouse.
+"""The DynamoDB items that a quality rule can read: a bounded set, as rows for a temporary table in Snowflake.
 
-Text comes as text and is not believed: an attribute that is absent, or of another DynamoDB type than the contract's, is
-NULL, and a rule finds it.  The tables are created by ``sql/quality/staging/<source>.sql``.
+Values come as text and are not trusted.  An attribute that is absent, or of another DynamoDB type than the contract's,
+is NULL, so that a rule finds it.  ``sql/quality/staging/<source>.sql`` creates the tables.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from include.click_table import Item
 from include.contracts import MAX_CLOCK_SKEW, METRICS
 from include.contracts.times import to_canonical
 
-# Clicks are looked at from so long ago on, the newest of each partition (item, hour, shard) first.
+# How old a click may be; the newest of each partition (item, hour, shard) come first.
 CLICK_WINDOW = timedelta(hours=1)
 CLICKS_PER_PARTITION = 50
-# At most so many items a run; of a larger catalogue others every day.
+# At most this many items per run.  From a larger catalogue, each day takes others.
 MAX_ITEMS = 200
 MAX_CLICKS = 2_000
 WORKERS = 8
@@ -40,12 +40,12 @@ _ENVELOPE = (
 )
 
 
-class StoresError(RuntimeError):
-    """DynamoDB answered with less than was asked for, again and again."""
+class ItemsError(RuntimeError):
+    """The items can't be read: there is no connection, or DynamoDB repeatedly returned fewer than it was asked for."""
 
 
-class Source(msgspec.Struct, frozen=True):
-    """Items that a rule can read: (column, attribute, DynamoDB type) of the table ``STAGED_<NAME>``."""
+class ItemSource(msgspec.Struct, frozen=True):
+    """Items that a rule can read: (column, attribute, DynamoDB type) of each column of the table ``STAGED_<NAME>``."""
 
     name: str
     attributes: tuple[tuple[str, str, str], ...]
@@ -55,18 +55,23 @@ class Source(msgspec.Struct, frozen=True):
         return f"STAGED_{self.name.upper()}"
 
     @property
+    def ddl(self) -> str:
+        """The file below ``sql/`` that creates the table."""
+        return f"quality/staging/{self.name}.sql"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         return tuple(column for column, _, _ in self.attributes)
 
     def row(self, item: Item) -> Row:
-        """The item's values in the order of the columns, numbers as the text that DynamoDB keeps."""
+        """Return the item's values in the order of the columns, numbers as the text that DynamoDB keeps."""
         return tuple(item.get(attribute, {}).get(kind) for _, attribute, kind in self.attributes)
 
 
 SOURCES = {
     source.name: source
     for source in (
-        Source(
+        ItemSource(
             "truck_states",
             (
                 ("TRUCK_ID", "Truck_ID", _TEXT),
@@ -77,8 +82,8 @@ SOURCES = {
                 *((each.name.upper(), each.name, _NUMBER if each.kind == "number" else _TEXT) for each in METRICS),
             ),
         ),
-        Source("click_items", (("ITEM_ID", "Item_ID", _TEXT), ("ITEM_NAME", "Item_Name", _TEXT))),
-        Source(
+        ItemSource("click_items", (("ITEM_ID", "Item_ID", _TEXT), ("ITEM_NAME", "Item_Name", _TEXT))),
+        ItemSource(
             "recent_clicks",
             (
                 ("CLICK_TIME", "Timestamp", _TEXT),
@@ -94,10 +99,12 @@ SOURCES = {
 }
 
 
-class Stores:
-    """Reads the sources; ``client`` is boto3's for DynamoDB, ``index_shards`` how the click index is spread.
+class ItemReader:
+    """Reads the sources.  Only the bounds above leave items out; every method raises what boto3 raises.
 
-    Every method raises what boto3 raises; nothing is left out in silence but what the bounds above leave out.
+    :param client: boto3's client for DynamoDB.
+    :param now: aware; click times are compared with it.
+    :param index_shards: number of shards of ClickStreamData's index.
     """
 
     def __init__(self, client: Any, now: datetime, index_shards: int) -> None:
@@ -106,7 +113,11 @@ class Stores:
         self._index_shards = index_shards
 
     def rows(self, source: str) -> list[Row]:
-        """The rows of ``source``, a key of :data:`SOURCES`."""
+        """Return the rows of ``source``, a key of :data:`SOURCES`.
+
+        Raises:
+            ItemsError: DynamoDB repeatedly returned fewer items than it was asked for.
+        """
         read = {
             "truck_states": self._truck_states,
             "click_items": lambda: self._click_items,
@@ -115,7 +126,7 @@ class Stores:
         return [SOURCES[source].row(item) for item in read()]
 
     def _truck_states(self) -> Iterator[Item]:
-        # One small item a truck, and all are wanted: here a scan is the query.
+        # One small item per truck, and the rules need all of them: a scan is the right query here.
         pages = self._client.get_paginator("scan").paginate(TableName=names.TRUCK_STATE_TABLE)
         return (item for page in pages for item in page["Items"])
 
@@ -124,7 +135,7 @@ class Stores:
         return list(click_table.known_items(self._client))
 
     def _recent_clicks(self) -> list[Item]:
-        """Whole items of the newest clicks: their keys by the index, which has no envelope, then the items by key."""
+        """Whole items of the newest clicks: their keys from the index, which has no envelope, then the items by key."""
         day = f"{self._now:%Y-%m-%d}"
         known = [item["Item_ID"]["S"] for item in self._click_items]
         asked = sorted(known, key=lambda item: crc32(f"{day} {item}".encode()))[:MAX_ITEMS]
@@ -140,7 +151,7 @@ class Stores:
             return [item for items in pool.map(self._get, click_table.batches(keys)) for item in items]
 
     def _hours(self) -> list[datetime]:
-        """The hours that the window touches; a device's clock may be ahead."""
+        """The hours that the window touches, up to the skew of a device whose clock is ahead."""
         hour = (self._now - CLICK_WINDOW).replace(minute=0, second=0, microsecond=0)
         hours = []
         while hour <= self._now + MAX_CLOCK_SKEW:
@@ -168,4 +179,4 @@ class Stores:
         try:
             return click_table.batch_get(self._client, keys)
         except TimeoutError as error:
-            raise StoresError(str(error)) from error
+            raise ItemsError(str(error)) from error

@@ -1,4 +1,4 @@
-"""What is wrong with a stream, from a row of SHOW STREAMS."""
+"""When a pipe is settled, and what is wrong with a stream."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from clicks_to_deliveries.hooks.stream import problem_of_stream
+
+from include.pipe_and_stream import is_settled, problem_of_stream
 
 pytestmark = pytest.mark.unit
 
@@ -22,7 +23,7 @@ class Connection:
     def cursor(self, _: type) -> Connection:
         return self
 
-    def execute(self, statement: str, parameters: dict[str, Any]) -> Connection:
+    def execute(self, statement: str, parameters: dict[str, Any], **_: Any) -> Connection:
         assert (statement, parameters) == ("SHOW STREAMS LIKE %(stream)s", {"stream": "A_STREAM"})
         return self
 
@@ -59,3 +60,15 @@ def test_a_stream_that_soon_is_stale_is_told_of_with_the_time_in_utc() -> None:
 
 def test_a_stream_that_is_not_there_is_a_problem() -> None:
     assert problem(stream(name="AXSTREAM")).startswith("stream A_STREAM does not exist")
+
+
+@pytest.mark.parametrize(
+    ("status", "settled"),
+    [
+        ({"executionState": "RUNNING", "pendingFileCount": 0}, True),
+        ({"executionState": "RUNNING", "pendingFileCount": 1}, False),
+        ({"executionState": "PAUSED", "pendingFileCount": 1}, True),
+    ],
+)
+def test_waiting_ends_when_it_would_change_nothing(status: dict[str, Any], settled: bool) -> None:
+    assert is_settled(status) is settled

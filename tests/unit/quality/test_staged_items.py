@@ -1,4 +1,4 @@
-"""What is staged of DynamoDB for the rules: all states, and a bounded number of the newest clicks, by query."""
+"""The items staged for the rules: all states, and a bounded number of the newest clicks, by query."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from moto import mock_aws
 from include import names, quality
 from include.contracts import METRICS, ClickEvent, Envelope
 from include.contracts.times import to_canonical
-from include.quality import stores
+from include.quality import staged_items
 from lambdas.kinesis_to_dynamodb.logic import click_item
 from tests.fixtures.tables import tables
 
@@ -40,7 +40,7 @@ def click(dynamodb: Any, ago: timedelta, item: str = "MOB001", shards: int = 1, 
 
 
 def rows(dynamodb: Any, source: str, shards: int = 1) -> list[dict[str, Any]]:
-    found = quality.Stores(dynamodb, NOW, shards).rows(source)
+    found = quality.ItemReader(dynamodb, NOW, shards).rows(source)
     return [dict(zip(quality.SOURCES[source].columns, row, strict=True)) for row in found]
 
 
@@ -87,8 +87,8 @@ def test_clicks_of_the_last_hour_of_every_item_and_shard(dynamodb: Any) -> None:
 
 
 def test_no_more_than_the_newest_of_a_partition_and_in_all(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "CLICKS_PER_PARTITION", 3)
-    monkeypatch.setattr(stores, "MAX_CLICKS", 5)
+    monkeypatch.setattr(staged_items, "CLICKS_PER_PARTITION", 3)
+    monkeypatch.setattr(staged_items, "MAX_CLICKS", 5)
     by_item = {
         item: [click(dynamodb, timedelta(seconds=10 * second + offset), item) for second in range(6)]
         for offset, item in enumerate(("A", "B"))
@@ -98,14 +98,14 @@ def test_no_more_than_the_newest_of_a_partition_and_in_all(dynamodb: Any, monkey
 
 
 def test_of_a_large_catalogue_other_items_every_day(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "MAX_ITEMS", 2)
+    monkeypatch.setattr(staged_items, "MAX_ITEMS", 2)
     asked: set[str] = set()
     for item in "ABCDEF":
         click(dynamodb, timedelta(minutes=1), item)
     for day in range(30):
         now = NOW + timedelta(days=day)
         partitions: list[str] = []
-        reader = quality.Stores(dynamodb, now, 1)
+        reader = quality.ItemReader(dynamodb, now, 1)
         monkeypatch.setattr(reader, "_newest_keys", lambda key, seen=partitions: seen.append(key) or [])
         assert reader.rows("recent_clicks") == []
         items = {key.split("#")[0] for key in partitions}
@@ -128,7 +128,7 @@ def test_what_dynamodb_leaves_over_is_asked_for_again_and_not_for_ever(monkeypat
 
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
-    assert quality.Stores(Throttled(3), NOW, 1)._get([{"Timestamp": {"S": "t"}}]) == [{"Timestamp": {"S": "t"}}]
+    assert quality.ItemReader(Throttled(3), NOW, 1)._get([{"Timestamp": {"S": "t"}}]) == [{"Timestamp": {"S": "t"}}]
     assert len(slept) == 3
-    with pytest.raises(quality.StoresError, match="1 of 1 clicks stayed unprocessed"):
-        quality.Stores(Throttled(99), NOW, 1)._get([{"Timestamp": {"S": "t"}}])
+    with pytest.raises(quality.ItemsError, match="1 of 1 clicks stayed unprocessed"):
+        quality.ItemReader(Throttled(99), NOW, 1)._get([{"Timestamp": {"S": "t"}}])

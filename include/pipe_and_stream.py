@@ -1,0 +1,56 @@
+"""The state of Snowpipe's pipe and of the stream that the merge consumes: what to ask Snowflake, and what it means.
+
+Snowflake's services layer answers all of it, so asking wakes up no warehouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from snowflake.connector import SnowflakeConnection
+
+from include.snowflake_rows import rows_by_column
+
+PIPE_STATUS = "SELECT SYSTEM$PIPE_STATUS(%(pipe)s)"
+STREAM_HAS_DATA = "SELECT SYSTEM$STREAM_HAS_DATA(%(stream)s)"
+STREAM_OFFSET = "SELECT SYSTEM$STREAM_GET_TABLE_TIMESTAMP(%(stream)s)"
+STREAMS = "SHOW STREAMS LIKE %(stream)s"
+
+REPAIR = "run the DAG repair_history with 'recreate the stream and rebuild' (docs/runbooks/repair_history.md)"
+
+
+def is_settled(status: Mapping[str, Any]) -> bool:
+    """Return whether waiting can't change a pipe's status: no file is pending, or the pipe does not run.
+
+    ``status`` is the decoded JSON that PIPE_STATUS returns.
+    """
+    return status["executionState"] != "RUNNING" or not status.get("pendingFileCount", 0)
+
+
+def problem_of_stream(
+    connection: SnowflakeConnection, stream: str, *, near: timedelta = timedelta(0), now: datetime | None = None
+) -> str | None:
+    """Return what is wrong with ``stream`` of the connection's schema and what to do, or None if it can be read.
+
+    A stream becomes stale when nothing consumes it for longer than its table keeps old versions.  Its rows are then out
+    of its reach for good, but not lost: RAW has them.  A stream that becomes stale in less than ``near`` is a problem
+    too.
+
+    Raises:
+        snowflake.connector.errors.Error: Snowflake did not answer.
+    """
+    found = [row for row in rows_by_column(connection, STREAMS, {"stream": stream}) if row["name"] == stream]
+    if not found:
+        return f"stream {stream} does not exist: {REPAIR}"
+    (row,) = found
+    if str(row["stale"]).lower() == "true":
+        return f"stream {stream} is stale and can't be read any more: {REPAIR}"
+    ends: datetime | None = row["stale_after"]
+    if ends is not None and ends - (now or datetime.now(UTC)) < near:
+        return (
+            f"stream {stream} becomes stale at {ends.astimezone(UTC):%Y-%m-%d %H:%M} UTC unless a merge consumes it:"
+            " check scd2_merge (docs/runbooks/scd2_merge.md)"
+        )
+    return None

@@ -1,0 +1,47 @@
+"""One run of data quality: check every rule, store every result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from snowflake.connector import SnowflakeConnection
+
+from include.quality.checks import RuleSession
+from include.quality.incidents import continued
+from include.quality.rule_results import RuleResult, last_results, store, utc_now
+from include.quality.rules import Rule, RuleError
+from include.quality.staged_items import ItemReader
+
+
+def evaluate(
+    connection: SnowflakeConnection,
+    run_id: str,
+    rules: Sequence[Rule],
+    unusable: Sequence[RuleError],
+    open_reader: Callable[[], ItemReader],
+) -> list[RuleResult]:
+    """Check every rule and replace the run's results; return them with the incidents that they continue.
+
+    A rule that can't run, or a file that is no rule, is an error among the results and stops no other rule.  The first
+    run of a day (UTC) checks everything and forgets results past their retention.
+
+    Args:
+        connection: a Snowflake connection with database and schema set; its autocommit is off afterwards.
+        open_reader: makes the reader of DynamoDB items; called only if a rule reads items.
+
+    Raises:
+        snowflake.connector.errors.Error: the results could not be read or stored.
+    """
+    last = last_results(connection)
+    today = utc_now().date()
+    is_first_today = all(result.checked_at.date() < today for result in last.values())
+    session = RuleSession(connection, open_reader, last, check_everything=is_first_today)
+    found = [*map(session.check, rules), *map(_unusable_file, unusable)]
+    results = continued(found, last, utc_now())
+    store(connection, run_id, results, forget_old=is_first_today)
+    return results
+
+
+def _unusable_file(error: RuleError) -> RuleResult:
+    """A file that is no rule fails the run: nobody knows what it would have found."""
+    return RuleResult(rule=error.rule, severity="fail", status="error", message=str(error), checked_at=utc_now())

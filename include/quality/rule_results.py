@@ -1,0 +1,87 @@
+"""DATA_QUALITY_RESULTS: one row per rule and run.  Times are naive UTC, as the table keeps them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
+from snowflake.connector import SnowflakeConnection
+
+from include import sql
+from include.snowflake_rows import first_row, rows_by_column
+
+RETENTION = timedelta(days=30)
+# Longer than a run can take, so the results of the last run all lie within this time of the newest one.
+LONGEST_RUN = timedelta(hours=1)
+
+Status = Literal["pass", "fail", "error", "removed"]
+
+
+class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run found for one rule; ``failing_since`` and ``alerted_at`` are its incident (incidents.py).
+
+    Status "error" means that the rule could not run, so there is no count.  Status "removed" means that the rule no
+    longer exists.
+    """
+
+    rule: str
+    severity: str
+    status: Status
+    failed_count: int | None = None
+    samples: list[str] = []
+    message: str = ""
+    checked_at: datetime
+    failing_since: datetime | None = None
+    alerted_at: datetime | None = None
+
+    @property
+    def fails_the_run(self) -> bool:
+        """A rule that can't run fails the run, whatever its severity."""
+        return self.status == "error" or (self.status == "fail" and self.severity == "fail")
+
+
+def utc_now() -> datetime:
+    """Return the time as the table keeps it: UTC, naive."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def last_results(connection: SnowflakeConnection) -> dict[str, RuleResult]:
+    """Return the results of the last run, by rule: status and incident, without count, samples and message."""
+    (newest,) = first_row(connection, _statement("last_check"))
+    if newest is None:
+        return {}
+    rows = rows_by_column(connection, _statement("last_results"), {"since": (newest - LONGEST_RUN).isoformat()})
+    found = (RuleResult(**{column.lower(): value for column, value in row.items()}) for row in rows)
+    return {result.rule: result for result in found}
+
+
+def store(connection: SnowflakeConnection, run_id: str, results: Iterable[RuleResult], *, forget_old: bool) -> None:
+    """Replace the results of a run, all or nothing; ``forget_old`` deletes what is past its retention as well."""
+    rows = [
+        {"run_id": run_id} | msgspec.structs.asdict(result) | {"samples": json.dumps(result.samples)}
+        for result in results
+    ]
+    connection.autocommit(False)
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(_statement("forget_run"), {"run_id": run_id})
+        if forget_old:
+            cursor.execute(_statement("forget_old"), {"before": (utc_now() - RETENTION).isoformat()})
+        cursor.executemany(_statement("store"), rows)
+    connection.commit()
+
+
+def record_notifications(connection: SnowflakeConnection, run_id: str, results: Iterable[RuleResult]) -> None:
+    """Write the incidents of a run's results, after people were notified of them."""
+    with closing(connection.cursor()) as cursor:
+        for result in results:
+            values = {"rule": result.rule, "failing_since": result.failing_since, "alerted_at": result.alerted_at}
+            cursor.execute(_statement("record_notification"), {"run_id": run_id, **values})
+    connection.commit()
+
+
+def _statement(name: str) -> str:
+    return sql.render(f"quality/results/{name}.sql").strip().removesuffix(";")
