@@ -13,7 +13,7 @@ DECISIONS = ROOT / "docs/adr"
 
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-PATH = re.compile(r"`((?:dags|dashboard|docs|include|lambdas|plugins|requirements|sql|tests)/[\w./-]+)`")
+PATH = re.compile(r"`((?:dags|dashboard|docs|include|lambdas|plugins|sql|tests)/[\w./-]+)`")
 TEST = re.compile(r"`(test_\w+)(\*?)`")
 MAKE_IN_PROSE = re.compile(r"`make ([a-z][a-z-]*)")
 MAKE_IN_FENCE = re.compile(r"^make ([a-z][a-z-]*)", re.MULTILINE)
