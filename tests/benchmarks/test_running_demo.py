@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from include import names
-from include.local.demo.acceptance_report import Truth
+from include.local.demo.acceptance_report import AcceptanceReport
 from tests.fixtures.benchmarks import Benchmarks
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ ROWS = {
 
 
 def run_demo(state: Path, report: Path) -> None:
-    """One cycle of the demo, in which every promise must hold."""
+    """One cycle of the demo, in which every guarantee must hold."""
     records = RECORDS_PER_SECOND * SECONDS
     demo = subprocess.Popen(
         [
@@ -58,11 +58,11 @@ def run_demo(state: Path, report: Path) -> None:
 
 
 def test_freshness_in_the_running_demo(benchmarks: Benchmarks, tmp_path):
-    report = tmp_path / "truth.json"
-    run_demo(tmp_path / "demo", report)
+    written = tmp_path / "report.json"
+    run_demo(tmp_path / "demo", written)
 
-    truth = msgspec.json.decode(report.read_bytes(), type=Truth)
-    found = {latency.name: latency for latency in truth.latencies}
+    report = msgspec.json.decode(written.read_bytes(), type=AcceptanceReport)
+    found = {latency.name: latency for latency in report.latencies}
     assert found.keys() == ROWS.keys()
     for name, (row, must_be) in ROWS.items():
         assert found[name].count, f"nothing was measured of {name}"

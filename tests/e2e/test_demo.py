@@ -15,12 +15,17 @@ import msgspec
 import psutil
 import pytest
 
-from include.local.demo.acceptance_report import Truth
+from include.local.demo.acceptance_report import AcceptanceReport
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "include.local.demo"]
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+# Deadlines end a wait for something that hangs.  They are far longer than a slow machine needs.
+START_SECONDS = 300
+STOP_SECONDS = 120
+CYCLE_SECONDS = 900
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(CYCLE_SECONDS + 60)]
 
 
 def left_behind(state: Path) -> list[str]:
@@ -61,17 +66,17 @@ def read_until(demo: subprocess.Popen[str], text: str, seconds: float) -> str:
 
 
 def test_one_cycle_of_ten_thousand_clicks_and_readings_balances_to_the_record(tmp_path):
-    report = tmp_path / "truth.json"
-    demo = start(tmp_path, "--once", f"--report={report}")
-    output, _ = demo.communicate(timeout=400)
+    written = tmp_path / "report.json"
+    demo = start(tmp_path, "--once", f"--report={written}")
+    output, _ = demo.communicate(timeout=CYCLE_SECONDS)
 
     assert demo.returncode == 0, output
-    promises = re.findall(r"^  (holds|BROKEN) ", output, re.MULTILINE)
-    assert len(promises) >= 12, output
-    assert set(promises) == {"holds"}
-    truth = msgspec.json.decode(report.read_bytes(), type=Truth)
-    assert truth.holds
-    assert len(truth.promises) == len(promises)
+    verdicts = re.findall(r"^  (holds|BROKEN) ", output, re.MULTILINE)
+    assert len(verdicts) >= 12, output
+    assert set(verdicts) == {"holds"}
+    report = msgspec.json.decode(written.read_bytes(), type=AcceptanceReport)
+    assert report.holds
+    assert len(report.guarantees) == len(verdicts)
     assert re.search(r"ClickDataStream: sent = landed \+ quarantined \+ duplicates: 10,\d+ = ", output), output
     assert left_behind(tmp_path) == []
 
@@ -79,9 +84,9 @@ def test_one_cycle_of_ten_thousand_clicks_and_readings_balances_to_the_record(tm
 @pytest.mark.parametrize(("moment", "number"), [("Preparing", signal.SIGTERM), ("Starting", signal.SIGINT)])
 def test_a_demo_that_is_interrupted_leaves_no_process(tmp_path, moment, number):
     demo = start(tmp_path)
-    read_until(demo, moment, 180)
+    read_until(demo, moment, START_SECONDS)
     demo.send_signal(number)
-    output, _ = demo.communicate(timeout=60)
+    output, _ = demo.communicate(timeout=STOP_SECONDS)
 
     assert demo.returncode == 130, output
     assert "Traceback" not in output
@@ -90,14 +95,14 @@ def test_a_demo_that_is_interrupted_leaves_no_process(tmp_path, moment, number):
 
 def test_a_demo_that_was_interrupted_while_provisioning_comes_up_again_and_runs_on(tmp_path):
     first = start(tmp_path)
-    read_until(first, "provision_resources.publish_bundles", 240)
+    read_until(first, "provision_resources.publish_bundles", START_SECONDS)
     first.send_signal(signal.SIGINT)
-    first.communicate(timeout=60)
+    first.communicate(timeout=STOP_SECONDS)
 
     second = start(tmp_path)
-    read_until(second, "Running: generate_traffic sends every minute", 300)
+    read_until(second, "Running: generate_traffic sends every minute", START_SECONDS)
     second.send_signal(signal.SIGINT)
-    output, _ = second.communicate(timeout=60)
+    output, _ = second.communicate(timeout=STOP_SECONDS)
 
     assert (first.returncode, second.returncode) == (130, 0), output
     assert left_behind(tmp_path) == []
@@ -109,7 +114,7 @@ def test_a_port_that_was_set_and_is_taken_is_one_clear_line(tmp_path):
         listener.listen()
         port = str(listener.getsockname()[1])
         demo = start(tmp_path, DEMO_SNOWFLAKE_PORT=port)
-        output, _ = demo.communicate(timeout=60)
+        output, _ = demo.communicate(timeout=STOP_SECONDS)
 
     assert demo.returncode == 1
     assert output.strip().splitlines() == [
@@ -120,7 +125,7 @@ def test_a_port_that_was_set_and_is_taken_is_one_clear_line(tmp_path):
 def test_a_stand_in_that_fails_to_start_is_named_with_its_reason(tmp_path):
     (tmp_path / "snowflake").write_text("a file where the server wants its folder")
     demo = start(tmp_path)
-    output, _ = demo.communicate(timeout=180)
+    output, _ = demo.communicate(timeout=START_SECONDS)
 
     assert demo.returncode == 1
     assert "The demo failed: snowflake ended with code" in output
@@ -131,12 +136,12 @@ def test_a_stand_in_that_fails_to_start_is_named_with_its_reason(tmp_path):
 def test_a_second_demo_on_the_same_state_is_refused(tmp_path):
     first = start(tmp_path)
     try:
-        read_until(first, "Preparing", 60)
+        read_until(first, "Preparing", START_SECONDS)
         second = start(tmp_path)
-        output, _ = second.communicate(timeout=60)
+        output, _ = second.communicate(timeout=STOP_SECONDS)
     finally:
         first.send_signal(signal.SIGINT)
-        first.communicate(timeout=60)
+        first.communicate(timeout=STOP_SECONDS)
 
     assert second.returncode == 1
     assert "another demo is running on" in output

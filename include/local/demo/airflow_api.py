@@ -1,8 +1,7 @@
-"""The few calls that the demo makes to Airflow's REST API (v2), as an operator's script would make them."""
+"""The calls that the demo makes to Airflow's REST API (v2), as an operator's script would make them."""
 
 from __future__ import annotations
 
-import random
 import time
 import uuid
 from collections.abc import Mapping
@@ -13,18 +12,20 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
+from include.retry import EQUAL_JITTER, backoff
+
 TIMEOUT_SECONDS = 30
 ATTEMPTS = 5
 FINISHED = ("success", "failed")
 
 
 class AirflowApi:
-    """A session with the API server at ``url``; every call raises requests.RequestException where it fails."""
+    """A session with the API server at ``url``.  A call that fails raises requests.RequestException."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._session = requests.Session()
-        # What can be repeated as it is, is repeated when the server is busy; a POST is not.
+        # A busy server is asked again, except by POST, which may not be safe to repeat.
         retry = Retry(
             total=4,
             backoff_factor=0.5,
@@ -44,7 +45,7 @@ class AirflowApi:
         return answer.ok and all((answer.json().get(part) or {}).get("status") == "healthy" for part in parts)
 
     def log_in(self) -> None:
-        """Gets a token; in the laptop's all-admins mode nobody is asked for a password."""
+        """Get a token; the laptop's all-admins mode asks for no password."""
         token = self._call("GET", "/auth/token")["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -52,47 +53,47 @@ class AirflowApi:
         return {dag["dag_id"] for dag in self._call("GET", "/api/v2/dags", params={"limit": 100})["dags"]}
 
     def import_errors(self) -> list[str]:
-        """File and last line of each error that keeps a DAG from loading."""
+        """Return file and last line of each error that keeps a DAG from loading."""
         errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
         return [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in errors]
 
     def unpause(self, dag_id: str, *, has_watchers: bool = False) -> None:
-        """Airflow starts the triggers of asset watchers when it parses the file of a DAG that runs: it is asked to."""
+        """Let the DAG run.
+
+        Airflow starts the triggers of asset watchers when it parses the file of an unpaused DAG: where the DAG
+        ``has_watchers``, its file is parsed now.
+        """
         dag = self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
         if has_watchers:
             self._call("PUT", f"/api/v2/parseDagFile/{dag['file_token']}")
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Starts a run and returns its id.
+        """Start a run and return its id.
 
-        Airflow on SQLite refuses a write now and then while its components write too.  The id is ours, so asking again
-        starts no second run.
+        Airflow on SQLite sometimes refuses a write while its components write too.  The id is chosen here, so another
+        attempt starts no second run.
         """
         run_id = f"demo__{uuid.uuid4()}"
         body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf or {})}
-        for attempt in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
             except requests.HTTPError as error:
                 if error.response.status_code == HTTPStatus.CONFLICT:
-                    break  # An attempt that was answered with an error had started it.
-                if error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or attempt == ATTEMPTS - 1:
+                    break  # An earlier attempt was answered with an error, but started the run.
+                if error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or attempt == ATTEMPTS:
                     raise
-                time.sleep(random.uniform(0.1, 0.5) * 2**attempt)  # noqa: S311
+                time.sleep(backoff(attempt, first=0.5, longest=4.0, floor=EQUAL_JITTER))
             else:
                 break
         return run_id
 
     def run_state(self, dag_id: str, run_id: str) -> str:
-        return self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
-
-    def runs(self, dag_id: str, limit: int = 20) -> list[dict[str, Any]]:
-        """The newest runs, newest first."""
-        query = {"limit": limit, "order_by": "-run_after"}
-        return self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+        """Return the run's state, such as ``running`` or one of FINISHED."""
+        return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
-        """State of each task instance of a run, by task id."""
+        """Return the state of each task instance of a run, by task id."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         found = self._call("GET", path, params={"limit": 100})["task_instances"]
         return {task["task_id"]: task["state"] for task in found}

@@ -19,7 +19,7 @@ from include import names
 from include.click_table import BATCH_KEYS
 from include.contracts import times
 from include.generator.manifest import ManifestRecord
-from include.local.demo.acceptance_report import AWS_CONFIG
+from include.local.demo.connections import AWS_CONFIG
 
 # Adds at most this to what is measured.
 POLL_SECONDS = 0.2
@@ -55,7 +55,7 @@ class Sampler(ABC):
             try:
                 rows = list(self._rows())
             except (BotoCoreError, ClientError):
-                continue  # A sample less; the stores themselves are checked by the table of truth.
+                continue  # A sample less; the stores themselves are checked by the acceptance report.
             now = datetime.now(UTC)
             for item in rows:
                 if self._is_new(item):

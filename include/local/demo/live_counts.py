@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import boto3
+from snowflake.connector import SnowflakeConnection
 
 from include import names
-from include.local.demo.acceptance_report import AWS_CONFIG, select
+from include.local.demo.connections import AWS_CONFIG, select
 
 RAW_AND_HISTORY = f"""
     SELECT
@@ -18,9 +18,9 @@ RAW_AND_HISTORY = f"""
 """
 
 
-def line(manifest: Path, bucket: str, connection: Any) -> str:
-    """One line: records sent, clicks stored, landing objects, RAW rows, versions, current rows, quarantined."""
-    # MiniStack counts a table's items when asked; DynamoDB does so every six hours.
+def line(manifest: Path, bucket: str, connection: SnowflakeConnection) -> str:
+    """Describe the stores in one line: records sent, clicks, landing files, RAW, versions, current, quarantined."""
+    # MiniStack counts a table's items on request; DynamoDB counts them every six hours.
     clicks = boto3.client("dynamodb", config=AWS_CONFIG).describe_table(TableName=names.CLICK_TABLE)
     landed, quarantined = (objects(bucket, prefix) for prefix in (names.LANDING_PREFIX, names.QUARANTINE_PREFIX))
     raw, versions, current = select(connection, RAW_AND_HISTORY)[0]
@@ -38,11 +38,11 @@ def line(manifest: Path, bucket: str, connection: Any) -> str:
 
 
 def objects(bucket: str, prefix: str) -> int:
-    """How many objects ``bucket`` holds under ``prefix``."""
+    """Count the objects of ``bucket`` under ``prefix``."""
     pages = (
         boto3.client("s3", config=AWS_CONFIG).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     )
-    return sum(page["KeyCount"] for page in pages)
+    return sum(int(page["KeyCount"]) for page in pages)
 
 
 def _lines(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Starts the Procfile's processes under honcho and makes sure that none of them outlives the demo."""
+"""Starts the Procfile's processes under honcho, and makes sure that none of them outlives the demo."""
 
 from __future__ import annotations
 
@@ -10,50 +10,70 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 import psutil
 
+from include.local.demo import interrupts
 from include.local.demo.environment import ROOT
 
 PROCFILE = ROOT / "include/local/demo/Procfile"
 # honcho itself kills what does not stop within 5 s, except what saves its state (graceful_honcho.py).
 STOP_TIMEOUT_SECONDS = 60
-# Carried by every process of one demo, so that a straggler is known by it whatever session it moved to.
+# An environment variable of every process of one demo: it identifies a straggler, whatever session that moved to.
 MARKER = "CLICKS_TO_DELIVERIES_DEMO"
 LOCK_NAME = "lock"
 
 
 class ProcessError(RuntimeError):
-    """A process could not start or ended by itself; the message names it and shows its last lines."""
+    """A process could not start, or ended by itself; the message names it and shows its last lines."""
+
+
+def run_to_end(command: Sequence[str], environment: Mapping[str, str], timeout: float) -> tuple[int, str]:
+    """Run one command; return its exit code and output.  It is killed where the caller is interrupted.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer than ``timeout`` seconds.
+    """
+    process = None
+    try:
+        with interrupts.deferred():
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        output, _ = process.communicate(timeout=timeout)
+    except BaseException:
+        if process:
+            process.kill()
+            process.wait()
+        raise
+    return process.returncode, output
 
 
 class Processes:
-    """The processes of one demo, running between ``__enter__`` and ``__exit__``; all output goes to one log file."""
+    """The processes of one demo: they run between ``__enter__`` and ``__exit__``, and write to one ``log`` file."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        self.log = log
         self._environment = {**environment, MARKER: uuid.uuid4().hex}
-        self._log = log
         self._honcho: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Processes:
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        # -e: honcho would read a stray .env.  A session of its own: Ctrl-C is for the demo, which then stops honcho.
-        honcho = [sys.executable, "-m", "include.local.demo.graceful_honcho"]
-        command = [*honcho, "-f", str(PROCFILE), "-d", str(ROOT), "-e", os.devnull, "start"]
-        with self._log.open("wb") as log:
-            self._honcho = subprocess.Popen(
-                [*command, "--no-colour"],
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        try:
+            with interrupts.deferred():
+                self._start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -66,10 +86,30 @@ class Processes:
         ProcessError: one of the processes has ended (honcho then stops the others).
         """
         if self._honcho is not None and self._honcho.poll() is not None:
-            raise ProcessError(self._obituary())
+            raise ProcessError(self._last_words())
 
     def stop(self) -> None:
-        """Stops every process, at first politely, and returns when none is left."""
+        """Stop every process, gracefully at first; return when none is left."""
+        with interrupts.deferred():
+            self._stop()
+
+    def _start(self) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        # -e: else honcho would read a stray .env.  Its own session: Ctrl-C reaches the demo only, which stops honcho.
+        honcho = [sys.executable, "-m", "include.local.demo.graceful_honcho"]
+        command = [*honcho, "-f", str(PROCFILE), "-d", str(ROOT), "-e", os.devnull, "start"]
+        with self.log.open("wb") as log:
+            self._honcho = subprocess.Popen(
+                [*command, "--no-colour"],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _stop(self) -> None:
         if self._honcho is None:
             return
         family = _Family(self._honcho.pid)
@@ -79,7 +119,7 @@ class Processes:
             while self._honcho.poll() is None and time.monotonic() < deadline:
                 with suppress(subprocess.TimeoutExpired):
                     self._honcho.wait(1)
-                # honcho waits for the end of all output, and a task whose scheduler is gone may hold that open.
+                # honcho waits for the end of all output; a task whose scheduler is gone may hold that open.
                 _end(family.orphans())
             if self._honcho.poll() is None:
                 self._honcho.kill()
@@ -97,23 +137,25 @@ class Processes:
                 continue
         return found
 
-    def _obituary(self) -> str:
-        """Who ended first, and what it said last."""
-        lines = self._log.read_text(errors="replace").splitlines()
+    def _last_words(self) -> str:
+        """Name the process that ended first, with its last lines of output."""
+        lines = self.log.read_text(errors="replace").splitlines()
         stopped = re.compile(r"system\s+\|\s+([\w-]+)\.1 stopped \(rc=(-?\d+)\)")
         first = next((match for line in lines if (match := stopped.search(line))), None)
         if first is None:
-            return f"the processes did not start; see {self._log}"
+            return f"the processes did not start; see {self.log}"
         name, code = first.groups()
         prefix = re.compile(rf"^\S+ {re.escape(name)}\.1\s+\| ?")
-        said = [prefix.sub("", line) for line in lines if prefix.match(line)]
-        return "\n".join([f"{name} ended with code {code}:", *(f"  {line}" for line in said[-8:]), f"see {self._log}"])
+        output = [prefix.sub("", line) for line in lines if prefix.match(line)]
+        last = [f"  {line}" for line in output[-8:]]
+        return "\n".join([f"{name} ended with code {code}:", *last, f"see {self.log}"])
 
 
 class _Family:
     """The descendants of a process at one moment, and later those of them whose parent has ended.
 
-    An environment does not tell: a program that names its process anew, as Airflow's tasks do, overwrites it.
+    The marker does not find all of them: a program that renames its process, as Airflow's tasks do, overwrites its
+    environment.
     """
 
     def __init__(self, pid: int) -> None:
@@ -133,7 +175,7 @@ class _Family:
 
 
 class StateLock:
-    """Keeps two demos from sharing one state directory; the lock goes with the process, however it ends."""
+    """Keeps two demos from sharing one state directory; the system releases it with the process, however it ends."""
 
     def __init__(self, state: Path) -> None:
         """Raises:
@@ -145,7 +187,9 @@ class StateLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
-            raise ProcessError(f"another demo is running on {state}: stop it, or give --state another folder") from None
+            raise ProcessError(
+                f"another demo is running on {state}: stop it, or choose another directory with --state"
+            ) from None
 
     def __enter__(self) -> StateLock:
         return self
@@ -156,11 +200,11 @@ class StateLock:
         self._file.close()
 
 
-def _end(found: list[psutil.Process]) -> None:
-    """Politely at first."""
-    for process in found:
+def _end(processes: list[psutil.Process]) -> None:
+    """End the processes, gracefully at first."""
+    for process in processes:
         _signal(process, signal.SIGTERM)
-    _, alive = psutil.wait_procs(found, timeout=3)
+    _, alive = psutil.wait_procs(processes, timeout=3)
     for process in alive:
         _signal(process, signal.SIGKILL)
     psutil.wait_procs(alive, timeout=3)

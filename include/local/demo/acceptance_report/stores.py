@@ -1,0 +1,195 @@
+"""Reads the manifest and every store whole."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from snowflake.connector import SnowflakeConnection
+
+from include import archive, names, sql
+from include.contracts import METRICS, quarantine, times
+from include.contracts.archive import ArchivedRecord
+from include.generator.manifest import ManifestRecord, read_manifest
+from include.local.demo.acceptance_report.snapshot import (
+    LEDGER_COUNTS,
+    ClickRow,
+    HeldRecord,
+    Latency,
+    LedgerTotals,
+    QualityResult,
+    RecordId,
+    Snapshot,
+    StreamSnapshot,
+)
+from include.local.demo.connections import AWS_CONFIG, select
+from sql.merge.history_oracle import HistoryVersion
+
+S3_READERS = 8
+
+
+def take_snapshot(
+    manifest: Path,
+    bucket: str,
+    connection: SnowflakeConnection,
+    click_latencies: Iterable[float],
+    state_latencies: Iterable[float],
+) -> Snapshot:
+    """Read the manifest and every store.
+
+    Args:
+        manifest: of the generator's runs.
+        bucket: of the pipeline.
+        click_latencies: seconds from a click's arrival to its row, sampled while the traffic ran.
+        state_latencies: seconds from a reading's arrival to its truck's state, sampled likewise.
+    """
+    sent = _sent(manifest)
+    raw = _raw_records(connection)
+    return Snapshot(
+        clicks=_stream(names.CLICK_STREAM, sent, bucket),
+        telemetry=_stream(names.TRUCK_STREAM, sent, bucket),
+        click_rows=_click_rows(),
+        landed=_landed_records(bucket),
+        raw=set(raw),
+        raw_rows=len(raw),
+        versions=_versions(connection),
+        truck_states=_truck_states(),
+        ledger=_ledger(connection),
+        quality=_quality(connection),
+        latencies=[
+            _percentiles(f"click -> {names.CLICK_TABLE}", click_latencies),
+            _percentiles(f"reading -> {names.TRUCK_STATE_TABLE}", state_latencies),
+            _current_row_latency(connection),
+        ],
+    )
+
+
+def _sent(manifest: Path) -> dict[str, list[ManifestRecord]]:
+    by_stream: dict[str, list[ManifestRecord]] = {names.CLICK_STREAM: [], names.TRUCK_STREAM: []}
+    for record in read_manifest(manifest):
+        by_stream[record.stream].append(record)
+    return by_stream
+
+
+# --- The bucket ------------------------------------------------------------------------------------------------------
+
+
+def _stream(name: str, sent: dict[str, list[ManifestRecord]], bucket: str) -> StreamSnapshot:
+    return StreamSnapshot(
+        name=name,
+        sent=sent[name],
+        archived=_archived(bucket, name),
+        quarantined=_held(bucket, f"{names.QUARANTINE_PREFIX}{name}/"),
+        resolved=_held(bucket, f"{names.RESOLVED_PREFIX}{name}/"),
+    )
+
+
+def _archived(bucket: str, stream: str) -> dict[RecordId, ArchivedRecord]:
+    s3 = boto3.client("s3", config=AWS_CONFIG)
+    stored = archive.objects(s3, bucket, stream)
+    records = (record for each in stored for record in archive.read(s3, bucket, each.key))
+    return {(record.shard_id, record.sequence_number): record for record in records}
+
+
+def _held(bucket: str, prefix: str) -> dict[RecordId, HeldRecord]:
+    found = map(quarantine.decode, _objects(bucket, prefix))
+    return {
+        (each.envelope.shard_id, each.envelope.sequence_number): HeldRecord(each.reason, each.payload) for each in found
+    }
+
+
+def _landed_records(bucket: str) -> set[RecordId]:
+    lines = (line for body in _objects(bucket, names.LANDING_PREFIX) for line in gzip.decompress(body).splitlines())
+    return {(reading["shard_id"], reading["sequence_number"]) for reading in map(json.loads, lines)}
+
+
+def _objects(bucket: str, prefix: str) -> Iterator[bytes]:
+    s3 = boto3.client("s3", config=AWS_CONFIG.merge(Config(max_pool_connections=S3_READERS)))
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    with ThreadPoolExecutor(S3_READERS) as readers:
+        yield from readers.map(lambda key: s3.get_object(Bucket=bucket, Key=key)["Body"].read(), keys)
+
+
+# --- DynamoDB --------------------------------------------------------------------------------------------------------
+
+
+def _click_rows() -> set[ClickRow]:
+    return {
+        ClickRow(item["Timestamp"]["S"], item["Item_ID"]["S"], item["Item_Name"]["S"], int(item["Click_Counts"]["N"]))
+        for item in _items(names.CLICK_TABLE)
+    }
+
+
+def _truck_states() -> dict[str, str]:
+    return {item["Truck_ID"]["S"]: item["Event_Time"]["S"] for item in _items(names.TRUCK_STATE_TABLE)}
+
+
+def _items(table: str) -> Iterator[dict[str, dict[str, str]]]:
+    pages = boto3.client("dynamodb", config=AWS_CONFIG).get_paginator("scan").paginate(TableName=table)
+    return (item for page in pages for item in page["Items"])
+
+
+# --- Snowflake -------------------------------------------------------------------------------------------------------
+
+
+def _raw_records(connection: SnowflakeConnection) -> list[RecordId]:
+    rows = select(connection, f"SELECT SHARD_ID, SEQUENCE_NUMBER FROM {names.RAW_TABLE}")
+    return [(shard_id, sequence_number) for shard_id, sequence_number in rows]
+
+
+def _versions(connection: SnowflakeConnection) -> list[HistoryVersion]:
+    attributes = [metric.name for metric in METRICS]
+    columns = ", ".join(["TRUCK_ID", "EFFECTIVE_START_DATE", "EFFECTIVE_END_DATE", "IS_CURRENT", *attributes])
+    return [
+        HistoryVersion(truck_id, _text(start), _text(end) if end else None, is_current, tuple(values))
+        for truck_id, start, end, is_current, *values in select(
+            connection, f"SELECT {columns} FROM {names.HISTORY_TABLE}"
+        )
+    ]
+
+
+def _text(instant: datetime) -> str:
+    return times.to_canonical(instant.replace(tzinfo=UTC))
+
+
+def _ledger(connection: SnowflakeConnection) -> dict[str, LedgerTotals]:
+    sums = ", ".join(f"SUM({column})" for column in LEDGER_COUNTS)
+    rows = select(
+        connection,
+        f"SELECT STREAM_NAME, COUNT(*), SUM(IFF(BALANCED, 1, 0)), {sums} FROM {names.LEDGER_TABLE} GROUP BY 1",
+    )
+    return {
+        stream: LedgerTotals(hours, int(balanced), dict(zip(LEDGER_COUNTS, map(int, counts), strict=True)))
+        for stream, hours, balanced, *counts in rows
+    }
+
+
+def _quality(connection: SnowflakeConnection) -> list[QualityResult]:
+    statement = f"""
+        SELECT RULE, SEVERITY, STATUS, FAILED_COUNT FROM {names.QUALITY_RESULTS_TABLE}
+        QUALIFY ROW_NUMBER() OVER (PARTITION BY RULE ORDER BY CHECKED_AT DESC) = 1
+        ORDER BY RULE
+    """
+    return [QualityResult(*row) for row in select(connection, statement)]
+
+
+def _current_row_latency(connection: SnowflakeConnection) -> Latency:
+    rows: list[tuple[Any, ...]] = select(connection, sql.render("ops/reading_to_current_row.sql"))
+    count, p50, p95 = rows[0] if rows else (0, None, None)
+    return Latency(f"reading -> {names.HISTORY_TABLE}", int(count), p50, p95)
+
+
+def _percentiles(name: str, seconds: Iterable[float]) -> Latency:
+    ordered = sorted(seconds)
+    if not ordered:
+        return Latency(name, 0, None, None)
+    p50, p95 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.50, 0.95))
+    return Latency(name, len(ordered), p50, p95)

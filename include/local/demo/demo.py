@@ -1,0 +1,215 @@
+"""The demo's steps: prepare, start, provision, send traffic, wait until it is through, compare, stop."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+from rich.console import Console
+
+from include import names
+from include.local.demo import acceptance_report, environment, freshness, live_counts
+from include.local.demo.acceptance_report import AcceptanceReport
+from include.local.demo.airflow_api import AirflowApi
+from include.local.demo.connections import connect_to_snowflake
+from include.local.demo.environment import ROOT
+from include.local.demo.processes import Processes, run_to_end
+from include.local.demo.settling import unsettled_stage
+from include.local.demo.watch import DemoError, Watch, relative
+from include.settings import read_settings
+
+PROVISION_DAG = "provision_resources"
+TRAFFIC_DAG = "generate_traffic"
+MERGE_DAG = "scd2_merge"
+# In the order of the flow.
+DATA_DRIVEN_DAGS = ("monitor_snowpipe", MERGE_DAG, "data_quality")
+LEDGER_DAG = "reconcile"
+
+# A process that fails is noticed immediately; these only end a wait for one that hangs.
+START_TIMEOUT_SECONDS = 300
+PROVISION_TIMEOUT_SECONDS = 300
+SETTLE_TIMEOUT_SECONDS = 300
+# The ledger counts an hour when it has closed.  A demo that stays up has the open hour counted once, so that there is
+# something to see.
+FIRST_LEDGER_AFTER_SECONDS = 90
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person can choose; see the command line's help."""
+
+    once: bool
+    state: Path | None
+    clicks: int
+    readings: int
+    rate: int
+    malformed: float
+    duplicated: float
+    late: float
+    nested: float
+    seed: int
+    report: Path | None
+
+
+class Demo:
+    """One run of the demo on the directory ``state``.
+
+    Attributes:
+        is_up: whether a demo that stays up has started everything.
+    """
+
+    def __init__(self, options: Options, state: Path, console: Console) -> None:
+        self.is_up = False
+        self._options = options
+        self._state = state
+        self._console = console
+        self._manifest = state / "manifest.jsonl"
+        ports = environment.choose_ports(os.environ)
+        settings = {} if options.once else {"CTD_TRAFFIC_SCHEDULE": "* * * * *"}
+        self._environment = environment.build(state, ports, settings)
+        # boto3, the connector and the settings read it in this process too.
+        os.environ.update(self._environment)
+        self._ports = ports
+        self._bucket = read_settings(self._environment).telemetry_bucket
+        self._airflow_url = f"http://127.0.0.1:{ports.airflow}"
+        self._airflow = AirflowApi(self._airflow_url)
+        self._processes = Processes(self._environment, state / "log" / "processes.log")
+        self._watch = Watch(console, self._processes, self._airflow, state)
+        self._began = datetime.now(UTC)
+
+    def run(self) -> bool:
+        """Run the demo; return whether every guarantee holds.  Without --once it runs until KeyboardInterrupt."""
+        self._watch.print("Preparing Airflow's database")
+        self._prepare_airflow()
+        with self._processes:
+            try:
+                self._watch.print(
+                    "Starting MiniStack, Snowflake, Airflow and the dashboard "
+                    f"(their output: {relative(self._processes.log)})"
+                )
+                self._wait_until_up()
+                self._provision()
+                if not self._options.once:
+                    self._stay_up()
+                report = self._one_cycle()
+                acceptance_report.print_report(report, self._console)
+                if self._options.report:
+                    self._options.report.write_bytes(msgspec.json.encode(report))
+            finally:
+                self._watch.print("Stopping everything")
+        self._watch.print(
+            "Every guarantee holds."
+            if report.holds
+            else f"A guarantee is broken; state and logs are in {relative(self._state)}"
+        )
+        return report.holds
+
+    def _prepare_airflow(self) -> None:
+        """Create or migrate Airflow's database before any component opens it."""
+        pool = [names.HISTORY_WRITER_POOL, "1", "Merge, repair, rebuild and erasure: one at a time"]
+        for command in (["airflow", "db", "migrate"], ["airflow", "pools", "set", *pool]):
+            code, output = run_to_end(command, self._environment, START_TIMEOUT_SECONDS)
+            if code:
+                raise DemoError(f"{' '.join(command)} failed:\n{output[-2000:]}")
+
+    def _wait_until_up(self) -> None:
+        wait_for = partial(self._watch.wait_for, timeout=START_TIMEOUT_SECONDS)
+        for name, port in (("MiniStack", self._ports.aws), ("Snowflake", self._ports.snowflake)):
+            wait_for(partial(_listens, port), subject=f"{name} to start")
+        wait_for(self._airflow.is_healthy, subject="Airflow to start")
+        self._airflow.log_in()
+        dag_ids = {path.stem for path in (ROOT / "dags").glob("*.py")}
+        wait_for(lambda: self._airflow.dag_ids() >= dag_ids, subject="the DAGs", explain=self._import_errors)
+        wait_for(partial(_listens, self._ports.dashboard), subject="the dashboard to start")
+        dashboard_url = f"http://127.0.0.1:{self._ports.dashboard}"
+        self._watch.print(f"All up.  Airflow {self._airflow_url}   dashboard {dashboard_url}")
+
+    def _import_errors(self) -> str:
+        return "\n".join(self._airflow.import_errors())
+
+    def _provision(self) -> None:
+        self._watch.print(f"Provisioning AWS and Snowflake: DAG {PROVISION_DAG}")
+        self._airflow.unpause(PROVISION_DAG)
+        self._watch.follow(PROVISION_DAG, self._airflow.trigger(PROVISION_DAG), PROVISION_TIMEOUT_SECONDS)
+
+    def _stay_up(self) -> NoReturn:
+        self._unpause(TRAFFIC_DAG, *DATA_DRIVEN_DAGS, LEDGER_DAG)
+        # Before the line is printed: its reader may press Ctrl-C immediately.
+        self.is_up = True
+        self._watch.print(f"Running: {TRAFFIC_DAG} sends every minute.  Press Ctrl-C to stop.")
+        up_since, is_counted = time.monotonic(), False
+        with connect_to_snowflake() as connection:
+            counts = partial(live_counts.line, self._manifest, self._bucket, connection)
+            while True:
+                self._watch.pause(counts)
+                if not is_counted and time.monotonic() - up_since > FIRST_LEDGER_AFTER_SECONDS:
+                    self._count_hours()
+                    is_counted = True
+
+    def _one_cycle(self) -> AcceptanceReport:
+        options = self._options
+        self._unpause(TRAFFIC_DAG, *DATA_DRIVEN_DAGS)
+        self._watch.print(
+            f"Sending {options.clicks:,} clicks and {options.readings:,} readings, {options.rate} of each per second: "
+            f"DAG {TRAFFIC_DAG}"
+        )
+        clicks, states = freshness.ClickSampler(self._manifest), freshness.TruckStateSampler()
+        with clicks, states, connect_to_snowflake() as connection:
+            counts = partial(live_counts.line, self._manifest, self._bucket, connection)
+            run = self._airflow.trigger(TRAFFIC_DAG, self._traffic())
+            seconds = max(options.clicks, options.readings) / options.rate
+            self._watch.follow(TRAFFIC_DAG, run, 3 * seconds + SETTLE_TIMEOUT_SECONDS, counts=counts)
+            unsettled = partial(unsettled_stage, self._state, self._bucket, connection, time.time())
+            self._watch.print("All sent; waiting until the last record is through")
+            self._watch.wait_for(
+                lambda: not unsettled(),
+                SETTLE_TIMEOUT_SECONDS,
+                "the pipeline to settle",
+                explain=unsettled,
+                counts=counts,
+            )
+            self._watch.print(f"Counting the hours of this run into the ledger, the open one too: DAG {LEDGER_DAG}")
+            self._unpause(LEDGER_DAG)
+            self._watch.follow(LEDGER_DAG, self._count_hours(), SETTLE_TIMEOUT_SECONDS)
+            self._watch.print("Comparing every store with the generator's manifest")
+            snapshot = acceptance_report.take_snapshot(
+                self._manifest, self._bucket, connection, clicks.latencies, states.latencies
+            )
+        return acceptance_report.judge(snapshot)
+
+    def _unpause(self, *dag_ids: str) -> None:
+        for dag_id in dag_ids:
+            self._airflow.unpause(dag_id, has_watchers=dag_id == MERGE_DAG)
+
+    def _count_hours(self) -> str:
+        """Start counting everything that has arrived since this demo began; return the run's id."""
+        return self._airflow.trigger(LEDGER_DAG, {"since": self._began.isoformat()})
+
+    def _traffic(self) -> dict[str, Any]:
+        options = self._options
+        return {
+            "clicks": options.clicks,
+            "readings": options.readings,
+            "clicks_per_second": options.rate,
+            "readings_per_second": options.rate,
+            "malformed": options.malformed,
+            "duplicated": options.duplicated,
+            "late": options.late / 2,
+            "out_of_order": options.late / 2,
+            "nested": options.nested,
+            "seed": options.seed,
+            "manifest": str(self._manifest),
+        }
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
