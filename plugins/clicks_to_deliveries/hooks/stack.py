@@ -1,8 +1,7 @@
-"""CloudFormation stacks as declared state: deploy by change set, delete, wait, and say what failed and why."""
+"""CloudFormation stacks as declared state: deploy by change set, delete, wait, and report what failed and why."""
 
 from __future__ import annotations
 
-import random
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,9 +17,11 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk.exceptions import AirflowException
 from botocore.exceptions import ClientError
 
+from include.retry import Backoff
+
 T = TypeVar("T")
 
-# A template in a request, and one that CloudFormation fetches from S3.
+# Limits of a template in a request, and of one that CloudFormation fetches from S3.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 MAX_TEMPLATE_BYTES = 51_200
 MAX_STORED_TEMPLATE_BYTES = 1_000_000
@@ -31,7 +32,7 @@ NEVER_CAME_UP = frozenset({"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMP
 UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"})
 SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
-# How CloudFormation says that a change set has nothing to do: there is no code for it.
+# How CloudFormation says that a change set has nothing to do; it has no error code for that.
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 # The reason of a resource that stopped only because another one failed.
 CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
@@ -41,7 +42,7 @@ FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 5.0
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment left: whether it changed anything, and the stack's outputs."""
+    """The outcome of a deployment: whether it changed anything, and the stack's outputs."""
 
     changed: bool
     outputs: dict[str, str]
@@ -60,16 +61,16 @@ class StackHook(CloudFormationHook):
         template_bucket: str | None = None,
         timeout: timedelta = timedelta(minutes=30),
     ) -> Deployment:
-        """Make the stack what the template and parameters say, whatever it is now.
+        """Make the stack match the template and parameters, whatever its state.
 
-        Creates it, or updates it by change set, or does nothing where nothing differs.  A stack that never came up is
-        deleted first.  An operation under way is waited for, then built upon.  A parameter that is not given keeps
-        the value the stack has, and its default at creation (as ``aws cloudformation deploy`` does).  A template that
-        is too large for a request (51,200 bytes) goes through ``template_bucket``, up to 1 MB.
+        Creates the stack, or updates it by change set, or does nothing if nothing differs.  Deletes a stack that never
+        came up first, and waits for an operation in progress.  A parameter that is not given keeps its value in the
+        stack, or its default at creation (as ``aws cloudformation deploy`` does).  A template that is too large for a
+        request (51,200 bytes) goes through ``template_bucket``, up to 1 MB.
 
         Raises:
             AirflowException: the template is too large, the change set is refused, the deployment failed (the message
-                names each failing resource, its type and its reason) or nothing was settled within ``timeout``.
+                names each failing resource, its type and its reason), or the stack did not settle within ``timeout``.
         """
         template = self._template(stack_name, template_body, template_bucket)
         deadline = time.monotonic() + timeout.total_seconds()
@@ -89,10 +90,11 @@ class StackHook(CloudFormationHook):
         return Deployment(changed=True, outputs=_outputs(settled))
 
     def delete(self, stack_name: str, *, timeout: timedelta = timedelta(minutes=30)) -> bool:
-        """Delete the stack and wait; False where there was none.
+        """Delete the stack and wait until it is gone; return False if there was none.
 
         Raises:
-            AirflowException: a resource could not be deleted (named with its reason), or ``timeout`` has passed.
+            AirflowException: a resource could not be deleted (the message names it and its reason), or ``timeout`` has
+                passed.
         """
         deadline = time.monotonic() + timeout.total_seconds()
         stack = self._wait(stack_name, _is_at_rest, deadline)
@@ -102,7 +104,7 @@ class StackHook(CloudFormationHook):
         return True
 
     def _template(self, stack_name: str, body: str, bucket: str | None) -> dict[str, str]:
-        """The template as a parameter of CloudFormation's calls."""
+        """Return the template as a parameter of CloudFormation's calls."""
         data = body.encode()
         limit = MAX_STORED_TEMPLATE_BYTES if bucket else MAX_TEMPLATE_BYTES
         if len(data) > limit:
@@ -115,7 +117,7 @@ class StackHook(CloudFormationHook):
         return {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}"}
 
     def _updatable_stack(self, stack_name: str, deadline: float) -> dict[str, Any] | None:
-        """The settled stack, or None where it is to be created."""
+        """Return the settled stack, or None if it has to be created."""
         stack = self._wait(stack_name, _is_at_rest, deadline)
         if stack is None or stack["StackStatus"] in UPDATABLE:
             return stack
@@ -125,7 +127,7 @@ class StackHook(CloudFormationHook):
             return None
         raise AirflowException(
             f"stack {stack_name} is {stack['StackStatus']} ({stack.get('StackStatusReason') or 'no reason given'}): "
-            "neither an update nor a deletion is safe, it needs a decision (continue the rollback or delete it by hand)"
+            "neither an update nor a deletion is safe, you have to decide (continue the rollback or delete the stack)"
         )
 
     def _change_set(
@@ -137,7 +139,7 @@ class StackHook(CloudFormationHook):
         capabilities: Sequence[str],
         deadline: float,
     ) -> dict[str, Any] | None:
-        """A change set ready to be executed, or None where nothing differs."""
+        """Return a change set that is ready to be executed, or None if nothing differs."""
         kept = self._kept_parameters(stack, template) - parameters.keys()
         created = self.conn.create_change_set(
             StackName=stack_name,
@@ -162,25 +164,25 @@ class StackHook(CloudFormationHook):
                 self.log.info("%s %s (%s)", change["Action"], change["LogicalResourceId"], change["ResourceType"])
             return change_set
         reason = change_set.get("StatusReason", "no reason given")
-        # An empty change set is a failed one too.
+        # CloudFormation reports an empty change set as failed too.
         empty = stack is not None and any(words in reason for words in NO_CHANGES)
         if not empty:
             reason = "; ".join(self._validation_errors(ChangeSetName=names["ChangeSetName"])) or reason
-        # Left there it would count against the stack's limit of change sets.
+        # A change set that stays counts against the stack's limit of change sets.
         self.conn.delete_change_set(**names)
         if empty:
             return None
         raise AirflowException(f"change set of stack {stack_name} {change_set['Status']}: {reason}")
 
     def _kept_parameters(self, stack: dict[str, Any] | None, template: Mapping[str, str]) -> set[str]:
-        """Names of the parameters that both the stack and the template have."""
+        """Return the names of the parameters that both the stack and the template have."""
         if stack is None:
             return set()
         declared = self.conn.get_template_summary(**template)["Parameters"]
         return {p["ParameterKey"] for p in declared} & {p["ParameterKey"] for p in stack.get("Parameters", [])}
 
     def _delete(self, stack: dict[str, Any], deadline: float) -> None:
-        # By id: a deleted stack is found by nothing else.
+        # By id: a deleted stack can't be found by its name.
         stack_id, token = stack["StackId"], f"delete-{uuid.uuid4()}"
         self.conn.delete_stack(StackName=stack_id, ClientRequestToken=token)
         left = self._wait(stack_id, _is_gone_or_stuck, deadline)
@@ -190,7 +192,7 @@ class StackHook(CloudFormationHook):
     def _wait(
         self, stack_name: str, done: Callable[[dict[str, Any] | None], bool], deadline: float
     ) -> dict[str, Any] | None:
-        """The stack, or None where there is none (any more), once that is ``done``."""
+        """Return the stack, or None if there is none (any more), once ``done`` accepts it."""
         return self._poll(
             lambda: self._describe(stack_name),
             done,
@@ -224,18 +226,18 @@ class StackHook(CloudFormationHook):
         return AirflowException(f"{operation} of stack {stack_name} failed ({status}): {reason}")
 
     def _events(self, stack_id: str, token: str) -> Iterator[dict[str, Any]]:
-        """This operation's events, newest first: each carries the token the operation was started with."""
+        """Return this operation's events, newest first: each has the token that the operation was started with."""
         pages = self.conn.get_paginator("describe_stack_events").paginate(StackName=stack_id)
         events = (event for page in pages for event in page["StackEvents"])
         return takewhile(lambda event: event.get("ClientRequestToken") == token, events)
 
     def _validation_errors(self, **of: str) -> list[str]:
-        """What CloudFormation found before it touched any resource, such as a name that is taken (latest operation)."""
+        """Return what the latest operation found before it touched any resource, such as a name that is taken."""
         pages = self.conn.get_paginator("describe_events").paginate(**of, Filters={"FailedEvents": True})
         try:
             events = [event for page in pages for event in page["OperationEvents"]]
         except ClientError as error:
-            # Young API that a role may lack the permission for: the failure is then reported without its detail.
+            # The API is new and a role may lack its permission: the failure is then reported without details.
             self.log.warning("No details of the failed validation: %s", error)
             return []
         latest = max(events, key=itemgetter("Timestamp"))["OperationId"] if events else None
@@ -246,14 +248,13 @@ class StackHook(CloudFormationHook):
         ]
 
     def _poll(self, ask: Callable[[], T], done: Callable[[T], bool], deadline: float, still: Callable[[T], str]) -> T:
-        """Ask with growing pauses until done, at least once; after the deadline raise what is ``still`` so."""
-        pause = FIRST_POLL_SECONDS
+        """Ask until done, at least once, with growing pauses; after the deadline raise what ``still`` says."""
+        pauses = Backoff(first=FIRST_POLL_SECONDS, longest=LONGEST_POLL_SECONDS)
         while not done(answer := ask()):
             left = deadline - time.monotonic()
             if left <= 0:
-                raise AirflowException(f"{still(answer)} after the time given to it")
-            time.sleep(min(pause * random.uniform(0.8, 1.2), left))  # noqa: S311 -- jitter
-            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
+                raise AirflowException(f"{still(answer)} after its timeout")
+            time.sleep(min(pauses.next(), left))
         return answer
 
 
@@ -262,7 +263,7 @@ def _is_settled(stack: Mapping[str, Any] | None) -> bool:
 
 
 def _is_at_rest(stack: Mapping[str, Any] | None) -> bool:
-    # REVIEW_IN_PROGRESS, in spite of its name: nothing happens until somebody executes the change set.
+    # In REVIEW_IN_PROGRESS nothing is in progress, whatever its name: the change set waits for somebody to execute it.
     return _is_settled(stack) or (stack is not None and stack["StackStatus"] == "REVIEW_IN_PROGRESS")
 
 

@@ -140,7 +140,7 @@ def test_a_change_set_nobody_executed_does_not_stop_a_deployment(aws, deploy):
     assert _stack(aws)["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_deleting_waits_and_tells_whether_there_was_a_stack(aws, deploy):
+def test_deleting_waits_and_returns_whether_there_was_a_stack(aws, deploy):
     deploy(template())
     hook = StackHook(aws_conn_id=None)
     assert hook.delete(NAME) is True
@@ -171,7 +171,7 @@ def test_a_failed_create_names_the_resource_its_type_and_its_reason(scripted, de
     )
 
 
-def test_an_update_rolled_back_tells_all_reasons_of_this_deployment_and_none_of_an_earlier(scripted, deploy):
+def test_an_update_rolled_back_names_all_reasons_of_this_deployment_and_none_of_an_earlier(scripted, deploy):
     _stack_is(scripted, "UPDATE_ROLLBACK_COMPLETE")
     _summary(scripted)
     _change_set_is_ready(scripted, "UPDATE")
@@ -239,7 +239,7 @@ def test_a_deletion_that_gets_stuck_names_the_resource(scripted, deploy):
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"])
 def test_a_stack_that_needs_a_decision_is_left_alone(scripted, deploy, status):
     _stack_is(scripted, status)
-    with pytest.raises(AirflowException, match=f"stack pipeline is {status} .*needs a decision"):
+    with pytest.raises(AirflowException, match=f"stack pipeline is {status} .*you have to decide"):
         deploy(template())
 
 
@@ -254,8 +254,8 @@ def test_an_operation_under_way_is_waited_for_with_growing_pauses(scripted, depl
     assert deploy(template()) == {"Url": "x"}
     assert len(pauses) == 12
     assert pauses[0] < 0.3
-    assert max(pauses) <= stack_module.LONGEST_POLL_SECONDS * 1.2
-    assert pauses[-1] > 3
+    assert max(pauses) <= stack_module.LONGEST_POLL_SECONDS
+    assert pauses[-1] >= stack_module.LONGEST_POLL_SECONDS / 2
 
 
 def test_an_operation_that_does_not_end_is_refused_after_the_timeout(scripted, deploy):
