@@ -1,18 +1,18 @@
 """
 ### Checks the truck telemetry and the clicks
 
-**From** the rules in `sql/quality` (each a query for what should not be there: in RAW, in the history, in DynamoDB's
-tables) **to** `DATA_QUALITY_RESULTS`, one row a rule and run. Runs after each merge (asset `truck_telemetry_data`), and
-every quarter of an hour, as silence merges nothing.
+**From** the rules in `sql/quality` (each is a query for rows that should not exist, in RAW, in the history, or in
+DynamoDB's tables) **to** `DATA_QUALITY_RESULTS`, one row per rule and run. Runs after each merge (asset
+`truck_telemetry_data`), and every quarter of an hour, because a silent stream causes no merge.
 
-All rules run and all results are stored. While a rule of severity `fail` finds something, or any rule can't run, the
-run fails; people are told through SNS when that begins, every 6 hours while it lasts, and when it is over. A rule of
-severity `warn` is shown on the dashboard and pages nobody.
+Every rule runs, and every result is stored. The run fails while a rule of severity `fail` finds something, or while any
+rule can't run. SNS notifies people when a failure starts, every 6 hours while it lasts, and when it is over. A rule of
+severity `warn` only shows on the dashboard.
 
-- **Safe to run again?** Yes: the same run replaces its own results, and nobody is told again.
-- **When it fails:** the message names rule, count, samples, what it means and what to do, with its section of the
-  runbook; the dashboard (Pipeline health, Quality) shows the same.
-- **To be ignored?** No. What `warn` rules find may be.
+- **Safe to run again?** Yes: a re-run replaces its own results and notifies nobody twice.
+- **When it fails:** the notification names the rule, the count and samples, what it means and what to do, and the
+  section of the runbook. The dashboard shows the same (Pipeline health, Quality).
+- **Can it be ignored?** No. You may ignore what `warn` rules find.
 """
 
 from __future__ import annotations

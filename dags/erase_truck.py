@@ -1,44 +1,43 @@
 """
-### Erases everything that any store holds of one truck
+### Erases one truck from every store
 
-**From** the truck's id, typed twice, **to** nothing left of it: abandoned batches, quarantine, resolved records, raw
-archive and landing files in the bucket, with all their old versions; `TruckLatestState`; RAW, history, register, and
-the samples of quality results and ledger. Other trucks' records stay as they are, byte for byte. Started by hand with
-the form; by default it only counts. It can't be undone.
+**From** the truck's id, typed twice, **to** no trace of the truck: in the bucket abandoned batches, quarantine,
+resolved records, raw archive and landing files, with all their old versions; `TruckLatestState`; RAW, the history, the
+register, and the samples in quality results and ledger. Other trucks' records stay unchanged, byte for byte. Start it
+by hand with the form. By default it only counts. It can't be undone.
 
-First make the truck stop sending. What is still in the streams comes later: run it again, with *Stored since*, when
-they have forgotten it (docs/erasure.md has the times). Pause `reconcile` meanwhile: between two stores its counts
-differ.
+First make the truck stop sending. The streams still hold its last records: run the DAG again, with *Stored since*, when
+the streams no longer have them (docs/erasure.md has the times). Pause `reconcile` until then, because its counts differ
+while only some stores are erased.
 
-- **Safe to run again?** Yes, also after being killed anywhere: what is done is done, and a run looks at everything.
-- **When it fails:** the alert names objects that can't be read, or says that the truck still sends. A missing
-  connection `aws_erasure` or `snowflake_erasure`: docs/erasure.md says what they need.
-- **To be ignored?** Never: somebody was promised this.
+- **Safe to run again?** Yes, also after it was killed at any point. Each run checks everything again.
+- **When it fails:** the alert names objects that can't be read, or says that the truck still sends. If the connection
+  `aws_erasure` or `snowflake_erasure` is missing, docs/erasure.md says what it needs.
+- **Can it be ignored?** Never: somebody has a right to this erasure.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowFailException
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.erase_truck import EraseObjectsOperator, EraseRowsOperator, VerifyErasureOperator
+from clicks_to_deliveries.params import optional_time
 
 from include import names
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from include.settings import settings
 
 PARAMS = {
-    "truck_id": Param("", type="string", maxLength=MAX_TRUCK_ID_LENGTH, title="Truck", description="As it reports."),
+    "truck_id": Param("", type="string", maxLength=MAX_TRUCK_ID_LENGTH, title="Truck", description="Its id."),
     "confirm": Param("", type="string", title="The truck's id once more", description="Needed to erase."),
     "dry_run": Param(True, type="boolean", title="Only count", description="Switch off to erase."),
-    "since": Param(
-        None,
-        type=["null", "string"],
-        format="date-time",
-        title="Stored since",
-        description="Only for the second run: when the first one, which succeeded, began.  UTC if without offset.",
+    "since": optional_time(
+        "Stored since",
+        "Only for the second run: the time when the first, successful run began. UTC if without offset.",
     ),
 }
 
@@ -56,22 +55,30 @@ with DAG(
 ):
 
     @task(retries=0)
-    def confirm(params: dict | None = None) -> None:
-        """Fails unless there is a truck, and it was typed twice if it is to be erased."""
+    def confirm(**context: Any) -> None:
+        """Fails if no truck is given, or if its id was not typed twice to erase it."""
+        params = context["params"]
         if not params["truck_id"]:
             raise AirflowFailException("no truck: set the parameter truck_id")
         if not params["dry_run"] and params["confirm"] != params["truck_id"]:
             raise AirflowFailException(f"not confirmed: set the parameter confirm to {params['truck_id']}")
 
-    truck = {"truck_id": "{{ params.truck_id }}", "dry_run": "{{ params.dry_run }}"}
+    truck_id, count_only = "{{ params.truck_id }}", "{{ params.dry_run }}"
     erase_objects = EraseObjectsOperator(
-        task_id="erase_objects", bucket=settings().telemetry_bucket, since="{{ params.since or '' }}", **truck
+        task_id="erase_objects",
+        bucket=settings().telemetry_bucket,
+        truck_id=truck_id,
+        since="{{ params.since or '' }}",
+        count_only=count_only,
     )
-    erase_rows = EraseRowsOperator(task_id="erase_rows", pool=names.HISTORY_WRITER_POOL, **truck)
+    erase_rows = EraseRowsOperator(
+        task_id="erase_rows", truck_id=truck_id, count_only=count_only, pool=names.HISTORY_WRITER_POOL
+    )
     verify = VerifyErasureOperator(
         task_id="verify",
         bucket=settings().telemetry_bucket,
+        truck_id=truck_id,
         since="{{ ti.xcom_pull(task_ids='erase_objects')['started_at'] }}",
-        **truck,
+        count_only=count_only,
     )
     confirm() >> erase_objects >> erase_rows >> verify

@@ -1,15 +1,15 @@
 """
 ### Sends synthetic clicks and truck telemetry
 
-**From** a seeded simulation (items with changing popularity, trucks that really drive) **to** the Kinesis streams
-`ClickDataStream` and `TruckTelemetry`, in real time. Started by hand with the form, or by `CTD_TRAFFIC_SCHEDULE`;
-not for production, where devices do it.
+**From** a seeded simulation (items with changing popularity, trucks that drive from place to place) **to** the Kinesis
+streams `ClickDataStream` and `TruckTelemetry`, in real time. Start it by hand with the form, or set
+`CTD_TRAFFIC_SCHEDULE`. Not for production, where devices send the records.
 
-- **Safe to run again?** Yes, but it is no repetition: a run sends new records, and the trucks drive on from where
-  they are.
-- **When it fails:** the log has what Kinesis refused. What was sent stays sent, and is in the manifest if one was
-  asked for.
-- **To be ignored?** Yes: no customer's data is missing.
+- **Safe to run again?** Yes, but it does not repeat itself: each run sends new records, and the trucks drive on from
+  where they are.
+- **When it fails:** the log says what Kinesis refused. Records that were sent stay sent, and are in the manifest if you
+  asked for one.
+- **Can it be ignored?** Yes: no customer's data is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from clicks_to_deliveries.operators.generate_traffic import GenerateTrafficOpera
 
 from include.settings import settings
 
-# A scheduled run sends for so long at its rates: less than the minute until the next one.
+# How long a scheduled run sends at its rates: less than the minute until the next run.
 SECONDS = 50
 
 
@@ -41,21 +41,21 @@ def share(title: str, description: str) -> Param:
 PARAMS = {
     "clicks": count(SECONDS * settings().traffic_clicks_per_second, "Clicks to send"),
     "readings": count(SECONDS * settings().traffic_readings_per_second, "Truck readings to send"),
-    "clicks_per_second": rate(settings().traffic_clicks_per_second, "Clicks a second"),
-    "readings_per_second": rate(settings().traffic_readings_per_second, "Readings a second"),
+    "clicks_per_second": rate(settings().traffic_clicks_per_second, "Clicks per second"),
+    "readings_per_second": rate(settings().traffic_readings_per_second, "Readings per second"),
     "trucks": count(3, "Trucks in the fleet", least=1),
     "items": count(3, "Items in the catalogue", least=1),
-    "seed": count(1, "Seed of all chance"),
-    "duplicated": share("Share duplicated", "The same bytes again."),
-    "late": share("Share late", "Events of 1 to 20 minutes ago."),
-    "out_of_order": share("Share out of order", "Sent after younger ones."),
+    "seed": count(1, "Random seed"),
+    "duplicated": share("Share duplicated", "The same bytes, sent again."),
+    "late": share("Share late", "Events from 1 to 20 minutes ago."),
+    "out_of_order": share("Share out of order", "Sent after newer events."),
     "malformed": share("Share malformed", "Records that break the contract."),
     "nested": share("Share nested", "Readings in the nested shape."),
     "manifest": Param(
         None,
         type=["null", "string"],
         title="Manifest",
-        description="File, on the worker, to which what was sent is appended: the truth that checks compare with.",
+        description="A file on the worker. Every record that is sent is appended, so that checks can compare.",
     ),
 }
 

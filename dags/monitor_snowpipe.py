@@ -2,20 +2,19 @@
 ### Watches Snowpipe
 
 **From** the pipe `TRUCK_TELEMETRY_PIPE` and the load history of `TRUCK_TELEMETRY_RAW` **to** the asset
-`truck_telemetry_raw`, which is updated when rows arrived. Looks every few minutes (`CTD_MONITOR_SCHEDULE`); while
-files are pending it waits in the triggerer and holds no worker.
+`truck_telemetry_raw`, which is updated when rows have arrived. Runs every few minutes (`CTD_MONITOR_SCHEDULE`). While
+files are pending it waits in the triggerer and occupies no worker.
 
-Fails when the pipe does not run, a file has been pending for more than ten minutes, files loaded since the last look
-have errors, or the stream that `scd2_merge` reads is stale or will be in twelve hours. Skipped when all is well and
-nothing arrived.
+Fails when the pipe does not run, a file has been pending for more than ten minutes, files loaded since the last check
+have errors, or the stream that `scd2_merge` reads is stale or becomes stale within twelve hours. Skipped when nothing
+is wrong and nothing arrived.
 
-- **Safe to run again?** Yes, it only looks. Each load is reported by one run; the same run tried again reports it
-  again.
+- **Safe to run again?** Yes, it changes nothing. One run reports each load; a retry of that run reports it again.
 - **When it fails:** the alert and the end of the log name the file, the line and the first error, or the state of
-  the pipe. Paused: find out who paused it, then `ALTER PIPE ... SET PIPE_EXECUTION_PAUSED = FALSE` and `REFRESH`. A
-  bad file: mend what wrote it; the file's readings are in `raw-archive/`. A stale stream: run the DAG
-  `repair_history`.
-- **To be ignored?** A load error never: those readings are in no table. Pending files: when the next run is green.
+  the pipe. If the pipe is paused, find out who paused it, then `ALTER PIPE ... SET PIPE_EXECUTION_PAUSED = FALSE` and
+  `REFRESH`. If a file is bad, fix its producer; the file's readings are in `raw-archive/`. If the stream is stale, run
+  the DAG `repair_history`.
+- **Can it be ignored?** A load error never: those readings are in no table. Pending files, once the next run is green.
 """
 
 from __future__ import annotations

@@ -1,30 +1,31 @@
 """
-### Creates and updates everything the pipeline runs on
+### Creates and updates everything that the pipeline runs on
 
 **From** this repository (Lambda code, CloudFormation template, `sql/ddl`) **to** the AWS account and the Snowflake
-account of the connections `aws_default` and `snowflake_default`. Started by hand: after installing, and after a
-change.
+account of the connections `aws_default` and `snowflake_default`. Start it by hand, after the installation and after
+each change.
 
-AWS and Snowflake must each know something of the other, so the stack is deployed three times, and a deployment that
-changes nothing does nothing: first with what Snowflake tells already; then with the storage integration's user,
-which the Snowflake role trusts; last with the pipe's queue, which the bucket notifies (`docs/adr/0016`).
+AWS and Snowflake each need values of the other, so the stack is deployed three times: first with the values that
+Snowflake already has; then with the storage integration's user, which the Snowflake role trusts; last with the pipe's
+queue, which the bucket notifies. A deployment that changes nothing does nothing (`docs/adr/0016`).
 
-Firehose archives from the moment it begins to read: `probe_archive` sends probe records until one of every shard has
-reached `raw-archive/`, and clears them away (`docs/adr/0007`).
+Firehose archives only from the moment it begins to read. `probe_archive` sends probe records until one from every
+shard has reached `raw-archive/`, then removes them (`docs/adr/0007`).
 
 - **Safe to run again?** Yes. A second run changes nothing.
-- **When it fails:** the log of the failed task names the resource and the reason; CloudFormation has rolled back.
-  Mend it and run again. `verify` fails with everything that is not as it should be.
-- **To be ignored?** No: until it succeeds, what was there before stays as it was.
-- **Afterwards:** unpause the other DAGs. The pool `history_writer` (one slot) is made where Airflow is installed:
+- **When it fails:** the log of the failed task names the resource and the reason, and CloudFormation has rolled back.
+  Fix the reason and run it again. `verify` fails with a list of everything that is wrong.
+- **Can it be ignored?** No: until it succeeds, the previous version stays deployed.
+- **Afterwards:** unpause the other DAGs. Create the pool `history_writer` (one slot) where you install Airflow:
   `airflow pools set history_writer 1 "One writer of the history"`.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import cast
 
-from airflow.sdk import DAG, Variable, task
+from airflow.sdk import DAG, BaseOperator, Variable, task
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator
 from clicks_to_deliveries.operators.probe_archive import ProbeArchiveOperator
@@ -35,6 +36,15 @@ from clicks_to_deliveries.operators.verify_pipeline import VerifyPipelineOperato
 from include import names
 from include.cloudformation import TEMPLATE
 from include.settings import settings
+
+
+def outputs(operator: BaseOperator) -> dict[str, str]:
+    """Stand for what ``operator`` returns, in the arguments of another task.
+
+    When the DAG is parsed this is an XComArg.  An index makes an XComArg of one value, which Airflow's types don't say.
+    """
+    return cast("dict[str, str]", operator.output)
+
 
 with DAG(
     dag_id="provision_resources",
@@ -63,7 +73,7 @@ with DAG(
     )
 
     def deploy(task_id: str, snowflake: ProvisionSnowflakeOperator) -> DeployStackOperator:
-        """The stack, with what ``snowflake`` has told about itself."""
+        """The stack, with the values that ``snowflake`` returns."""
         return DeployStackOperator(
             task_id=task_id,
             stack_name=settings().stack_name,
@@ -71,11 +81,11 @@ with DAG(
             template_bucket=settings().deployment_bucket,
             parameters={
                 "DeploymentBucket": settings().deployment_bucket,
-                "ClickCodeKey": bundles.output["ClickCodeKey"],
-                "TruckCodeKey": bundles.output["TruckCodeKey"],
-                "ApiCodeKey": bundles.output["ApiCodeKey"],
-                "ArchiveCodeKey": bundles.output["ArchiveCodeKey"],
-                "IntakeCodeKey": bundles.output["IntakeCodeKey"],
+                "ClickCodeKey": outputs(bundles)["ClickCodeKey"],
+                "TruckCodeKey": outputs(bundles)["TruckCodeKey"],
+                "ApiCodeKey": outputs(bundles)["ApiCodeKey"],
+                "ArchiveCodeKey": outputs(bundles)["ArchiveCodeKey"],
+                "IntakeCodeKey": outputs(bundles)["IntakeCodeKey"],
                 "TelemetryBucketName": settings().telemetry_bucket,
                 "LambdaRuntime": settings().lambda_runtime,
                 "LambdaArchitecture": settings().lambda_architecture,
@@ -86,9 +96,9 @@ with DAG(
                 "EventSourceMappingsEnabled": settings().event_source_mappings_enabled,
                 "ArchiveIntervalSeconds": settings().archive_interval_seconds,
                 "ApiEndpoint": settings().api_endpoint,
-                "SnowflakeUserArn": snowflake.output["SnowflakeUserArn"],
-                "SnowflakeExternalId": snowflake.output["SnowflakeExternalId"],
-                "SnowpipeQueueArn": snowflake.output["SnowpipeQueueArn"],
+                "SnowflakeUserArn": outputs(snowflake)["SnowflakeUserArn"],
+                "SnowflakeExternalId": outputs(snowflake)["SnowflakeExternalId"],
+                "SnowpipeQueueArn": outputs(snowflake)["SnowpipeQueueArn"],
             },
             timeout=timedelta(minutes=15),
             multiple_outputs=True,
@@ -97,34 +107,34 @@ with DAG(
 
     before = ProvisionSnowflakeOperator(task_id="read_snowflake", multiple_outputs=True)
     stack = deploy("deploy_stack", before)
-    # Beside what follows: nothing of it changes streams, functions or Firehose.
+    # In parallel with the next tasks, which change neither streams nor functions nor Firehose.
     probe = ProbeArchiveOperator(
         task_id="probe_archive",
-        bucket=stack.output["TelemetryBucketName"],
+        bucket=outputs(stack)["TelemetryBucketName"],
         patience=timedelta(seconds=2 * settings().archive_interval_seconds + 60),
     )
     parameters = {
-        "storage_role_arn": stack.output["SnowflakeRoleArn"],
-        "telemetry_bucket": stack.output["TelemetryBucketName"],
+        "storage_role_arn": outputs(stack)["SnowflakeRoleArn"],
+        "telemetry_bucket": outputs(stack)["TelemetryBucketName"],
     }
     # Up to the storage integration, and the tables.
     integration = ProvisionSnowflakeOperator(
         task_id="create_integration", ddl="ddl/0[1-5]*.sql", parameters=parameters, multiple_outputs=True
     )
     trusting = deploy("trust_snowflake", integration)
-    # The pipe, which may read the bucket from the moment it exists, and what comes after it.
+    # The pipe, which may read the bucket from the moment it exists, and the objects after it.
     pipe = ProvisionSnowflakeOperator(
         task_id="create_pipe", ddl="ddl/0[6-9]*.sql", parameters=parameters, multiple_outputs=True
     )
     notifying = deploy("notify_snowpipe", pipe)
 
     @task
-    def store_outputs(outputs: dict[str, str]) -> None:
-        """Keeps the stack's outputs where the other DAGs, and every alert, look for them."""
-        Variable.set(names.STACK_OUTPUTS_VARIABLE, outputs, serialize_json=True)
+    def store_outputs(stack_outputs: dict[str, str]) -> None:
+        """Store the stack's outputs in the Variable that the other DAGs and every alert read."""
+        Variable.set(names.STACK_OUTPUTS_VARIABLE, stack_outputs, serialize_json=True)
 
     verify = VerifyPipelineOperator(
-        task_id="verify", bucket=settings().telemetry_bucket, queue_arn=pipe.output["SnowpipeQueueArn"]
+        task_id="verify", bucket=settings().telemetry_bucket, queue_arn=outputs(pipe)["SnowpipeQueueArn"]
     )
     trusting >> pipe
-    [probe, store_outputs(notifying.output), notifying] >> verify
+    [probe, store_outputs(outputs(notifying)), notifying] >> verify

@@ -1,44 +1,40 @@
 """
 ### Balances the conservation ledger
 
-**From** the raw archive, every store behind it and the truck history **to** `CONSERVATION_LEDGER`, one row a stream
-and arrival hour: every archived record is in its sink, a duplicate, in quarantine or resolved; nothing is in a store
-that was not archived; no click key has two contents; the history holds what is in `TRUCK_TELEMETRY_RAW`.
+**From** the raw archive, every store behind it and the truck history **to** `CONSERVATION_LEDGER`, one row per stream
+and arrival hour. An hour balances if every archived record is in its sink, a duplicate, in quarantine or resolved,
+every record in a store is archived, no click key has two contents, and the history covers `TRUCK_TELEMETRY_RAW`.
 
-Hourly, twenty minutes past: hours that have closed since, at most 24 a stream after an outage, and hours of the last
-two days that did not balance. Started with the form it counts the hours from *Since* to *Until* again, the open one
-included, which is then marked as open and fails nothing.
+Runs hourly, twenty minutes past. It counts the hours that have closed since the last run (after an outage at most 24
+per stream), and hours of the last two days that did not balance. Started with the form, it counts the hours from
+*Since* to *Until* again, including the open hour, which is marked as open and fails nothing.
 
-- **Safe to run again?** Yes: it changes nothing but the ledger, whose rows it overwrites.
-- **When it fails:** all balances are stored; the alert has the hour, how many records differ and which files or
-  sequence numbers. The runbook says for each difference what it means and what to do.
-- **To be ignored?** No: each difference is told once, and once more when the hour balances again.
+- **Safe to run again?** Yes: it changes only the ledger, whose rows it overwrites.
+- **When it fails:** all balances are stored. The alert names the hour, how many records differ, and the files or
+  sequence numbers. The runbook says what each difference means and what to do.
+- **Can it be ignored?** No: there is one alert per difference, and one notification when the hour balances again.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.reconcile import ReconcileOperator
+from clicks_to_deliveries.params import optional_time
 
 from include import assets
 from include.settings import settings
 
-
-def moment(title: str, description: str) -> Param:
-    return Param(None, type=["null", "string"], format="date-time", title=title, description=description)
-
-
 with DAG(
     dag_id="reconcile",
     doc_md=__doc__,
-    # Firehose's buffers, Snowpipe and a merge have had include.ledger's grace by then.
+    # By then the grace that include.ledger gives Firehose's buffers, Snowpipe and a merge has passed.
     schedule="20 * * * *",
     params={
-        "since": moment("Since", "Arrived at or after; UTC if without offset. Empty: only what is due is counted."),
-        "until": moment("Until", "Arrived before; the hour it is in is counted whole. Empty: now."),
+        "since": optional_time("Since", "Arrived at or after. UTC if without offset. Empty: only hours that are due."),
+        "until": optional_time("Until", "Arrived before. Counts the whole hour. Empty: now."),
     },
     **dag_arguments(
         runbook="docs/runbooks/reconcile.md",

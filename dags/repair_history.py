@@ -1,17 +1,17 @@
 """
-### Puts the truck history right, from what RAW says
+### Repairs the truck history from RAW
 
-**From** `TRUCK_TELEMETRY_RAW` **to** `TRUCK_TELEMETRY_DATA`, for one truck, a range of time, or both; or everything
-anew; or, where the stream `TRUCK_TELEMETRY_STREAM` is stale, a new stream and then everything. Started by hand with the
-form. Each run is in `HISTORY_MERGE_RUNS`.
+**From** `TRUCK_TELEMETRY_RAW` **to** `TRUCK_TELEMETRY_DATA`: repairs one truck, a range of time, or both; or rebuilds
+everything; or, if the stream `TRUCK_TELEMETRY_STREAM` is stale, creates a new stream and then rebuilds everything.
+Start it by hand with the form. `HISTORY_MERGE_RUNS` records each run.
 
-A repair looks at the versions in its scope and writes only those that are wrong. A rebuild writes all. Neither takes
-anything away that RAW still knows, and merges wait meanwhile (pool `history_writer`).
+A repair checks the versions in its scope and writes only those that are wrong. A rebuild writes all versions. Neither
+loses anything that RAW still has. Merges wait until it ends (pool `history_writer`).
 
-- **Safe to run again?** Yes, also after being killed: it makes the history what the readings say it is.
-- **When it fails:** the task's log has Snowflake's error, or what of the form can't be used. Nothing was half done.
-  "Insufficient privileges": replacing the stream needs a role that owns it.
-- **To be ignored?** No: somebody started it because the history was wrong.
+- **Safe to run again?** Yes, also after it was killed: the result depends only on the readings in RAW.
+- **When it fails:** the task's log has Snowflake's error, or the field of the form that can't be used. The history is
+  as before. "Insufficient privileges" means that the role does not own the stream, which it must replace.
+- **Can it be ignored?** No: somebody started it because the history was wrong.
 """
 
 from __future__ import annotations
@@ -21,14 +21,10 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.repair_history import ACTIONS, REPAIR, RepairHistoryOperator
+from clicks_to_deliveries.params import optional_time
 
 from include import assets, names
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
-
-
-def moment(title: str) -> Param:
-    return Param(None, type=["null", "string"], format="date-time", title=title, description="UTC if without offset.")
-
 
 PARAMS = {
     "action": Param(
@@ -36,13 +32,13 @@ PARAMS = {
         type="string",
         enum=list(ACTIONS),
         title="Do",
-        description="Repair a truck or a time; the others are for everything.",
+        description="A repair is for a truck or a time, the others are for everything.",
     ),
     "truck_id": Param(
         None, type=["null", "string"], maxLength=MAX_TRUCK_ID_LENGTH, title="Truck", description="Empty: all."
     ),
-    "since": moment("What happened at or after"),
-    "until": moment("What happened before"),
+    "since": optional_time("Event time at or after"),
+    "until": optional_time("Event time before"),
 }
 
 with DAG(

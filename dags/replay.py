@@ -1,18 +1,20 @@
 """
-### Puts quarantined records through their function again
+### Replays quarantined records through their function
 
-**From** `quarantine/` in the telemetry bucket **to** where the records belong: the function of their stream is invoked
-with their original envelopes. What succeeds moves to `quarantine-resolved/`, with its history; what is still invalid
-stays, with the attempt in its history. Started by hand with the form, after a fix; by default it only counts.
+**From** `quarantine/` in the telemetry bucket **to** the sinks of the records: it invokes the function of their stream
+with the original envelopes. A record that succeeds moves to `quarantine-resolved/`, with its history. A record that is
+still invalid stays, and its history gets the attempt. Start it by hand with the form, after a fix. By default it only
+counts.
 
-First it takes in what is left under `aws/lambda/`: batches that an event source mapping gave up on.
+First it moves the batches under `aws/lambda/`, which an event source mapping gave up on, to quarantine.
 
-- **Safe to run again?** Yes, any number of times, and after being killed: records are resolved once, and what was
-  written before is written over with the same.
-- **When it fails:** the alert has the counts and the first errors. `raised`: the function fails on those records, see
-  its log. `refused`: a store or Lambda did not take them; run it again later. Nothing has left quarantine unanswered.
-- **To be ignored?** A run that found records still invalid does not fail. A failed one: until somebody wants those
-  records.
+- **Safe to run again?** Yes, any number of times, and after it was killed: records are resolved once, and writing one
+  again writes the same.
+- **When it fails:** the alert has the counts and the first errors. `raised` means that the function fails on those
+  records: see its log. `refused` means that a store or Lambda did not accept them: run it again later. A record leaves
+  quarantine only after the function accepted it.
+- **Can it be ignored?** A run whose records are still invalid does not fail. You may ignore a failed run until somebody
+  needs its records.
 """
 
 from __future__ import annotations
@@ -22,14 +24,10 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.replay_quarantine import ReplayQuarantineOperator
+from clicks_to_deliveries.params import optional_time
 
 from include import names
 from include.settings import settings
-
-
-def moment(title: str) -> Param:
-    return Param(None, type=["null", "string"], format="date-time", title=title, description="UTC if without offset.")
-
 
 PARAMS = {
     "streams": Param(
@@ -44,11 +42,11 @@ PARAMS = {
         type="array",
         items={"type": "string"},
         title="Reasons",
-        description="None: all but key_conflict, which overwrites the click that was kept and must be named.",
+        description="None: all except key_conflict, which overwrites the stored click and must be named.",
     ),
-    "since": moment("Arrived at or after"),
-    "until": moment("Arrived before"),
-    "limit": Param(10_000, type="integer", minimum=1, title="Records at most", description="The earliest first."),
+    "since": optional_time("Arrived at or after"),
+    "until": optional_time("Arrived before"),
+    "limit": Param(10_000, type="integer", minimum=1, title="Records at most", description="Earliest first."),
     "dry_run": Param(True, type="boolean", title="Only count", description="Switch off to replay."),
 }
 
@@ -69,5 +67,5 @@ with DAG(
         task_id="replay",
         bucket=settings().telemetry_bucket,
         plan={name: f"{{{{ params['{name}'] }}}}" for name in PARAMS if name != "dry_run"},
-        dry_run="{{ params['dry_run'] }}",
+        count_only="{{ params['dry_run'] }}",
     )

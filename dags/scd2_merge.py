@@ -1,19 +1,20 @@
 """
-### Brings the truck history up to date
+### Updates the truck history
 
 **From** the stream `TRUCK_TELEMETRY_STREAM` (readings that Snowpipe loaded into `TRUCK_TELEMETRY_RAW`) **to**
-`TRUCK_TELEMETRY_DATA`, one row a version of a truck (SCD Type 2), and one row a merge to `HISTORY_MERGE_RUNS`.
+`TRUCK_TELEMETRY_DATA`, one row per version of a truck (SCD Type 2), and `HISTORY_MERGE_RUNS`, one row per merge.
 
-Starts by itself when the stream has rows (an asset watcher in the triggerer; at most once in
-`CTD_MERGE_MIN_INTERVAL_SECONDS`), and every hour in case that was missed. Skipped when there is nothing to merge.
+Starts by itself when the stream has rows (an asset watcher in the triggerer, at most once per
+`CTD_MERGE_MIN_INTERVAL_SECONDS`), and every hour in case the watcher missed some. Skipped when there is nothing to
+merge.
 
-- **Safe to run again?** Yes: the merge makes the history what the readings say it is, and the stream's offset moves
-  in the same commit.
-- **When it fails:** see the Snowflake error in the task's log. Nothing was half done. "Stream … is stale": run the
-  DAG `repair_history`, which begins a new one and rebuilds the history.
-- **To be ignored?** A single failure, yes: the rows wait in the stream and the trigger asks again within five
-  minutes. When it goes on, no: the dashboard shows old data.
-- **Not starting at all?** The triggerer must run, and the pool `history_writer` must exist.
+- **Safe to run again?** Yes: the history depends only on the readings, and the stream's offset moves in the same
+  commit.
+- **When it fails:** the task's log has Snowflake's error. The history is as before. "Stream … is stale": run the DAG
+  `repair_history`, which creates a new stream and rebuilds the history.
+- **Can it be ignored?** A single failure, yes: the rows wait in the stream, and the trigger asks again within five
+  minutes. If it continues, no: the dashboard shows old data.
+- **Does it not start at all?** The triggerer must run, and the pool `history_writer` must exist.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from clicks_to_deliveries.triggers.stream_has_data import StreamHasDataTrigger
 from include import assets, names
 from include.settings import settings
 
+# The stream's asset again, with a watcher.  assets.py can't attach it: the watcher needs a trigger from plugins/, and
+# include/ imports nothing from there.
 rows_to_merge = AssetWatcher(
     name="rows_to_merge",
     trigger=StreamHasDataTrigger(

@@ -1,25 +1,26 @@
 """
-### Takes down what provision_resources made
+### Deletes everything that provision_resources created
 
-**From** the AWS and Snowflake accounts of the connections **to** nothing. Started by hand, and only with the
-stack's name typed into `confirm`.
+**From** the AWS and Snowflake accounts of the connections **to** nothing. Start it by hand, and type the stack's name
+into `confirm`.
 
-Deletes the CloudFormation stack: streams, functions, tables, topic, bucket. The bucket's objects (landing zone,
-archive, quarantine) only with `empty_bucket`; the Snowflake tables, pipe, integration, warehouse and roles only
-with `drop_snowflake`. Neither can be undone. The deployment bucket stays.
+Deletes the CloudFormation stack: streams, functions, tables, topic and bucket. Deletes the bucket's objects (landing
+zone, archive, quarantine) only with `empty_bucket`, and the Snowflake tables, pipe, integration, warehouse and roles
+only with `drop_snowflake`. Neither can be undone. The deployment bucket stays.
 
-- **Safe to run again?** Yes, what is gone is skipped over.
-- **When it fails:** "bucket holds objects": nothing was touched. Otherwise the log names the resource that could
-  not be deleted.
-- **To be ignored?** A stack half deleted goes on costing: no.
+- **Safe to run again?** Yes: it skips what no longer exists.
+- **When it fails:** "bucket holds objects" means that nothing was deleted. Otherwise the log names the resource that
+  could not be deleted.
+- **Can it be ignored?** No: a stack that is half deleted still costs money.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, Context, Param, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.delete_stack import DeleteStackOperator
@@ -28,9 +29,9 @@ from include import names
 from include.settings import settings
 
 
-def skip_unless_drop_snowflake(context) -> None:
+def skip_unless_drop_snowflake(context: Context) -> None:
     if not context["params"]["drop_snowflake"]:
-        raise AirflowSkipException("Not asked to drop the Snowflake objects")
+        raise AirflowSkipException("drop_snowflake is not set")
 
 
 with DAG(
@@ -39,8 +40,8 @@ with DAG(
     schedule=None,
     params={
         "confirm": Param("", type="string", title="Name of the stack", description="Type it to confirm."),
-        "empty_bucket": Param(False, type="boolean", description="Delete every object of the telemetry bucket."),
-        "drop_snowflake": Param(False, type="boolean", description="Drop the Snowflake objects, and all history."),
+        "empty_bucket": Param(False, type="boolean", description="Delete every object in the telemetry bucket."),
+        "drop_snowflake": Param(False, type="boolean", description="Drop the Snowflake objects and the history."),
     },
     **dag_arguments(
         runbook="docs/runbooks/teardown_resources.md",
@@ -51,9 +52,9 @@ with DAG(
 ):
 
     @task(retries=0)
-    def confirm(params: dict | None = None) -> None:
-        """Fails unless the stack's name was typed in."""
-        if params["confirm"] != settings().stack_name:
+    def confirm(**context: Any) -> None:
+        """Fails unless ``confirm`` is the stack's name."""
+        if context["params"]["confirm"] != settings().stack_name:
             raise AirflowFailException(f"not confirmed: set the parameter confirm to {settings().stack_name}")
 
     delete_stack = DeleteStackOperator(

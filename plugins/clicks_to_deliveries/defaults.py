@@ -1,4 +1,4 @@
-"""What all DAGs of the pipeline have in common: owner, retries, timeouts, alerts."""
+"""Defaults of every DAG of the pipeline: owner, retries, timeouts, alerts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def dag_arguments(
     task_timeout: timedelta,
     retries: int = 2,
 ) -> dict[str, Any]:
-    """Arguments for ``DAG(...)``; ``runbook`` is the path in the repository that an alert points to.
+    """Return arguments for ``DAG(...)``; ``runbook`` is the path in the repository that an alert names.
 
-    A retry waits 10 s, doubled each time, up to 5 minutes; Airflow adds jitter of up to the same again.
+    A retry waits 10 s, doubled each time, up to 5 minutes.  Airflow adds jitter of up to the same time.
     """
     return {
         "start_date": datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow's default time zone, UTC

@@ -153,7 +153,7 @@ class StackHook(CloudFormationHook):
             Capabilities=list(capabilities),
         )
         names = {"ChangeSetName": created["Id"], "StackName": created["StackId"]}
-        change_set = self._poll(
+        change_set: dict[str, Any] = self._poll(
             lambda: self.conn.describe_change_set(**names),
             lambda answer: not answer["Status"].endswith(("_PENDING", "_IN_PROGRESS")),
             deadline,

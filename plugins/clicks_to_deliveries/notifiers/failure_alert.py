@@ -48,7 +48,7 @@ class FailureAlert(SnsNotifier):
         if not self.target_arn:
             self.log.warning("No alert sent: there is no alert topic until provision_resources has run")
             return
-        super().notify(context)
+        super().notify(context)  # type: ignore[no-untyped-call] # Airflow's class has no types here.
 
 
 class RunTimeoutAlert(FailureAlert):

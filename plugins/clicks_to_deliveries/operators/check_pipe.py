@@ -1,4 +1,4 @@
-"""Looks after Snowpipe: does it run, does it keep up, what did it load and what not, can it still be merged."""
+"""Checks Snowpipe: whether it runs and keeps up, which files failed to load, and whether its stream can be merged."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from snowflake.connector import SnowflakeConnection
 
 from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names, sql
 from include.pipe_and_stream import PIPE_STATUS, is_settled, problem_of_stream
+from include.snowflake_rows import first_row
 
 LOADS = "ops/loads_since.sql"
-# Where the last look ended, kept by Airflow with the RAW asset: {"run_id", "since", "until"}, times in UTC.
+# The last window that was checked, which Airflow keeps with the RAW asset.
 STATE_KEY = "load_history_look"
-FIRST_LOOK = timedelta(days=1)
-# COPY_HISTORY answers for 14 days, and fails beyond them.
-HISTORY_REACH = timedelta(days=13)
+FIRST_WINDOW = timedelta(days=1)
+# COPY_HISTORY answers for 14 days, and fails for earlier times.
+LONGEST_WINDOW = timedelta(days=13)
 FAILED_FILES_SHOWN = 10
 
 
 class Load(NamedTuple):
-    """One file that Snowpipe loaded or tried to; the columns of LOADS."""
+    """One file that Snowpipe loaded or tried to load; the columns of LOADS."""
 
     file_name: str
     status: str
@@ -35,17 +38,28 @@ class Load(NamedTuple):
     first_error_line_number: int | None
 
 
+class CheckedWindow(msgspec.Struct, frozen=True):
+    """The loads that a run checked: after ``since``, up to and including ``until``."""
+
+    run_id: str
+    since: datetime
+    until: datetime
+
+
 class CheckPipeOperator(BaseOperator):
-    """Waits (deferred) until the pipe has worked off its files, then reports everything wrong at once.
+    """Waits (deferred) until the pipe has no file pending, then reports everything that is wrong in one message.
 
-    Wrong is: the pipe does not run, a file has been pending for longer than ``pending_limit``, a file loaded since the
-    last look has errors, or the stream that the merge reads is stale or soon will be.  Each load is looked at once:
-    where a look begins is kept with ``asset``, and the same run tried again looks at the same loads.  Succeeds, and so
-    updates ``asset``, only when rows arrived; skips otherwise.
+    It fails if the pipe does not run, a file has been pending for longer than ``pending_limit``, a file loaded since
+    the last check has errors, or the stream that the merge reads is stale or soon will be.  Each load is checked by one
+    run: ``asset`` keeps the last window, and a retry checks the same window again.  The task succeeds, and so updates
+    ``asset``, only if rows arrived; otherwise it is skipped.
 
-    :param stale_warning: a stream that is stale in so long is told of.  Well under a day, for accounts that keep old
-        versions for one: there it is never further away.
-    :param settle: loads this young are left to the next look; COPY_HISTORY shows a load some time after its time stamp.
+    :param asset: the table that the pipe loads.
+    :param pending_limit: longest time that a file may be pending.
+    :param stale_warning: report a stream that becomes stale in less than this.  Well under a day, because an account
+        may keep old versions for one day only: its stream is never further from stale.
+    :param settle: leave loads younger than this to the next check: COPY_HISTORY shows a load some time after its
+        timestamp.
     """
 
     def __init__(
@@ -75,37 +89,44 @@ class CheckPipeOperator(BaseOperator):
         return self.report(context, {"status": status})
 
     def report(self, context: Context, event: dict[str, Any]) -> int:
-        """Number of rows that arrived since the last look.
+        """Return the number of rows that arrived since the last check.
 
         Raises:
-            AirflowFailException: something is wrong; the message has all of it.
-            AirflowSkipException: all is well and no row arrived.
+            AirflowFailException: something is wrong; the message lists all of it.
+            AirflowSkipException: nothing is wrong and no row arrived.
         """
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
-            (utc,) = connection.cursor().execute(NOW).fetchone()
+            (utc,) = first_row(connection, NOW)
             now = utc.replace(tzinfo=UTC)
-            since = self._begin_look(context, now)
-            until = max(since, now - self.settle)
-            window = {"since": since.isoformat(), "until": until.isoformat()}
-            loads = [Load(*row) for row in connection.cursor().execute(sql.render(LOADS), window).fetchall()]
+            since = self._window_start(context, now)
+            window = CheckedWindow(context["run_id"], since, max(since, now - self.settle))
+            loads = _loads(connection, window)
             stream = problem_of_stream(connection, names.RAW_STREAM, near=self.stale_warning, now=now)
         rows = sum(load.row_count or 0 for load in loads)
         problems = _problems_of_pipe(event["status"], now, self.pending_limit) + _problems_of_loads(loads)
         problems += [stream] if stream else []
-        context["asset_state_store"][self.asset].set(STATE_KEY, {"run_id": context["run_id"], **window})
-        self.log.info("%d rows in %d files from %s to %s", rows, len(loads), since, until)
+        context["asset_state_store"][self.asset].set(STATE_KEY, msgspec.to_builtins(window))
+        self.log.info("%d rows in %d files from %s to %s", rows, len(loads), window.since, window.until)
         if problems:
             raise AirflowFailException("; ".join(problems))
         if not rows:
-            raise AirflowSkipException("No row arrived since the last look")
+            raise AirflowSkipException("No row arrived since the last check")
         return rows
 
-    def _begin_look(self, context: Context, now: datetime) -> datetime:
-        last = context["asset_state_store"][self.asset].get(STATE_KEY)
-        if last is None:
-            return now - FIRST_LOOK
-        since = last["since"] if last["run_id"] == context["run_id"] else last["until"]
-        return max(datetime.fromisoformat(since), now - HISTORY_REACH)
+    def _window_start(self, context: Context, now: datetime) -> datetime:
+        stored = context["asset_state_store"][self.asset].get(STATE_KEY)
+        if stored is None:
+            return now - FIRST_WINDOW
+        last = msgspec.convert(stored, CheckedWindow)
+        since = last.since if last.run_id == context["run_id"] else last.until
+        return max(since, now - LONGEST_WINDOW)
+
+
+def _loads(connection: SnowflakeConnection, window: CheckedWindow) -> list[Load]:
+    values = {"since": window.since.isoformat(), "until": window.until.isoformat()}
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(sql.render(LOADS), values)
+        return [Load(*row) for row in cursor.fetchall()]
 
 
 def _problems_of_pipe(status: dict[str, Any], now: datetime, pending_limit: timedelta) -> list[str]:

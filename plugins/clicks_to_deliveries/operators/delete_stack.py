@@ -49,7 +49,8 @@ class DeleteStackOperator(BaseOperator):
         if s3.check_for_bucket(self.bucket):
             self._make_room(s3)
         try:
-            StackHook(aws_conn_id=self.aws_conn_id).delete(self.stack_name, timeout=self.timeout)
+            hook = StackHook(aws_conn_id=self.aws_conn_id)  # type: ignore[no-untyped-call] # Airflow's __init__.
+            hook.delete(self.stack_name, timeout=self.timeout)
         except AirflowException as error:
             # Not retried: what could not be deleted needs somebody.
             raise AirflowFailException(str(error)) from error

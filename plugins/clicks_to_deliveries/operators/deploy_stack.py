@@ -1,4 +1,4 @@
-"""An AWS stack as a task: created, updated or left alone, as its template says."""
+"""Deploys an AWS stack: creates it, updates it, or leaves it alone, as its template requires."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from include.cloudformation.render import render
 
 
 class DeployStackOperator(AwsBaseOperator[StackHook]):
-    """Deploy a CloudFormation template by change set and return the stack's outputs.
+    """Deploys a CloudFormation template by change set and returns the stack's outputs.
 
-    Idempotent: nothing happens where nothing differs, and a re-run waits for what an earlier run left under way.  What
-    failed is rolled back by CloudFormation, and the task's error names the failing resource, its type and its reason.
+    Idempotent: it changes nothing if nothing differs, and a re-run waits for an operation that an earlier run started.
+    CloudFormation rolls back a failed deployment, and the task's error names the failing resource, its type and its
+    reason.
 
     :param stack_name: the stack (templated).
-    :param template: path of the template file (templated); it is sent with what it includes.
+    :param template: path of the template file (templated); the files that it includes are inserted.
     :param parameters: values of the template's parameters (templated); numbers and booleans are written as
-        CloudFormation expects them.  A parameter that is left out keeps the value the stack has, or its default when
-        the stack is created.
-    :param template_bucket: bucket (templated) that a template goes through which is too large for a request, that is
-        over 51,200 bytes; without it such a template is refused.
-    :param capabilities: what the template is allowed to do, ``CAPABILITY_IAM`` by default: it creates roles.
+        CloudFormation expects them.  A parameter that is left out keeps its value in the stack, or its default when the
+        stack is created.
+    :param template_bucket: bucket (templated) for a template that is too large for a request (over 51,200 bytes);
+        without it such a template is refused.
+    :param capabilities: what the template is allowed to do; ``CAPABILITY_IAM`` by default, because it creates roles.
     :param timeout: how long the stack may take to settle; keep it below the task's ``execution_timeout``.
     """
 

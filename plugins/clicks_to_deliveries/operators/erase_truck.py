@@ -1,6 +1,6 @@
-"""One truck out of every store: objects and states, then tables, then a look at what is left (docs/erasure.md).
+"""Erase one truck from every store: objects and states first, then tables, then a check of what is left.
 
-They take connections of their own: what may erase is more than any other task of the pipeline may do (docs/adr/0012).
+docs/erasure.md describes it.  These operators have their own connections: no other task may erase (docs/adr/0012).
 """
 
 from __future__ import annotations
@@ -25,16 +25,15 @@ from include.pipe_and_stream import PIPE_STATUS, is_settled
 
 
 class EraseObjectsOperator(BaseOperator):
-    """Erases the truck from the bucket and TruckLatestState, or only counts.
+    """Erases the truck from the bucket and from TruckLatestState, or only counts.
 
-    :param since: (templated) look only at what was stored since this ISO 8601 time; empty for all.
-    :param dry_run: (templated) count only.
+    :param since: (templated) only consider objects stored since this ISO 8601 time; empty considers all.
+    :param count_only: (templated) erase nothing.
 
-    Returns the summary.  Fails for good where something needs somebody: objects that can't be read, or a truck that
-    still sends.
+    Returns the summary.  Fails without a retry if a person has to act: objects can't be read, or the truck still sends.
     """
 
-    template_fields = ("bucket", "truck_id", "since", "dry_run")
+    template_fields = ("bucket", "truck_id", "since", "count_only")
 
     def __init__(
         self,
@@ -42,7 +41,7 @@ class EraseObjectsOperator(BaseOperator):
         bucket: str,
         truck_id: str,
         since: str = "",
-        dry_run: bool | str,
+        count_only: bool | str,
         aws_conn_id: str = names.ERASURE_AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
@@ -50,18 +49,19 @@ class EraseObjectsOperator(BaseOperator):
         self.bucket = bucket
         self.truck_id = truck_id
         self.since = since
-        self.dry_run = dry_run
+        self.count_only = count_only
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        summary = self._run(_is_dry(self.dry_run))
+        summary = self._run(dry_run=_as_bool(self.count_only))
         text = "\n".join(lines(summary))
         self.log.info("%s", text)
         if summary.failed:
             raise AirflowFailException(text)
-        return msgspec.to_builtins(summary)
+        summary_fields: dict[str, Any] = msgspec.to_builtins(summary)
+        return summary_fields
 
-    def _run(self, dry_run: bool) -> Summary:
+    def _run(self, *, dry_run: bool) -> Summary:
         clients = Clients(
             AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type="s3", config=S3_CONFIG).get_conn(),
             AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type="dynamodb", config=DYNAMODB_CONFIG).get_conn(),
@@ -76,33 +76,34 @@ class EraseObjectsOperator(BaseOperator):
 class EraseRowsOperator(BaseOperator):
     """Erases the truck from the tables, in one transaction, or only counts.
 
-    First it waits (deferred) until the pipe has nothing pending: a file that Snowpipe began to read before its object
+    First it waits (deferred) until the pipe has no file pending: a file that Snowpipe began to read before its object
     was rewritten would bring the truck back.
 
-    :param dry_run: (templated) count only.
+    :param count_only: (templated) erase nothing.
+    :param pending_limit: longest wait for the pipe.
 
-    Returns rows by table as they were before.
+    Returns the truck's rows by table, as they were before.
     """
 
-    template_fields = ("truck_id", "dry_run")
+    template_fields = ("truck_id", "count_only")
 
     def __init__(
         self,
         *,
         truck_id: str,
-        dry_run: bool | str,
+        count_only: bool | str,
         pending_limit: timedelta = timedelta(minutes=10),
         snowflake_conn_id: str = names.ERASURE_SNOWFLAKE_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.truck_id = truck_id
-        self.dry_run = dry_run
+        self.count_only = count_only
         self.pending_limit = pending_limit
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
-        if not _is_dry(self.dry_run):
+        if not _as_bool(self.count_only):
             (answer,) = PipelineSnowflakeHook(self.snowflake_conn_id).get_first(PIPE_STATUS, {"pipe": names.PIPE})
             if not is_settled(json.loads(answer)):
                 trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, self.pending_limit.total_seconds())
@@ -110,47 +111,51 @@ class EraseRowsOperator(BaseOperator):
         return self.erase(context)
 
     def erase(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, int]:
-        """Once the pipe has settled.
+        """Erase, once the pipe has settled.
 
         Raises:
-            RuntimeError: it has not.
+            RuntimeError: the pipe still has files pending.
         """
         if event and not is_settled(event["status"]):
-            raise RuntimeError(f"{names.PIPE} has {event['status']['pendingFileCount']} files pending: nothing erased")
+            pending = event["status"]["pendingFileCount"]
+            raise RuntimeError(f"{names.PIPE} has {pending} files pending: nothing was erased")
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
-            connection.autocommit(True)  # The script has its own transaction.
+            connection.autocommit(True)  # The script begins and commits its own transaction.
             found = warehouse.count(connection, self.truck_id)
-            if not _is_dry(self.dry_run):
+            if not _as_bool(self.count_only):
                 warehouse.erase(connection, self.truck_id)
         self.log.info("%s", ", ".join(f"{table}: {rows:,} rows" for table, rows in found.items()))
         return found
 
 
 class VerifyErasureOperator(EraseObjectsOperator):
-    """Looks once more, at what was stored ``since`` and at every table, and fails where the truck is still found."""
+    """Counts again, in the objects stored ``since`` and in every table; fails if the truck is still found.
+
+    Returns the counts by store.
+    """
 
     def __init__(self, *, snowflake_conn_id: str = names.ERASURE_SNOWFLAKE_CONNECTION, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        if _is_dry(self.dry_run):
-            raise AirflowSkipException("Nothing was erased")
+        if _as_bool(self.count_only):
+            raise AirflowSkipException("Nothing was erased, so there is nothing to verify")
         summary = self._run(dry_run=True)
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             rows = warehouse.count(connection, self.truck_id)
         found = {prefix: store.found for prefix, store in summary.stores.items()}
         found |= {names.TRUCK_STATE_TABLE: int(summary.state), **rows}
         if left := {store: count for store, count in found.items() if count}:
-            # Tried again in this run, it would only be found again.
-            raise AirflowFailException(f"{self.truck_id} is still, or again, in {left}: does it still send?")
+            # Not retried: a retry of this task would find the same.
+            raise AirflowFailException(f"{self.truck_id} is still in {left}, or again: does it still send?")
         self.log.info("Nothing is left in %s", ", ".join(found))
         return found
 
 
-def _is_dry(dry_run: bool | str) -> bool:
-    """A template makes text of a boolean; any other text counts as no permission, and is an error."""
+def _as_bool(count_only: bool | str) -> bool:
+    """A template renders a boolean as text.  Any other text is an error: it permits nothing."""
     try:
-        return {True: True, "True": True, False: False, "False": False}[dry_run]
+        return {True: True, "True": True, False: False, "False": False}[count_only]
     except (KeyError, TypeError) as error:
-        raise AirflowFailException(f"dry_run is {dry_run!r}, not true or false") from error
+        raise AirflowFailException(f"dry_run is {count_only!r}, not true or false") from error

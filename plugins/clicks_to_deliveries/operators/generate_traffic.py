@@ -1,4 +1,4 @@
-"""Synthetic clicks and telemetry, sent to Kinesis in real time."""
+"""Sends synthetic clicks and telemetry to Kinesis, in real time."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from include.generator.producer import CLIENT_CONFIG
 
 
 class GenerateTrafficOperator(BaseOperator):
-    """Sends one plan's traffic.
+    """Sends the traffic of one plan.
 
-    Where the trucks are is kept in an Airflow Variable from run to run, so that they drive on, on whatever worker the
-    next run is.
+    An Airflow Variable keeps the positions of the trucks, so that they drive on in the next run, on whatever worker.
 
-    :param plan: fields of ``TrafficPlan`` but ``state`` (templated); those that are None or "" take their default.
+    :param plan: (templated) fields of ``TrafficPlan`` except ``state``; a field that is None or "" takes its default.
     :param state_variable: the Variable that keeps the simulation's state.
 
     Returns the summary of what was sent.
@@ -52,16 +51,17 @@ class GenerateTrafficOperator(BaseOperator):
                 state.write_bytes(base64.b64decode(kept))
             plan = msgspec.convert({**given, "state": state}, TrafficPlan, strict=False, dec_hook=_path)
             try:
-                summary = generate(plan, client, self._tell)
+                summary = generate(plan, client, self._log_progress)
             finally:
-                # Also where Kinesis refused some: the trucks are where the records that it took say.
+                # Also if Kinesis refused some records: the trucks are where the records that it accepted say.
                 if state.exists():
                     Variable.set(self.state_variable, base64.b64encode(state.read_bytes()).decode())
-        return msgspec.to_builtins(summary)
+        summary_fields: dict[str, Any] = msgspec.to_builtins(summary)
+        return summary_fields
 
-    def _tell(self, summary: TrafficSummary) -> None:
+    def _log_progress(self, summary: TrafficSummary) -> None:
         self.log.info(
-            "%d of %d records sent, %.0f a second, %d sent again",
+            "%d of %d records sent, %.0f per second, %d sent again",
             summary.sent,
             summary.planned,
             summary.per_second,

@@ -1,4 +1,4 @@
-"""Brings the truck history up to date with the stream, in one short task."""
+"""Updates the truck history from the stream, in one short task."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ RECORD = "merge/record_run.sql"
 
 
 class MergeHistoryOperator(BaseOperator):
-    """Looks whether the stream has rows, merges them, and records the run in HISTORY_MERGE_RUNS.
+    """Checks whether the stream has rows, merges them, and records the run in HISTORY_MERGE_RUNS.
 
-    One task, not three: starting a task costs more than the work.  A skip (nothing to merge) sends no asset event.
-    A retry that finds the stream empty does succeed: the try before it may have merged and died before it said so.
+    One task, not three: starting a task costs more than the work.  If there is nothing to merge, the task is skipped
+    and sends no asset event.  A retry that finds the stream empty succeeds: the try before it may have merged and died
+    before it reported success.
 
-    Returns {"rows_inserted", "rows_updated", "rows_deleted"} of the merge; nothing where there was nothing to merge.
+    Returns {"rows_inserted", "rows_updated", "rows_deleted"} of the merge, or None if there was nothing to merge.
     """
 
     def __init__(self, *, snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION, **kwargs: Any) -> None:
@@ -36,12 +37,12 @@ class MergeHistoryOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int] | None:
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
-            # The merge and the consumption of the stream are one statement, and commit as one.
+            # One statement merges and consumes the stream, so both commit together.
             connection.autocommit(True)
             try:
                 return self._merge(connection, context)
             except ProgrammingError as error:
-                # A stream that can't be read any more does not mend itself: no retry, and say what does.
+                # A stream that can't be read any more does not repair itself: fail without a retry, and say what to do.
                 if problem := problem_of_stream(connection, names.RAW_STREAM):
                     raise AirflowFailException(problem) from error
                 raise
@@ -53,7 +54,7 @@ class MergeHistoryOperator(BaseOperator):
             self.log.info("%s has no rows now: an earlier try may have merged them", names.RAW_STREAM)
             return None
         (started_at,) = first_row(connection, NOW)
-        # Only a hint where to begin to read: it need not be of the same moment as the MERGE.
+        # Only a hint where the MERGE begins to read, so it need not be from the same moment.
         (earliest,) = first_row(connection, sql.render(EARLIEST))
         counts = changed_rows(connection, sql.render(MERGE), {"earliest": earliest})
         seconds = record_run(connection, context["run_id"], started_at, counts)
@@ -62,7 +63,8 @@ class MergeHistoryOperator(BaseOperator):
 
 
 def record_run(connection: SnowflakeConnection, run_id: str, started_at: datetime, counts: dict[str, int]) -> float:
-    """Writes a run that ends now, and the rows that it changed, into HISTORY_MERGE_RUNS; how many seconds it took."""
+    """Record a run that ends now, and the rows it changed, in HISTORY_MERGE_RUNS; return its duration in seconds."""
+    finished_at: datetime
     (finished_at,) = first_row(connection, NOW)
     run = {"run_id": run_id, "started_at": started_at, "finished_at": finished_at}
     with closing(connection.cursor()) as cursor:

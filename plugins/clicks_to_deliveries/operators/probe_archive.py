@@ -1,4 +1,4 @@
-"""Does what the streams take reach the raw archive?  Asked before anything that matters is sent."""
+"""Checks that records reach the raw archive, before anything that matters is sent."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Position = tuple[str, str]
 
 
 class ProbeArchiveOperator(BaseOperator):
-    """Sends a probe into every shard of the streams until each has one in the archive, then clears the probes away.
+    """Sends probes to every shard of the streams until the archive has one from each shard, then removes the probes.
 
-    A probe is invalid, so its function quarantines it; when it is archived it is moved to quarantine-resolved/.  One
-    that Firehose did not see, because it had not begun to read, is deleted from quarantine: it is in no archive.
+    A probe is invalid, so its function quarantines it.  A probe that is archived moves to quarantine-resolved/.  A
+    probe that Firehose missed, because it had not begun to read, is deleted from quarantine: no archive has it.
 
-    :param bucket: the telemetry bucket.
-    :param patience: how long to wait for a probe before another is sent; longer than Firehose's buffers.
-    :param attempts: how many probes a shard gets at most.
+    :param bucket: (templated) the telemetry bucket.
+    :param patience: how long to wait for a probe before sending another; longer than Firehose's buffers.
+    :param attempts: the most probes that a shard gets.
     """
 
     template_fields = ("bucket",)
@@ -66,27 +66,27 @@ class ProbeArchiveOperator(BaseOperator):
             waiting = self._wait_for_archive(archive, sent, waiting)
             if not waiting:
                 break
-        self._clear_away(QuarantineStore(s3, self.bucket), s3, sent, archive)
+        self._remove(QuarantineStore(s3, self.bucket), s3, sent, archive)
         if waiting:
             raise RuntimeError(
-                f"no probe of {', '.join(sorted(waiting))} has reached s3://{self.bucket}/{names.ARCHIVE_PREFIX}: "
-                "see the delivery stream's log group /aws/kinesisfirehose/raw-archive"
+                f"no probe of {', '.join(sorted(waiting))} reached s3://{self.bucket}/{names.ARCHIVE_PREFIX}: "
+                "check the delivery stream's log group /aws/kinesisfirehose/raw-archive"
             )
 
     def _wait_for_archive(self, archive: _Archive, sent: Sequence[Probe], streams: set[str]) -> set[str]:
-        """Of ``streams`` those with a shard of which no probe has come."""
+        """Return those of ``streams`` that have a shard whose probes have not arrived."""
         deadline = time.monotonic() + self.patience.total_seconds()
         while True:
-            waiting = {stream for stream in streams if not archive.has_one_a_shard(stream, sent)}
+            waiting = {stream for stream in streams if not archive.has_every_shard(stream, sent)}
             if not waiting or time.monotonic() > deadline:
                 return waiting
             time.sleep(POLL_SECONDS)
 
-    def _clear_away(self, store: QuarantineStore, s3: Any, sent: Sequence[Probe], archive: _Archive) -> None:
-        """Takes every probe out of quarantine, when its function has put it there.
+    def _remove(self, store: QuarantineStore, s3: Any, sent: Sequence[Probe], archive: _Archive) -> None:
+        """Remove every probe from quarantine, once its function has put it there.
 
         Raises:
-            RuntimeError: one was not quarantined in time.
+            RuntimeError: a probe was not quarantined in time.
         """
         deadline = time.monotonic() + self.patience.total_seconds()
         for probe in sent:
@@ -102,7 +102,7 @@ class ProbeArchiveOperator(BaseOperator):
                 self.log.info("%s was sent before Firehose began to read: deleted", key)
             elif held := store.read(key):
                 now = to_canonical(datetime.now(UTC))
-                store.resolve(held, Attempt(now, self.task_id, "resolved", "a probe; it has reached the archive"))
+                store.resolve(held, Attempt(now, self.task_id, "resolved", "a probe; it reached the archive"))
                 self.log.info("%s is archived: resolved", key)
 
     @staticmethod
@@ -113,28 +113,28 @@ class ProbeArchiveOperator(BaseOperator):
 
 
 class _Archive:
-    """What of the streams has been archived since the probes began; each object is read once."""
+    """The records archived since the first probe was sent; it reads each object once."""
 
     def __init__(self, s3: Any, bucket: str, since: datetime) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._since = since
-        self._read: set[str] = set()
+        self._keys_read: set[str] = set()
         self._archived: dict[str, set[Position]] = {}
 
     def has(self, probe: Probe) -> bool:
         return (probe.shard_id, probe.sequence_number) in self._archived.get(probe.stream, set())
 
-    def has_one_a_shard(self, stream: str, sent: Sequence[Probe]) -> bool:
-        self._look(stream)
+    def has_every_shard(self, stream: str, sent: Sequence[Probe]) -> bool:
+        self._read_new_objects(stream)
         probes = [probe for probe in sent if probe.stream == stream]
         return {probe.shard_id for probe in probes} == {probe.shard_id for probe in probes if self.has(probe)}
 
-    def _look(self, stream: str) -> None:
+    def _read_new_objects(self, stream: str) -> None:
         found = self._archived.setdefault(stream, set())
         for each in objects(self._s3, self._bucket, stream, self._since):
-            if each.key not in self._read:
-                self._read.add(each.key)
+            if each.key not in self._keys_read:
+                self._keys_read.add(each.key)
                 found |= {
                     (record.shard_id, record.sequence_number) for record in read(self._s3, self._bucket, each.key)
                 }

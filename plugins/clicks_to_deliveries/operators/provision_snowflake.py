@@ -1,4 +1,4 @@
-"""Creates the Snowflake objects, and reads what AWS must know about them."""
+"""Creates the Snowflake objects, and reads the values of them that AWS needs."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from contextlib import closing
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
-from snowflake.connector import DictCursor, SnowflakeConnection
+from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from include import names, sql
+from include.snowflake_rows import rows_by_column
 
-# "Object does not exist or not authorized", of an object and of the schema or database it would be in.
+# "Object does not exist or not authorized": the object itself, or its schema or database.
 DOES_NOT_EXIST = (2003, 2043)
 
 
 class ProvisionSnowflakeOperator(BaseOperator):
-    """Runs DDL files in the order of their names, then returns what the stack needs of Snowflake.
+    """Runs DDL files in the order of their names, then returns the values that the stack needs from Snowflake.
 
     :param ddl: pattern of files below ``sql/``; None runs nothing and only reads.
-    :param parameters: what the files' templates call ``params``.
+    :param parameters: (templated) the ``params`` of the files' templates.
 
-    Returns the stack's parameters SnowflakeUserArn, SnowflakeExternalId (both of the storage integration) and
-    SnowpipeQueueArn (of the pipe), each "" while its object does not exist.
+    Returns the stack's parameters SnowflakeUserArn and SnowflakeExternalId (from the storage integration) and
+    SnowpipeQueueArn (from the pipe), each "" while its object does not exist.
     """
 
     template_fields = ("parameters",)
@@ -69,9 +70,9 @@ def _handshake(connection: SnowflakeConnection) -> dict[str, str]:
 
 
 def _describe(connection: SnowflakeConnection, statement: str) -> list[dict[str, Any]]:
-    """The rows of a DESC, none where the object does not exist."""
+    """Return the rows of a DESC; none if the object does not exist."""
     try:
-        return connection.cursor(DictCursor).execute(statement).fetchall()
+        return rows_by_column(connection, statement)
     except ProgrammingError as error:
         if error.errno in DOES_NOT_EXIST:
             return []

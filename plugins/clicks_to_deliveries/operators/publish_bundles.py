@@ -1,4 +1,4 @@
-"""Puts the Lambda bundles where CloudFormation finds them."""
+"""Uploads the Lambda bundles to the bucket where CloudFormation finds them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ PREFIX = "lambda/"
 
 
 class PublishBundlesOperator(BaseOperator):
-    """Builds each function's bundle and uploads it, to a bucket that it creates encrypted and private where missing.
+    """Builds each function's bundle and uploads it; creates the bucket, encrypted and private, if it is missing.
 
-    A bundle is reproducible and its key has its digest: the same code and locks are the same key, and nothing is
-    uploaded (nor deployed, later) twice.
+    A bundle is reproducible and its key has its digest.  The same code and locks give the same key, so nothing is
+    uploaded twice, and nothing is deployed twice later.
 
+    :param bucket: (templated) the deployment bucket.
     :param functions: template parameter -> function directory under ``lambdas/``.
-    :param python_version: of the Lambda runtime, such as "3.13".
-    :param platform: for which compiled dependencies are bundled, as uv names it.
+    :param python_version: version of the Lambda runtime, such as "3.13".
+    :param platform: uv's name of the platform whose compiled dependencies are bundled.
 
     Returns template parameter -> key in the bucket.
     """
@@ -75,7 +76,7 @@ class PublishBundlesOperator(BaseOperator):
         archive = bundle(function, python_version=self.python_version, platform=self.platform, output_dir=directory)
         key = PREFIX + archive.name
         if hook.check_for_key(key, self.bucket):
-            self.log.info("%s is there already", key)
+            self.log.info("%s already exists", key)
         else:
             hook.load_file(archive, key, self.bucket)
             self.log.info("Uploaded %s (%d bytes)", key, archive.stat().st_size)

@@ -19,28 +19,30 @@ from include.ledger import Balance, hours_between, make_clients, table
 from include.ledger.reconciliation import GRACE, STREAMS, first_hour, reconcile_stream
 from include.ledger.table import Counted
 
-# What of a run's differences an alert says.
-TOLD_AT_MOST = 10
+# How many of a run's differences an alert lists.
+DIFFERENCES_SHOWN = 10
 
 
-class Entry(NamedTuple):
-    """An hour as it was counted now, and what the ledger said of it before."""
+class CountedHour(NamedTuple):
+    """The balance of an hour now, and what the ledger had of it before."""
 
     balance: Balance
     before: Counted | None
 
 
 class ReconcileOperator(BaseOperator):
-    """Counts the hours that are due, or those from ``since`` to ``until``, stores each balance, and then fails if any
-    hour has a difference that people don't know of.
+    """Counts hours and stores each balance; fails if an hour has a difference that no alert has reported yet.
 
-    :param bucket: the telemetry bucket.
-    :param index_shards: of the index of ClickStreamData.
-    :param since: (templated) ISO 8601; None or empty counts what is due, otherwise whole hours from the one it is in.
-    :param until: (templated) arrived before this; None or empty is now, so that the open hour is counted too.
+    It counts the hours that are due, or those from ``since`` to ``until``.  A difference of an open hour is stored but
+    fails nothing, because records on their way look like one.  A notification says which hours balance again.
 
-    Returns how many hours were counted and what became of the differences.  A difference of an open hour is stored
-    and fails nothing: what is on its way looks like that.  Hours that balance again are told through ``topic_arn``.
+    :param bucket: (templated) the telemetry bucket.
+    :param index_shards: number of shards of ClickStreamData's index.
+    :param since: (templated) ISO 8601, rounded down to the hour; None or empty counts the hours that are due.
+    :param until: (templated) ISO 8601, rounded up to the hour; None or empty means now, and counts the open hour too.
+    :param topic_arn: (templated) the SNS topic for notifications; empty sends none.
+
+    Returns how many hours were counted and balanced, and which are still unbalanced or balance again.
     """
 
     template_fields = ("bucket", "since", "until", "topic_arn")
@@ -67,32 +69,36 @@ class ReconcileOperator(BaseOperator):
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Raises AirflowFailException where hours don't balance: counting them again at once would find the same."""
-        asked = self._asked_for()
+        """Count, store, notify.
+
+        Raises:
+            AirflowFailException: hours don't balance.  Not retried: counting them again would find the same.
+        """
+        requested = self._requested_hours()
         clients = make_clients(
             lambda service, config: AwsBaseHook(self.aws_conn_id, client_type=service, config=config).get_conn()
         )
-        entries: list[Entry] = []
+        entries: list[CountedHour] = []
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
-            # Each hour is kept as soon as it is counted: a run that is stopped has done what it has done.
+            # Each hour is stored as soon as it is counted, so a run that is stopped loses nothing.
             connection.autocommit(True)
             for stream in STREAMS:
                 known = table.counted(connection, stream)
-                hours = asked or table.due(
+                hours = requested or table.due(
                     stream, first_hour(clients.s3, self.bucket, stream), known, datetime.now(UTC), GRACE
                 )
                 for balance in reconcile_stream(
                     clients, connection, self.bucket, stream, hours, index_shards=self.index_shards
                 ):
                     table.store(connection, balance, context["run_id"], datetime.now(UTC))
-                    self._tell(balance)
-                    entries.append(Entry(balance, known.get(balance.hour)))
-        return self._verdict(entries, context["run_id"], tell_all=bool(asked))
+                    self._log_balance(balance)
+                    entries.append(CountedHour(balance, known.get(balance.hour)))
+        return self._verdict(entries, context["run_id"], report_all=bool(requested))
 
-    def _asked_for(self) -> list[datetime]:
+    def _requested_hours(self) -> list[datetime]:
         if not self.since:
             if self.until:
-                raise AirflowFailException("until without since: say from when on, or neither")
+                raise AirflowFailException("until without since: set both, or neither")
             return []
         try:
             since = parse(self.since)
@@ -104,7 +110,7 @@ class ReconcileOperator(BaseOperator):
             raise AirflowFailException(f"no hour is from {self.since} to {self.until}")
         return hours
 
-    def _tell(self, balance: Balance) -> None:
+    def _log_balance(self, balance: Balance) -> None:
         self.log.info(
             "%s %s%s: %s",
             balance.stream,
@@ -113,12 +119,12 @@ class ReconcileOperator(BaseOperator):
             "; ".join(balance.differences()) or f"{balance.archived:,} records, balanced",
         )
 
-    def _verdict(self, entries: list[Entry], run_id: str, *, tell_all: bool) -> dict[str, Any]:
+    def _verdict(self, entries: list[CountedHour], run_id: str, *, report_all: bool) -> dict[str, Any]:
         unbalanced = [each for each in entries if not each.balance.balanced and not each.balance.is_open]
-        new = [each for each in unbalanced if tell_all or not _is_known(each, run_id)]
+        new = [each for each in unbalanced if report_all or not _is_known(each, run_id)]
         recovered = [_name(each.balance) for each in entries if _has_recovered(each)]
         if recovered:
-            self.log.info("balanced again: %s", ", ".join(recovered))
+            self.log.info("Balanced again: %s", ", ".join(recovered))
         if recovered and self.topic_arn:
             message = "\n".join(["These hours balance again:", *recovered, "", f"run      {run_id}"])
             publish(self.topic_arn, self.aws_conn_id, subject_of("recovered", "reconcile", recovered), message)
@@ -132,27 +138,28 @@ class ReconcileOperator(BaseOperator):
         }
 
 
-def _is_known(entry: Entry, run_id: str) -> bool:
-    """Whether an earlier run has told of all of it; the same run, tried again, has not."""
-    before = entry.before
+def _is_known(hour: CountedHour, run_id: str) -> bool:
+    """Return whether an earlier run reported all of the difference; an earlier try of the same run may not have."""
+    before = hour.before
     return (
         before is not None
         and not before.is_open
         and before.run_id != run_id
-        and not entry.balance.grew_since(before.differences)
+        and not hour.balance.grew_since(before.differences)
     )
 
 
-def _has_recovered(entry: Entry) -> bool:
-    before = entry.before
-    return entry.balance.balanced and before is not None and not before.is_open and not before.balanced
+def _has_recovered(hour: CountedHour) -> bool:
+    before = hour.before
+    return hour.balance.balanced and before is not None and not before.is_open and not before.balanced
 
 
-def _alert(entries: Sequence[Entry], counted: int) -> str:
+def _alert(entries: Sequence[CountedHour], counted: int) -> str:
     differences = [text for each in entries for text in each.balance.differences()]
-    told = "\n".join(differences[:TOLD_AT_MOST])
-    more = f"\nand {len(differences) - TOLD_AT_MOST} more, see {names.LEDGER_TABLE}" * (len(differences) > TOLD_AT_MOST)
-    return f"{len(entries)} of {counted} hours that were counted do not balance:\n{told}{more}"
+    shown = "\n".join(differences[:DIFFERENCES_SHOWN])
+    hidden = len(differences) - DIFFERENCES_SHOWN
+    more = f"\nand {hidden} more, see {names.LEDGER_TABLE}" if hidden > 0 else ""
+    return f"{len(entries)} of {counted} hours do not balance:\n{shown}{more}"
 
 
 def _name(balance: Balance) -> str:

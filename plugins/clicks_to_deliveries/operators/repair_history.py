@@ -1,4 +1,4 @@
-"""Puts the truck history right again, from RAW."""
+"""Repairs the truck history from RAW."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ RECREATE_FILE = "ops/recreate_stream.sql"
 
 
 class RepairHistoryOperator(BaseOperator):
-    """Makes TRUCK_TELEMETRY_DATA what TRUCK_TELEMETRY_RAW says, and records the run in HISTORY_MERGE_RUNS.
+    """Makes TRUCK_TELEMETRY_DATA agree with TRUCK_TELEMETRY_RAW, and records the run in HISTORY_MERGE_RUNS.
 
     :param plan: (templated) ``action``, one of ACTIONS, and the scope of a repair: ``truck_id``, ``since``, ``until``
-        (ISO 8601, UTC if without offset), each None or empty for all; a rebuild is of everything.
+        (ISO 8601, UTC if without offset), each None or empty for all.  A rebuild has no scope.
 
-    Returns {"rows_inserted", "rows_updated", "rows_deleted"}; a repair deletes versions that are wrong and inserts what
-    is right.  A retry does all of it again, which changes nothing that is right.
+    Returns {"rows_inserted", "rows_updated", "rows_deleted"}; a repair deletes wrong versions and inserts right ones.
+    A retry does everything again, and changes nothing that is right.
     """
 
     template_fields = ("plan",)
@@ -45,31 +45,32 @@ class RepairHistoryOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         try:
-            action, scope = checked(self.plan)
+            action, scope = action_and_scope(self.plan)
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
-            # Each statement is a transaction; killed between two, the stream is new and the next merge derives it all.
+            # Each statement is a transaction.  After a crash between the two, the stream is new and the next merge
+            # derives the whole history.
             connection.autocommit(True)
             (started_at,) = first_row(connection, NOW)
             if action == RECREATE:
                 connection.execute_string(sql.render(RECREATE_FILE), remove_comments=True)
-                self.log.info("The stream begins anew, with all rows of %s", names.RAW_TABLE)
+                self.log.info("The new stream begins with all rows of %s", names.RAW_TABLE)
             if action == REPAIR:
                 counts = changed_rows(connection, sql.render(REPAIR_FILE), scope)
             else:
                 counts = changed_rows(connection, sql.render(REBUILD_FILE))
             seconds = record_run(connection, f"{action}: {context['run_id']}", started_at, counts)
-        told = {name: value or "all" for name, value in scope.items()}
-        self.log.info("%s of %s in %.2f s: %s", action, told, seconds, counts)
+        shown = {name: value or "all" for name, value in scope.items()}
+        self.log.info("%s of %s in %.2f s: %s", action, shown, seconds, counts)
         return counts
 
 
-def checked(plan: dict[str, Any]) -> tuple[str, dict[str, str | None]]:
-    """The action and the values it binds.
+def action_and_scope(plan: dict[str, Any]) -> tuple[str, dict[str, str | None]]:
+    """Return the action and the values that it binds.
 
     Raises:
-        ValueError: there is no such action, a time can't be read, or the scope is not one for the action.
+        ValueError: there is no such action, a time can't be read, or the scope does not fit the action.
     """
     action = plan["action"]
     if action not in ACTIONS:
@@ -77,9 +78,9 @@ def checked(plan: dict[str, Any]) -> tuple[str, dict[str, str | None]]:
     since, until = (times.to_canonical(times.parse(plan[key])) if plan.get(key) else None for key in ("since", "until"))
     scope = {"truck_id": plan.get("truck_id") or None, "since": since, "until": until}
     if action == REPAIR and not any(scope.values()):
-        raise ValueError(f"nothing says what to repair: give a truck or a time, or choose '{REBUILD}' for everything")
+        raise ValueError(f"nothing to repair is given: set a truck or a time, or choose '{REBUILD}' for everything")
     if action != REPAIR and any(scope.values()):
-        raise ValueError(f"'{action}' is of everything: leave truck and times empty, or choose '{REPAIR}'")
+        raise ValueError(f"'{action}' has no scope: leave truck and times empty, or choose '{REPAIR}'")
     if since and until and since >= until:
         raise ValueError(f"no time lies at or after {since} and before {until}")
     return action, scope

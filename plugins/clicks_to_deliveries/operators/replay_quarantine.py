@@ -1,4 +1,4 @@
-"""Quarantined records through their function again."""
+"""Replays quarantined records through their function."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from include.replay.run import REFUSED, Chosen
 
 
 class ReplayQuarantineOperator(BaseOperator):
-    """Replays what ``plan`` chooses, or only counts it.
+    """Replays the records that ``plan`` chooses, or only counts them.
 
-    :param bucket: the telemetry bucket.
+    :param bucket: (templated) the telemetry bucket.
     :param plan: fields of ``include.replay.Plan`` (templated), times as ISO 8601; None or empty means any.
-    :param dry_run: (templated) count only.
+    :param count_only: (templated) replay nothing.
 
-    Returns the summary.  Fails for good where records got no answer because the function raises, and is retried where
-    a store or Lambda refused them: both leave them in quarantine.
+    Returns the summary.  Fails without a retry if the function raises on a record, and with retries if a store or
+    Lambda refuses one.  In both cases the record stays in quarantine.
     """
 
-    template_fields = ("bucket", "plan", "dry_run")
+    template_fields = ("bucket", "plan", "count_only")
 
     def __init__(
         self,
         *,
         bucket: str,
         plan: dict[str, Any],
-        dry_run: bool | str,
+        count_only: bool | str,
         aws_conn_id: str = names.AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.bucket = bucket
         self.plan = plan
-        self.dry_run = dry_run
+        self.count_only = count_only
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        if not isinstance(self.dry_run, bool):
-            # A text such as "False" would count as true, or worse the other way round.
-            raise AirflowFailException(f"dry_run is {self.dry_run!r}, not true or false")
+        if not isinstance(self.count_only, bool):
+            # A text such as "False" would count as true, or another text as permission to replay.
+            raise AirflowFailException(f"dry_run is {self.count_only!r}, not true or false")
         clients = Clients(
             AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type="s3", config=S3_CONFIG).get_conn(),
             LambdaHook(aws_conn_id=self.aws_conn_id, config=LAMBDA_CONFIG).get_conn(),
@@ -57,23 +57,24 @@ class ReplayQuarantineOperator(BaseOperator):
         try:
             plan = _plan(self.plan)
             by = f"replay {context['run_id']}"
-            summary = run(clients, self.bucket, plan, by=by, dry_run=self.dry_run, tell=self._tell)
+            summary = run(clients, self.bucket, plan, by=by, dry_run=self.count_only, tell=self._log_record)
         except (ReplayError, ValueError) as error:
             raise AirflowFailException(str(error)) from error
         text = "\n".join(lines(summary))
         self.log.info("%s", text)
         if summary.failed:
-            # Refused may be taken in a minute; anything else would end the same way.
+            # A store that refuses a record may accept it in a minute; anything else would end the same way.
             refused = summary.outcomes.get(REFUSED) or summary.not_taken_in
             raise RuntimeError(text) if refused else AirflowFailException(text)
-        return msgspec.to_builtins(summary)
+        summary_fields: dict[str, Any] = msgspec.to_builtins(summary)
+        return summary_fields
 
-    def _tell(self, record: Chosen) -> None:
+    def _log_record(self, record: Chosen) -> None:
         self.log.debug("%s %s: %s", record.key, record.reason, record.rule)
 
 
 def _plan(given: dict[str, Any]) -> Plan:
-    """Raises ValueError where a field can't be used."""
+    """Raises ValueError if a field can't be used."""
     values = {name: value for name, value in given.items() if value not in (None, "", [])}
     for bound in ("since", "until"):
         if bound in values:

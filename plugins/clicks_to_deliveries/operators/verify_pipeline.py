@@ -1,4 +1,4 @@
-"""Smoke check after provisioning: is every part there and awake?"""
+"""Smoke check after provisioning: every part exists and works."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ FUNCTIONS = (
 
 
 class VerifyPipelineOperator(BaseOperator):
-    """Asks streams, functions, tables, the bucket's notification, pipe and stream for their state.
+    """Checks the state of the streams, functions, tables, bucket notification, pipe and Snowflake stream.
 
-    Looks at all of them, then fails with everything that is not as it must be.  Sends no record: ProbeArchiveOperator
-    does.
+    It checks all of them, then fails with a list of everything that is wrong.  It sends no record; that is the task of
+    ProbeArchiveOperator.
 
-    :param bucket: the telemetry bucket.
-    :param queue_arn: the pipe's queue, which the bucket must notify.
+    :param bucket: (templated) the telemetry bucket.
+    :param queue_arn: (templated) the pipe's queue, which the bucket must notify.
     """
 
     template_fields = ("bucket", "queue_arn")
@@ -56,20 +56,20 @@ class VerifyPipelineOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         problems = []
-        for what, look, expected in self._checks():
+        for what, ask, expected in self._checks():
             try:
-                found = look()
+                found = ask()
             except (ClientError, errors.Error) as error:
                 found = str(error)
             self.log.info("%s: %s", what, found)
             if found != expected:
                 problems.append(f"{what} is {found}, not {expected}")
         if problems:
-            # Retried: on AWS a resource can take a while to be what it said it was.
+            # Retried: on AWS a resource can take a while until it is ready.
             raise RuntimeError("; ".join(problems))
 
     def _checks(self) -> list[tuple[str, Callable[[], Any], Any]]:
-        """What is looked at, how, and what must be seen."""
+        """Each check: what it is about, the question, and the expected answer."""
         kinesis, dynamodb, functions, s3 = (
             AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type=service).get_conn()
             for service in ("kinesis", "dynamodb", "lambda", "s3")

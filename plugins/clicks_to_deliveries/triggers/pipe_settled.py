@@ -23,7 +23,7 @@ class PipeSettledTrigger(BaseTrigger):
     def __init__(
         self, pipe: str, snowflake_conn_id: str, wait_seconds: float, poll_interval_seconds: float = 2.0
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # Airflow's class has no types here.
         self.pipe = pipe
         self.snowflake_conn_id = snowflake_conn_id
         self.wait_seconds = wait_seconds

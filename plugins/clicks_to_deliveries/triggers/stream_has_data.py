@@ -43,7 +43,7 @@ class StreamHasDataTrigger(BaseEventTrigger):
         poll_interval_seconds: float | None = None,
         repeat_after_seconds: float = 300.0,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # Airflow's class has no types here.
         self.stream = stream
         self.snowflake_conn_id = snowflake_conn_id
         self.min_interval_seconds = min_interval_seconds

@@ -72,7 +72,7 @@ def test_what_is_lost_is_named_told_once_and_said_to_have_recovered(pipeline: An
     assert alert["Subject"] == "[failed] reconcile.count_hours"
     said = alert["Message"]
     for part in (
-        "3 of 4 hours that were counted do not balance",
+        "3 of 4 hours do not balance",
         f"1 missing ({NOWHERE}): shardId-000000000000 {clicks[7]}\n",
         f"MOB001 (shardId-000000000000 {clicks[11]}, shardId-000000000000 {other}; kept is what arrived",
         f"1 missing ({NOWHERE}): shardId-000000000000 {readings[40]} is in no landing object",

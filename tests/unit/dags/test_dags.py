@@ -1,4 +1,4 @@
-"""What every DAG is: nothing here runs a task."""
+"""The properties of every DAG; nothing here runs a task."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_runs_are_bounded_and_never_overlap(dag: DAG) -> None:
 def test_every_task_has_an_owner_and_retries_with_backoff(dag: DAG) -> None:
     for task in dag.tasks:
         assert task.owner == "data-platform"
-        # Not confirmed is not confirmed, and traffic sent twice is twice the traffic.
+        # A retry can't confirm, and a retry of the generator would send its traffic twice.
         assert task.retries == (0 if task.task_id in ("confirm", "generate") else 2)
         assert (task.retry_delay, task.retry_exponential_backoff) == (timedelta(seconds=10), 2)
         assert task.max_retry_delay == timedelta(minutes=5)
@@ -121,12 +121,12 @@ def test_a_failed_task_and_a_run_past_its_time_alert_with_a_runbook_that_exists(
     assert runbook in callback.message
 
 
-def test_the_page_tells_the_person_on_call_what_they_need(dag: DAG) -> None:
-    for question in ("**From**", "**to**", "Safe to run again?", "When it fails", "To be ignored?"):
+def test_the_page_answers_the_questions_of_the_person_on_call(dag: DAG) -> None:
+    for question in ("**From**", "**to**", "Safe to run again?", "When it fails", "Can it be ignored?"):
         assert question in dag.doc_md
 
 
-def test_one_writer_of_the_history_at_a_time_and_each_tells_of_it(dagbag: DagBag) -> None:
+def test_one_writer_of_the_history_at_a_time_and_each_updates_its_asset(dagbag: DagBag) -> None:
     for dag_id in ("scd2_merge", "repair_history"):
         (task,) = dagbag.dags[dag_id].tasks
         assert task.pool == "history_writer"

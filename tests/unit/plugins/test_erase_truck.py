@@ -1,4 +1,4 @@
-"""What the operators of erase_truck decide; what they do is shown by tests/integration/dags/test_erase_truck.py."""
+"""The decisions of erase_truck's operators; tests/integration/dags/test_erase_truck.py shows what they do."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ DAGS = Path(__file__).parents[3] / "dags"
 NOTHING = {names.RAW_TABLE: 0, names.HISTORY_TABLE: 0}
 
 
-class Warehouse:
-    """In place of the hook and of include.erasure.warehouse."""
+class FakeSnowflake:
+    """Replaces the hook and include.erasure.warehouse."""
 
     def __init__(self) -> None:
         self.status: dict[str, Any] = {"executionState": "RUNNING", "pendingFileCount": 0}
@@ -44,8 +44,8 @@ class Warehouse:
 
 
 @pytest.fixture
-def warehouse(monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    fake = Warehouse()
+def snowflake(monkeypatch: pytest.MonkeyPatch) -> FakeSnowflake:
+    fake = FakeSnowflake()
     monkeypatch.setattr(erase_truck, "PipelineSnowflakeHook", fake.hook)
     monkeypatch.setattr(erase_truck, "warehouse", fake)
     return fake
@@ -68,80 +68,80 @@ def _replace(summary: Summary, dry_run: bool) -> Summary:
 
 
 def rows(dry_run: Any = "False") -> EraseRowsOperator:
-    return EraseRowsOperator(task_id="erase_rows", truck_id="TRK001", dry_run=dry_run)
+    return EraseRowsOperator(task_id="erase_rows", truck_id="TRK001", count_only=dry_run)
 
 
 def verify(dry_run: Any = "False") -> VerifyErasureOperator:
-    return VerifyErasureOperator(task_id="verify", bucket="b", truck_id="TRK001", dry_run=dry_run)
+    return VerifyErasureOperator(task_id="verify", bucket="b", truck_id="TRK001", count_only=dry_run)
 
 
 @pytest.mark.parametrize("dry_run", ["false", "no", "", "0", None, 0.5])
-def test_what_is_neither_true_nor_false_permits_nothing(warehouse, objects, dry_run):
+def test_what_is_neither_true_nor_false_permits_nothing(snowflake, objects, dry_run):
     for operator in (
         rows(dry_run),
         verify(dry_run),
-        EraseObjectsOperator(task_id="o", bucket="b", truck_id="TRK001", dry_run=dry_run),
+        EraseObjectsOperator(task_id="o", bucket="b", truck_id="TRK001", count_only=dry_run),
     ):
         with pytest.raises(AirflowFailException, match="not true or false"):
             operator.execute({})
-    assert warehouse.erased == []
+    assert snowflake.erased == []
 
 
-def test_rows_are_only_counted_in_a_dry_run(warehouse):
-    assert rows("True").execute({}) == warehouse.found
-    assert warehouse.erased == []
+def test_rows_are_only_counted_in_a_dry_run(snowflake):
+    assert rows("True").execute({}) == snowflake.found
+    assert snowflake.erased == []
 
 
-def test_rows_go_when_nothing_is_pending_by_the_connection_of_their_own(warehouse):
-    assert rows().execute({}) == warehouse.found
-    assert warehouse.erased == ["TRK001"]
-    assert set(warehouse.connections) == {"snowflake_erasure"}
+def test_rows_go_when_nothing_is_pending_by_the_connection_of_their_own(snowflake):
+    assert rows().execute({}) == snowflake.found
+    assert snowflake.erased == ["TRK001"]
+    assert set(snowflake.connections) == {"snowflake_erasure"}
 
 
-def test_rows_wait_for_files_that_are_being_loaded(warehouse):
-    warehouse.status["pendingFileCount"] = 2
+def test_rows_wait_for_files_that_are_being_loaded(snowflake):
+    snowflake.status["pendingFileCount"] = 2
     with pytest.raises(TaskDeferred) as deferred:
         rows().execute({})
     assert deferred.value.method_name == "erase"
-    assert warehouse.erased == []
+    assert snowflake.erased == []
     rows().erase({}, {"status": {"executionState": "RUNNING", "pendingFileCount": 0}})
-    assert warehouse.erased == ["TRK001"]
+    assert snowflake.erased == ["TRK001"]
 
 
-def test_rows_stay_when_files_are_pending_for_too_long(warehouse):
+def test_rows_stay_when_files_are_pending_for_too_long(snowflake):
     with pytest.raises(RuntimeError, match="3 files pending"):
         rows().erase({}, {"status": {"executionState": "RUNNING", "pendingFileCount": 3}})
-    assert warehouse.erased == []
+    assert snowflake.erased == []
 
 
 def test_objects_that_need_somebody_fail_the_task(objects):
     objects.stores["a/"].unreadable.append("a/damaged")
-    operator = EraseObjectsOperator(task_id="o", bucket="b", truck_id="TRK001", dry_run="False")
+    operator = EraseObjectsOperator(task_id="o", bucket="b", truck_id="TRK001", count_only="False")
     with pytest.raises(AirflowFailException, match="a/damaged"):
         operator.execute({})
 
 
 def test_an_unusable_time_is_an_error_that_quotes_it(objects):
-    operator = EraseObjectsOperator(task_id="o", bucket="b", truck_id="TRK001", since="yesterday", dry_run="True")
+    operator = EraseObjectsOperator(task_id="o", bucket="b", truck_id="TRK001", since="yesterday", count_only="True")
     with pytest.raises(AirflowFailException, match="yesterday"):
         operator.execute({})
 
 
-def test_nothing_left_is_verified(warehouse, objects):
-    warehouse.found = NOTHING
+def test_nothing_left_is_verified(snowflake, objects):
+    snowflake.found = NOTHING
     assert set(verify().execute({}).values()) == {0}
 
 
 @pytest.mark.parametrize("where", ["a/", names.TRUCK_STATE_TABLE, names.RAW_TABLE])
-def test_anything_left_anywhere_fails_and_is_named(warehouse, objects, where):
-    warehouse.found = NOTHING | ({where: 1} if where == names.RAW_TABLE else {})
+def test_anything_left_anywhere_fails_and_is_named(snowflake, objects, where):
+    snowflake.found = NOTHING | ({where: 1} if where == names.RAW_TABLE else {})
     objects.stores["a/"].outdated = int(where == "a/")
     objects.state = where == names.TRUCK_STATE_TABLE
     with pytest.raises(AirflowFailException, match=where):
         verify().execute({})
 
 
-def test_after_a_dry_run_there_is_nothing_to_verify(warehouse, objects):
+def test_after_a_dry_run_there_is_nothing_to_verify(snowflake, objects):
     with pytest.raises(AirflowSkipException):
         verify("True").execute({})
 

@@ -1,30 +1,25 @@
-"""What the people on call get, through a real topic (moto's) into a queue."""
+"""The messages to the people on call, through a topic (moto's) into a queue."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from airflow.sdk import DAG
 from clicks_to_deliveries.notifiers.failure_alert import FailureAlert, RunTimeoutAlert
-from moto import mock_aws
 
 pytestmark = pytest.mark.unit
 
-REGION = "us-east-1"
-
 
 class Topic:
-    def __init__(self) -> None:
-        self._queue = boto3.client("sqs", REGION)
+    def __init__(self, aws: Callable[[str], Any]) -> None:
+        self._queue = aws("sqs")
         self.url = self._queue.create_queue(QueueName="on-call")["QueueUrl"]
         attributes = self._queue.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
-        sns = boto3.client("sns", REGION)
+        sns = aws("sns")
         self.arn = sns.create_topic(Name="alerts")["TopicArn"]
         sns.subscribe(TopicArn=self.arn, Protocol="sqs", Endpoint=attributes["Attributes"]["QueueArn"])
 
@@ -34,14 +29,8 @@ class Topic:
 
 
 @pytest.fixture
-def topic(monkeypatch: pytest.MonkeyPatch) -> Iterator[Topic]:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": {"region_name": REGION}}))
-    with mock_aws():
-        yield Topic()
+def topic(aws: Callable[[str], Any]) -> Topic:
+    return Topic(aws)
 
 
 def context_of(topic_arn: str | None, **more: Any) -> dict[str, Any]:
@@ -63,7 +52,7 @@ def test_an_alert_names_task_run_error_log_and_runbook(topic: Topic) -> None:
         assert part in message["Message"]
 
 
-def test_one_notifier_tells_each_failure_its_own_story(topic: Topic) -> None:
+def test_one_notifier_reports_each_failure_with_its_own_error(topic: Topic) -> None:
     alert = FailureAlert("runbook.md")
     alert(context_of(topic.arn, exception=RuntimeError("first")))
     alert(context_of(topic.arn, exception=RuntimeError("second")))

@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import msgspec
 import pytest
 from airflow.sdk import Variable
 from clicks_to_deliveries.operators.generate_traffic import GenerateTrafficOperator
-from moto import mock_aws
 
 from include import names
 
 pytestmark = pytest.mark.unit
 
-REGION = "us-east-1"
 PLAN = {"clicks": 20, "readings": 30, "clicks_per_second": 1000, "readings_per_second": 1000}
 
 
 @pytest.fixture(autouse=True)
-def kinesis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": {"region_name": REGION}}))
-    with mock_aws():
-        client = boto3.client("kinesis", REGION)
-        for stream in (names.CLICK_STREAM, names.TRUCK_STREAM):
-            client.create_stream(StreamName=stream, ShardCount=1)
-        yield client
+def kinesis(aws: Callable[[str], Any]) -> Any:
+    client = aws("kinesis")
+    for stream in (names.CLICK_STREAM, names.TRUCK_STREAM):
+        client.create_stream(StreamName=stream, ShardCount=1)
+    return client
 
 
 @pytest.fixture(autouse=True)

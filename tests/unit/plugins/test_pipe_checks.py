@@ -1,4 +1,4 @@
-"""What CheckPipeOperator makes of a pipe's status and of its load history."""
+"""What CheckPipeOperator reports about a pipe's status and its load history."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def test_of_many_bad_files_ten_are_named_and_all_are_counted() -> None:
             NOW - timedelta(days=13),
         ),
     ],
-    ids=["first look", "goes on where the last ended", "same run looks again", "no further back than Snowflake knows"],
+    ids=["first check", "continues where the last ended", "retry of the same run", "no earlier than Snowflake knows"],
 )
-def test_where_a_look_begins(state: dict[str, str], since: datetime | str) -> None:
+def test_where_a_check_begins(state: dict[str, str], since: datetime | str) -> None:
     operator = CheckPipeOperator(task_id="check", asset=assets.RAW, pending_limit=LIMIT)
     stored = {"load_history_look": state} if state else {}
-    begin = operator._begin_look({"asset_state_store": _state_store(stored), "run_id": "this"}, NOW)
+    begin = operator._window_start({"asset_state_store": _state_store(stored), "run_id": "this"}, NOW)
     assert begin == since if isinstance(since, datetime) else f"{begin:%H:%M}" == since
 
 

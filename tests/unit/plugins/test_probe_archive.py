@@ -101,7 +101,7 @@ def probe() -> None:
     ProbeArchiveOperator(task_id="probe_archive", bucket=BUCKET, patience=timedelta(seconds=1)).execute({})
 
 
-def test_one_probe_a_shard_is_archived_and_moved_out_of_quarantine(world):
+def test_one_probe_per_shard_is_archived_and_moved_out_of_quarantine(world):
     probe()
     assert len(world.keys(names.ARCHIVE_PREFIX)) == 4
     assert world.keys(names.QUARANTINE_PREFIX) == []
@@ -122,9 +122,9 @@ def test_a_shard_that_firehose_begins_to_read_later_gets_another_probe_and_the_m
     assert world.keys(names.QUARANTINE_PREFIX) == []
 
 
-def test_a_stream_that_is_never_archived_is_named_and_its_probes_are_cleared_away(world):
+def test_a_stream_that_is_never_archived_is_named_and_its_probes_are_removed(world):
     world.archives_from = lambda stream, shard: 0.0 if stream == names.CLICK_STREAM else 1e9
-    with pytest.raises(RuntimeError, match=f"no probe of {names.TRUCK_STREAM} has reached"):
+    with pytest.raises(RuntimeError, match=f"no probe of {names.TRUCK_STREAM} reached"):
         probe()
     assert world.keys(names.QUARANTINE_PREFIX) == []
     assert len(world.keys(names.RESOLVED_PREFIX)) == 2

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import boto3
 import pytest
 from clicks_to_deliveries.operators import publish_bundles
 from clicks_to_deliveries.operators.publish_bundles import PublishBundlesOperator
-from moto import mock_aws
 
 pytestmark = pytest.mark.unit
-
-REGION = "eu-central-1"
-
-
-@pytest.fixture(autouse=True)
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": {"region_name": REGION}}))
-    with mock_aws():
-        yield
 
 
 @pytest.fixture(autouse=True)
@@ -55,25 +39,25 @@ def publish() -> dict[str, str]:
     return operator.execute({})
 
 
-def test_each_function_is_uploaded_under_the_key_returned() -> None:
+def test_each_function_is_uploaded_under_the_key_returned(aws: Callable[[str], Any]) -> None:
     keys = publish()
     assert set(keys) == {"ClickCodeKey", "TruckCodeKey"}
-    s3 = boto3.client("s3", REGION)
+    s3 = aws("s3")
     assert s3.get_object(Bucket="deployment", Key=keys["TruckCodeKey"])["Body"].read() == b"trucks 1"
 
 
-def test_a_missing_bucket_is_created_in_the_region_encrypted_and_private() -> None:
+def test_a_missing_bucket_is_created_in_the_region_encrypted_and_private(aws: Callable[[str], Any]) -> None:
     publish()
-    s3 = boto3.client("s3", REGION)
-    assert s3.get_bucket_location(Bucket="deployment")["LocationConstraint"] == REGION
+    s3 = aws("s3")
+    assert s3.get_bucket_location(Bucket="deployment")["LocationConstraint"] == s3.meta.region_name
     assert all(s3.get_public_access_block(Bucket="deployment")["PublicAccessBlockConfiguration"].values())
     (rule,) = s3.get_bucket_encryption(Bucket="deployment")["ServerSideEncryptionConfiguration"]["Rules"]
     assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
 
 
-def test_the_same_code_again_uploads_nothing_and_returns_the_same_keys() -> None:
+def test_the_same_code_again_uploads_nothing_and_returns_the_same_keys(aws: Callable[[str], Any]) -> None:
     first = publish()
-    s3 = boto3.client("s3", REGION)
+    s3 = aws("s3")
     before = [entry["LastModified"] for entry in s3.list_objects_v2(Bucket="deployment")["Contents"]]
     s3.put_object(Bucket="deployment", Key=first["TruckCodeKey"], Body=b"as it was")
     assert publish() == first
@@ -81,10 +65,10 @@ def test_the_same_code_again_uploads_nothing_and_returns_the_same_keys() -> None
     assert len(before) == 2
 
 
-def test_changed_code_gets_a_new_key_beside_the_old_one(code: dict[str, bytes]) -> None:
+def test_changed_code_gets_a_new_key_beside_the_old_one(aws: Callable[[str], Any], code: dict[str, bytes]) -> None:
     first = publish()
     code["truck_data"] = b"trucks 2"
     second = publish()
     assert second["ClickCodeKey"] == first["ClickCodeKey"]
     assert second["TruckCodeKey"] != first["TruckCodeKey"]
-    assert boto3.client("s3", REGION).list_objects_v2(Bucket="deployment")["KeyCount"] == 3
+    assert aws("s3").list_objects_v2(Bucket="deployment")["KeyCount"] == 3

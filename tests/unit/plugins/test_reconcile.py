@@ -1,4 +1,4 @@
-"""What the reconcile task counts, keeps and tells (the counting itself is tested in tests/unit/ledger)."""
+"""What the reconcile task counts, stores and reports (tests/unit/ledger tests the counting itself)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Ledger:
         self.found: dict[datetime, dict[str, Any]] = {}
         self.stored: list[Balance] = []
         self.asked: dict[str, list[datetime]] = {}
-        self.told: list[tuple[str, ...]] = []
+        self.notified: list[tuple[str, ...]] = []
 
     def counted(self, connection: Any, stream: str) -> dict[datetime, Counted]:
         return dict(self.known) if stream == TRUCKS else {}
@@ -66,7 +66,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(reconcile.table, "counted", ledger.counted)
     monkeypatch.setattr(reconcile.table, "store", ledger.store)
     monkeypatch.setattr(reconcile.table, "due", lambda stream, *_: [HOUR] if stream == TRUCKS else [])
-    monkeypatch.setattr(reconcile, "publish", lambda *message: ledger.told.append(message))
+    monkeypatch.setattr(reconcile, "publish", lambda *message: ledger.notified.append(message))
     return ledger
 
 
@@ -78,21 +78,21 @@ def run(run_id: str = "run 1", topic: str = "arn:topic", **asked: str) -> dict[s
 LOST = {"missing": 2, "samples": {"missing": ["telemetry-data/x.json.gz is not loaded (2 readings)"]}}
 
 
-def test_a_balanced_hour_is_stored_and_told_to_nobody(ledger: Ledger) -> None:
+def test_a_balanced_hour_is_stored_and_reported_to_nobody(ledger: Ledger) -> None:
     assert run() == {"counted": 1, "balanced": 1, "still_unbalanced": [], "recovered": []}
     assert [each.hour for each in ledger.stored] == [HOUR]
 
 
-def test_a_difference_is_stored_first_and_then_told_with_its_file(ledger: Ledger) -> None:
+def test_a_difference_is_stored_first_and_then_reported_with_its_file(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
-    with pytest.raises(AirflowFailException) as told:
+    with pytest.raises(AirflowFailException) as failure:
         run()
     assert [each.missing for each in ledger.stored] == [2]
     for part in ("1 of 1 hours", f"{TRUCKS} 2025-03-17T10: 2 missing", "telemetry-data/x.json.gz"):
-        assert part in str(told.value)
+        assert part in str(failure.value)
 
 
-def test_the_same_difference_is_told_once(ledger: Ledger) -> None:
+def test_the_same_difference_is_reported_once(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
     with pytest.raises(AirflowFailException):
         run("run 1")
@@ -101,7 +101,7 @@ def test_the_same_difference_is_told_once(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("more", [{"missing": 3}, {"missing": 2, "uncovered": 1}], ids=["more", "of_another_kind"])
-def test_one_that_has_grown_is_told_again(ledger: Ledger, more: dict[str, int]) -> None:
+def test_one_that_has_grown_is_reported_again(ledger: Ledger, more: dict[str, int]) -> None:
     ledger.found[HOUR] = LOST
     with pytest.raises(AirflowFailException):
         run("run 1")
@@ -118,22 +118,22 @@ def test_one_that_has_shrunk_is_known(ledger: Ledger) -> None:
     assert run("run 2")["still_unbalanced"]
 
 
-def test_a_run_that_was_killed_between_storing_and_telling_tells_when_it_is_tried_again(ledger: Ledger) -> None:
+def test_a_run_that_was_killed_between_storing_and_reporting_reports_when_it_is_retried(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
     for _ in range(2):
         with pytest.raises(AirflowFailException):
             run("run 1")
 
 
-def test_an_hour_that_balances_again_is_told_once(ledger: Ledger) -> None:
+def test_an_hour_that_balances_again_is_notified_once(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
     with pytest.raises(AirflowFailException):
         run("run 1")
-    assert ledger.told == []
+    assert ledger.notified == []
     ledger.found.clear()
     assert run("run 2")["recovered"] == [f"{TRUCKS} 2025-03-17T10"]
     assert run("run 3")["recovered"] == []
-    ((topic, _, subject, message),) = ledger.told
+    ((topic, _, subject, message),) = ledger.notified
     assert (topic, subject) == ("arn:topic", f"[recovered] reconcile: {TRUCKS} 2025-03-17T10")
     assert "run 2" in message
 
@@ -147,16 +147,16 @@ def test_one_hour_recovers_while_another_differs(ledger: Ledger) -> None:
     ledger.found = {later: LOST}
     with pytest.raises(AirflowFailException, match="2025-03-17T11"):
         run("run 2", **asked)
-    assert [subject for _, _, subject, _ in ledger.told] == [f"[recovered] reconcile: {TRUCKS} 2025-03-17T10"]
+    assert [subject for _, _, subject, _ in ledger.notified] == [f"[recovered] reconcile: {TRUCKS} 2025-03-17T10"]
 
 
-def test_before_there_is_a_topic_nobody_is_told(ledger: Ledger) -> None:
+def test_before_there_is_a_topic_nobody_is_notified(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
     with pytest.raises(AirflowFailException):
         run("run 1", topic="")
     ledger.found.clear()
     assert run("run 2", topic="")["recovered"]
-    assert ledger.told == []
+    assert ledger.notified == []
 
 
 def test_an_open_hour_is_stored_and_fails_nothing(ledger: Ledger) -> None:
@@ -169,7 +169,7 @@ def test_an_open_hour_is_stored_and_fails_nothing(ledger: Ledger) -> None:
         run("run 2")
 
 
-def test_asked_for_hours_are_counted_for_both_streams_and_all_differences_told(ledger: Ledger) -> None:
+def test_requested_hours_are_counted_for_both_streams_and_all_differences_reported(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
     with pytest.raises(AirflowFailException):
         run("run 1")
@@ -201,7 +201,7 @@ def test_times_that_can_not_be_used_are_refused(ledger: Ledger, since: str, unti
 
 def test_an_alert_stays_short_and_says_how_much_it_leaves_out(ledger: Ledger) -> None:
     ledger.found = {HOUR + number * timedelta(hours=1): LOST for number in range(20)}
-    with pytest.raises(AirflowFailException) as told:
+    with pytest.raises(AirflowFailException) as failure:
         run(since="2025-03-17T10:00:00Z", until="2025-03-18T05:59:00Z")
-    assert "and 10 more, see CONSERVATION_LEDGER" in str(told.value)
-    assert len(str(told.value).splitlines()) == 12
+    assert "and 10 more, see CONSERVATION_LEDGER" in str(failure.value)
+    assert len(str(failure.value).splitlines()) == 12

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
-from clicks_to_deliveries.operators.repair_history import REBUILD, RECREATE, REPAIR, RepairHistoryOperator, checked
+from clicks_to_deliveries.operators.repair_history import (
+    REBUILD,
+    RECREATE,
+    REPAIR,
+    RepairHistoryOperator,
+    action_and_scope,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -29,21 +35,21 @@ def plan(action: str = REPAIR, **scope: str) -> dict[str, str]:
     ],
 )
 def test_what_is_bound_is_utc_and_null_where_nothing_was_given(given: dict[str, str], bound: dict[str, Any]) -> None:
-    assert checked(given) == (given["action"], bound)
+    assert action_and_scope(given) == (given["action"], bound)
 
 
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        (plan(), "give a truck or a time"),
-        (plan(REBUILD, truck_id="TRK001"), "'rebuild' is of everything"),
-        (plan(RECREATE, since="2026-11-22T10:00:00"), "is of everything"),
+        (plan(), "set a truck or a time"),
+        (plan(REBUILD, truck_id="TRK001"), "'rebuild' has no scope"),
+        (plan(RECREATE, since="2026-11-22T10:00:00"), "has no scope"),
         (plan("drop it"), "not one of"),
         (plan(since="yesterday"), "ISO 8601"),
         (plan(since="2026-11-22T10:00:00", until="2026-11-22T10:00:00Z"), "no time lies"),
     ],
 )
-def test_a_form_that_makes_no_sense_fails_before_anything_is_asked(
+def test_a_form_that_makes_no_sense_fails_before_it_connects(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], complaint: str
 ) -> None:
     monkeypatch.setattr(PipelineSnowflakeHook, "get_conn", lambda _: pytest.fail("connected"))
