@@ -99,7 +99,7 @@ def test_abandoned_readings_are_replayed_by_the_operator_and_land_once_in_distin
     assert pipeline.landed() == []
 
     operator = ReplayQuarantineOperator(
-        task_id="replay", bucket=pipeline.bucket, plan={"streams": [stream]}, dry_run=False, aws_conn_id=None
+        task_id="replay", bucket=pipeline.bucket, plan={"streams": [stream]}, count_only=False, aws_conn_id=None
     )
     assert operator.execute({"run_id": "a run"})["outcomes"] == {"resolved": 6}
     assert operator.execute({"run_id": "a run"})["outcomes"] == {}
