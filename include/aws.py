@@ -5,13 +5,16 @@ The Lambda functions have clients of their own (lambdas/common/aws.py): their ti
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import boto3
 from botocore.config import Config
 
 # Requests to S3 that a command has in flight at a time.
 S3_WORKERS = 16
+
+# Connections that a client keeps open for requests at the same time.
+CONNECTIONS = S3_WORKERS + 2
 
 # How long one response may take, in seconds.  An archive object has up to 64 MB; a function runs for up to 60 s.
 READ_TIMEOUTS = {"s3": 60, "dynamodb": 20, "lambda": 70}
@@ -23,12 +26,36 @@ class ClientFactory(Protocol):
     def __call__(self, service: str, /, *, config: Config) -> Any: ...
 
 
-def make_client(service: str, make: ClientFactory = boto3.client, *, connections: int = S3_WORKERS + 2) -> Any:
+class StoreClients(NamedTuple):
+    """Of the stores that hold records and rows.  Both are thread-safe."""
+
+    s3: Any
+    dynamodb: Any
+
+
+class ReprocessingClients(NamedTuple):
+    """Of the bucket with stored records and of the functions that process them again.  Both are thread-safe."""
+
+    s3: Any
+    lambda_: Any
+
+
+def store_clients(make: ClientFactory = boto3.client) -> StoreClients:
+    return StoreClients(make_client("s3", make), make_client("dynamodb", make))
+
+
+def reprocessing_clients(make: ClientFactory = boto3.client, *, connections: int = CONNECTIONS) -> ReprocessingClients:
+    return ReprocessingClients(
+        make_client("s3", make, connections=connections), make_client("lambda", make, connections=connections)
+    )
+
+
+def make_client(service: str, make: ClientFactory = boto3.client, *, connections: int = CONNECTIONS) -> Any:
     """A thread-safe client of ``service``, one of READ_TIMEOUTS.
 
     Args:
         make: builds the client; boto3's own reads the standard AWS_* environment.
-        connections: kept open for requests at the same time.
+        connections: kept open, for so many requests at a time.
     """
     # Standard mode repeats throttled, failed (5xx) and timed-out requests, with exponential backoff and jitter.
     config = Config(

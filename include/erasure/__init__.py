@@ -1,13 +1,12 @@
-"""Erasure: everything that the AWS stores hold of one truck goes, and nothing of any other.
+"""Erasure: remove everything that the AWS stores hold about one truck, and nothing about any other.
 
     python -m include.erasure --help
 
-The DAG ``erase_truck`` does this and then the same in Snowflake.  docs/erasure.md says what is erased, when, what stays
-for how long, and which rights it needs; docs/adr/0011 why it is done in this order and this way.
+The DAG ``erase_truck`` does this and then the same in Snowflake.  docs/erasure.md says what is erased and when, what
+stays for how long, and which permissions it needs; docs/adr/0011 and 0012 explain the order and the connections.
 """
 
-from include.erasure.clients import Clients, make_clients
-from include.erasure.report import lines
-from include.erasure.run import Erased, Summary, check_truck_id, run
+from include.erasure.eraser import ErasedRecords, ErasureSummary, check_truck_id, erase
+from include.erasure.report import erasure_report
 
-__all__ = ["Clients", "Erased", "Summary", "check_truck_id", "lines", "make_clients", "run"]
+__all__ = ["ErasedRecords", "ErasureSummary", "check_truck_id", "erase", "erasure_report"]

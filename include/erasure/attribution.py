@@ -1,4 +1,4 @@
-"""Whose record is it?  Of valid ones as the contract says, of the others as well as can be told."""
+"""Attribute a record to a truck: a valid record as the contract does, any other as well as possible."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from include.archive.probe import is_probe
 from include.contracts import ContractError
 from include.contracts.json_object import read_lenient_object, read_object
 
-# (payload, partition key or None where it was not kept) -> True: the truck's; False: somebody else's; None: who knows.
+# (payload, partition key or None if it was not kept) -> True: the truck's; False: another's; None: unknown.
 Attribution = Callable[[bytes, str | None], bool | None]
 
 
 def attribution(truck_id: str) -> Attribution:
-    """How to tell whether a record is the truck's.
+    """Return the function that decides whether a record belongs to the truck.
 
-    A payload that is an object and names trucks, under ``truck_id`` in any case, belongs to those: of a valid record
-    that is the contract's own answer.  Any other belongs to whom its partition key names (the API and the generator
-    send the truck's id as that), or whose id stands in it as a quoted text, as in JSON that is cut off or encoded
-    twice.  The archive and quarantine keep both of a record, so they give the same answer.
+    A payload that is an object and names trucks, under ``truck_id`` in any case, belongs to those trucks; for a valid
+    record that is the contract's own answer.  Any other payload belongs to the truck that its partition key names (the
+    API and the generator use the truck's id as partition key), or whose id it contains as a quoted text, as in JSON
+    that is cut off or encoded twice.  The archive and quarantine keep payload and partition key, so both stores give
+    the same answer.
     """
-    # A backslash more for each time that the JSON was encoded.
+    # Each further encoding as JSON adds a backslash.
     quoted = re.compile(rb'"' + re.escape(truck_id.encode("utf-8", "surrogatepass")) + rb'\\*"')
 
     def belongs(payload: bytes, partition_key: str | None) -> bool | None:
@@ -36,7 +37,7 @@ def attribution(truck_id: str) -> Attribution:
 
 
 def _named(payload: bytes) -> list[str]:
-    """The trucks that an object names: one if it is valid, else any number."""
+    """The trucks that an object names: one in a valid record, any number in others."""
     document: dict[str, Any] | None
     try:
         document = read_object(payload)
@@ -44,5 +45,5 @@ def _named(payload: bytes) -> list[str]:
         document = read_lenient_object(payload)
     if document is None:
         return []
-    said = (value for key, value in document.items() if key.lower() == "truck_id")
-    return [str(value) for value in said if type(value) in (str, int) and value != ""]
+    found = (value for key, value in document.items() if key.lower() == "truck_id")
+    return [str(value) for value in found if type(value) in (str, int) and value != ""]

@@ -1,6 +1,6 @@
-"""What each store's objects look like: which of the records in one are the truck's, and the object without them.
+"""The formats of the stores' objects: count the truck's records in one, and write the object without them.
 
-Objects are read and written as streams; what is kept is kept byte for byte.
+Objects are read and written as streams.  Records that stay are kept byte for byte.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import gzip
 import json
 import zlib
 from binascii import a2b_base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -20,16 +20,13 @@ from include.contracts.archive import decode_line
 from include.contracts.kinesis_event import KinesisEventRecord, envelope_of
 from include.contracts.quarantine import decode
 from include.erasure.attribution import Attribution
+from include.s3_objects import UnreadableObjectError
 
 GZIP_MAGIC = b"\x1f\x8b"
 
 
-class UnreadableObjectError(ValueError):
-    """An object that nothing of this pipeline wrote, or a damaged one."""
-
-
-class Counts(msgspec.Struct):
-    """Records of one object."""
+class RecordCounts(msgspec.Struct):
+    """Records of one object, by owner."""
 
     truck: int = 0
     others: int = 0
@@ -48,12 +45,12 @@ class Counts(msgspec.Struct):
         return self.others + self.unattributable
 
 
-# Counts the records of an object and, where there is somewhere to, writes the object without the truck's.
-Format = Callable[[IO[bytes], IO[bytes] | None], Counts]
+# (object, output or None) -> counts; writes the object without the truck's records to the output.
+Format = Callable[[IO[bytes], IO[bytes] | None], RecordCounts]
 
 
 def landing(truck_id: str) -> Format:
-    """Objects of TruckDataProcessor: a line a valid reading."""
+    """Landing objects of TruckDataProcessor: one line per valid reading."""
 
     class Line(msgspec.Struct):
         truck_id: str
@@ -63,7 +60,7 @@ def landing(truck_id: str) -> Format:
 
 
 def archive(belongs: Attribution) -> Format:
-    """Objects of the raw archive: a line a record (include.contracts.archive)."""
+    """Objects of the raw archive: one line per record (include.contracts.archive)."""
 
     def judge(line: bytes) -> bool | None:
         record = decode_line(line)
@@ -73,7 +70,7 @@ def archive(belongs: Attribution) -> Format:
 
 
 def archive_errors(belongs: Attribution) -> Format:
-    """What Firehose could not transform: a line a record, payload only.
+    """Records that Firehose could not transform: one line per record, payload only.
 
     https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html#data-transformation-failure-handling
     """
@@ -86,10 +83,10 @@ def archive_errors(belongs: Attribution) -> Format:
 
 
 def quarantine(belongs: Attribution) -> Format:
-    """An object is one record, whole (include.contracts.quarantine)."""
+    """Quarantine objects: one record each (include.contracts.quarantine)."""
 
-    def split(body: IO[bytes], rest: IO[bytes] | None) -> Counts:
-        counts = Counts()
+    def split(body: IO[bytes], rest: IO[bytes] | None) -> RecordCounts:
+        counts = RecordCounts()
         data = body.read()
         try:
             record = decode(data)
@@ -104,7 +101,7 @@ def quarantine(belongs: Attribution) -> Format:
 
 
 def abandoned_batches(belongs: Attribution) -> Format:
-    """An object is a batch that a mapping gave up on, with its event; of the click stream it holds no truck.
+    """Batches that a mapping gave up on: one object per batch, with its event.  A batch of clicks has no trucks.
 
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
     """
@@ -115,8 +112,8 @@ def abandoned_batches(belongs: Attribution) -> Format:
             return False
         return belongs(a2b_base64(record["kinesis"]["data"]), envelope.partition_key)
 
-    def split(body: IO[bytes], rest: IO[bytes] | None) -> Counts:
-        counts = Counts()
+    def split(body: IO[bytes], rest: IO[bytes] | None) -> RecordCounts:
+        counts = RecordCounts()
         kept = []
         try:
             written = json.load(body)
@@ -127,7 +124,7 @@ def abandoned_batches(belongs: Attribution) -> Format:
                 counts.add(whose)
                 if not whose:
                     kept.append(record)
-        # Whatever bytes can be instead of it.
+        # Anything that bytes can hold instead of such a batch.
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise UnreadableObjectError(f"{type(error).__name__}: {error}") from error
         if rest:
@@ -140,10 +137,10 @@ def abandoned_batches(belongs: Attribution) -> Format:
 
 
 def _lines(judge: Callable[[bytes], bool | None]) -> Format:
-    """Objects of lines, gzipped or not; a line that ``judge`` can't read is nobody's."""
+    """Objects of lines, gzipped or not; a line that ``judge`` cannot read stays as unattributable."""
 
-    def split(body: IO[bytes], rest: IO[bytes] | None) -> Counts:
-        counts = Counts()
+    def split(body: IO[bytes], rest: IO[bytes] | None) -> RecordCounts:
+        counts = RecordCounts()
         compressed = body.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         body.seek(0)
         try:
@@ -164,7 +161,7 @@ def _lines(judge: Callable[[bytes], bool | None]) -> Format:
 
 
 @contextmanager
-def _reading(body: IO[bytes], compressed: bool) -> Iterator[IO[bytes]]:
+def _reading(body: IO[bytes], compressed: bool) -> Iterator[Iterable[bytes]]:
     if compressed:
         with gzip.open(body) as lines:
             yield lines
@@ -177,7 +174,7 @@ def _writing(rest: IO[bytes] | None, compressed: bool) -> Iterator[Callable[[byt
     if rest is None:
         yield lambda line: None
     elif compressed:
-        # As its writer did: the same lines give the same bytes.
+        # As its writer does it: the same lines give the same bytes.
         with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=rest, mtime=0) as lines:
             yield lines.write
     else:

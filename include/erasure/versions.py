@@ -1,13 +1,12 @@
-"""The versions of a bucket's objects: reading each one, and taking a truck's records out of it.
+"""The versions of a bucket's objects: read each one, and take a truck's records out of it.
 
-A version never changes.  So an object is rewritten by storing a new version under its key, if the one that was read is
-still the current one, and by deleting the old one for good; and of an object that is not current any more the version
-is deleted, as it is only a copy that S3 keeps for a while.
+A version never changes.  To rewrite an object, store a new version under its key, if the version that was read is still
+the current one, and then delete the old version for good.  A noncurrent version is only deleted: S3 keeps it for a
+while as a copy.
 """
 
 from __future__ import annotations
 
-import random
 import shutil
 import tempfile
 import time
@@ -19,31 +18,24 @@ from typing import IO, Any, Literal, NamedTuple
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from include.erasure.formats import Format
+from include.retry import backoff
+from include.s3_objects import CHANGED_CODES, GONE_CODES, MAX_CONFLICTS, ConflictError, error_code
 
-# So much of an object is in memory, the rest of it on disk.
+# An object of up to this size stays in memory while it is read and written; a larger one goes to disk.
 SPOOLED_BYTES = 8 * 1024**2
-# By how much S3's clock may be behind ours.
+# How far S3's clock may be behind ours.
 CLOCK_DIFFERENCE = timedelta(minutes=5)
 
-# What S3 answers when another writer came first, or is at it.
-_CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
-_GONE = {"NoSuchKey", "NoSuchVersion", "404"}
-
-# Each means that somebody else wrote in between; more than a few of one object are no coincidence.
-MAX_CONFLICTS = 10
-# boto3 repeats requests, not the reading of an answer's body.
+# boto3 repeats requests, not the download of a response's body.
 MAX_DOWNLOADS = 4
+# Waits after a conflict or a broken download, with full jitter.
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 8.0
 
-# What became of a version: a new one without the truck, or none, stands under its key; or it was no longer current.
+# What became of a version: it was current, and its key now has a version without the truck, or none; or it was not.
 Ending = Literal["rewritten", "deleted", "outdated"]
 
 
-class ConflictError(RuntimeError):
-    """An object changes faster than it can be read and written."""
-
-
-class Version(NamedTuple):
+class ObjectVersion(NamedTuple):
     """One version of an object, as listed."""
 
     key: str
@@ -53,8 +45,8 @@ class Version(NamedTuple):
     storage_class: str
 
 
-class Read(NamedTuple):
-    """A version's content: a seekable file, and what must be stored with it."""
+class VersionContent(NamedTuple):
+    """A version's content: a seekable file, and the headers to store with it."""
 
     body: IO[bytes]
     headers: dict[str, Any]
@@ -67,12 +59,12 @@ class VersionedBucket:
         self._s3 = s3
         self.name = bucket
 
-    def versions(self, prefix: str, since: datetime | None) -> Iterator[Version]:
-        """Every version below ``prefix``, current or not, that was stored at or after ``since`` (aware; None: all)."""
+    def versions(self, prefix: str, since: datetime | None) -> Iterator[ObjectVersion]:
+        """Every version below ``prefix``, current or not, stored at or after ``since`` (aware; None: all)."""
         pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=prefix)
         for entry in (entry for page in pages for entry in page.get("Versions", [])):
             if since is None or entry["LastModified"] >= since - CLOCK_DIFFERENCE:
-                yield Version(
+                yield ObjectVersion(
                     entry["Key"],
                     entry["VersionId"],
                     entry["ETag"],
@@ -81,59 +73,59 @@ class VersionedBucket:
                 )
 
     @contextmanager
-    def read(self, version: Version) -> Iterator[Read | None]:
-        """The version, read once and kept while the block runs; None where it is gone."""
+    def read(self, version: ObjectVersion) -> Iterator[VersionContent | None]:
+        """The version, read once and kept while the block runs; None if it is gone."""
         with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as body:
-            for attempt in range(MAX_DOWNLOADS):
+            for failures in range(1, MAX_DOWNLOADS + 1):
                 try:
                     answer = self._s3.get_object(Bucket=self.name, Key=version.key, VersionId=version.id)
                     with answer["Body"] as source:
                         shutil.copyfileobj(source, body, 1024**2)
                 except ClientError as error:
-                    if _code(error) not in _GONE:
+                    if error_code(error) not in GONE_CODES:
                         raise
                     yield None
                     return
                 except (HTTPClientError, IncompleteReadError):
-                    if attempt == MAX_DOWNLOADS - 1:
+                    if failures == MAX_DOWNLOADS:
                         raise
-                    _wait(attempt)
+                    _wait(failures)
                     body.seek(0)
                     body.truncate()
                 else:
                     break
             body.seek(0)
             kept = ("ContentType", "ContentEncoding", "Metadata")
-            yield Read(body, {name: answer[name] for name in kept if answer.get(name)})
+            yield VersionContent(body, {name: answer[name] for name in kept if answer.get(name)})
 
-    def take_out(self, version: Version, read: Read, format_: Format) -> Ending:
-        """Ends the version: what it holds of others is in a new one, if it was the current one, and it is no more.
+    def take_out(self, version: ObjectVersion, content: VersionContent, format_: Format) -> Ending:
+        """Delete the version; if it is the current one, first store the records of others in a new version.
 
-        Stopped in between, the old version is still there, and found again by the next run.
+        A run that is stopped in between leaves the old version, and the next run finds it again.
 
         Raises:
-            ConflictError: other writers were always quicker, though none of them succeeded.
+            ConflictError: other writers always came first, but none of them succeeded.
         """
         ending: Ending = "outdated"
         replaced_by = None
         if version.is_current:
             with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as rest:
-                read.body.seek(0)
-                kept = format_(read.body, rest).kept
-                replaced_by = self._replace(version, rest if kept else None, read.headers)
+                content.body.seek(0)
+                kept = format_(content.body, rest).kept
+                replaced_by = self._replace(version, rest if kept else None, content.headers)
             if replaced_by:
                 ending = "rewritten" if kept else "deleted"
-        # Without versioning the new one has taken the old one's place, and its id: "null".
+        # Without versioning, the new version has replaced the old one and has its id: "null".
         if replaced_by != version.id:
             self._s3.delete_object(Bucket=self.name, Key=version.key, VersionId=version.id)
         return ending
 
-    def _replace(self, version: Version, rest: IO[bytes] | None, headers: dict[str, Any]) -> str | None:
-        """The id of what now stands in the version's place (of a delete marker where ``rest`` is None).
+    def _replace(self, version: ObjectVersion, rest: IO[bytes] | None, headers: dict[str, Any]) -> str | None:
+        """Replace the version with ``rest`` or, without one, with a delete marker; return the new version's id.
 
-        None where it is not the current version any more: what is, was stored since, and will be looked at.
+        None if another version is current by now: it was stored since, so the next pass reads it.
         """
-        for attempt in range(MAX_CONFLICTS):
+        for failures in range(1, MAX_CONFLICTS + 1):
             try:
                 if rest is None:
                     answer = self._s3.delete_object(Bucket=self.name, Key=version.key, IfMatch=version.etag)
@@ -148,30 +140,31 @@ class VersionedBucket:
                         **headers,
                     )
             except ClientError as error:
-                if _code(error) not in _CHANGED | _GONE:
+                if error_code(error) not in CHANGED_CODES | GONE_CODES:
                     raise
                 if not self._is_current(version):
                     return None
-                # Somebody else was writing, and has not succeeded.
-                _wait(attempt)
+                # Another writer was at work, and did not succeed.
+                _wait(failures)
             else:
-                return answer.get("VersionId", "null")
-        raise ConflictError(f"{version.key} was being written {MAX_CONFLICTS} times while it was to be changed")
+                return _version_id(answer)
+        raise ConflictError(
+            f"{version.key} was being written by others {MAX_CONFLICTS} times before it could be changed"
+        )
 
-    def _is_current(self, version: Version) -> bool:
+    def _is_current(self, version: ObjectVersion) -> bool:
         try:
             current = self._s3.head_object(Bucket=self.name, Key=version.key)
         except ClientError as error:
-            if _code(error) in _GONE:
+            if error_code(error) in GONE_CODES:
                 return False
             raise
-        return current.get("VersionId", "null") == version.id
+        return _version_id(current) == version.id
 
 
-def _wait(attempt: int) -> None:
-    wait = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt)
-    time.sleep(random.uniform(0, wait))  # noqa: S311
+def _version_id(answer: dict[str, str]) -> str:
+    return answer.get("VersionId", "null")
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code"))
+def _wait(failures: int) -> None:
+    time.sleep(backoff(failures, first=FIRST_WAIT_SECONDS, longest=LONGEST_WAIT_SECONDS))

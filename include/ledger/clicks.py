@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from include import click_table, names
-from include.click_table import Item
+from include.click_table import DynamoItem
 from include.contracts import ContractError, decode_click
 from include.contracts.archive import ArchivedRecord
 from include.contracts.quarantine import decode
@@ -170,24 +170,24 @@ class ClickTable:
             self._items = [item["Item_ID"]["S"] for item in click_table.known_items(self._dynamodb)]
         return self._items
 
-    def _query(self, request: dict[str, Any]) -> tuple[list[Item], dict[str, Any] | None]:
+    def _query(self, request: dict[str, Any]) -> tuple[list[DynamoItem], dict[str, Any] | None]:
         answer = self._dynamodb.query(**request)
         last = answer.get("LastEvaluatedKey")
         return answer["Items"], {**request, "ExclusiveStartKey": last} if last else None
 
-    def _batch_get(self, keys: list[Item]) -> tuple[list[Item], None]:
+    def _batch_get(self, keys: list[DynamoItem]) -> tuple[list[DynamoItem], None]:
         # The index lags behind the table: a row that it did not have yet is no missing row.
         return click_table.batch_get(self._dynamodb, keys, ConsistentRead=True, **READ), None
 
 
-def _answers(ask: Callable[[Any], tuple[list[Item], Any]], requests: Iterable[Any]) -> Iterator[Row]:
+def _answers(ask: Callable[[Any], tuple[list[DynamoItem], Any]], requests: Iterable[Any]) -> Iterator[Row]:
     """Rows of all answers; WORKERS requests are in flight at a time, and as many answers in memory.
 
     ``ask`` gives what it found, and the request for the rest or None.
     """
     waiting = iter(requests)
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="ledger-dynamodb") as pool:
-        asked: set[Future[tuple[list[Item], Any]]] = set()
+        asked: set[Future[tuple[list[DynamoItem], Any]]] = set()
         while True:
             asked |= {pool.submit(ask, request) for request in islice(waiting, WORKERS - len(asked))}
             if not asked:
@@ -200,7 +200,7 @@ def _answers(ask: Callable[[Any], tuple[list[Item], Any]], requests: Iterable[An
                 yield from map(_row, items)
 
 
-def _row(item: Item) -> Row:
+def _row(item: DynamoItem) -> Row:
     content = _content(item["Item_Name"]["S"], int(item["Click_Counts"]["N"]))
     return _key(item["Timestamp"]["S"], item["Item_ID"]["S"]), content, item["Arrival_Time"]["S"]
 
@@ -210,7 +210,7 @@ def _key(timestamp: str, item_id: str) -> str:
     return f"{timestamp} {item_id}"
 
 
-def _table_key(click: str) -> Item:
+def _table_key(click: str) -> DynamoItem:
     return {"Timestamp": {"S": click[:26]}, "Item_ID": {"S": click[27:]}}
 
 

@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import boto3
-from botocore.config import Config
+from typing import Any
 
 from include import archive, names
 from include.archive import ArchiveError, ArchiveObject
+from include.archive.reader import hour_of
+from include.aws import StoreClients
 from include.contracts.archive import ArchivedRecord
 from include.contracts.quarantine import hour_prefix
-from include.contracts.times import parse, to_canonical
+from include.contracts.times import to_canonical
 from include.ledger import clicks, readings
 from include.ledger.balance import Balance
 from include.ledger.books import QUARANTINE, RESOLVED, Books
@@ -26,27 +25,7 @@ STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
 # How long after its arrival a record may be on its way: Firehose's buffers, Snowpipe, a merge.
 GRACE = timedelta(minutes=15)
 
-# Standard mode waits with backoff and jitter after throttling, 5xx and timeouts.
-AWS_CONFIG = Config(
-    connect_timeout=3,
-    read_timeout=60,
-    retries={"mode": "standard", "total_max_attempts": 5},
-    max_pool_connections=clicks.WORKERS + 2,
-)
-
 PLACES = ((QUARANTINE, names.QUARANTINE_PREFIX), (RESOLVED, names.RESOLVED_PREFIX))
-
-
-class Clients(NamedTuple):
-    """Both are thread-safe."""
-
-    s3: Any
-    dynamodb: Any
-
-
-def make_clients(client: Callable[..., Any] = boto3.client) -> Clients:
-    """Clients made by ``client(service, config=…)``; boto3's own reads the standard AWS_* environment."""
-    return Clients(client("s3", config=AWS_CONFIG), client("dynamodb", config=AWS_CONFIG))
 
 
 def hours_between(since: datetime, until: datetime) -> list[datetime]:
@@ -60,11 +39,11 @@ def first_hour(s3: Any, bucket: str, stream: str) -> datetime | None:
     """The hour in which the archive of a stream begins; None while there is none."""
     prefix = f"{names.ARCHIVE_PREFIX}{stream}/"
     found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents")
-    return _hour_of(found[0]["Key"]) if found else None
+    return hour_of(found[0]["Key"]) if found else None
 
 
 def reconcile(
-    clients: Clients,
+    clients: StoreClients,
     connection: Any,
     bucket: str,
     hours: Sequence[datetime],
@@ -82,7 +61,7 @@ def reconcile(
 
 
 def reconcile_stream(
-    clients: Clients,
+    clients: StoreClients,
     connection: Any,
     bucket: str,
     stream: str,
@@ -141,11 +120,11 @@ def _archived(
     unread = iter(_objects(s3, bucket, stream, hours))
     ahead = next(unread, None)
     for hour in hours:
-        while ahead is not None and _hour_of(ahead.key) <= hour:
+        while ahead is not None and hour_of(ahead.key) <= hour:
             by_hour: dict[str, list[ArchivedRecord]] = {}
             for record in archive.read(s3, bucket, ahead.key):
                 by_hour.setdefault(record.arrival_time[:13], []).append(record)
-            if early := min(by_hour, default="~") < to_canonical(_hour_of(ahead.key))[:13]:
+            if early := min(by_hour, default="~") < to_canonical(hour_of(ahead.key))[:13]:
                 raise ArchiveError(
                     f"s3://{bucket}/{ahead.key} has records of {early}, from before the hour in its name"
                 )
@@ -184,9 +163,3 @@ def _held(s3: Any, bucket: str, prefix: str, place: str) -> Iterator[tuple[str, 
     for entry in (entry for page in pages for entry in page.get("Contents", [])):
         shard_id, _, sequence_number = entry["Key"].removeprefix(prefix).removesuffix(".json").rpartition("-")
         yield shard_id, sequence_number, place, entry["Key"]
-
-
-def _hour_of(key: str) -> datetime:
-    """The hour in the key of an archive object."""
-    year, month, day, hour = key.removeprefix(names.ARCHIVE_PREFIX).split("/")[1:5]
-    return parse(f"{year}-{month}-{day}T{hour}:00")

@@ -17,7 +17,7 @@ from zlib import crc32
 import msgspec
 
 from include import click_table, names
-from include.click_table import Item
+from include.click_table import DynamoItem
 from include.contracts import MAX_CLOCK_SKEW, METRICS
 from include.contracts.times import to_canonical
 
@@ -63,7 +63,7 @@ class ItemSource(msgspec.Struct, frozen=True):
     def columns(self) -> tuple[str, ...]:
         return tuple(column for column, _, _ in self.attributes)
 
-    def row(self, item: Item) -> Row:
+    def row(self, item: DynamoItem) -> Row:
         """Return the item's values in the order of the columns, numbers as the text that DynamoDB keeps."""
         return tuple(item.get(attribute, {}).get(kind) for _, attribute, kind in self.attributes)
 
@@ -125,16 +125,16 @@ class ItemReader:
         }[source]
         return [SOURCES[source].row(item) for item in read()]
 
-    def _truck_states(self) -> Iterator[Item]:
+    def _truck_states(self) -> Iterator[DynamoItem]:
         # One small item per truck, and the rules need all of them: a scan is the right query here.
         pages = self._client.get_paginator("scan").paginate(TableName=names.TRUCK_STATE_TABLE)
         return (item for page in pages for item in page["Items"])
 
     @cached_property
-    def _click_items(self) -> list[Item]:
+    def _click_items(self) -> list[DynamoItem]:
         return list(click_table.known_items(self._client))
 
-    def _recent_clicks(self) -> list[Item]:
+    def _recent_clicks(self) -> list[DynamoItem]:
         """Whole items of the newest clicks: their keys from the index, which has no envelope, then the items by key."""
         day = f"{self._now:%Y-%m-%d}"
         known = [item["Item_ID"]["S"] for item in self._click_items]
@@ -159,7 +159,7 @@ class ItemReader:
             hour += timedelta(hours=1)
         return hours
 
-    def _newest_keys(self, partition: str) -> list[Item]:
+    def _newest_keys(self, partition: str) -> list[DynamoItem]:
         answer = self._client.query(
             TableName=names.CLICK_TABLE,
             IndexName=names.CLICK_INDEX,
@@ -175,7 +175,7 @@ class ItemReader:
         )
         return [{"Timestamp": item["Timestamp"], "Item_ID": item["Item_ID"]} for item in answer["Items"]]
 
-    def _get(self, keys: list[Item]) -> list[Item]:
+    def _get(self, keys: list[DynamoItem]) -> list[DynamoItem]:
         try:
             return click_table.batch_get(self._client, keys)
         except TimeoutError as error:

@@ -1,11 +1,12 @@
-"""Rebuild: clicks, landing zone, truck states and quarantine from the raw archive alone.
+"""Rebuild: recreate clicks, landing zone, truck states and quarantine from the raw archive alone.
 
     python -m include.rebuild --help
 
-The functions are invoked with events made of archived records, envelopes and all, so they write what they once wrote.
-docs/rebuild.md says when and how; the history is then built from RAW by the DAG repair_history.
+The functions are invoked with events made of archived records, envelopes included, so they write what they wrote the
+first time.  docs/rebuild.md says when and how; the DAG repair_history then builds the history from RAW.
 """
 
-from include.rebuild.run import Plan, Progress, RebuildError, Summary, run
+from include.rebuild.progress import RebuildError, RebuildProgress
+from include.rebuild.rebuilder import RebuildPlan, RebuildSummary, rebuild
 
-__all__ = ["Plan", "Progress", "RebuildError", "Summary", "run"]
+__all__ = ["RebuildError", "RebuildPlan", "RebuildProgress", "RebuildSummary", "rebuild"]

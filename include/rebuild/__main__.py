@@ -1,11 +1,11 @@
-"""``python -m include.rebuild``: clicks, landing zone, truck states and quarantine from the raw archive.
+"""``python -m include.rebuild``: recreate clicks, landing zone, truck states and quarantine from the raw archive.
 
     python -m include.rebuild --bucket BUCKET                                    everything
     python -m include.rebuild --stream TruckTelemetry --from 2026-11-22T14:00 --to 2026-11-22T16:00
-    python -m include.rebuild --progress rebuild.json                            can be stopped and goes on
+    python -m include.rebuild --progress rebuild.json                            can be stopped and continued
 
-AWS is reached as the standard AWS_* environment says.  docs/rebuild.md has what comes before and after.  Exit code: 0
-when every record is in its sink or in quarantine, 1 when not, 2 for a wrong argument, 130 when interrupted.
+The standard AWS_* environment says where AWS is.  docs/rebuild.md describes the steps before and after.  Exit code: 0
+if every record is in its sink or in quarantine, 1 if not, 2 for a wrong argument, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -18,38 +18,39 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.archive import ArchiveError
 from include.arguments import add_arrival_range, add_bucket, positive_integer
-from include.rebuild.invoker import RebuildError
-from include.rebuild.run import Plan, Progress, make_clients, run
-from include.replay.invoker import FUNCTIONS
+from include.aws import reprocessing_clients
+from include.rebuild.progress import RebuildError, RebuildProgress
+from include.rebuild.rebuilder import RebuildPlan, rebuild
+from include.stream_functions import FUNCTIONS, FunctionError
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    plan = Plan(
+    plan = RebuildPlan(
         streams=tuple(dict.fromkeys(options.stream)) or tuple(FUNCTIONS),
         since=options.since,
         until=options.until,
         shards_at_once=options.shards_at_once,
     )
     try:
-        summaries = run(
-            make_clients(at_once=plan.shards_at_once),
+        summaries = rebuild(
+            reprocessing_clients(connections=plan.shards_at_once + 2),
             options.bucket,
             plan,
-            progress=Progress(options.progress),
-            tell=lambda text: print(text, flush=True),
+            progress=RebuildProgress(options.progress),
+            report=lambda text: print(text, flush=True),
         )
-    except (RebuildError, ArchiveError, ClientError, BotoCoreError, OSError) as error:
+    except (RebuildError, FunctionError, ArchiveError, ClientError, BotoCoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: what was processed stays; run it again", file=sys.stderr)
+        print("interrupted: run it again to rebuild the rest", file=sys.stderr)
         return 130
-    for stream, done in summaries.items():
+    for stream, summary in summaries.items():
         print(
-            f"{stream}: {done.processed:,} records processed in {done.batches:,} batches ({done.archived:,} lines, "
-            f"{done.duplicates:,} duplicates, {done.probes:,} probes; {done.hours} hours, "
-            f"{done.skipped_hours} done before)"
+            f"{stream}: {summary.processed:,} records processed in {summary.batches:,} batches "
+            f"({summary.archived:,} lines, {summary.duplicates:,} duplicates, {summary.probes:,} probes; "
+            f"{summary.hours} hours, {summary.skipped_hours} finished before)"
         )
     return 0
 
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "--stream", action="append", choices=sorted(FUNCTIONS), default=[], help="only this stream; repeatable"
     )
     add_arrival_range(parser)
-    parser.add_argument("--progress", type=Path, metavar="FILE", help="remember finished hours in FILE, and skip them")
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="keep finished hours in FILE, and skip them")
     parser.add_argument("--shards-at-once", type=positive_integer, default=4, metavar="N", help="default: %(default)s")
     return parser
 

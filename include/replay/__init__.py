@@ -1,13 +1,13 @@
-"""Replay: quarantined records go through their function again, after a fix, and leave quarantine when they succeed.
+"""Replay: send quarantined records through their function again, after a fix.  What succeeds leaves quarantine.
 
     python -m include.replay --help
 
 The DAG ``replay`` and the command line do the same with it; neither Airflow nor Lambda code is needed here.
-What a run promises, and how, is in docs/adr/0010.
+docs/adr/0010 explains the guarantees of a run.
 """
 
-from include.replay.clients import make_clients
-from include.replay.invoker import ReplayError
-from include.replay.run import Limits, Plan, Summary, run
+from include.replay.plan import ReplayLimits, ReplayPlan
+from include.replay.replayer import replay
+from include.replay.report import ReplaySummary, replay_report
 
-__all__ = ["Limits", "Plan", "ReplayError", "Summary", "make_clients", "run"]
+__all__ = ["ReplayLimits", "ReplayPlan", "ReplaySummary", "replay", "replay_report"]

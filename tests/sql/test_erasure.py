@@ -7,7 +7,7 @@ import pytest
 from snowflake.connector.errors import Error
 
 from include import names
-from include.erasure import warehouse
+from include.erasure import truck_tables
 from sql.merge.history_oracle import ATTRIBUTES, from_raw, history
 
 pytestmark = pytest.mark.sql
@@ -69,7 +69,7 @@ def oracle(*trucks):
 
 
 def test_of_the_truck_nothing_is_left_and_of_others_everything(filled):
-    assert warehouse.count(filled.connection, "TRK001") == {
+    assert truck_tables.count_rows(filled.connection, "TRK001") == {
         names.RAW_TABLE: 6,
         names.HISTORY_TABLE: 2,
         names.KNOWN_TRUCKS_TABLE: 1,
@@ -77,8 +77,8 @@ def test_of_the_truck_nothing_is_left_and_of_others_everything(filled):
         names.LEDGER_TABLE: 0,
     }
     before = quality(filled)
-    warehouse.erase(filled.connection, "TRK001")
-    assert set(warehouse.count(filled.connection, "TRK001").values()) == {0}
+    truck_tables.erase_rows(filled.connection, "TRK001")
+    assert set(truck_tables.count_rows(filled.connection, "TRK001").values()) == {0}
     assert filled.execute(f"select TRUCK_ID, count(*) from {names.RAW_TABLE} group by 1 order by 1") == [
         ("TRK0011", 4),
         ("TRK002", 6),
@@ -92,26 +92,26 @@ def test_of_the_truck_nothing_is_left_and_of_others_everything(filled):
 
 
 def test_the_merge_of_what_the_stream_still_has_does_not_bring_it_back(filled):
-    warehouse.erase(filled.connection, "TRK001")
+    truck_tables.erase_rows(filled.connection, "TRK001")
     filled.merge()
     assert filled.history() == oracle("TRK0011", "TRK002")
 
 
 def test_a_second_time_changes_nothing(filled):
-    warehouse.erase(filled.connection, "TRK001")
+    truck_tables.erase_rows(filled.connection, "TRK001")
     filled.merge()
-    warehouse.erase(filled.connection, "TRK001")
+    truck_tables.erase_rows(filled.connection, "TRK001")
     assert filled.history() == oracle("TRK0011", "TRK002")
 
 
 def test_a_failure_on_the_way_leaves_everything(filled, monkeypatch):
-    before = warehouse.count(filled.connection, "TRK001")
-    text = warehouse.sql.render(warehouse.ERASE).replace("commit;", "delete from NO_SUCH_TABLE;\n\ncommit;")
-    monkeypatch.setattr(warehouse.sql, "render", lambda path: text)
+    before = truck_tables.count_rows(filled.connection, "TRK001")
+    text = truck_tables.sql.render(truck_tables.ERASE).replace("commit;", "delete from NO_SUCH_TABLE;\n\ncommit;")
+    monkeypatch.setattr(truck_tables.sql, "render", lambda path: text)
     with pytest.raises(Error, match="NO_SUCH_TABLE"):
-        warehouse.erase(filled.connection, "TRK001")
+        truck_tables.erase_rows(filled.connection, "TRK001")
     monkeypatch.undo()
-    assert warehouse.count(filled.connection, "TRK001") == before
+    assert truck_tables.count_rows(filled.connection, "TRK001") == before
     filled.merge()
     assert filled.history() == oracle("TRK001", "TRK0011", "TRK002")
 
@@ -127,7 +127,7 @@ def test_the_ledger_forgets_what_it_told_of_the_truck_and_nothing_else(filled):
     ]
     filled.insert(names.LEDGER_TABLE, columns, ([row[column] for column in columns] for row in rows))
     try:
-        warehouse.erase(filled.connection, "TRK001")
+        truck_tables.erase_rows(filled.connection, "TRK001")
         details = filled.execute(f"select DETAILS from {names.LEDGER_TABLE} order by ARRIVAL_HOUR")
         assert details == [("{}",), (rows[1]["DETAILS"],), ("{}",)]
     finally:
@@ -138,7 +138,7 @@ def test_an_id_is_a_value_whatever_is_in_it(filled):
     odd = "Trück's \"%\\_' or 1=1 --"
     filled.land(readings(odd, 1))
     filled.insert(names.QUALITY_RESULTS_TABLE, QUALITY_COLUMNS, [quality_row("odd", [f"{odd} 2026"])])
-    assert warehouse.count(filled.connection, odd)[names.QUALITY_RESULTS_TABLE] == 1
-    warehouse.erase(filled.connection, odd)
-    assert set(warehouse.count(filled.connection, odd).values()) == {0}
-    assert warehouse.count(filled.connection, "TRK002")[names.RAW_TABLE] == 6
+    assert truck_tables.count_rows(filled.connection, odd)[names.QUALITY_RESULTS_TABLE] == 1
+    truck_tables.erase_rows(filled.connection, odd)
+    assert set(truck_tables.count_rows(filled.connection, odd).values()) == {0}
+    assert truck_tables.count_rows(filled.connection, "TRK002")[names.RAW_TABLE] == 6

@@ -10,7 +10,7 @@ import sqlglot
 from sqlglot import exp
 
 from include import names, quality, sql
-from include.erasure import warehouse
+from include.erasure import truck_tables
 
 pytestmark = pytest.mark.unit
 
@@ -113,7 +113,7 @@ def test_the_dashboards_role_can_execute_its_statements_and_write_nothing():
 
 
 def test_the_erasers_role_can_execute_its_statements_and_nothing_else():
-    needs = {need for statement in files(warehouse.ERASE, warehouse.COUNT) for need in needed(statement)}
+    needs = {need for statement in files(truck_tables.ERASE, truck_tables.COUNT) for need in needed(statement)}
     assert ("delete", names.RAW_TABLE) in needs
     needs |= {("monitor", PIPE)}
     assert needs == granted("TRUCK_TELEMETRY_ERASER")

@@ -18,9 +18,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names
+from include.aws import store_clients
 from include.contracts.times import parse
-from include.erasure import Clients, Summary, lines, run, warehouse
-from include.erasure.clients import DYNAMODB_CONFIG, S3_CONFIG
+from include.erasure import ErasureSummary, erase, erasure_report, truck_tables
 from include.pipe_and_stream import PIPE_STATUS, is_settled
 
 
@@ -54,21 +54,22 @@ class EraseObjectsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         summary = self._run(dry_run=_as_bool(self.count_only))
-        text = "\n".join(lines(summary))
+        text = erasure_report(summary)
         self.log.info("%s", text)
         if summary.failed:
             raise AirflowFailException(text)
         summary_fields: dict[str, Any] = msgspec.to_builtins(summary)
         return summary_fields
 
-    def _run(self, *, dry_run: bool) -> Summary:
-        clients = Clients(
-            AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type="s3", config=S3_CONFIG).get_conn(),
-            AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type="dynamodb", config=DYNAMODB_CONFIG).get_conn(),
+    def _run(self, *, dry_run: bool) -> ErasureSummary:
+        clients = store_clients(
+            lambda service, config: AwsBaseHook(
+                aws_conn_id=self.aws_conn_id, client_type=service, config=config
+            ).get_conn()
         )
         try:
             since = parse(self.since) if self.since else None
-            return run(clients, self.bucket, self.truck_id, dry_run=dry_run, since=since, tell=self.log.info)
+            return erase(clients, self.bucket, self.truck_id, dry_run=dry_run, since=since, report=self.log.info)
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
 
@@ -121,9 +122,9 @@ class EraseRowsOperator(BaseOperator):
             raise RuntimeError(f"{names.PIPE} has {pending} files pending: nothing was erased")
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             connection.autocommit(True)  # The script begins and commits its own transaction.
-            found = warehouse.count(connection, self.truck_id)
+            found = truck_tables.count_rows(connection, self.truck_id)
             if not _as_bool(self.count_only):
-                warehouse.erase(connection, self.truck_id)
+                truck_tables.erase_rows(connection, self.truck_id)
         self.log.info("%s", ", ".join(f"{table}: {rows:,} rows" for table, rows in found.items()))
         return found
 
@@ -143,7 +144,7 @@ class VerifyErasureOperator(EraseObjectsOperator):
             raise AirflowSkipException("Nothing was erased, so there is nothing to verify")
         summary = self._run(dry_run=True)
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
-            rows = warehouse.count(connection, self.truck_id)
+            rows = truck_tables.count_rows(connection, self.truck_id)
         found = {prefix: store.found for prefix, store in summary.stores.items()}
         found |= {names.TRUCK_STATE_TABLE: int(summary.state), **rows}
         if left := {store: count for store, count in found.items() if count}:

@@ -15,7 +15,7 @@ from include.archive import objects, read
 from include.archive.probe import Probe, send
 from include.contracts.quarantine import Attempt
 from include.contracts.times import to_canonical
-from include.replay.store import QuarantineStore
+from include.replay.quarantine_store import QuarantineStore
 
 POLL_SECONDS = 0.5
 # Shard and sequence number.

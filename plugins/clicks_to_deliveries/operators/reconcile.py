@@ -14,8 +14,9 @@ from airflow.sdk.exceptions import AirflowFailException
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC, publish, subject_of
 from include import names
+from include.aws import store_clients
 from include.contracts.times import parse
-from include.ledger import Balance, hours_between, make_clients, table
+from include.ledger import Balance, hours_between, table
 from include.ledger.reconciliation import GRACE, STREAMS, first_hour, reconcile_stream
 from include.ledger.table import Counted
 
@@ -75,7 +76,7 @@ class ReconcileOperator(BaseOperator):
             AirflowFailException: hours don't balance.  Not retried: counting them again would find the same.
         """
         requested = self._requested_hours()
-        clients = make_clients(
+        clients = store_clients(
             lambda service, config: AwsBaseHook(self.aws_conn_id, client_type=service, config=config).get_conn()
         )
         entries: list[CountedHour] = []

@@ -6,23 +6,23 @@ from typing import Any
 
 import msgspec
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from airflow.providers.amazon.aws.hooks.lambda_function import LambdaHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from include import names
+from include.aws import reprocessing_clients
 from include.contracts.times import parse
-from include.replay import Plan, ReplayError, run
-from include.replay.clients import LAMBDA_CONFIG, S3_CONFIG, Clients
-from include.replay.report import lines
-from include.replay.run import REFUSED, Chosen
+from include.replay import ReplayPlan, replay, replay_report
+from include.replay.report import REFUSED
+from include.replay.selection import SelectedRecord
+from include.stream_functions import FunctionError
 
 
 class ReplayQuarantineOperator(BaseOperator):
     """Replays the records that ``plan`` chooses, or only counts them.
 
     :param bucket: (templated) the telemetry bucket.
-    :param plan: fields of ``include.replay.Plan`` (templated), times as ISO 8601; None or empty means any.
+    :param plan: fields of ``include.replay.ReplayPlan`` (templated), times as ISO 8601; None or empty means any.
     :param count_only: (templated) replay nothing.
 
     Returns the summary.  Fails without a retry if the function raises on a record, and with retries if a store or
@@ -50,17 +50,18 @@ class ReplayQuarantineOperator(BaseOperator):
         if not isinstance(self.count_only, bool):
             # A text such as "False" would count as true, or another text as permission to replay.
             raise AirflowFailException(f"dry_run is {self.count_only!r}, not true or false")
-        clients = Clients(
-            AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type="s3", config=S3_CONFIG).get_conn(),
-            LambdaHook(aws_conn_id=self.aws_conn_id, config=LAMBDA_CONFIG).get_conn(),
+        clients = reprocessing_clients(
+            lambda service, config: AwsBaseHook(
+                aws_conn_id=self.aws_conn_id, client_type=service, config=config
+            ).get_conn()
         )
         try:
             plan = _plan(self.plan)
             by = f"replay {context['run_id']}"
-            summary = run(clients, self.bucket, plan, by=by, dry_run=self.count_only, tell=self._log_record)
-        except (ReplayError, ValueError) as error:
+            summary = replay(clients, self.bucket, plan, by=by, dry_run=self.count_only, on_selected=self._log_record)
+        except (FunctionError, ValueError) as error:
             raise AirflowFailException(str(error)) from error
-        text = "\n".join(lines(summary))
+        text = replay_report(summary)
         self.log.info("%s", text)
         if summary.failed:
             # A store that refuses a record may accept it in a minute; anything else would end the same way.
@@ -69,17 +70,17 @@ class ReplayQuarantineOperator(BaseOperator):
         summary_fields: dict[str, Any] = msgspec.to_builtins(summary)
         return summary_fields
 
-    def _log_record(self, record: Chosen) -> None:
+    def _log_record(self, record: SelectedRecord) -> None:
         self.log.debug("%s %s: %s", record.key, record.reason, record.rule)
 
 
-def _plan(given: dict[str, Any]) -> Plan:
+def _plan(given: dict[str, Any]) -> ReplayPlan:
     """Raises ValueError if a field can't be used."""
     values = {name: value for name, value in given.items() if value not in (None, "", [])}
     for bound in ("since", "until"):
         if bound in values:
             values[bound] = parse(values[bound])
     try:
-        return msgspec.convert(values, Plan)
+        return msgspec.convert(values, ReplayPlan)
     except msgspec.ValidationError as error:
         raise ValueError(f"unusable plan: {error}") from error

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from snowflake.connector.errors import Error as SnowflakeError
 
-from include import names, rebuild, sql
-from include.rebuild.run import make_clients
+from include import names, sql
+from include.aws import reprocessing_clients
+from include.rebuild import RebuildPlan, rebuild
 from tests.fixtures.batch_path import BUCKET, LANDING
 from tests.fixtures.fault_proxy import Fault, first
 from tests.fixtures.waiting import wait_for
@@ -164,8 +165,8 @@ def test_a_backfill_of_hours_already_merged(path, fleet):
     land_and_merge(path, fleet)
     path.check()
     before, rows = history(path), raw_rows(path)
-    clients = make_clients(lambda service, config: path.emulator.client(service))
-    rebuild.run(clients, BUCKET, rebuild.Plan(streams=(names.TRUCK_STREAM,)))
+    clients = reprocessing_clients(lambda service, config: path.emulator.client(service))
+    rebuild(clients, BUCKET, RebuildPlan(streams=(names.TRUCK_STREAM,)))
     path.check()
     # The same readings in files cut anew: RAW holds them twice, the history does not know.
     assert raw_rows(path) > rows

@@ -16,13 +16,15 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 
-from include import erasure, ledger, names, sql
+from include import names, sql
+from include.aws import StoreClients, store_clients
 from include.contracts import Envelope
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.quarantine import Quarantined, encode, object_key
 from include.contracts.times import to_canonical
-from include.erasure import warehouse
-from include.ledger import hours_between, reconcile
+from include.erasure import erase as erase_objects
+from include.erasure import truck_tables
+from include.ledger import Balance, hours_between, reconcile
 from lambdas.common.batch import BatchRecord
 from lambdas.truck_data import logic
 from sql.merge.history_oracle import from_raw, history
@@ -137,9 +139,9 @@ class Stores:
         ((earliest,),) = self.stack.query(sql.render("merge/earliest_reading.sql"))
         self.stack.query(sql.render("merge/truck_telemetry_scd2.sql"), {"earliest": earliest})
 
-    def balance(self) -> ledger.Balance:
+    def balance(self) -> Balance:
         hours = hours_between(HOUR, HOUR + timedelta(minutes=59))
-        clients = ledger.make_clients(lambda service, config: self.stack.aws(service))
+        clients = store_clients(lambda service, config: self.stack.aws(service))
         (balance,) = reconcile(clients, self.stack.connection, self.bucket, hours, streams=(names.TRUCK_STREAM,))
         return balance
 
@@ -247,12 +249,12 @@ def test_one_of_three_trucks_leaves_every_store(stack, stores, erase):
     late = logic.sort_out([record(99, reading(0))], max_clock_skew=timedelta(minutes=10), max_event_age=None).accepted
     stores.put(logic.landing_key(names.LANDING_PREFIX, late), logic.landing_object(late))
     wait_for(lambda: len(stores.raw()) == len(kept) + 1, "Snowpipe")
-    clients = erasure.Clients(stores.s3, stores.dynamodb)
-    second = erasure.run(clients, stores.bucket, ERASED, dry_run=False, since=began)
+    clients = StoreClients(stores.s3, stores.dynamodb)
+    second = erase_objects(clients, stores.bucket, ERASED, dry_run=False, since=began)
     assert (second.found, second.is_clean) == (1, True)
-    warehouse.erase(stack.connection, ERASED)
+    truck_tables.erase_rows(stack.connection, ERASED)
     stores.merge()
     assert stores.contents() == left
     assert stores.versions() == [each for each in versions if each[0] != ERASED]
     assert sorted(map(str, stores.raw())) == sorted(map(str, kept))
-    assert set(warehouse.count(stack.connection, ERASED).values()) == {0}
+    assert set(truck_tables.count_rows(stack.connection, ERASED).values()) == {0}

@@ -16,11 +16,11 @@ from airflow.dag_processing.dagbag import DagBag
 from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflakeOperator
 
 from include import names, sql
+from include.aws import ReprocessingClients
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.times import to_canonical
 from include.local.snowflake.tls import TlsFiles
-from include.rebuild import Plan
-from include.rebuild.run import run as rebuild
+from include.rebuild import RebuildPlan, rebuild
 from tests.fixtures.deployment import Deploy
 from tests.fixtures.ministack import MiniStack
 from tests.fixtures.snowflake import LocalSnowflake
@@ -66,8 +66,8 @@ class Pipeline:
         return [record.sequence_number for record in records]
 
     def process(self, hour: datetime) -> None:
-        """Everything archived of the hour through its function."""
-        rebuild((self.s3, self.client("lambda")), BUCKET, Plan(since=hour, until=hour + HOUR))
+        """Send everything archived in the hour through its function."""
+        rebuild(ReprocessingClients(self.s3, self.client("lambda")), BUCKET, RebuildPlan(since=hour, until=hour + HOUR))
 
     def merge(self) -> None:
         self.connection.execute_string(sql.render("ops/rebuild_history.sql"), remove_comments=True)

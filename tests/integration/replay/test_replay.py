@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 # The command line, killed by the kernel when the first record was processed and is about to be moved.
 KILLED_BEFORE_THE_MOVE = """
 import os, signal, sys
-from include.replay import __main__, store
-store.QuarantineStore._copy = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from include.replay import __main__, quarantine_store
+quarantine_store.QuarantineStore._copy = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 sys.exit(__main__.main(sys.argv[1:]))
 """
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from include.contracts import Envelope
 from include.contracts.quarantine import Attempt, Quarantined, decode, encode, object_key
 from include.contracts.times import to_canonical
-from include.replay.invoker import event
+from include.replay.replayer import replay_event
 from lambdas.common import batch
 
 pytestmark = pytest.mark.unit
@@ -62,5 +62,5 @@ def test_its_key_is_by_hour_of_arrival_shard_and_sequence_number():
 )
 def test_replayed_a_record_has_its_envelope_and_payload_to_the_microsecond(arrival, payload, key):
     quarantined = record(payload, to_canonical(arrival), key)
-    (replayed,) = batch.records(json.loads(json.dumps(event([quarantined], "a test"))))
+    (replayed,) = batch.records(json.loads(json.dumps(replay_event([quarantined], "a test"))))
     assert (replayed.envelope, replayed.payload) == (quarantined.envelope, quarantined.payload)

@@ -14,10 +14,11 @@ import pytest
 from moto import mock_aws
 
 from include import names
+from include.aws import StoreClients
 from include.contracts import Envelope
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.quarantine import Quarantined, encode, object_key
-from include.erasure import Clients, Summary, run
+from include.erasure import ErasureSummary, erase
 
 BUCKET = "telemetry-of-a-test"
 ARRIVAL = "2026-11-22T14:30:00.250000"
@@ -124,8 +125,8 @@ class Cloud:
             for each in listed
         }
 
-    def erase(self, truck: str = TRUCK, *, s3: Any = None, dry_run: bool = False, **more: Any) -> Summary:
-        return run(Clients(s3 or self.s3, self.dynamodb), BUCKET, truck, dry_run=dry_run, **more)
+    def erase(self, truck: str = TRUCK, *, s3: Any = None, dry_run: bool = False, **more: Any) -> ErasureSummary:
+        return erase(StoreClients(s3 or self.s3, self.dynamodb), BUCKET, truck, dry_run=dry_run, **more)
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,11 @@ import pytest
 from botocore.exceptions import ClientError, ResponseStreamingError
 
 from include import names
+from include.aws import StoreClients
 from include.contracts.archive import decode_line
-from include.erasure import Clients, lines
+from include.erasure import erasure_report
 from include.erasure.__main__ import main
-from include.erasure.versions import ConflictError
+from include.s3_objects import ConflictError
 
 pytestmark = pytest.mark.unit
 
@@ -153,7 +154,7 @@ def test_a_second_run_finds_nothing_and_changes_nothing(cloud):
     cloud.erase()
     before = cloud.versions()
     summary = cloud.erase()
-    assert (summary.found, summary.looks, summary.is_clean) == (0, 1, True)
+    assert (summary.found, summary.passes, summary.is_clean) == (0, 1, True)
     assert cloud.versions() == before
 
 
@@ -199,7 +200,7 @@ def test_the_same_lines_give_the_bytes_that_the_function_would_have_written(clou
 @pytest.mark.parametrize("killed_at", range(1, 7))
 def test_killed_after_any_write_and_run_again_it_ends_the_same(cloud, killed_at, monkeypatch):
     # One object after the other, so that each number is one moment.
-    monkeypatch.setattr(sys.modules["include.erasure.run"], "S3_WORKERS", 1)
+    monkeypatch.setattr(sys.modules["include.erasure.eraser"], "S3_WORKERS", 1)
     rewritten, theirs = cloud.archive("both", OURS, THEIRS), cloud.land("theirs", "TRK002")
     cloud.quarantine(1, CUT_OFF)
     cloud.land("ours", "TRK001")
@@ -233,7 +234,7 @@ def test_what_another_writer_stores_meanwhile_is_kept_and_erased_in_the_next_loo
     summary = cloud.erase(s3=Watched(cloud.s3, before=write))
     assert [json.loads(line)["truck_id"] for line in cloud.lines(key)] == ["TRK002", "TRK003"]
     assert len(cloud.versions()) == 1
-    assert (summary.is_clean, summary.looks) == (True, 3)
+    assert (summary.is_clean, summary.passes) == (True, 3)
 
 
 def test_what_another_writer_stores_where_nothing_would_be_left_is_not_hidden(cloud):
@@ -341,7 +342,7 @@ def test_what_keeps_coming_is_said_and_is_a_failure(cloud):
     summary = cloud.erase(s3=Watched(cloud.s3, after=send))
     assert not summary.is_clean
     assert summary.failed
-    assert "does it still send?" in "\n".join(lines(summary))
+    assert "does it still send?" in erasure_report(summary)
 
 
 def test_what_cannot_be_read_stays_and_is_named(cloud):
@@ -354,7 +355,7 @@ def test_what_cannot_be_read_stays_and_is_named(cloud):
     summary = cloud.erase()
     assert set(summary.unreadable) == cloud.keys() == {damaged, foreign, batch}
     assert summary.failed
-    assert sum(f"stays: {key}" in "\n".join(lines(summary)) for key in (damaged, foreign, batch)) == 3
+    assert sum(f"stays: {key}" in erasure_report(summary) for key in (damaged, foreign, batch)) == 3
 
 
 def test_a_line_that_is_no_reading_stays(cloud):
@@ -476,8 +477,8 @@ def test_the_documented_rights_are_those_that_are_used(cloud):
 @pytest.fixture
 def command(cloud, monkeypatch):
     monkeypatch.setenv("CTD_TELEMETRY_BUCKET", cloud.bucket)
-    clients = Clients(cloud.s3, cloud.dynamodb)
-    monkeypatch.setattr(sys.modules["include.erasure.__main__"], "make_clients", lambda: clients)
+    clients = StoreClients(cloud.s3, cloud.dynamodb)
+    monkeypatch.setattr(sys.modules["include.erasure.__main__"], "store_clients", lambda: clients)
     return main
 
 
@@ -491,7 +492,7 @@ def test_the_command_counts_unless_told_to_execute(cloud, command, capsys):
     assert command(["--truck", "TRK001", "--dry-run"]) == 0
     assert len(cloud.lines(key)) == 2
     assert command(["--truck", "TRK001", "--execute", "TRK001"]) == 0
-    assert "Look 2 found nothing" in capsys.readouterr().out
+    assert "Pass 2 found nothing" in capsys.readouterr().out
     assert len(cloud.lines(key)) == 1
 
 

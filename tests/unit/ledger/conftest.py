@@ -15,11 +15,12 @@ import pytest
 from moto import mock_aws
 
 from include import names
+from include.aws import StoreClients
 from include.contracts import Envelope
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.quarantine import Quarantined, encode, object_key
 from include.contracts.times import to_canonical
-from include.ledger import Balance, Clients, reconcile
+from include.ledger import Balance, reconcile
 
 BUCKET = "telemetry-of-a-test"
 # moto stores objects as of now, and nothing in an archive object arrived after it was stored.
@@ -60,7 +61,7 @@ class World:
     hour = HOUR
 
     def __init__(self, session: boto3.Session) -> None:
-        self.clients = Clients(session.client("s3"), session.client("dynamodb"))
+        self.clients = StoreClients(session.client("s3"), session.client("dynamodb"))
         self.s3, self.dynamodb = self.clients
         self.raw = Raw()
         self.reads: Counter[str] = Counter()

@@ -14,7 +14,7 @@ from clicks_to_deliveries.operators import erase_truck
 from clicks_to_deliveries.operators.erase_truck import EraseObjectsOperator, EraseRowsOperator, VerifyErasureOperator
 
 from include import names
-from include.erasure import Erased, Summary
+from include.erasure import ErasedRecords, ErasureSummary
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +23,7 @@ NOTHING = {names.RAW_TABLE: 0, names.HISTORY_TABLE: 0}
 
 
 class FakeSnowflake:
-    """Replaces the hook and include.erasure.warehouse."""
+    """Replaces the hook and include.erasure.truck_tables."""
 
     def __init__(self) -> None:
         self.status: dict[str, Any] = {"executionState": "RUNNING", "pendingFileCount": 0}
@@ -36,10 +36,10 @@ class FakeSnowflake:
         connection = SimpleNamespace(close=lambda: None, autocommit=lambda on: None)
         return SimpleNamespace(get_conn=lambda: connection, get_first=lambda *_: (json.dumps(self.status),))
 
-    def count(self, connection: Any, truck_id: str) -> dict[str, int]:
+    def count_rows(self, connection: Any, truck_id: str) -> dict[str, int]:
         return dict(self.found)
 
-    def erase(self, connection: Any, truck_id: str) -> None:
+    def erase_rows(self, connection: Any, truck_id: str) -> None:
         self.erased.append(truck_id)
 
 
@@ -47,22 +47,26 @@ class FakeSnowflake:
 def snowflake(monkeypatch: pytest.MonkeyPatch) -> FakeSnowflake:
     fake = FakeSnowflake()
     monkeypatch.setattr(erase_truck, "PipelineSnowflakeHook", fake.hook)
-    monkeypatch.setattr(erase_truck, "warehouse", fake)
+    monkeypatch.setattr(erase_truck, "truck_tables", fake)
     return fake
 
 
 @pytest.fixture
-def objects(monkeypatch: pytest.MonkeyPatch) -> Summary:
-    """What include.erasure.run answers; nothing found, unless a test changes it."""
-    summary = Summary(
-        truck_id="TRK001", dry_run=True, started_at="2026-11-22T10:00:00.000000", stores={"a/": Erased()}, is_clean=True
+def objects(monkeypatch: pytest.MonkeyPatch) -> ErasureSummary:
+    """What include.erasure.erase returns; nothing found, unless a test changes it."""
+    summary = ErasureSummary(
+        truck_id="TRK001",
+        dry_run=True,
+        started_at="2026-11-22T10:00:00.000000",
+        stores={"a/": ErasedRecords()},
+        is_clean=True,
     )
-    monkeypatch.setattr(erase_truck, "run", lambda *_, dry_run, **__: _replace(summary, dry_run))
+    monkeypatch.setattr(erase_truck, "erase", lambda *_, dry_run, **__: _replace(summary, dry_run))
     monkeypatch.setattr(erase_truck, "AwsBaseHook", lambda **_: SimpleNamespace(get_conn=lambda: None))
     return summary
 
 
-def _replace(summary: Summary, dry_run: bool) -> Summary:
+def _replace(summary: ErasureSummary, dry_run: bool) -> ErasureSummary:
     summary.dry_run = dry_run
     return summary
 

@@ -13,7 +13,8 @@ from clicks_to_deliveries.operators import reconcile
 from clicks_to_deliveries.operators.reconcile import ReconcileOperator
 
 from include import names
-from include.ledger import Balance, Clients
+from include.aws import StoreClients
+from include.ledger import Balance
 from include.ledger.balance import DIFFERENCES
 from include.ledger.table import Counted
 
@@ -60,7 +61,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     ledger = Ledger()
     connection = SimpleNamespace(autocommit=lambda mode: None, close=lambda: None)
     monkeypatch.setattr(PipelineSnowflakeHook, "get_conn", lambda _: connection)
-    monkeypatch.setattr(reconcile, "make_clients", lambda client: Clients(None, None))
+    monkeypatch.setattr(reconcile, "store_clients", lambda client: StoreClients(None, None))
     monkeypatch.setattr(reconcile, "first_hour", lambda s3, bucket, stream: HOUR)
     monkeypatch.setattr(reconcile, "reconcile_stream", ledger.reconcile_stream)
     monkeypatch.setattr(reconcile.table, "counted", ledger.counted)

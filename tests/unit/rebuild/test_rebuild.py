@@ -15,10 +15,13 @@ from moto import mock_aws
 from include import names
 from include.archive import ArchiveError
 from include.archive.probe import PARTITION_KEY, payload
+from include.aws import ReprocessingClients
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.times import to_canonical
-from include.rebuild import Plan, Progress, RebuildError, run
+from include.rebuild import RebuildError, RebuildPlan, RebuildProgress
+from include.rebuild import rebuild as rebuild_streams
 from include.rebuild.sorted_records import SortedRecords
+from include.stream_functions import FunctionError
 from lambdas.common.batch import records as records_of
 
 pytestmark = pytest.mark.unit
@@ -74,9 +77,9 @@ def store(s3, name: str, *records: ArchivedRecord, hour: datetime = HOUR) -> Non
     s3.put_object(Bucket=BUCKET, Key=f"{names.ARCHIVE_PREFIX}{names.TRUCK_STREAM}/{hour:%Y/%m/%d/%H}/{name}", Body=body)
 
 
-def rebuild(s3, functions: Functions, progress: Progress | None = None, **plan):
-    chosen = Plan(streams=(names.TRUCK_STREAM,), **plan)
-    return run((s3, functions), BUCKET, chosen, progress=progress)[names.TRUCK_STREAM]
+def rebuild(s3, functions: Functions, progress: RebuildProgress | None = None, **plan):
+    chosen = RebuildPlan(streams=(names.TRUCK_STREAM,), **plan)
+    return rebuild_streams(ReprocessingClients(s3, functions), BUCKET, chosen, progress=progress)[names.TRUCK_STREAM]
 
 
 def test_each_shard_is_processed_in_order_and_each_record_once_however_the_objects_are_cut(s3):
@@ -142,16 +145,16 @@ def test_what_is_refused_for_good_is_named_and_the_hour_is_not_done(s3, tmp_path
     store(s3, "a", record(1), record(2))
     functions = Functions()
     functions.answers = [answer({"batchItemFailures": [{"itemIdentifier": "1"}]}) for _ in range(6)]
-    with pytest.raises(RebuildError, match=r"shardId-000000000000, 1 .* to 2: its stores did not take"):
-        rebuild(s3, functions, Progress(tmp_path / "progress"))
-    assert rebuild(s3, functions, Progress(tmp_path / "progress")).processed == 2
+    with pytest.raises(RebuildError, match=r"shardId-000000000000, 1 .* to 2: .* stores did not accept"):
+        rebuild(s3, functions, RebuildProgress(tmp_path / "progress"))
+    assert rebuild(s3, functions, RebuildProgress(tmp_path / "progress")).processed == 2
 
 
 def test_a_function_that_reports_nothing_is_not_taken_for_success(s3):
     store(s3, "a", record(1))
     functions = Functions()
     functions.answers = [answer(None)]
-    with pytest.raises(RebuildError, match="not a report"):
+    with pytest.raises(FunctionError, match="not a report"):
         rebuild(s3, functions)
 
 
@@ -159,12 +162,12 @@ def test_a_finished_hour_is_skipped_until_the_archive_has_more_of_it(s3, tmp_pat
     store(s3, "a", record(1))
     functions = Functions()
     progress = tmp_path / "progress"
-    assert rebuild(s3, functions, Progress(progress)).hours == 1
-    done = rebuild(s3, functions, Progress(progress))
+    assert rebuild(s3, functions, RebuildProgress(progress)).hours == 1
+    done = rebuild(s3, functions, RebuildProgress(progress))
     assert (done.hours, done.processed, len(functions.batches)) == (0, 0, 1)
     assert done.skipped_hours >= 1
     store(s3, "b", record(2))
-    assert rebuild(s3, functions, Progress(progress)).processed == 2
+    assert rebuild(s3, functions, RebuildProgress(progress)).processed == 2
 
 
 def test_a_damaged_object_is_named(s3):
@@ -177,11 +180,11 @@ def test_a_damaged_object_is_named(s3):
 def test_a_progress_file_of_something_else_is_refused(tmp_path: Path):
     (tmp_path / "progress").write_text("[1]")
     with pytest.raises(RebuildError, match="no progress file"):
-        Progress(tmp_path / "progress")
+        RebuildProgress(tmp_path / "progress")
 
 
 def test_sequence_numbers_are_ordered_as_numbers(tmp_path: Path):
     records = SortedRecords(tmp_path / "records")
     assert records.add([record(10), record(9), record(10)]) == (3, 2)
-    (batch,) = records.batches("shardId-000000000000", 500, 1000)
+    batch = records.of_shard("shardId-000000000000")
     assert [each.sequence_number for each in batch] == ["9", "10"]

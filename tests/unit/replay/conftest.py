@@ -15,10 +15,10 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from include import names
+from include.aws import ReprocessingClients
 from include.contracts import Envelope
 from include.contracts.quarantine import Quarantined, encode, object_key
-from include.replay import Plan, Summary, run
-from include.replay.clients import Clients
+from include.replay import ReplayPlan, ReplaySummary, replay
 
 BUCKET = "telemetry-of-a-test"
 
@@ -113,12 +113,14 @@ def cloud(session: boto3.Session, monkeypatch: pytest.MonkeyPatch, functions: Fu
             keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
             return {key: json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in keys}
 
-        def replay(*, dry_run: bool = False, streams: Sequence[str] = (), by: str = "a test", **given: Any) -> Summary:
-            options = {name: given.pop(name) for name in ("limits", "tell") if name in given}
-            plan = Plan(streams=tuple(streams), **given)
-            return run(Clients(s3, functions), BUCKET, plan, by=by, dry_run=dry_run, **options)
+        def replay_of(
+            *, dry_run: bool = False, streams: Sequence[str] = (), by: str = "a test", **given: Any
+        ) -> ReplaySummary:
+            options = {name: given.pop(name) for name in ("limits", "on_selected") if name in given}
+            plan = ReplayPlan(streams=tuple(streams), **given)
+            return replay(ReprocessingClients(s3, functions), BUCKET, plan, by=by, dry_run=dry_run, **options)
 
-        yield SimpleNamespace(s3=s3, put=put, objects=objects, replay=replay, bucket=BUCKET)
+        yield SimpleNamespace(s3=s3, put=put, objects=objects, replay=replay_of, bucket=BUCKET)
 
 
 @pytest.fixture

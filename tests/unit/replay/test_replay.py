@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from include import names
+from include.aws import ReprocessingClients
 from include.contracts.quarantine import Attempt
-from include.replay import Limits, ReplayError
+from include.replay import ReplayLimits, replay_report
 from include.replay.__main__ import main
-from include.replay.clients import Clients
-from include.replay.report import lines
-from include.replay.run import Chosen
-from include.replay.store import QuarantineStore
+from include.replay.quarantine_store import QuarantineStore
+from include.replay.selection import SelectedRecord
+from include.stream_functions import FunctionError
 
 pytestmark = pytest.mark.unit
 
@@ -33,9 +33,9 @@ def test_a_dry_run_counts_by_stream_and_reason_and_changes_nothing(cloud, functi
     cloud.put(2, reason="missing")
     cloud.put(3, stream=names.TRUCK_STREAM, arrival="2026-11-22T15:00:00.000000")
     before = cloud.objects("")
-    told: list[Chosen] = []
+    selected: list[SelectedRecord] = []
 
-    summary = cloud.replay(dry_run=True, tell=told.append)
+    summary = cloud.replay(dry_run=True, on_selected=selected.append)
 
     assert summary.chosen == {
         names.CLICK_STREAM: {"not_processed": 1, "missing": 1},
@@ -43,7 +43,7 @@ def test_a_dry_run_counts_by_stream_and_reason_and_changes_nothing(cloud, functi
     }
     assert (summary.oldest, summary.newest) == ("2026-11-22T14:30:00.250000", "2026-11-22T15:00:00.000000")
     assert (summary.outcomes, summary.failed) == ({}, False)
-    assert [each.sequence_number for each in told] == ["1", "2", "3"]
+    assert [each.sequence_number for each in selected] == ["1", "2", "3"]
     assert functions.events == []
     assert cloud.objects("") == before
 
@@ -106,7 +106,7 @@ def test_batches_are_one_shards_in_order_of_sequence_numbers(cloud, functions):
         cloud.put(number)
         cloud.put(number, shard="shardId-000000000001")
         cloud.put(number, stream=names.TRUCK_STREAM)
-    cloud.replay(limits=Limits(batch_records=3, shards_at_once=1))
+    cloud.replay(limits=ReplayLimits(batch_records=3, shards_at_once=1))
     assert functions.calls == [
         *[(names.CLICK_FUNCTION, numbers) for _ in range(2) for numbers in (["3", "9", "20"], ["100"])],
         *[(names.TRUCK_FUNCTION, numbers) for numbers in (["3", "9", "20"], ["100"])],
@@ -116,7 +116,7 @@ def test_batches_are_one_shards_in_order_of_sequence_numbers(cloud, functions):
 def test_batches_stay_below_what_an_invocation_takes(cloud, functions):
     for number in range(1, 4):
         cloud.put(number, b"x" * 40)
-    cloud.replay(limits=Limits(batch_bytes=80))
+    cloud.replay(limits=ReplayLimits(batch_bytes=80))
     assert [numbers for _, numbers in functions.calls] == [["1", "2"], ["3"]]
 
 
@@ -131,9 +131,9 @@ def test_reasons_streams_and_arrival_choose_the_records(cloud):
     hours = {"since": datetime(2026, 11, 22, 14, tzinfo=UTC), "until": datetime(2026, 11, 22, 15, 30, tzinfo=UTC)}
 
     def chosen(**plan):
-        told: list[Chosen] = []
-        cloud.replay(dry_run=True, tell=told.append, **plan)
-        return [each.sequence_number for each in told]
+        selected: list[SelectedRecord] = []
+        cloud.replay(dry_run=True, on_selected=selected.append, **plan)
+        return [each.sequence_number for each in selected]
 
     assert chosen(**hours) == ["2", "3", "4", "7"]
     assert chosen(**hours, reasons=("missing",)) == ["2", "4", "7"]
@@ -179,7 +179,7 @@ def test_a_shard_whose_every_record_raises_is_given_up(cloud, functions):
     for number in range(1, 21):
         cloud.put(number, b"raise")
         cloud.put(number, shard="shardId-000000000001")
-    summary = cloud.replay(limits=Limits(batch_records=4, raised_in_a_row=3))
+    summary = cloud.replay(limits=ReplayLimits(batch_records=4, raised_in_a_row=3))
     assert summary.outcomes == {"raised": 3, "not_tried": 17, "resolved": 20}
     assert len(cloud.objects(QUARANTINE)) == 20
 
@@ -196,7 +196,7 @@ def test_a_batch_refused_every_time_stays_with_its_history_and_its_shard_is_left
     for number in (1, 2, 3):
         cloud.put(number)
     functions.refusals = 5
-    summary = cloud.replay(limits=Limits(batch_records=2))
+    summary = cloud.replay(limits=ReplayLimits(batch_records=2))
     assert summary.outcomes == {"refused": 2, "not_tried": 1}
     assert summary.failed
     documents = cloud.objects(QUARANTINE).values()
@@ -217,7 +217,7 @@ def test_a_function_that_does_not_say_what_it_quarantined_stops_the_run_and_noth
     cloud.put(1)
     before = cloud.objects("")
     functions.silent = True
-    with pytest.raises(ReplayError, match="provision_resources"):
+    with pytest.raises(FunctionError, match="provision_resources"):
         cloud.replay()
     assert cloud.objects("") == before
 
@@ -229,7 +229,7 @@ def test_a_missing_function_is_named(cloud, functions, denied):
         raise denied("ResourceNotFoundException")
 
     functions.before = missing
-    with pytest.raises(ReplayError, match="no function KinesisToDynamoDBProcessor"):
+    with pytest.raises(FunctionError, match="no function KinesisToDynamoDBProcessor"):
         cloud.replay()
 
 
@@ -339,7 +339,7 @@ def test_abandoned_batches_are_taken_in_first_and_only_counted_by_a_dry_run(clou
 def test_the_summary_in_words(cloud, functions):
     cloud.put(1)
     cloud.put(2, b"invalid")
-    text = "\n".join(lines(cloud.replay()))
+    text = replay_report(cloud.replay())
     assert "ClickDataStream: 2 in quarantine: not_processed 2" in text
     assert "Replayed: resolved 1, still_invalid 1" in text
     assert "Still invalid: missing 1" in text
@@ -347,7 +347,9 @@ def test_the_summary_in_words(cloud, functions):
 
 def test_the_command_lists_and_changes_nothing_unless_told(cloud, functions, monkeypatch, capsys):
     cloud.put(1, reason="missing")
-    monkeypatch.setattr("include.replay.__main__.make_clients", lambda: Clients(cloud.s3, functions))
+    monkeypatch.setattr(
+        "include.replay.__main__.reprocessing_clients", lambda: ReprocessingClients(cloud.s3, functions)
+    )
     bucket = ["--bucket", cloud.bucket]
 
     assert main([*bucket, "--list", "--reason", "missing", "--from", "2026-11-22T14:00"]) == 0
@@ -355,7 +357,7 @@ def test_the_command_lists_and_changes_nothing_unless_told(cloud, functions, mon
     assert "shardId-000000000000 1  missing: a rule" in printed
     assert "Nothing was changed" in printed
     assert main([*bucket, "--to", "2026-11-22T14:00Z"]) == 0
-    assert "Nothing in quarantine is chosen" in capsys.readouterr().out
+    assert "No record in quarantine matches" in capsys.readouterr().out
     assert functions.events == []
     assert main([*bucket, "--stream", names.CLICK_STREAM, "--execute"]) == 0
     assert "Replayed: resolved 1" in capsys.readouterr().out

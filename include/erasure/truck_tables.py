@@ -16,15 +16,15 @@ ERASE = "ops/erase_truck.sql"
 COUNT = "ops/count_truck.sql"
 
 
-def count(connection: SnowflakeConnection, truck_id: str) -> dict[str, int]:
-    """Rows by table that are the truck's or name it; tables without any are in it as 0."""
+def count_rows(connection: SnowflakeConnection, truck_id: str) -> dict[str, int]:
+    """Table -> rows that belong to the truck or name it; a table without any counts 0."""
     with closing(connection.cursor()) as cursor:
-        rows = cursor.execute(sql.render(COUNT), _binds(truck_id)).fetchall()
-    return {table: int(found) for table, found in rows}
+        cursor.execute(sql.render(COUNT), _binds(truck_id))
+        return {table: int(found) for table, found in cursor.fetchall()}
 
 
-def erase(connection: SnowflakeConnection, truck_id: str) -> None:
-    """Takes the truck out of every table, all or nothing.
+def erase_rows(connection: SnowflakeConnection, truck_id: str) -> None:
+    """Remove the truck from every table, or from none.
 
     Raises:
         snowflake.connector.Error: a statement failed; nothing was changed.
@@ -41,7 +41,7 @@ def erase(connection: SnowflakeConnection, truck_id: str) -> None:
 
 
 def _binds(truck_id: str) -> dict[str, str]:
-    """The truck, and what contains it: samples of rules (written by json), details of the ledger (by msgspec)."""
+    """The truck's id, and the id within JSON: in samples of rules (by json) and details of the ledger (by msgspec)."""
     key, text = json.dumps(truck_id), msgspec.json.encode(truck_id).decode()
     return {
         "truck_id": truck_id,

@@ -1,0 +1,190 @@
+"""One rebuild: hour by hour of arrival, each shard in order, several shards at a time."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from include import archive
+from include.archive import ArchiveObject
+from include.archive.probe import PARTITION_KEY, is_probe
+from include.archive.reader import CLOCK_DIFFERENCE, hour_of
+from include.aws import ReprocessingClients
+from include.contracts.archive import ArchivedRecord
+from include.contracts.kinesis_event import kinesis_event
+from include.contracts.times import to_canonical
+from include.parallel import for_each
+from include.rebuild.progress import RebuildError, RebuildProgress
+from include.rebuild.sorted_records import SortedRecords
+from include.stream_functions import FUNCTIONS, Processed, StreamFunctions, batched
+
+HOUR = timedelta(hours=1)
+# As in the event source mappings.  Payloads in base64 leave room for the envelopes within Lambda's 6 MB.
+BATCH_RECORDS = 500
+BATCH_BYTES = 3_000_000
+# How often a batch is sent that the function's stores refuse, or that makes the function raise.
+MAX_ATTEMPTS = 6
+
+
+class RebuildPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to rebuild: ``since`` <= arrival < ``until`` (aware; None: from the first, to the last)."""
+
+    streams: tuple[str, ...] = tuple(FUNCTIONS)
+    since: datetime | None = None
+    until: datetime | None = None
+    # Shards processed at the same time.  The records of one shard are processed batch after batch, in order.
+    shards_at_once: int = 4
+
+
+class RebuildSummary(msgspec.Struct):
+    """Counts of one stream's rebuild."""
+
+    hours: int = 0  # with records in them
+    skipped_hours: int = 0  # finished by an earlier run
+    archived: int = 0  # lines read
+    duplicates: int = 0  # lines that Firehose delivered again
+    probes: int = 0  # lines that are probes, not data
+    processed: int = 0  # records
+    batches: int = 0
+
+
+def rebuild(
+    clients: ReprocessingClients,
+    bucket: str,
+    plan: RebuildPlan,
+    *,
+    progress: RebuildProgress | None = None,
+    report: Callable[[str], None] = lambda text: None,
+) -> dict[str, RebuildSummary]:
+    """Have the functions process every archived record of ``plan`` again; return stream -> summary.
+
+    Idempotent, because everything that the functions write is.  A run can be stopped at any moment and repeated any
+    number of times.
+
+    Args:
+        report: called with one line per finished hour.
+
+    Raises:
+        RebuildError: a function did not process a batch.
+        FunctionError: a function is missing, or its response is not understood.
+        ArchiveError: an archived object cannot be read.
+        ClientError, BotoCoreError: S3 failed although boto3 repeated the request.
+    """
+    progress = progress or RebuildProgress(None)
+    return {
+        stream: _StreamRebuild(clients, bucket, plan, stream, progress, report).rebuild() for stream in plan.streams
+    }
+
+
+class _StreamRebuild:
+    """The rebuild of one stream."""
+
+    def __init__(
+        self,
+        clients: ReprocessingClients,
+        bucket: str,
+        plan: RebuildPlan,
+        stream: str,
+        progress: RebuildProgress,
+        report: Callable[[str], None],
+    ) -> None:
+        self._s3 = clients.s3
+        self._functions = StreamFunctions(clients.lambda_, attempts=MAX_ATTEMPTS, retries_raised=True)
+        self._bucket = bucket
+        self._plan = plan
+        self._stream = stream
+        self._progress = progress
+        self._report = report
+        self._summary = RebuildSummary()
+        self._counting = threading.Lock()
+
+    def rebuild(self) -> RebuildSummary:
+        plan = self._plan
+        objects = list(archive.objects(self._s3, self._bucket, self._stream, plan.since, plan.until))
+        for start, end in self._hours(objects):
+            self._rebuild_hour(start, end, [each for each in objects if _may_hold(each, start, end)])
+        return self._summary
+
+    def _hours(self, objects: Sequence[ArchiveObject]) -> Iterator[tuple[datetime, datetime]]:
+        """Hours in which records of the objects can have arrived, cut to the plan's range."""
+        if not objects:
+            return
+        since = max(filter(None, (self._plan.since, hour_of(objects[0].key))))
+        last = max(each.modified for each in objects) + CLOCK_DIFFERENCE
+        until = min(filter(None, (self._plan.until, last)))
+        start = since
+        while start < until:
+            end = min(start.replace(minute=0, second=0, microsecond=0) + HOUR, until)
+            yield start, end
+            start = end
+
+    def _rebuild_hour(self, start: datetime, end: datetime, objects: Sequence[ArchiveObject]) -> None:
+        first, last = to_canonical(start), to_canonical(end)
+        name = f"{self._stream} {first}"
+        if not objects or self._progress.is_finished(name, objects):
+            self._summary.skipped_hours += bool(objects)
+            return
+        with tempfile.TemporaryDirectory(prefix="rebuild-") as directory:
+            records = SortedRecords(Path(directory) / "records.sqlite")
+            counts: Counter[str] = Counter()
+            for each in objects:
+                found, new = records.add(self._data(each, first, last, counts))
+                counts["archived"] += found
+                counts["duplicates"] += found - new
+            stop = threading.Event()
+            work = partial(self._rebuild_shard, records, stop)
+            for_each(work, records.shards(), workers=self._plan.shards_at_once, stop=stop)
+        self._summary.hours += counts["archived"] > 0
+        self._summary.archived += counts["archived"] + counts["probes"]
+        self._summary.duplicates += counts["duplicates"]
+        self._summary.probes += counts["probes"]
+        self._progress.finish(name, objects)
+        if counts["archived"]:
+            self._report(f"{name}: {counts['archived'] - counts['duplicates']:,} records")
+
+    def _data(self, each: ArchiveObject, first: str, last: str, counts: Counter[str]) -> Iterator[ArchivedRecord]:
+        """The records of an object that arrived in time and are no probes."""
+        for record in archive.read(self._s3, self._bucket, each.key):
+            if first <= record.arrival_time < last:
+                # Resolved long ago; its function would quarantine it again.
+                if record.partition_key == PARTITION_KEY and is_probe(record.payload):
+                    counts["probes"] += 1
+                else:
+                    yield record
+
+    def _rebuild_shard(self, records: SortedRecords, stop: threading.Event, shard_id: str) -> None:
+        batches = batched(
+            records.of_shard(shard_id),
+            lambda record: len(record.payload_base64),
+            max_records=BATCH_RECORDS,
+            max_bytes=BATCH_BYTES,
+        )
+        for batch in batches:
+            if stop.is_set():
+                return
+            self._process(batch)
+            with self._counting:
+                self._summary.processed += len(batch)
+                self._summary.batches += 1
+
+    def _process(self, batch: Sequence[ArchivedRecord]) -> None:
+        event = kinesis_event((record.envelope, record.payload_base64) for record in batch)
+        outcome = self._functions.process(self._stream, event)
+        if not isinstance(outcome, Processed):
+            first, last = batch[0], batch[-1]
+            raise RebuildError(
+                f"{FUNCTIONS[self._stream]} did not process {self._stream} {first.shard_id}, {first.sequence_number} "
+                f"({first.arrival_time}) to {last.sequence_number}: {outcome.detail}"
+            )
+
+
+def _may_hold(each: ArchiveObject, start: datetime, end: datetime) -> bool:
+    """Whether the object can have records from that time: they arrived between the hour in its key and its storing."""
+    return hour_of(each.key) < end and each.modified + CLOCK_DIFFERENCE >= start

@@ -1,0 +1,88 @@
+"""Selecting the quarantined records of a plan."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain, islice
+from typing import NamedTuple
+
+import msgspec
+
+from include.contracts.times import to_canonical
+from include.replay.plan import ReplayPlan
+from include.replay.quarantine_store import QuarantineObject, QuarantineStore
+from include.s3_objects import UnreadableObjectError
+from include.stream_functions import FUNCTIONS
+
+# Objects read before the next ones are listed.
+PAGE = 500
+
+
+class SelectedRecord(msgspec.Struct, frozen=True):
+    """One record of a plan, without its payload."""
+
+    key: str
+    stream: str
+    shard_id: str
+    sequence_number: str
+    arrival_time: str
+    # Bytes of the payload.
+    size: int
+    reason: str
+    field: str | None
+    rule: str
+    attempts: int
+
+
+class Selection(NamedTuple):
+    """The records of a plan.
+
+    ``unreadable`` has the keys below quarantine/ that are no quarantine objects.  ``is_limited`` says whether there
+    are more records than the plan's limit.
+    """
+
+    records: list[SelectedRecord]
+    unreadable: list[str]
+    is_limited: bool
+
+
+def select(store: QuarantineStore, plan: ReplayPlan, pool: ThreadPoolExecutor) -> Selection:
+    """Read the objects of the plan's streams and hours, and select the records that it takes."""
+    records: list[SelectedRecord] = []
+    unreadable: list[str] = []
+    since, until = (to_canonical(bound) if bound else None for bound in (plan.since, plan.until))
+    keys = chain.from_iterable(store.keys(stream, since, until) for stream in plan.streams or FUNCTIONS)
+    while page := list(islice(keys, PAGE)):
+        for key, found in zip(page, pool.map(partial(_read, store), page), strict=True):
+            if isinstance(found, UnreadableObjectError):
+                unreadable.append(key)
+            elif found is not None and plan.takes(found.record):
+                if plan.limit is not None and len(records) == plan.limit:
+                    return Selection(records, unreadable, is_limited=True)
+                records.append(_selected(found))
+    return Selection(records, unreadable, is_limited=False)
+
+
+def _read(store: QuarantineStore, key: str) -> QuarantineObject | UnreadableObjectError | None:
+    try:
+        return store.read(key)
+    except UnreadableObjectError as error:
+        return error
+
+
+def _selected(found: QuarantineObject) -> SelectedRecord:
+    record = found.record
+    envelope = record.envelope
+    return SelectedRecord(
+        key=found.key,
+        stream=envelope.stream,
+        shard_id=envelope.shard_id,
+        sequence_number=envelope.sequence_number,
+        arrival_time=envelope.arrival_time,
+        size=len(record.payload),
+        reason=record.reason,
+        field=record.field,
+        rule=record.rule,
+        attempts=len(record.history),
+    )
