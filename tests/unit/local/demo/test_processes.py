@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 
 import psutil
 import pytest
 
 from include.local.demo import processes
-from include.local.demo.processes import MARKER, ProcessError, Processes, StateLock
+from include.local.demo.processes import MARKER, ProcessError, Processes, StateLock, run_to_end
 
 pytestmark = pytest.mark.unit
 
-DEADLINE_SECONDS = 20
+# Of what ends soon on any machine.
+DEADLINE_SECONDS = 60
 
 
 @pytest.fixture
 def procfile(tmp_path, monkeypatch):
     path = tmp_path / "Procfile"
     monkeypatch.setattr(processes, "PROCFILE", path)
-    # What a test leaves for the last resort is meant to get there.
+    # Processes that ignore SIGTERM make honcho wait for this long before the last resort, which the tests are about.
     monkeypatch.setattr(processes, "STOP_TIMEOUT_SECONDS", 1)
     return path
 
@@ -75,7 +77,7 @@ def test_what_hides_its_environment_and_holds_the_output_open_is_stopped_when_it
     assert honcho.returncode != -signal.SIGKILL
 
 
-def test_what_ignores_the_polite_signal_is_stopped_too(procfile, tmp_path):
+def test_what_ignores_sigterm_is_stopped_too(procfile, tmp_path):
     procfile.write_text("stubborn: trap '' TERM; echo ready; while :; do sleep 1; done\n")
 
     with Processes(os.environ, tmp_path / "log") as demo:
@@ -87,7 +89,7 @@ def test_what_ignores_the_polite_signal_is_stopped_too(procfile, tmp_path):
 def test_what_saves_its_state_is_given_the_time_and_nothing_else_is(procfile, tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "STOP_TIMEOUT_SECONDS", DEADLINE_SECONDS)
     pid, loop = tmp_path / "pid", "echo ready; while :; do sleep 0.1; done"
-    # Still saving when the other, which would never stop, is killed.
+    # Still saving when the other process, which would never stop, is killed.
     saving = f"while kill -0 $(cat {pid}); do sleep 0.1; done; sleep 0.5; echo saved; exit 0"
     procfile.write_text(
         f"ministack: trap '{saving}' TERM; {loop}\n"
@@ -99,11 +101,31 @@ def test_what_saves_its_state_is_given_the_time_and_nothing_else_is(procfile, tm
     with Processes(os.environ, log):
         wait_for(lambda: log.read_text().count("ready") == 2)
 
-    said = log.read_text()
-    assert "ministack.1 stopped (rc=0)" in said
-    assert "saved" in said
-    assert said.count("killing other.1") == 1
-    assert "other.1 stopped (rc=-9)" in said
+    output = log.read_text()
+    assert "ministack.1 stopped (rc=0)" in output
+    assert "saved" in output
+    assert output.count("killing other.1") == 1
+    assert "other.1 stopped (rc=-9)" in output
+
+
+def test_what_is_interrupted_is_killed_with_its_output_still_open(tmp_path, monkeypatch):
+    started = tmp_path / "started"
+    interrupted = subprocess.Popen.communicate
+
+    def interrupt(process: subprocess.Popen, **arguments) -> None:
+        wait_for(started.exists)
+        monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_to_end(["sh", "-c", f"echo $$ > {started}.pid; mv {started}.pid {started}; exec sleep 65"], os.environ, 60)
+
+    assert not psutil.pid_exists(int(started.read_text()))
+
+
+def test_a_command_that_ends_returns_its_code_and_output():
+    assert run_to_end(["sh", "-c", "echo out; echo error >&2; exit 3"], os.environ, 60) == (3, "out\nerror\n")
 
 
 def test_only_marked_processes_are_ours(procfile, tmp_path):
