@@ -1,10 +1,10 @@
 """The statements of ``sql/``, rendered the same way wherever they run.
 
-Jinja is used for two things only: lists of the telemetry attributes, which come from the contracts so that they can't
-drift, and the few parameters of a deployment (``{{ params.telemetry_bucket }}``).  Values are bound, never rendered:
+Jinja serves two purposes only: lists and limits that come from the contracts, so that they can't drift, and the few
+parameters of a deployment (``{{ params.telemetry_bucket }}``).  Values are bound, never rendered:
 ``{{ bind("since") }}`` is the marker ``%(since)s`` of one.
-:data:`CONTEXT` is what a template sees: :func:`render` uses it, DAGs take it as ``user_defined_macros`` (with
-:data:`SQL_DIRECTORY` as ``template_searchpath``), and sqlfluff through ``sql/lint/context``.
+:data:`CONTEXT` is what a template can use.  :func:`render` passes it, DAGs take it as ``user_defined_macros`` (with
+:data:`SQL_DIRECTORY` as ``template_searchpath``), and sqlfluff reads it through ``sql/lint/context``.
 """
 
 from __future__ import annotations
@@ -24,27 +24,42 @@ SQL_DIRECTORY = Path(__file__).resolve().parent.parent / "sql"
 ATTRIBUTES: tuple[str, ...] = tuple(metric.name.upper() for metric in METRICS)
 
 
+#: Every column of TRUCK_TELEMETRY_DATA, in order.
+HISTORY_COLUMNS: tuple[str, ...] = (
+    "TRUCK_ID",
+    "LOAD_TIMESTAMP",
+    "EFFECTIVE_START_DATE",
+    "EFFECTIVE_END_DATE",
+    "IS_CURRENT",
+    *ATTRIBUTES,
+)
+
+
 def attributes(alias: str = "") -> str:
-    """The attributes as a select list, each of table ``alias`` where one is given: ``r.gps_latitude, …``."""
-    prefix = f"{alias}." if alias else ""
-    return ", ".join(f"{prefix}{name}" for name in ATTRIBUTES)
+    """Return the attributes as a select list, of table ``alias`` if one is given: ``R.GPS_LATITUDE, …``."""
+    return _listed(ATTRIBUTES, alias)
+
+
+def history_columns(alias: str = "") -> str:
+    """Return the columns of the history as a select list, of table ``alias`` if one is given: ``R.TRUCK_ID, …``."""
+    return _listed(HISTORY_COLUMNS, alias)
 
 
 def attribute_assignments(alias: str) -> str:
-    """The attributes as the SET list of an UPDATE from table ``alias``: ``gps_latitude = c.gps_latitude, …``."""
+    """Return the SET list of an UPDATE from table ``alias``: ``GPS_LATITUDE = C.GPS_LATITUDE, …``."""
     return ", ".join(f"{name} = {alias}.{name}" for name in ATTRIBUTES)
 
 
 def bind(name: str) -> str:
-    """The marker of a bound value, ``%(name)s``; the linter, which can't parse one, is given a literal instead."""
+    """Return the marker of a bound value, ``%(name)s``.  The linter can't parse one, so it gets a literal instead."""
     return f"%({name})s"
 
 
 def last_arrival_first(alias: str = "") -> str:
-    """The window that puts first, of each truck and instant, the reading of table ``alias`` that arrived last.
+    """Return the window that puts the last arrival first, among the readings of one truck for one instant.
 
-    Sequence numbers are whole numbers too long for a NUMBER, written without zeros in front: the longer one is higher.
-    Of several landings of one record the first counts: they say the same, and LOAD_TIMESTAMP stays what it was.
+    Sequence numbers are integers too long for a NUMBER, written without leading zeros: the longer one is higher.  If a
+    record landed several times, the first landing counts: all say the same, and LOAD_TIMESTAMP does not change.
     """
     of = f"{alias}." if alias else ""
     return (
@@ -55,11 +70,11 @@ def last_arrival_first(alias: str = "") -> str:
 
 
 def is_canonical_time(column: str) -> str:
-    """A condition: the text in ``column`` is a time as the contracts write it, ``2025-03-17T15:35:54.597252``."""
+    """Return a condition: ``column`` has a time as the contracts write it, ``2025-03-17T15:35:54.597252``."""
     return f"{column} rlike '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}[.][0-9]{{6}}'"
 
 
-#: Limits of the contracts besides those of the metrics; lengths in characters.
+#: The contracts' limits, except those of the metrics; lengths in characters.
 LIMITS = MappingProxyType(
     {
         "truck_id_length": MAX_TRUCK_ID_LENGTH,
@@ -75,6 +90,7 @@ CONTEXT = MappingProxyType(
     {
         "metrics": METRICS,
         "attributes": attributes,
+        "history_columns": history_columns,
         "attribute_assignments": attribute_assignments,
         "bind": bind,
         "is_canonical_time": is_canonical_time,
@@ -86,16 +102,21 @@ CONTEXT = MappingProxyType(
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(SQL_DIRECTORY),
     undefined=jinja2.StrictUndefined,
-    autoescape=False,  # noqa: S701  SQL, not HTML, and no value is ever rendered into it.
+    autoescape=False,  # noqa: S701 - SQL, not HTML, and no value is ever rendered into it
     keep_trailing_newline=True,
 )
 
 
 def render(path: str, **params: str) -> str:
-    """The text of ``sql/<path>`` as the warehouse gets it.
+    """Return the text of ``sql/<path>`` as Snowflake gets it.
 
     Raises:
         jinja2.TemplateNotFound: there is no such file.
         jinja2.UndefinedError: the text uses a parameter that was not given.
     """
     return _TEMPLATES.get_template(path).render(CONTEXT, params=params)
+
+
+def _listed(columns: tuple[str, ...], alias: str) -> str:
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(f"{prefix}{name}" for name in columns)

@@ -1,12 +1,7 @@
--- The version of one truck that was valid at INSTANT (UTC), or no row.
+-- Grain: one row, the version of one truck that was valid at `instant` (UTC), or no row.
 -- Intervals are half-open: a version ends where the next one starts.
 select
-    TRUCK_ID,
-    LOAD_TIMESTAMP,
-    EFFECTIVE_START_DATE,
-    EFFECTIVE_END_DATE,
-    IS_CURRENT,
-    {{ attributes() }}
+    {{ history_columns() }}
 from TRUCK_TELEMETRY_DATA
 where
     TRUCK_ID = {{ bind("truck_id") }}

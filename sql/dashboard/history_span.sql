@@ -1,4 +1,4 @@
--- One row: how many versions a truck has, and from when to when.
+-- Grain: one row, the number of a truck's versions and the first and last start.
 select
     count(*) as VERSIONS,
     min(EFFECTIVE_START_DATE) as FIRST_START,

@@ -1,4 +1,5 @@
--- Grain: one row per file that the pipe loaded, or tried to, in the last HOURS hours, newest first.
+-- Grain: one row per file that the pipe loaded, or failed to load, in the last `hours` hours.
+-- Newest first.
 select
     FILE_NAME,
     STATUS,

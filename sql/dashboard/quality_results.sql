@@ -1,4 +1,5 @@
--- Grain: one row per quality rule, its result in the last run; every run has one of every rule.
+-- Grain: one row per quality rule, its result in the last run.  Every run has a result for every
+-- rule.
 with NEWEST as (
     select
         RULE,
@@ -12,7 +13,7 @@ with NEWEST as (
         RUN_ID,
         first_value(RUN_ID) over (order by CHECKED_AT desc, RUN_ID asc) as LAST_RUN_ID
     from DATA_QUALITY_RESULTS
-    -- Longer than a run takes.
+    -- An hour is longer than a run takes.
     where
         CHECKED_AT >= (
             select dateadd('hour', -1, max(ALL_RESULTS.CHECKED_AT))

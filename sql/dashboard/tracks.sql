@@ -1,6 +1,6 @@
--- Grain: one row per truck and time slice, over the versions that start at or after SINCE.
--- A slice bounds what a page reads however long the window is: speed and consumption are means over
--- the slice's versions, position and fuel are those of its last version.
+-- Grain: one row per truck and time slice, over the versions that start at or after `since`.
+-- Slices bound the rows of a page, however long the window is.  Speed, consumption and temperature
+-- are means over a slice's versions; position and fuel are those of its last version.
 select
     TRUCK_ID,
     time_slice(EFFECTIVE_START_DATE, {{ bind("slice_seconds") }}, 'SECOND') as SLICE_START,

@@ -1,5 +1,5 @@
--- What merges and queries run on.  Suspends after a minute without work, so it costs nothing while
--- no truck reports.  Re-runnable: an existing warehouse, and the size someone gave it, stays.
+-- The warehouse that runs merges and queries.  It suspends after a minute without work, so it costs
+-- nothing while no truck reports.  Re-runnable: an existing warehouse keeps the size it was given.
 create warehouse if not exists TRUCK_TELEMETRY_WH
 warehouse_size = XSMALL
 auto_suspend = 60

@@ -1,4 +1,4 @@
--- Re-runnable: everything below lives in here, nothing is ever replaced.
+-- The database and schema of all other objects.  Re-runnable: nothing is ever replaced.
 create database if not exists ECOMMERCE_DATA
 comment = 'What customers click and how trucks deliver it';
 

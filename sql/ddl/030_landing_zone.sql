@@ -1,7 +1,7 @@
--- The landing zone in S3, as TruckDataProcessor writes it: gzipped, one JSON object a line.
--- Re-runnable: an existing integration keeps its external id, which the role in AWS trusts; a
--- replaced one gets another and is locked out until the stack is deployed again.  A changed bucket
--- or role is therefore an ALTER by hand.
+-- The landing zone in S3, as TruckDataProcessor writes it: gzipped, one JSON object per line.
+-- Re-runnable: an existing integration keeps its external id, which the role in AWS trusts.  A
+-- replaced integration gets another id and is locked out until the stack is deployed again.  So a
+-- changed bucket or role needs an ALTER by hand.
 create file format if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON
     type = json
     compression = gzip

@@ -1,6 +1,6 @@
--- Every reading as it landed: append-only, never purged (erasure of one truck excepted).
--- Grain: one row a line of a landing file.  Landing is at-least-once, so an envelope (STREAM_NAME,
--- SHARD_ID, SEQUENCE_NUMBER) can be here more than once; whatever counts or merges goes by distinct
+-- Every reading as it landed: append-only, and never purged except to erase one truck.
+-- Grain: one row per line of a landing file.  Landing is at-least-once, so an envelope
+-- (STREAM_NAME, SHARD_ID, SEQUENCE_NUMBER) can occur more than once: count and merge distinct
 -- envelopes.  All times are UTC.
 -- Clustered by event day: a merge reads each truck's span of event time, which is mostly today.
 create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
@@ -39,8 +39,8 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
 cluster by (to_date(EVENT_TIME))
 comment = 'Truck telemetry as it landed, append-only';
 
--- What arrived since the last merge.  Never replaced here: a new stream starts at the table's tip
--- and forgets what was not merged.  (One that is stale is, by the DAG repair_history.)
+-- The readings since the last merge.  Never replaced here: a new stream starts at the table's tip
+-- and misses what was not merged.  (The DAG repair_history replaces a stale stream.)
 create stream if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM
 on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
 append_only = true

@@ -1,9 +1,9 @@
 -- The history of every truck, SCD Type 2.
--- Grain: one row a version, a maximal run of readings with the same 21 attributes.
--- Key: TRUCK_ID, EFFECTIVE_START_DATE (checked by the quality rules; Snowflake enforces none).
--- Written only by sql/merge/truck_telemetry_scd2.sql and the repairs in sql/ops.  All times UTC.
--- Clustered by IS_CURRENT and start day, not by truck: a merge touches current rows and recent ones
--- of many trucks, which by truck would be spread over every micro-partition.
+-- Grain: one row per version, a maximal run of readings with the same 21 attributes.
+-- Key: TRUCK_ID, EFFECTIVE_START_DATE (quality rules check it; Snowflake enforces no key).
+-- Only sql/merge/truck_telemetry_scd2.sql and the repairs in sql/ops write it.  All times are UTC.
+-- Clustered by IS_CURRENT and start day, not by truck: a merge touches the current and recent rows
+-- of many trucks.  Clustered by truck, these would be spread over every micro-partition.
 create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA (
     TRUCK_ID string not null comment 'Which truck',
     LOAD_TIMESTAMP timestamp_ntz comment 'When the reading that opens the version was loaded',

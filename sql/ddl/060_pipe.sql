@@ -1,9 +1,9 @@
--- Loads each landing file as S3 announces it.  SHOW PIPES tells the queue that the bucket notifies.
--- Never replaced: a new pipe forgets what it loaded and would load old files again.
+-- Loads each landing file when S3 announces it, on the queue that SHOW PIPES shows.
+-- Never replaced: a new pipe does not know what was loaded and would load old files again.
 -- Session time zones don't matter: the landed times are UTC without an offset, and the scan time,
--- which has one, is converted.  (CURRENT_TIMESTAMP would be when the pipe was compiled.)
--- A file with an unreadable line is skipped whole and shown by COPY_HISTORY, as nothing that
--- TruckDataProcessor writes should be unreadable.
+-- which has one, is converted.  (CURRENT_TIMESTAMP would be the time when the pipe was compiled.)
+-- A file with an unreadable line is skipped as a whole and appears in COPY_HISTORY: everything that
+-- TruckDataProcessor writes should be readable.
 create pipe if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
 auto_ingest = true
 comment = 'Landing zone of truck telemetry into TRUCK_TELEMETRY_RAW'

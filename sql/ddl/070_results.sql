@@ -1,29 +1,29 @@
--- What the DAGs leave behind for people to look at.  All times are UTC.
+-- The results of DAG runs, for people to read.  All times are UTC.
 create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS (
-    RUN_ID string not null comment 'Airflow run; of repair_history with what it did before it',
+    RUN_ID string not null comment 'Airflow run; repair_history puts its action before it',
     STARTED_AT timestamp_ntz not null comment 'Before the statement began',
     FINISHED_AT timestamp_ntz not null comment 'After its commit: its rows are visible',
     ROWS_INSERTED integer not null comment 'Versions added',
     ROWS_UPDATED integer not null comment 'Versions closed or corrected',
-    ROWS_DELETED integer not null comment 'Versions that a late reading made vanish'
+    ROWS_DELETED integer not null comment 'Versions that a late reading removed'
 )
-comment = 'One row a merge into TRUCK_TELEMETRY_DATA';
+comment = 'One row per merge into TRUCK_TELEMETRY_DATA';
 
 create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS (
     RUN_ID string not null comment 'Airflow run',
     RULE string not null comment 'Name of the rule in sql/quality',
     SEVERITY string not null comment 'fail or warn',
-    STATUS string not null comment 'pass, fail, error, or removed: no rule any more',
+    STATUS string not null comment 'pass, fail, error, or removed: the rule is gone',
     FAILED_COUNT integer comment 'Offending keys; NULL where the rule itself failed',
     SAMPLES string comment 'JSON array of up to 20 offending keys',
-    MESSAGE string comment 'What it means, or the error of the rule',
+    MESSAGE string comment 'What the failure means, or the error of the rule',
     CHECKED_AT timestamp_ntz not null comment 'When the rule ran',
-    FAILING_SINCE timestamp_ntz comment 'When the failure began; of a pass: it is to be told',
-    ALERTED_AT timestamp_ntz comment 'When people were told that it fails; NULL: they need not know'
+    FAILING_SINCE timestamp_ntz comment 'When the failure began; on a pass: end not notified yet',
+    ALERTED_AT timestamp_ntz comment 'When people were last notified; NULL: never, or it is over'
 )
-comment = 'One row a rule and run of data_quality, kept for 30 days';
+comment = 'One row per rule and run of data_quality, kept for 30 days';
 
--- For a table that was made before it had them.
+-- For a table that was created before it had these columns.
 alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
 add column if not exists FAILING_SINCE timestamp_ntz;
 alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS

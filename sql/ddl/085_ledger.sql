@@ -1,13 +1,13 @@
 -- The conservation ledger: where the records of each arrival hour are.  All times are UTC.
--- Grain: one row a stream and hour.  Key: STREAM_NAME, ARRIVAL_HOUR.  Written by the DAG reconcile.
+-- Grain: one row per stream and hour.  Key: STREAM_NAME, ARRIVAL_HOUR.  Writer: the DAG reconcile.
 -- ARCHIVED = LANDED + DUPLICATES + QUARANTINED + RESOLVED + MISSING, all in distinct envelopes.
 create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER (
     STREAM_NAME string not null comment 'Kinesis stream',
-    ARRIVAL_HOUR timestamp_ntz not null comment 'The hour that begins then, by arrival',
+    ARRIVAL_HOUR timestamp_ntz not null comment 'Start of the hour in which the records arrived',
     IS_OPEN boolean not null comment 'Counted while records could still be on their way',
     BALANCED boolean not null comment 'No difference of any kind',
     ARCHIVED integer not null comment 'In the raw archive',
-    LANDED integer not null comment 'In RAW; of clicks: as the row of their key',
+    LANDED integer not null comment 'In RAW; for clicks: as the row of their key',
     DUPLICATES integer not null comment 'Clicks whose row names another envelope',
     QUARANTINED integer not null comment 'In quarantine/ and not landed',
     RESOLVED integer not null comment 'Only in quarantine-resolved/: probes',
@@ -16,11 +16,11 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER (
     UNEXPECTED integer not null comment 'Difference: in a sink or quarantine, not archived',
     CONFLICTS integer not null comment 'Difference: click keys with several contents',
     COVERED integer not null comment 'Readings in RAW that the history holds',
-    WAITING integer not null comment 'Readings in RAW that a merge will come to',
+    WAITING integer not null comment 'Readings in RAW that the next merge covers',
     OVERDUE integer not null comment 'Difference: waiting for longer than a merge may take',
     UNCOVERED integer not null comment 'Difference: in RAW, not in the history',
     DETAILS string comment 'JSON: kind of difference -> up to 20 files or sequence numbers',
     CHECKED_AT timestamp_ntz not null comment 'When it was counted last',
     RUN_ID string not null comment 'Airflow run that counted it last'
 )
-comment = 'One row a stream and arrival hour: whether every record is accounted for';
+comment = 'One row per stream and arrival hour: whether every record is accounted for';

@@ -1,9 +1,10 @@
--- Three roles, each with what its work needs, for the users of Airflow, erasure and the dashboard.
+-- Three roles, each with the rights that its work needs, for the users of Airflow, erasure and the
+-- dashboard.
 -- The provisioning user (SYSADMIN, with CREATE INTEGRATION and CREATE ROLE) owns the objects.
 create role if not exists TRUCK_TELEMETRY_TRANSFORMER
 comment = 'Airflow: watches the pipe, merges the history, checks it';
 create role if not exists TRUCK_TELEMETRY_ERASER
-comment = 'DAG erase_truck: takes one truck out of every table';
+comment = 'DAG erase_truck: erases one truck from every table';
 create role if not exists TRUCK_TELEMETRY_READER
 comment = 'Dashboard: reads, and nothing else';
 
@@ -26,8 +27,8 @@ to role TRUCK_TELEMETRY_TRANSFORMER;
 grant monitor, operate on pipe ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
 to role TRUCK_TELEMETRY_TRANSFORMER;
 
--- Of these tables nobody but the eraser deletes readings; give it a user of its own, as a user's
--- roles are all active at once.
+-- Only the eraser may delete readings from these tables.  Give it a user of its own, because all
+-- roles of a user are active together.
 grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_ERASER;
 grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_ERASER;
 grant usage on schema ECOMMERCE_DATA.TRUCK_TELEMETRY to role TRUCK_TELEMETRY_ERASER;

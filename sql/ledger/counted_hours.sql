@@ -1,5 +1,5 @@
--- What the ledger has of a stream, for choosing which hours to count next.
--- Grain: one row an hour.
+-- The ledger's hours of a stream, to choose which hours to count next.
+-- Grain: one row per hour.
 select
     ARRIVAL_HOUR,
     IS_OPEN,

@@ -1,13 +1,13 @@
--- The readings of RAW that arrived from `since` to before `until`, and whether the history has
+-- The readings in RAW that arrived from `since` to before `until`, and whether the history covers
 -- them.
 --
--- Grain         one row an envelope and what it says (it says one thing: a quality rule).
--- STATE         covered: it lies in a version with its attributes, or another reading of its
---               instant counts; waiting: the stream has it, a merge will come to it; uncovered.
+-- Grain         one row per envelope and content (a quality rule checks that it has one content).
+-- STATE         covered: it is in a version with its attributes, or another reading of its instant
+--               counts.  waiting: the stream has it, so the next merge covers it.  uncovered.
 -- Pruning       Snowpipe loads in the order of arrival, so micro-partitions of RAW have narrow
---               ranges of ARRIVAL_TIME.  EVENT_TIME, by which RAW is clustered, bounds nothing
---               here: a reading can be late by any time.  The rest is read from the earliest event
---               of the hour on, the history only of the trucks that reported.
+--               ranges of ARRIVAL_TIME.  EVENT_TIME, by which RAW is clustered, can't prune here:
+--               a reading can be late by any time.  Other scans start at the earliest event of the
+--               hour, and read the history only of the trucks that reported.
 -- Selecting from the stream consumes nothing.
 with ARRIVED as (
     select
@@ -38,7 +38,7 @@ INSTANTS as (
     from ARRIVED
 ),
 
--- One an instant, by the merge's own window.
+-- One per instant, by the merge's own window.
 READINGS as (
     select
         RAW.TRUCK_ID,
@@ -53,7 +53,7 @@ READINGS as (
     qualify row_number() over ({{ last_arrival_first("RAW") }}) = 1
 ),
 
--- Two branches, as `is current or ends later` in one condition would prune nothing.
+-- Two branches, because `is current or ends later` in one condition prunes nothing.
 VERSIONS as (
     select
         STORED.TRUCK_ID,
@@ -79,7 +79,7 @@ VERSIONS as (
         and STORED.EFFECTIVE_END_DATE > (select min(EARLIEST.FIRST_TIME) from TRUCKS as EARLIEST)
 ),
 
--- Each reading behind the version that began last before it: one sort instead of a range join.
+-- Each reading after the version that began last before it: one sort instead of a range join.
 POINTS as (
     select
         TRUCK_ID,
@@ -125,7 +125,7 @@ PLACED as (
     from POINTS
 ),
 
--- Those that no version has.
+-- The readings that no version covers.
 UNCOVERED as (
     select
         TRUCK_ID,

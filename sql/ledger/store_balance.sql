@@ -1,6 +1,5 @@
--- Writes down what was found of one stream and hour.
--- Grain and key: STREAM_NAME, ARRIVAL_HOUR.  Idempotent: an hour that is counted again is
--- overwritten.
+-- Stores the balance of one stream and hour.
+-- Grain and key: STREAM_NAME, ARRIVAL_HOUR.  Idempotent: counting an hour again overwrites its row.
 merge into CONSERVATION_LEDGER as LEDGER
 using (
     select

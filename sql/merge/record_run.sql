@@ -1,5 +1,5 @@
--- Writes down one run of the merge.
--- Grain and key: RUN_ID.  Idempotent: the same run again overwrites what it had written.
+-- Records one run of the merge.
+-- Grain and key: RUN_ID.  Idempotent: the same run overwrites its row.
 merge into HISTORY_MERGE_RUNS as RECORDED
 using (
     select

@@ -1,22 +1,22 @@
 -- Keeps TRUCK_TELEMETRY_DATA equal to its definition over TRUCK_TELEMETRY_RAW (SCD Type 2).
 --
--- Grain         one row a version: a maximal run, in event time, of readings with the same 21
+-- Grain         one row per version: a maximal run, in event time, of readings with the same 21
 --               attributes (NULL equals NULL).  It ends where the next one starts.
--- Key           TRUCK_ID, EFFECTIVE_START_DATE.  The source has one row a target row: Snowflake
+-- Key           TRUCK_ID, EFFECTIVE_START_DATE.  The source has one row per target row: Snowflake
 --               refuses more (error 100090).
--- Driver        the stream's new rows.  They say only where to look: all is derived from RAW.
--- Late data     per truck, the runs from its earliest new reading to the next stored version are
---               derived again: a version can be split, corrected, moved or vanish (the DELETE).
--- Duplicates    of the readings for one instant the one that arrived last counts: highest arrival
+-- Driver        the stream's new rows.  They only say what to derive again, from RAW.
+-- Late data     per truck, it derives the runs from the earliest new reading to the next stored
+--               version again: a version can be split, corrected, moved or removed (the DELETE).
+-- Duplicates    of the readings for one instant, the one that arrived last counts: highest arrival
 --               time, then highest sequence number; never load order, which a redelivery changes.
--- Idempotence   a function of RAW: the same rows again change nothing.  Rows of RAW that Snowpipe
---               commits after the stream's snapshot may be merged now and again later: harmless.
+-- Idempotence   the result is a function of RAW, so merging the same rows again changes nothing.
+--               Rows of RAW that Snowpipe commits after the stream's snapshot may be merged twice.
 -- Cost          reads the current versions and the recent past of the trucks that reported, and
 --               their spans of RAW, once.  Windows run over narrow rows; attributes join back last.
--- Bound         `earliest` (sql/merge/earliest_reading.sql) says where to begin to read; as a
---               constant it prunes, which no subquery does (docs/snowflake-performance.md).  It is
---               a hint: what is older is read for the trucks that reported older readings, none as
---               a rule, so that any bound gives the same history.
+-- Bound         `earliest` (sql/merge/earliest_reading.sql) says where to begin to read.  It is a
+--               constant, so it prunes; a subquery does not (docs/snowflake-performance.md).  It is
+--               only a hint: for trucks with older readings, usually none, older rows are read too.
+--               Any bound gives the same history.
 merge into TRUCK_TELEMETRY_DATA as TARGET
 using (
     with ARRIVED as (
@@ -28,7 +28,7 @@ using (
         group by TRUCK_ID
     ),
 
-    -- Ended versions that the new readings can reach: from the bound on, and before it.
+    -- Ended versions that the new readings can reach: those after the bound, and those before it.
     ENDED as (
         select VERSIONS.*
         from TRUCK_TELEMETRY_DATA as VERSIONS
@@ -52,8 +52,8 @@ using (
             and VERSIONS.EFFECTIVE_END_DATE < {{ bind("earliest") }}::timestamp_ntz
     ),
 
-    -- The stored versions that can matter: from the one just before the first new reading on.
-    -- Current ones apart, as `is current or ends later` in one condition would prune nothing.
+    -- The stored versions that can change: from the one just before the first new reading on.
+    -- Current ones separately, because `is current or ends later` in one condition prunes nothing.
     -- STATE stands for the attributes: 64 bits, and only neighbours in time are ever compared.
     STORED as (
         select
@@ -75,7 +75,7 @@ using (
         from ENDED
     ),
 
-    -- What is derived again: from the first new reading up to the next version after the last one.
+    -- The span to derive again: from the first new reading to the next version after the last one.
     SPANS as (
         select
             ARRIVED.TRUCK_ID,
@@ -87,7 +87,7 @@ using (
         group by ARRIVED.TRUCK_ID, ARRIVED.FIRST_TIME
     ),
 
-    -- RAW within the spans: from the bound on, and before it.
+    -- RAW within the spans: after the bound, and before it.
     SPANNED as (
         select RAW.*
         from TRUCK_TELEMETRY_RAW as RAW
@@ -130,8 +130,8 @@ using (
         group by TRUCK_ID, EVENT_TIME
     ),
 
-    -- One an instant.  However often one envelope landed, any of its rows will do; only where
-    -- several were sent for the instant are they put in order.
+    -- One per instant.  If one envelope landed several times, any of its rows serves.  Only if
+    -- several readings were sent for the instant are they put in order.
     READINGS as (
         select
             TRUCK_ID,
@@ -169,15 +169,15 @@ using (
             on READINGS.TRUCK_ID = STORED.TRUCK_ID and READINGS.EVENT_TIME = STORED.EVENT_TIME
     ),
 
-    -- Not the trucks whose every reading opens its version already: what landed twice ends here.
+    -- Without trucks whose readings all open their versions already: what landed twice ends here.
     CHANGED as (
         select distinct TRUCK_ID
         from COMPARED
         where not IS_SAME
     ),
 
-    -- The readings of the span, between the stored versions just before and just after it, which
-    -- stand for all the readings out there.
+    -- The readings of the span, between the stored versions just before and just after it.  These
+    -- two stand for all readings outside the span.
     POINTS as (
         select COMPARED.*
         from COMPARED
@@ -214,8 +214,8 @@ using (
         from POINTS
     ),
 
-    -- A version of one point, the usual case, ends where the next point is; a longer one ends after
-    -- its last point, which among the edges of longer ones is the next after its first.
+    -- A version of one point, the usual case, ends at the next point.  A longer one ends after its
+    -- last point, which is the edge after its first among the edges of longer versions.
     DERIVED as (
         select
             *,
@@ -284,18 +284,8 @@ when matched then
         IS_CURRENT = CHANGE.IS_CURRENT,
         {{ attribute_assignments("CHANGE") }}
 when not matched and CHANGE.KIND = 'WRITE' then insert (
-    TRUCK_ID,
-    LOAD_TIMESTAMP,
-    EFFECTIVE_START_DATE,
-    EFFECTIVE_END_DATE,
-    IS_CURRENT,
-    {{ attributes() }}
+    {{ history_columns() }}
 )
 values (
-    CHANGE.TRUCK_ID,
-    CHANGE.LOAD_TIMESTAMP,
-    CHANGE.EFFECTIVE_START_DATE,
-    CHANGE.EFFECTIVE_END_DATE,
-    CHANGE.IS_CURRENT,
-    {{ attributes("CHANGE") }}
+    {{ history_columns("CHANGE") }}
 );

@@ -1,4 +1,5 @@
--- What the tables hold of one truck; binds as in erase_truck.sql.  Grain: one row a table.
+-- Rows of one truck, or naming it, in each table; binds as in erase_truck.sql.
+-- Grain: one row per table.
 select
     'TRUCK_TELEMETRY_RAW' as STORE,
     count(*) as FOUND

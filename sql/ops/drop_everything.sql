@@ -1,5 +1,6 @@
--- Takes back what sql/ddl made, the history with it.  Re-runnable.  The database stays: it is not
--- ours alone.  Tables can be had back with UNDROP within their time-travel retention, the rest not.
+-- Drops everything that sql/ddl created, including the history.  Re-runnable.  The database stays,
+-- because others may use it.  UNDROP restores tables within their time-travel retention; nothing
+-- else can be restored.
 drop pipe if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE;
 drop stream if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM;
 drop stage if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE;

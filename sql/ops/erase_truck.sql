@@ -1,11 +1,11 @@
--- Takes one truck out of every table: RAW, the history, the register, and what people were shown of
--- it.  Bound are `truck_id`, and what contains it where it is told in JSON (include/erasure).
+-- Erases one truck from every table: RAW, the history, the register, and samples that name it.
+-- Binds `truck_id`, and the text that contains it in JSON samples (include/erasure).
 --
--- One transaction: after it the truck is nowhere, or still everywhere it was.  Idempotent.  Run it
--- in the pool history_writer, after the landing objects were rewritten and with nothing pending in
--- the pipe: what Snowpipe loads later has the truck no more (docs/erasure.md).
--- The stream still has the truck's inserts, as an append-only one has: a merge derives what they
--- touched from RAW, and finds that there is nothing.
+-- One transaction: afterwards the truck is gone from every table, or nothing has changed.
+-- Idempotent.  Run it in the pool history_writer, after the landing objects were rewritten and when
+-- the pipe has nothing pending: what Snowpipe loads later is without the truck (docs/erasure.md).
+-- The append-only stream still has the truck's inserts.  A merge derives what they touched from
+-- RAW, and finds nothing there.
 begin;
 
 delete from TRUCK_TELEMETRY_RAW
@@ -27,7 +27,7 @@ update DATA_QUALITY_RESULTS
 set MESSAGE = 'It named a truck that was erased'
 where STATUS = 'error' and contains(MESSAGE, {{ bind("truck_id") }});
 
--- Of a reading the ledger tells shard, sequence number, truck and time.
+-- The ledger's details name a reading by shard, sequence number, truck and time.
 update CONSERVATION_LEDGER
 set DETAILS = '{}'
 where contains(DETAILS, {{ bind("within_text") }});

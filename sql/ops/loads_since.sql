@@ -1,5 +1,6 @@
--- Files that Snowpipe finished with after `since`, up to and with `until` (with their UTC offset).
--- Grain: one row a file and load.  COPY_HISTORY reaches back 14 days.
+-- Files that Snowpipe loaded, or failed to load, after `since` and until `until` inclusive (times
+-- with a UTC offset).
+-- Grain: one row per file and load.  COPY_HISTORY reaches back 14 days.
 select
     FILE_NAME,
     STATUS,

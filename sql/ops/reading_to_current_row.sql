@@ -1,12 +1,13 @@
--- How long readings took from Kinesis to the history: their number, and seconds as p50 and p95.
+-- How long readings took from Kinesis to the history: their number, and p50 and p95 in seconds.
+-- Grain: one row.
 --
--- From the arrival of a record in its stream to the end of the first merge that made it visible.
--- That is the first merge to start after Snowpipe committed the record's file; it counts also if
--- the reading changed nothing.  Of an envelope that landed twice the first landing counts.  What no
--- merge has seen yet is left out, and so is what was loaded before COPY_HISTORY's 14 days.
+-- The time runs from the arrival of a record in its stream to the end of the first merge that made
+-- it visible.  That is the first merge that started after Snowpipe committed the record's file,
+-- even if the reading changed nothing.  If an envelope landed twice, the first landing counts.
+-- Readings that no merge has seen yet are left out, as are loads before COPY_HISTORY's 14 days.
 with LOADS as (
     select
-        -- Path in the bucket, as METADATA$FILENAME has it.
+        -- Path in the bucket, in the form of METADATA$FILENAME.
         regexp_replace(STAGE_LOCATION || FILE_NAME, '^s3://[^/]+/', '') as FILE_NAME,
         min(convert_timezone('UTC', LAST_LOAD_TIME)::timestamp_ntz) as LOADED_AT
     from
@@ -26,7 +27,7 @@ FILES as (
         min(HISTORY_MERGE_RUNS.FINISHED_AT) as VISIBLE_AT
     from LOADS
     inner join HISTORY_MERGE_RUNS on LOADS.LOADED_AT <= HISTORY_MERGE_RUNS.STARTED_AT
-    -- A repair looks at its scope only.
+    -- A repair covers only its scope.
     where HISTORY_MERGE_RUNS.RUN_ID not like 'repair: %'
     group by 1
 ),

@@ -1,11 +1,11 @@
--- Writes the whole history anew from TRUCK_TELEMETRY_RAW: after a loss of the history, or after the
+-- Rebuilds the whole history from TRUCK_TELEMETRY_RAW: after the history was lost, or after the
 -- stream was recreated.  The DAG repair_history runs it, alone in the pool history_writer.
 --
 -- Grain, key and dedup rule are those of sql/merge/truck_telemetry_scd2.sql.  Idempotent: the same
 -- RAW gives the same history.
--- One statement writes the history and consumes the stream, so both happen or neither.  Should it
--- run in a longer transaction, the stream is fixed at BEGIN and RAW is read later: what Snowpipe
--- commits in between is in the history already and merged once more, which changes nothing.
+-- One statement writes the history and consumes the stream, so both happen or neither.  In a longer
+-- transaction the stream is fixed at BEGIN and RAW is read later: what Snowpipe commits in between
+-- is in the history and is merged again, which changes nothing.
 insert overwrite into TRUCK_TELEMETRY_DATA (
     TRUCK_ID,
     LOAD_TIMESTAMP,
@@ -45,7 +45,7 @@ select
     END_TIME is null as IS_CURRENT,
     {{ attributes() }}
 from VERSIONS
--- Consumes the stream, whatever it holds: its rows are in RAW.
+-- Consumes the stream, whatever it has: its rows are in RAW.
 union all
 select
     TRUCK_ID,

@@ -1,17 +1,17 @@
--- Makes the history of one truck, of a range of time, or of both together, what RAW says: whatever
--- is wrong there, versions missing, doubled, overlapping or false.  The DAG repair_history runs it,
--- alone in the pool history_writer.
+-- Repairs the history of one truck, of a range of time, or of both, from RAW: versions that are
+-- missing, doubled, overlapping or false.  The DAG repair_history runs it, alone in the pool
+-- history_writer.
 --
--- Scope         bound are truck_id (NULL: all), since and until (NULL: open), UTC.  Widened to
---               whole versions: from the start of the last one before it, or of an earlier one
---               that reaches into it, up to the start of the first one after it.  These starts, and
---               all that lies beyond them, are taken as right.
+-- Scope         binds truck_id (NULL: all), since and until (NULL: open), UTC.  Widened to whole
+--               versions: from the start of the last one before it, or of an earlier one that
+--               reaches into it, up to the start of the first one after it.  These starts, and
+--               everything beyond them, are taken as right.
 -- Grain, key    those of sql/merge/truck_telemetry_scd2.sql, as is the dedup rule.
--- Idempotence   a version that is right is not touched, any other is deleted and what RAW says is
---               inserted; so a second run changes nothing.  One statement: all or nothing.
--- Stream        not read.  Readings that wait in it are in the scope's versions already, and merged
---               once more later: that also puts right what they change beyond the scope.
--- Cost          reads of RAW the trucks' spans; of the history keys and ends, and the spans.
+-- Idempotence   keeps right versions, deletes the others and inserts what follows from RAW, so a
+--               second run changes nothing.  One statement: all or nothing.
+-- Stream        not read.  Readings that wait in it are in the scope's versions already.  The next
+--               merge merges them again, which also repairs what they change beyond the scope.
+-- Cost          reads the trucks' spans of RAW, and keys, ends and spans of the history.
 merge into TRUCK_TELEMETRY_DATA as TARGET
 using (
     with PERIOD as (
@@ -26,8 +26,8 @@ using (
         where {{ bind("truck_id") }} is null or TRUCK_ID = {{ bind("truck_id") }}
     ),
 
-    -- A truck without a version before the scope, or with none at all, is derived from its first
-    -- reading on.
+    -- A truck without a version before the scope, or without any, is derived from its first reading
+    -- on.
     SPANS as (
         select
             STORED.TRUCK_ID,
@@ -166,25 +166,15 @@ using (
             and FOUND.COPIES = 1
     where VERSIONS.TRUCK_ID is null
 ) as CHANGE
-    -- What is inserted matches nothing, also where its key is that of a version to be deleted.
+    -- An inserted row matches nothing, even if its key is that of a version to be deleted.
     on
         TARGET.TRUCK_ID = CHANGE.TRUCK_ID
         and TARGET.EFFECTIVE_START_DATE is not distinct from CHANGE.EFFECTIVE_START_DATE
         and CHANGE.KIND = 'DELETE'
 when matched then delete
 when not matched and CHANGE.KIND = 'INSERT' then insert (
-    TRUCK_ID,
-    LOAD_TIMESTAMP,
-    EFFECTIVE_START_DATE,
-    EFFECTIVE_END_DATE,
-    IS_CURRENT,
-    {{ attributes() }}
+    {{ history_columns() }}
 )
 values (
-    CHANGE.TRUCK_ID,
-    CHANGE.LOAD_TIMESTAMP,
-    CHANGE.EFFECTIVE_START_DATE,
-    CHANGE.EFFECTIVE_END_DATE,
-    CHANGE.IS_CURRENT,
-    {{ attributes("CHANGE") }}
+    {{ history_columns("CHANGE") }}
 );

@@ -1,10 +1,10 @@
 -- name: clicks_are_of_known_items
 -- severity: warn
 -- owner: data-platform
--- meaning: A recent click is of an item that ClickItems does not have, or has under another name:
---   pages that go by the catalogue miss it, or show it under the old name.
--- action: Not there: write the item to ClickItems. Another name: fine after an item was renamed,
---   odd if the two names take turns.
+-- meaning: A recent click is of an item that ClickItems does not have, or has under another name.
+--   Pages that use the catalogue miss the item, or show its old name.
+-- action: If the item is missing, write it to ClickItems. Another name is fine after an item was
+--   renamed, and wrong if the two names alternate.
 -- reads: recent_clicks, click_items
 -- runbook: clicks-are-wrong
 select distinct STAGED_RECENT_CLICKS.ITEM_ID || ' ' || STAGED_RECENT_CLICKS.ITEM_NAME as SAMPLE_KEY

@@ -1,10 +1,10 @@
 -- name: clicks_are_where_they_are_looked_for
 -- severity: fail
 -- owner: data-platform
--- meaning: A recent click's index key is not that of its item and hour (Item_ID#hour#shard): the
---   dashboard counts it elsewhere, or not at all.
--- action: Something composes Item_Hour_Shard otherwise than KinesisToDynamoDBProcessor. Write the
---   items again with the right key (python -m include.rebuild).
+-- meaning: A recent click's index key is not that of its item and hour (Item_ID#hour#shard), so the
+--   dashboard counts it for another item or hour, or not at all.
+-- action: Find out what writes Item_Hour_Shard differently from KinesisToDynamoDBProcessor. Then
+--   write the items again with the right key (python -m include.rebuild).
 -- reads: recent_clicks
 -- runbook: clicks-are-wrong
 select CLICK_TIME || ' ' || ITEM_ID || ' in ' || coalesce(ITEM_HOUR_SHARD, '') as SAMPLE_KEY

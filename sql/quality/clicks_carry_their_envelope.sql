@@ -1,10 +1,10 @@
 -- name: clicks_carry_their_envelope
 -- severity: fail
 -- owner: data-platform
--- meaning: A recent click in DynamoDB does not say from which record of the stream it came, or
---   when it was stored: it can't be accounted for.
--- action: Find out what else than KinesisToDynamoDBProcessor writes to ClickStreamData, or whether
---   a new version of it forgets the envelope.
+-- meaning: A recent click in DynamoDB does not say which record of the stream it came from, or when
+--   it was stored, so it can't be accounted for.
+-- action: Find out what else writes to ClickStreamData beside KinesisToDynamoDBProcessor, or if a
+--   new version of the function leaves out the envelope.
 -- reads: recent_clicks
 -- runbook: clicks-are-wrong
 with CHECKED as (

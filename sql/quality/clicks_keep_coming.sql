@@ -1,9 +1,9 @@
 -- name: clicks_keep_coming
 -- severity: warn
 -- owner: data-platform
--- meaning: An item that was clicked often within the last hour has had no click for half an hour.
--- action: All items at once: look at the stream and its function (runbook stream_lag). One: is it
---   still offered on the site?
+-- meaning: An item with many clicks in the last hour has had none for half an hour.
+-- action: If all items are silent, check the stream and its function (runbook stream_lag). If one
+--   is, check whether the site still offers it.
 -- reads: recent_clicks
 -- runbook: clicks-are-wrong
 select ITEM_ID || ' since ' || max(CLICK_TIME) as SAMPLE_KEY

@@ -1,10 +1,10 @@
 -- name: latest_reading_is_in_history
 -- severity: fail
 -- owner: data-platform
--- meaning: A truck's latest reading in RAW is not what its current version says, though it was
+-- meaning: A truck's latest reading in RAW differs from its current version, although it was
 --   merged: the history lost a reading.
 -- action: Run the DAG repair_history for the truck. If the stream was recreated or became stale,
---   that is why, and all of it needs a rebuild (same DAG).
+--   that is the cause, and the whole history needs a rebuild (same DAG).
 -- runbook: the-history-is-wrong
 with LATEST as (
     select

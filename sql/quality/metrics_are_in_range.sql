@@ -1,10 +1,10 @@
 -- name: metrics_are_in_range
 -- severity: fail
 -- owner: data-platform
--- meaning: A metric is outside the range of its contract (include/contracts), though the stream's
+-- meaning: A metric is outside the range of its contract (include/contracts), although the stream's
 --   processor quarantines such readings.
--- action: See which landing file holds it (FILE_NAME in TRUCK_TELEMETRY_RAW). Most likely a range
---   was narrowed, or something else than TruckDataProcessor writes to the landing zone.
+-- action: Find the landing file of the reading (FILE_NAME in TRUCK_TELEMETRY_RAW). Most likely a
+--   range was narrowed, or something beside TruckDataProcessor writes to the landing zone.
 -- runbook: raw-holds-what-it-should-not
 with CHECKED as (
     select

@@ -3,8 +3,8 @@
 -- owner: data-platform
 -- meaning: A truck's current version lacks metrics: a sensor is silent, or the device sends another
 --   shape.
--- action: Compare with what the device sent (raw-archive/ in S3). A new device may name its fields
---   differently.
+-- action: Compare it with the record from the device (raw-archive/ in S3). A new device may have
+--   other names for its fields.
 -- runbook: a-truck-is-odd
 select TRUCK_ID as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA

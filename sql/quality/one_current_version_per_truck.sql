@@ -1,9 +1,9 @@
 -- name: one_current_version_per_truck
 -- severity: fail
 -- owner: data-platform
--- meaning: A truck has no current version, or more than one: whoever asks where it is gets none or
---   two answers.
--- action: Run the DAG repair_history for the truck, then look for what else wrote to its history.
+-- meaning: A truck has no current version, or more than one, so a query for its position returns no
+--   row or two.
+-- action: Run the DAG repair_history for the truck, then find out what else writes its history.
 -- runbook: the-history-is-wrong
 select TRUCK_ID as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA

@@ -1,11 +1,10 @@
 -- name: readings_are_merged_in_time
 -- severity: fail
 -- owner: data-platform
--- meaning: Readings wait in RAW for more than 15 minutes without being merged: the history is
+-- meaning: Readings have waited in RAW for more than 15 minutes and are not merged: the history is
 --   behind.
--- action: See whether scd2_merge is paused, queued behind a repair (pool history_writer) or
---   failing. A stale stream must be recreated and the history rebuilt
---   (DAG repair_history).
+-- action: Check whether scd2_merge is paused, queued behind a repair (pool history_writer) or
+--   failing. If the stream is stale, recreate it and rebuild the history (DAG repair_history).
 -- runbook: readings-are-missing-or-late
 select distinct TRUCK_ID as SAMPLE_KEY
 from TRUCK_TELEMETRY_STREAM

@@ -1,10 +1,10 @@
 -- name: readings_are_not_from_the_future
 -- severity: fail
 -- owner: data-platform
--- meaning: A reading was measured later than it arrived, by more than a clock may be wrong: it
---   would hide the truck's real readings until then.
--- action: The contract quarantines such readings, so something else than TruckDataProcessor writes
---   to the landing zone. FILE_NAME in TRUCK_TELEMETRY_RAW names the file.
+-- meaning: A reading's event time is later than its arrival, by more than a clock may be wrong. It
+--   hides the truck's real readings until that time.
+-- action: The contract quarantines such readings, so something beside TruckDataProcessor writes to
+--   the landing zone. FILE_NAME in TRUCK_TELEMETRY_RAW names the file.
 -- runbook: raw-holds-what-it-should-not
 select distinct TRUCK_ID || ' ' || EVENT_TIME::string as SAMPLE_KEY
 from TRUCK_TELEMETRY_RAW

@@ -1,9 +1,9 @@
 -- name: states_are_valid
 -- severity: fail
 -- owner: data-platform
--- meaning: A truck's state in DynamoDB breaks the contract, or lacks the envelope of the record it
---   came from. The sample names what.
--- action: Find out what else than TruckDataProcessor writes to TruckLatestState. The truck's next
+-- meaning: A truck's state in DynamoDB breaks the contract, or lacks the envelope of its record.
+--   The sample names the fields.
+-- action: Find out what else writes to TruckLatestState beside TruckDataProcessor. The truck's next
 --   reading replaces the state, unless its Recency is wrong as well: then delete the item.
 -- reads: truck_states
 -- runbook: the-stores-disagree

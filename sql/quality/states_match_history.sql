@@ -1,10 +1,11 @@
 -- name: states_match_history
 -- severity: fail
 -- owner: data-platform
--- meaning: A truck's state in DynamoDB and its history say different things, though all that is
---   under way has had 15 minutes to arrive: the API and the warehouse contradict each other.
--- action: Behind or missing: did TruckDataProcessor fail to write TruckLatestState? Different: is
---   the history behind (pipe, merge)? Then rebuild the one that is wrong from the archive.
+-- meaning: A truck's state in DynamoDB and its history differ, although everything on its way has
+--   had 15 minutes to arrive: the API and Snowflake contradict each other.
+-- action: If the state is behind or missing, check whether TruckDataProcessor failed to write
+--   TruckLatestState. If it differs, check whether the history is behind (pipe, merge). Then
+--   rebuild the one that is wrong from the archive.
 -- reads: truck_states
 -- runbook: the-stores-disagree
 with STATES as (
@@ -16,7 +17,7 @@ with STATES as (
     from STAGED_TRUCK_STATES
 ),
 
--- What a state must have reached: the newest version that was loaded long enough ago.
+-- The version that a state must have reached: the newest one that was loaded long enough ago.
 MERGED as (
     select
         TRUCK_ID,
@@ -39,7 +40,7 @@ BEHIND as (
         or STATES.EVENT_TIME < MERGED.EFFECTIVE_START_DATE
 ),
 
--- A state that was written long enough ago is the truck's current version, attribute by attribute.
+-- A state that was written long enough ago equals the truck's current version in every attribute.
 -- DynamoDB keeps no number closer to zero than 1e-130.
 DIFFERENT as (
     select

@@ -1,8 +1,8 @@
 -- name: statuses_are_usual
 -- severity: warn
 -- owner: data-platform
--- meaning: A truck reports a status that nobody has given a meaning: neither Good nor Needs
---   Inspection (brakes), neither Operational nor Needs Maintenance (transmission).
+-- meaning: A truck reports an unknown status. Known are Good and Needs Inspection (brakes), and
+--   Operational and Needs Maintenance (transmission).
 -- action: Ask the maker of the device what it means, then add it here and to the dashboard.
 -- runbook: a-truck-is-odd
 select

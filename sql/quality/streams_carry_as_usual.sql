@@ -1,10 +1,10 @@
 -- name: streams_carry_as_usual
 -- severity: warn
 -- owner: data-platform
--- meaning: In the last closed hour a stream carried less than half or more than twice of what it
---   usually does at that hour of the day (median of two weeks; silent for the first).
--- action: Less: are devices or the site silent, or does what sends for them fail? More: look at the
---   newest landing files or clicks for one sender that repeats itself.
+-- meaning: In the last closed hour a stream had less than half or more than twice its usual records
+--   for that hour of the day (the median of two weeks; no result in the first week).
+-- action: Less: check whether devices or the site are silent, or whether their sender fails. More:
+--   check the newest landing files or clicks for a sender that repeats itself.
 -- runbook: readings-are-missing-or-late
 with HOURS as (
     select
@@ -18,7 +18,7 @@ with HOURS as (
         and ARRIVAL_HOUR >= dateadd('day', -15, sysdate())
 ),
 
--- A ledger that nobody writes says nothing about the last hour.
+-- If reconcile does not run, the ledger says nothing about the last hour.
 LATEST as (
     select
         STREAM_NAME,

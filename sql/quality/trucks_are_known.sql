@@ -1,7 +1,7 @@
 -- name: trucks_are_known
 -- severity: warn
 -- owner: data-platform
--- meaning: A truck reports that the register of the fleet does not have.
+-- meaning: A truck that is not in the register of the fleet sends readings.
 -- action: Register it in KNOWN_TRUCKS, or find out who sends in its name.
 -- runbook: a-truck-is-odd
 select TRUCK_TELEMETRY_DATA.TRUCK_ID as SAMPLE_KEY

@@ -2,8 +2,8 @@
 -- severity: warn
 -- owner: data-platform
 -- meaning: A registered truck has sent no reading for 15 minutes of event time.
--- action: Parked and switched off is fine. If all are silent, look at the stream, then at the pipe
---   (monitor_snowpipe); if one is, at its device, or strike it off KNOWN_TRUCKS.
+-- action: A parked truck may be silent. If all trucks are, check the stream, then the pipe
+--   (monitor_snowpipe). If one is, check its device, or remove it from KNOWN_TRUCKS.
 -- runbook: readings-are-missing-or-late
 select KNOWN_TRUCKS.TRUCK_ID as SAMPLE_KEY
 from KNOWN_TRUCKS

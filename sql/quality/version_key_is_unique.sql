@@ -2,7 +2,7 @@
 -- severity: fail
 -- owner: data-platform
 -- meaning: Two versions of a truck start at the same instant.
--- action: Run the DAG repair_history for the truck, then look for what else wrote to its history.
+-- action: Run the DAG repair_history for the truck, then find out what else writes its history.
 -- runbook: the-history-is-wrong
 select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA

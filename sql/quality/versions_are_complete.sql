@@ -2,8 +2,8 @@
 -- severity: fail
 -- owner: data-platform
 -- meaning: A version lacks its truck, its start, its load time, or whether it is current.
--- action: Find the RAW rows that made it (FILE_NAME names the landing file): the contract should
---   have quarantined them. Then run the DAG repair_history for the truck.
+-- action: Find its rows in RAW (FILE_NAME names the landing file), which the contract should have
+--   quarantined. Then run the DAG repair_history for the truck.
 -- runbook: the-history-is-wrong
 select coalesce(TRUCK_ID, '') || ' ' || coalesce(EFFECTIVE_START_DATE::string, '') as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA

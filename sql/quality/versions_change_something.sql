@@ -1,8 +1,8 @@
 -- name: versions_change_something
 -- severity: fail
 -- owner: data-platform
--- meaning: A version has the same attributes as the one before it: it should not be one.
--- action: Run the DAG repair_history for the truck, then look for what else wrote to its history.
+-- meaning: A version has the same attributes as the one before it, so it is no version of its own.
+-- action: Run the DAG repair_history for the truck, then find out what else writes its history.
 -- runbook: the-history-is-wrong
 with VERSIONS as (
     select

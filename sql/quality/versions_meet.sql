@@ -1,9 +1,9 @@
 -- name: versions_meet
 -- severity: fail
 -- owner: data-platform
--- meaning: A version does not end where the truck's next one starts: a moment has no version, or
---   two.
--- action: Run the DAG repair_history for the truck, then look for what else wrote to its history.
+-- meaning: A version does not end where the truck's next one starts, so some moment has no version
+--   or two.
+-- action: Run the DAG repair_history for the truck, then find out what else writes its history.
 -- runbook: the-history-is-wrong
 with VERSIONS as (
     select

@@ -1,9 +1,8 @@
 -- name: versions_start_before_they_end
 -- severity: fail
 -- owner: data-platform
--- meaning: A version ends before or as it starts, or is called current though it has an end (or the
---   other way round).
--- action: Run the DAG repair_history for the truck, then look for what else wrote to its history.
+-- meaning: A version ends before it starts or at its start, or IS_CURRENT contradicts its end.
+-- action: Run the DAG repair_history for the truck, then find out what else writes its history.
 -- runbook: the-history-is-wrong
 select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA

@@ -50,6 +50,10 @@ def test_attributes_of_a_table():
     assert sql.attributes("R").startswith("R.GPS_LATITUDE, R.GPS_LONGITUDE, ")
 
 
+def test_columns_of_the_history_end_with_the_attributes():
+    assert sql.history_columns("R") == f"R.{', R.'.join(sql.HISTORY_COLUMNS[:5])}, {sql.attributes('R')}"
+
+
 def test_assignments_name_both_sides():
     assert sql.attribute_assignments("C").startswith("GPS_LATITUDE = C.GPS_LATITUDE, ")
 

@@ -1,6 +1,6 @@
-"""What sqlfluff renders our templates with: the context everything else uses (.sqlfluff names this folder)."""
+"""The context in which sqlfluff renders our templates: the same as everywhere else (.sqlfluff names this folder)."""
 
 from include.sql import CONTEXT
 
-# Its grammar of Snowflake has no %(name)s, which a driver replaces by a literal: so does this.
+# sqlfluff can't parse %(name)s.  A driver replaces it by a literal, and so does this.
 globals().update(CONTEXT, bind=lambda _name: "1")

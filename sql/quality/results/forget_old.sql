@@ -1,3 +1,3 @@
--- Retention: once a day, so that whole micro-partitions go and none is written anew each minute.
+-- Retention: once a day, to delete whole micro-partitions instead of rewriting one in each run.
 delete from DATA_QUALITY_RESULTS
 where CHECKED_AT < {{ bind("before") }}::timestamp_ntz;

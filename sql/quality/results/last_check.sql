@@ -1,3 +1,3 @@
--- When a rule last ran, NULL before the first time; answered from metadata.
+-- Grain: one row, when a rule last ran; NULL before the first run.  Answered from metadata.
 select max(CHECKED_AT) as CHECKED_AT
 from DATA_QUALITY_RESULTS;

@@ -1,6 +1,6 @@
--- The results of the last run, whichever that was: what this run continues.
--- Grain: one row a rule.  Reads a run's length of the newest results: they are stored in the order
--- of time, so CHECKED_AT prunes.
+-- The results of the last run, whichever that was: this run continues them.
+-- Grain: one row per rule.  It reads only the newest results: they are stored in the order of time,
+-- so CHECKED_AT prunes.
 with NEWEST as (
     select
         RUN_ID,

@@ -1,4 +1,4 @@
--- Writes down that people were told of a rule, or (NULL) that it is over.
+-- Records that people were notified that a rule fails, or (NULL) that it no longer fails.
 update DATA_QUALITY_RESULTS
 set
     FAILING_SINCE = {{ bind("failing_since") }}::timestamp_ntz,

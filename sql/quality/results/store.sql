@@ -1,4 +1,4 @@
--- One result; FAILING_SINCE and ALERTED_AT continue those of the run before.
+-- Stores one result.  FAILING_SINCE and ALERTED_AT continue those of the previous run.
 insert into DATA_QUALITY_RESULTS (
     RUN_ID,
     RULE,

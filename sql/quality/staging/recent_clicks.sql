@@ -1,5 +1,6 @@
--- The newest clicks of ClickStreamData (include/quality/staged_items.py says how many), as rules can read
--- them: one row a click, for the time of a session.
+-- The newest clicks of ClickStreamData for the rules of one session; the limits are in
+-- include/quality/staged_items.py.
+-- Grain: one row per click.
 create or replace temporary table STAGED_RECENT_CLICKS (
     CLICK_TIME string,
     ITEM_ID string,

@@ -1,4 +1,5 @@
--- TruckLatestState, as rules can read it: one row a truck, for the time of a session.
+-- TruckLatestState for the rules of one session.
+-- Grain: one row per truck.
 create or replace temporary table STAGED_TRUCK_STATES (
     TRUCK_ID string,
     EVENT_TIME string,

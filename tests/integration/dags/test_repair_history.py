@@ -80,7 +80,7 @@ def test_an_empty_form_is_refused_with_an_alert(stack: Any, repair: Callable) ->
     stack.alerts()
     assert state_of(repair(REPAIR)) == "failed"
     (alert,) = stack.alerts()
-    assert "give a truck or a time" in alert["Message"]
+    assert "set a truck or a time" in alert["Message"]
     assert "docs/runbooks/repair_history.md" in alert["Message"]
 
 
