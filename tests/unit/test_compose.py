@@ -15,6 +15,7 @@ from cryptography import x509
 
 from include import names
 from include.local.demo import environment
+from include.local.demo.ports import Ports
 from include.settings import read_settings
 
 pytestmark = pytest.mark.unit
@@ -182,16 +183,22 @@ def test_whatever_keeps_state_keeps_it_in_a_volume():
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory) -> dict[str, str]:
     """The environment that the demo gives to its processes."""
-    return environment.build(tmp_path_factory.mktemp("demo"), environment.Ports())
+    return environment.build(tmp_path_factory.mktemp("demo"), Ports())
 
 
 def test_airflow_and_the_dashboard_get_every_variable_that_the_demo_gives(demo):
-    told = {name for name in demo if name.startswith(("AWS_", "SNOWFLAKE_", "REQUESTS_", "AIRFLOW_CONN_", "CTD_"))}
+    given = {name for name in demo if name.startswith(("AWS_", "SNOWFLAKE_", "REQUESTS_", "AIRFLOW_CONN_", "CTD_"))}
     # There are no other AWS credentials in a container that would have to be hidden.
-    told -= {"AWS_SHARED_CREDENTIALS_FILE"}
-    assert told - AIRFLOW.keys() == set()
-    read_by_dashboard = {name for name in told if name.startswith(("AWS_", "SNOWFLAKE_", "REQUESTS_"))}
+    given -= {"AWS_SHARED_CREDENTIALS_FILE"}
+    assert given - AIRFLOW.keys() == set()
+    read_by_dashboard = {name for name in given if name.startswith(("AWS_", "SNOWFLAKE_", "REQUESTS_"))}
     assert read_by_dashboard - SERVICES["dashboard"]["environment"].keys() == set()
+
+
+def test_clients_differ_from_the_demos_in_addresses_and_files_only(demo):
+    of_this_machine = {"AWS_ENDPOINT_URL", "AWS_CONFIG_FILE", "SNOWFLAKE_HOST", "SNOWFLAKE_PORT"}
+    clients = {name for name in AIRFLOW if name.startswith(("AWS_", "SNOWFLAKE_"))} - of_this_machine
+    assert {name: AIRFLOW[name] for name in clients} == {name: demo[name] for name in clients}
 
 
 @pytest.mark.parametrize("whose", ["DEFAULT", "ERASURE"])

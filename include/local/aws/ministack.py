@@ -68,16 +68,19 @@ def server_environment(
 
 
 def client_environment(port: int, *, host: str = "127.0.0.1") -> dict[str, str]:
-    """The standard AWS_* variables with which boto3, and all that is built on it, talks to MiniStack."""
+    """Return the AWS_* variables with which boto3, and whatever uses it, reaches MiniStack and nothing else."""
     return {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
-        # MiniStack checks no signature; an access key that is twelve digits would name another account.
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        # MiniStack checks no signature.  An access key of twelve digits would name another account.
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
         # A laptop has no instance profile: don't ask the network for one.
         "AWS_EC2_METADATA_DISABLED": "true",
+        # Nor may a person's own profile lead to an account.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
 
 

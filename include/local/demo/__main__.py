@@ -22,7 +22,8 @@ from rich.markup import escape
 
 from include.local.demo import interrupts
 from include.local.demo.demo import Demo, Options
-from include.local.demo.environment import ROOT, PortError
+from include.local.demo.environment import ROOT
+from include.local.demo.ports import PortError
 from include.local.demo.processes import LOCK_NAME, ProcessError, StateLock
 from include.local.demo.watch import DemoError
 from include.settings import SettingsError

@@ -19,6 +19,7 @@ from include.local.demo.acceptance_report import AcceptanceReport
 from include.local.demo.airflow_api import AirflowApi
 from include.local.demo.connections import connect_to_snowflake
 from include.local.demo.environment import ROOT
+from include.local.demo.ports import choose_ports
 from include.local.demo.processes import Processes, run_to_end
 from include.local.demo.settling import unsettled_stage
 from include.local.demo.watch import DemoError, Watch, relative
@@ -69,7 +70,7 @@ class Demo:
         self._state = state
         self._console = console
         self._manifest = state / "manifest.jsonl"
-        ports = environment.choose_ports(os.environ)
+        ports = choose_ports(os.environ)
         settings = {} if options.once else {"CTD_TRAFFIC_SCHEDULE": "* * * * *"}
         self._environment = environment.build(state, ports, settings)
         # boto3, the connector and the settings read it in this process too.

@@ -32,7 +32,7 @@ Credentials = dict[str, str]
 
 
 class EnforcingMiniStack(MiniStack):
-    """A MiniStack whose callers may do what IAM lets them; the access key ``test`` is the account's root."""
+    """A MiniStack whose callers may do what IAM lets them; the usual access key, ``test``, is the account's root."""
 
     def __init__(self, state: Path) -> None:
         super().__init__(state)
@@ -40,8 +40,6 @@ class EnforcingMiniStack(MiniStack):
         self.endpoint = f"https://127.0.0.1:{self.port}"
         self.environment |= {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_CA_BUNDLE": str(self.tls.bundle),
         }
 
