@@ -15,7 +15,7 @@ ARGS ?=
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit bench chaos format lock clean
+.PHONY: help demo test verify lint unit bench chaos format lock clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -24,7 +24,16 @@ demo: .venv/local .venv-ministack/installed ## The whole pipeline on this machin
 	@exec $(BIN)/python -m include.local.demo $(ARGS)
 
 test: .venv/dev .venv-ministack/installed chromium lint ## Lint, then every test: unit to end-to-end and browser
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile -m "not benchmark" --durations 15 $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile -m "not benchmark and not verify" --durations 15 $(ARGS)
+
+SEEDS ?= 1 2 3
+# The tests whose examples hypothesis makes.
+PROPERTIES = tests/unit/contracts tests/unit/generator/test_event_times.py tests/sql/test_scd2_histories.py \
+             tests/integration/truck_telemetry_api/test_openapi.py
+verify: .venv/dev .venv-ministack/installed ## The long checks: the fault suite by several seeds, many examples of each property
+	$(BIN)/pytest -m "verify and not chaos" $(ARGS)
+	for seed in $(SEEDS); do $(BIN)/pytest -m chaos tests/chaos --seed $$seed $(ARGS) || exit 1; done
+	$(BIN)/pytest --hypothesis-profile thorough $(PROPERTIES) $(ARGS)
 
 LINTS := lint-types lint-sql lint-template lint-style lint-layers lint-workflows
 lint: .venv/dev .venv-checkov/installed ## Style, types, layers, SQL, CloudFormation and workflows, two at a time

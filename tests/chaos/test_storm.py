@@ -8,7 +8,7 @@ from include import names
 from tests.fixtures.fault_proxy import Fault, by_chance
 from tests.fixtures.waiting import wait_for
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.verify]
 
 ROUNDS = 3
 BROKEN = (Fault.THROTTLED, Fault.ERROR, Fault.RESET, Fault.PARTIAL, Fault.LOST_ANSWER, Fault.ERROR_AFTER)

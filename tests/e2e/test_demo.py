@@ -93,6 +93,7 @@ def test_a_demo_that_is_interrupted_leaves_no_process(tmp_path, moment, number):
     assert left_behind(tmp_path) == []
 
 
+@pytest.mark.verify
 def test_a_demo_that_was_interrupted_while_provisioning_comes_up_again_and_runs_on(tmp_path):
     first = start(tmp_path)
     read_until(first, "provision_resources.publish_bundles", START_SECONDS)

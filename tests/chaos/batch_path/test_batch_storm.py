@@ -14,6 +14,7 @@ from tests.fixtures.fault_proxy import Fault, by_chance
 
 pytestmark = [
     pytest.mark.chaos,
+    pytest.mark.verify,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from include.contracts import METRICS, ClickEvent, ContractError, TelemetryReading, decode_click, decode_reading
@@ -66,7 +66,6 @@ def _outcome(decode, data: bytes):
         return error
 
 
-@settings(max_examples=400)
 @given(payloads)
 @example(b'{"Item_ID":"\\ud800","Item_Name":"x","Timestamp":"2025-03-17T15:35:54","Click_Counts":1}')
 @pytest.mark.parametrize(("decode", "struct"), [(decode_click, ClickEvent), (decode_reading, TelemetryReading)])
@@ -82,7 +81,6 @@ def test_any_bytes_give_an_event_that_can_be_stored_or_one_error(decode, struct,
         assert msgspec.json.decode(msgspec.json.encode(outcome), type=struct) == outcome
 
 
-@settings(max_examples=400)
 @given(_reading_like)
 def test_typed_decoders_and_the_thorough_path_agree(document):
     data = json.dumps(document).encode()
