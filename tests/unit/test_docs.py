@@ -14,6 +14,8 @@ DECISIONS = ROOT / "docs/adr"
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(r"`((?:dags|dashboard|docs|include|lambdas|plugins|sql|tests)/[\w./-]+)`")
+# In quotes or as code, as far as it is the same for every record.
+MESSAGE = re.compile(r"[`\"]([^`\"<]+?)[ :]*(?:<[^`\"]*)?[`\"]")
 TEST = re.compile(r"`(test_\w+)(\*?)`")
 MAKE_IN_PROSE = re.compile(r"`make ([a-z][a-z-]*)")
 MAKE_IN_FENCE = re.compile(r"^make ([a-z][a-z-]*)", re.MULTILINE)
@@ -59,6 +61,17 @@ def test_relative_links_lead_to_a_file_and_a_heading(document: str) -> None:
 def test_named_paths_exist(document: str) -> None:
     named = set(PATH.findall((ROOT / document).read_text()))
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("runbook", ["erase_truck", "replay"])
+def test_messages_that_a_runbook_explains_are_in_the_code(runbook: str) -> None:
+    sources = [path for folder in ("include", "lambdas", "plugins", "dags") for path in (ROOT / folder).rglob("*.py")]
+    code = "\n".join(path.read_text() for path in sources)
+    text = (ROOT / f"docs/runbooks/{runbook}.md").read_text()
+    (table,) = re.findall(r"^\| message \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    messages = [message for row in table.splitlines() for message in MESSAGE.findall(row.split("|")[1])]
+    assert messages
+    assert [message for message in messages if message not in code] == []
 
 
 def test_tests_that_the_fault_suite_names_exist() -> None:
