@@ -1,4 +1,4 @@
-"""Clicks to Deliveries, the dashboard.  From the repository root: streamlit run dashboard/app.py"""
+"""The dashboard of Clicks to Deliveries.  Run it from the repository root: ``streamlit run dashboard/app.py``"""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ import streamlit as st
 
 from dashboard import ui
 
-# A file of ours: a Material icon or an emoji as the tab's icon would be fetched from the internet.
+# The icon is a local file: browsers would fetch a Material icon or an emoji from the internet.
 st.set_page_config(
     page_title="Clicks to Deliveries", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide"
 )
 
-# Streamlit leaves room above the title for a toolbar that is not shown.
+# Streamlit leaves space above the title for a toolbar that this app hides.
 st.html("<style>[data-testid='stMainBlockContainer'] {padding-top: 2.5rem; padding-bottom: 2rem}</style>")
 
 page = st.navigation(
@@ -19,7 +19,12 @@ page = st.navigation(
         st.Page("app_pages/live_clicks.py", title="Live clicks", icon=":material/ads_click:", default=True),
         st.Page("app_pages/fleet.py", title="Fleet", icon=":material/local_shipping:"),
         st.Page("app_pages/truck_history.py", title="Truck history", icon=":material/history:"),
-        st.Page("app_pages/pipeline_health.py", title="Pipeline health", icon=":material/monitor_heart:"),
+        st.Page(
+            "app_pages/pipeline_health/page.py",
+            title="Pipeline health",
+            icon=":material/monitor_heart:",
+            url_path="pipeline_health",
+        ),
     ]
 )
 ui.sidebar()

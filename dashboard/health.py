@@ -1,7 +1,7 @@
-"""When a truck needs attention: the dashboard's rules on one reading, pure.
+"""Pure rules that decide from one reading whether a truck needs attention.
 
-They are narrower than the contract's ranges: a value can be possible, and stored, and still a reason to call the
-driver.  Levels follow common service limits of heavy trucks; a fleet with others changes them here.
+They are narrower than the contract's ranges: a valid value can still be a reason to call the driver.  The limits are
+common service limits of heavy trucks; change them here for another fleet.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ LOW_FUEL_PERCENT = 15.0
 HIGH_ENGINE_TEMPERATURE_C = 110.0
 LOW_OIL_PRESSURE_PSI = 20.0
 LOW_BATTERY_VOLTS = 11.8
-# Below idle the engine stands, starts or stalls: its oil pressure is low, rightly.
+# Below idle speed the engine stands, starts or stalls, so low oil pressure is normal.
 IDLE_RPM = 500.0
-# Relative, because cars, vans and trucks run at different pressures: a leak shows as one tyre below the others.
+# Relative, because cars, vans and trucks need different pressures.  A leak shows as one tyre below the others.
 TYRE_PRESSURE_DROP = 0.15
 
 TYRES = {
@@ -27,16 +27,19 @@ TYRES = {
 
 
 def warnings(reading: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the truck of ``reading`` (metrics under their lower-case column names, None where unknown).
+    """Return the reasons why a truck needs attention.
+
+    Args:
+        reading: metrics by their lower-case column names; None or NaN if unknown.
 
     Returns:
-        Short phrases with value and unit, most urgent first; empty when nothing is known to be wrong.
+        Short phrases with value and unit, most urgent first; empty if no reason is known.
     """
     found = []
 
     def number(name: str) -> float | None:
         value = reading.get(name)
-        # NaN, as pandas writes a missing number, is not equal to itself.
+        # pandas writes a missing number as NaN, which is not equal to itself.
         return None if value is None or value != value else float(value)
 
     brakes, transmission = reading.get("brake_status"), reading.get("transmission_status")

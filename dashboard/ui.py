@@ -1,11 +1,11 @@
-"""What every page shares: filters, freshness, empty states and what to say when a store can't answer."""
+"""What every page shares: filters, freshness, empty states and the message of a store that can't answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -14,93 +14,127 @@ from dashboard import data
 from dashboard.charts import duration
 from include.contracts import METRICS
 
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 WINDOWS = {"5 minutes": 5, "15 minutes": 15, "1 hour": 60, "6 hours": 360, "24 hours": 1440}
 REFRESHES = {"2 seconds": 2, "5 seconds": 5, "15 seconds": 15, "1 minute": 60, "off": None}
 DEFAULT_WINDOW, DEFAULT_REFRESH = "15 minutes", "5 seconds"
 
-# Newest data older than this is worth a look; older than that, something has stopped.
+# Data older than the first limit deserves attention; older than the second, something has stopped.
 AGEING_SECONDS, STALE_SECONDS = 120, 900
 
 UNITS = {metric.name: metric.unit for metric in METRICS if metric.kind == "number"}
 
 
 class Filters(NamedTuple):
-    """The window in minutes, its name, and seconds between refreshes (None: only by hand)."""
+    """The filters that all pages share.
+
+    Attributes:
+        minutes: the length of the time window.
+        window: the time window as the user reads it.
+        refresh: seconds between refreshes, or None if only the user refreshes.
+    """
 
     minutes: int
     window: str
     refresh: int | None
 
 
+class FreshnessLevel(NamedTuple):
+    """How fresh data is, as a badge shows it."""
+
+    word: str
+    colour: str
+    icon: str
+
+    def badge(self) -> str:
+        """Return the badge in Streamlit's Markdown."""
+        return f":{self.colour}-badge[{self.icon} {self.word}]"
+
+
+UNKNOWN = FreshnessLevel("unknown", "gray", ":material/cloud_off:")
+
+
 def sidebar() -> None:
-    """The filters that all pages share."""
+    """Show the filters that all pages share."""
     with st.sidebar:
         st.selectbox("Time window", list(WINDOWS), index=list(WINDOWS).index(DEFAULT_WINDOW), key="window")
         st.selectbox("Refresh every", list(REFRESHES), index=list(REFRESHES).index(DEFAULT_REFRESH), key="refresh")
         if st.session_state["refresh"] == "off":
             st.button("Refresh now", icon=":material/refresh:", width="stretch")
-        st.caption("All times are UTC.")
+        st.caption("All times are in UTC.")
 
 
 def filters() -> Filters:
-    """The shared filters as chosen, or their defaults where a page runs by itself."""
+    """Return the chosen filters, or their defaults where a page runs by itself."""
     window = st.session_state.get("window", DEFAULT_WINDOW)
     return Filters(WINDOWS[window], window, REFRESHES[st.session_state.get("refresh", DEFAULT_REFRESH)])
 
 
 def header(title: str, subtitle: str) -> None:
-    """A page's title and the sentence that says what it shows."""
+    """Show a page's title, and a sentence that says what the page shows."""
     st.title(title, anchor=False)
     st.caption(subtitle)
 
 
-def level(age_seconds: float | None) -> tuple[str, str, str]:
-    """(word, badge colour, icon) for the age of the newest data; None means there is none."""
+def level(age_seconds: float | None) -> FreshnessLevel:
+    """Return the level for the age of the newest data; None means that there is no data."""
     if age_seconds is None:
-        return "no data", "gray", ":material/circle:"
+        return FreshnessLevel("no data", "gray", ":material/circle:")
     if age_seconds <= AGEING_SECONDS:
-        return "fresh", "blue", ":material/check_circle:"
+        return FreshnessLevel("fresh", "blue", ":material/check_circle:")
     if age_seconds <= STALE_SECONDS:
-        return "ageing", "orange", ":material/schedule:"
-    return "stale", "red", ":material/warning:"
+        return FreshnessLevel("ageing", "orange", ":material/schedule:")
+    return FreshnessLevel("stale", "red", ":material/warning:")
 
 
 def age_seconds(newest: datetime | pd.Timestamp | None) -> float | None:
-    """Seconds since ``newest``, not below 0 (a device's clock may run ahead); None for none."""
+    """Return the seconds since ``newest``, or None if there is none.
+
+    The result is never below 0, although a device's clock may run ahead.
+    """
     if newest is None or pd.isna(newest):
         return None
     return max(0.0, (data.now() - newest).total_seconds())
 
 
 def age(newest: datetime | pd.Timestamp | None) -> str:
-    """``12 s``, ``5 min``, or ``–``."""
+    """Return the time since ``newest``, such as ``12 s`` or ``5 min``, or ``–`` if there is none."""
     seconds = age_seconds(newest)
     return "–" if seconds is None else duration(seconds)
 
 
 def freshness(what: str, newest: datetime | pd.Timestamp | None) -> None:
-    """The line under a title: how old the newest ``what`` is."""
+    """Show the line under a title that says how old the newest ``what`` is."""
     seconds = age_seconds(newest)
-    word, colour, icon = level(seconds)
+    badge = level(seconds).badge()
     if seconds is None:
-        st.markdown(f":{colour}-badge[{icon} {word}] no {what} yet")
+        st.markdown(f"{badge} No {what} yet")
     else:
-        st.markdown(
-            f":{colour}-badge[{icon} {word}] newest {what} **{duration(seconds)} ago** · {newest:%Y-%m-%d %H:%M:%S} UTC"
-        )
+        st.markdown(f"{badge} Newest {what} **{duration(seconds)} ago** · {newest:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def empty(what: str, next_step: str) -> None:
-    """An empty state: what is missing and what to do about it."""
+    """Show an empty state: what is missing, and what to do about it."""
     st.info(f"**{what}**\n\n{next_step}", icon=":material/hourglass_empty:")
 
 
-def ask(failures: dict[str, data.StoreUnavailableError], query: Callable[..., T], *arguments: Any) -> T | None:
-    """The query's answer, or None with the failure noted once a store: for a page that several stores feed."""
+def ask(
+    failures: dict[str, data.StoreUnavailableError],
+    query: Callable[P, T],
+    *arguments: P.args,
+    **options: P.kwargs,
+) -> T | None:
+    """Return the answer of ``query``, or None if its store can't answer.
+
+    For a page that reads several stores: ``failures`` keeps the first failure of each store.
+    """
     try:
-        return query(*arguments)
+        return query(*arguments, **options)
     except data.StoreUnavailableError as error:
         failures.setdefault(error.store, error)
         return None
@@ -108,7 +142,7 @@ def ask(failures: dict[str, data.StoreUnavailableError], query: Callable[..., T]
 
 @contextmanager
 def store_section() -> Iterator[None]:
-    """A part of a page that needs a store: where it can't answer, its message stands there and the rest goes on."""
+    """Show a store's failure in place of this part of a page; the rest of the page still works."""
     try:
         yield
     except data.StoreUnavailableError as error:
@@ -116,19 +150,19 @@ def store_section() -> Iterator[None]:
 
 
 def unavailable(error: data.StoreUnavailableError) -> None:
-    """Says which store can't answer and what to check."""
+    """Show which store can't answer, and what to check."""
     st.error(f"**{error.store}** {error.problem}\n\n{error.check}", icon=":material/cloud_off:")
 
 
 def label(column: str) -> str:
-    """A metric's column as a heading with its unit: ``Oil pressure, psi``."""
+    """Return a metric's column as a heading with its unit, such as ``Oil pressure, psi``."""
     words = column.removeprefix("gps_") if column in {"gps_latitude", "gps_longitude", "gps_altitude"} else column
     text = words.replace("_", " ").capitalize().replace("Gps", "GPS").replace("rpm", "RPM").replace("Tire", "Tyre")
     unit = UNITS.get(column)
     return f"{text}, {unit}" if unit else text
 
 
-def time_column(title: str, *, milliseconds: bool = False) -> object:
-    """A column of instants in UTC, to the second or the millisecond."""
+def time_column(title: str, *, milliseconds: bool = False) -> ColumnConfig:
+    """Return a table column of instants in UTC, to the second or to the millisecond."""
     fraction = ".SSS" if milliseconds else ""
     return st.column_config.DatetimeColumn(title, format=f"YYYY-MM-DD HH:mm:ss{fraction}", timezone="UTC")

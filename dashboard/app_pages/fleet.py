@@ -3,15 +3,15 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, health, ui
+from dashboard import charts, data, health, maps, ui
 
-# More lines than the palette has colours can't be told apart.
+# The palette has no more colours, and lines of the same colour can't be distinguished.
 SHOWN_BY_DEFAULT = 7
-# Warnings in words beside the map; the rest is in a tab.
+# The list beside the map is this long at most; the Health tab has the rest.
 MOST_WARNED = 5
 
 chosen = ui.filters()
-ui.header("Fleet", f"Each truck's newest reading from DynamoDB, and the last {chosen.window} from Snowflake's history.")
+ui.header("Fleet", f"The newest reading of each truck from DynamoDB, and the last {chosen.window} from Snowflake.")
 
 
 @st.fragment(run_every=chosen.refresh)
@@ -20,7 +20,57 @@ def live() -> None:
     states = ui.ask(failures, data.truck_states)
     track = ui.ask(failures, data.tracks, chosen.minutes)
     current = ui.ask(failures, data.current_rows)
+    show_freshness(states, current, failures)
 
+    # DynamoDB is only seconds behind.  If it can't answer, the history's current rows are the next best.
+    if states is None and current is not None:
+        states = current.rename(columns={"effective_start_date": "event_time"})
+    if states is None:
+        return
+    if states.empty:
+        ui.empty(
+            "No truck has reported yet",
+            "Start traffic with the DAG **generate_traffic** in Airflow. Positions appear here seconds later.",
+        )
+        return
+    states = states.assign(warnings=[", ".join(health.warnings(row)) for row in states.to_dict("records")])
+    states["condition"] = states["warnings"].map(lambda text: maps.ATTENTION if text else maps.OK)
+
+    cards(states)
+    trucks = list(states["truck_id"])
+    shown = st.multiselect("Trucks on the map and in the charts", trucks, trucks[:SHOWN_BY_DEFAULT], key="fleet_trucks")
+    picked = states[states["truck_id"].isin(shown)]
+    # Without the history, the map still shows where the trucks are.
+    driven = picked.head(0).assign(last_time=[]) if track is None else track[track["truck_id"].isin(shown)]
+
+    left, right = st.columns(2)
+    with left.container(border=True):
+        st.markdown("**Positions**")
+        st.altair_chart(maps.fleet_map(picked, driven, shown), width="stretch")
+    with right.container(border=True):
+        st.markdown("**Newest reading of each truck**")
+        latest(states)
+        attention(states)
+
+    over_time_tab, routes_tab, health_tab, current_tab = st.tabs(
+        ["Speed and fuel", "Routes", "Health", "Current rows in Snowflake"]
+    )
+    with over_time_tab:
+        if track is not None:
+            over_time(driven)
+    with routes_tab:
+        routes(picked, driven, shown)
+    with health_tab:
+        conditions(states)
+    with current_tab:
+        if current is not None:
+            current_rows(current)
+
+
+def show_freshness(
+    states: pd.DataFrame | None, current: pd.DataFrame | None, failures: dict[str, data.StoreUnavailableError]
+) -> None:
+    """Show how old the newest reading of either store is, and which store can't answer."""
     newest = [
         frame[column].max()
         for frame, column in ((states, "event_time"), (current, "effective_start_date"))
@@ -30,67 +80,6 @@ def live() -> None:
         ui.freshness("reading", max(newest, default=None))
     for failure in failures.values():
         ui.unavailable(failure)
-
-    # Seconds fresh from DynamoDB; where that can't answer, the history's current rows are the next best.
-    if states is None and current is not None:
-        states = current.rename(columns={"effective_start_date": "event_time"})
-    if states is None:
-        return
-    if states.empty:
-        ui.empty(
-            "No truck has reported yet",
-            "Start traffic with the DAG **generate_traffic** in Airflow; positions appear here seconds later.",
-        )
-        return
-    states = states.assign(warnings=[", ".join(health.warnings(row)) for row in states.to_dict("records")])
-    states["condition"] = states["warnings"].map(lambda text: charts.ATTENTION if text else charts.OK)
-
-    cards(states)
-    trucks = list(states["truck_id"])
-    shown = st.multiselect("Trucks on the map and in the charts", trucks, trucks[:SHOWN_BY_DEFAULT], key="fleet_trucks")
-    picked = states[states["truck_id"].isin(shown)]
-    # Without the history the map still shows where the trucks are.
-    driven = picked.head(0).assign(last_time=[]) if track is None else track[track["truck_id"].isin(shown)]
-
-    left, right = st.columns(2)
-    with left.container(border=True):
-        st.markdown("**Where they are**")
-        st.altair_chart(charts.fleet_map(picked, driven, shown), width="stretch")
-    with right.container(border=True):
-        st.markdown("**Newest reading of each truck**")
-        latest(states)
-        attention(states)
-
-    tabs = st.tabs(["Speed and fuel", "Routes", "Health", "Current rows in Snowflake"])
-    over_time, each, condition, warehouse = tabs
-    with each:
-        routes(picked, driven, shown)
-    with over_time:
-        if track is None or driven.empty:
-            if track is not None:
-                ui.empty(
-                    f"No history in the last {chosen.window}",
-                    "Choose a longer time window, or look at **Pipeline health**: a merge may be due.",
-                )
-        else:
-            speed, fuel = st.columns(2)
-            with speed.container(border=True):
-                st.altair_chart(charts.over_time(driven, "vehicle_speed", "speed, mph"), width="stretch")
-            with fuel.container(border=True):
-                st.altair_chart(charts.over_time(driven, "fuel_level", "fuel level, %"), width="stretch")
-            burn, heat = st.columns(2)
-            with burn.container(border=True):
-                st.altair_chart(
-                    charts.over_time(driven, "fuel_consumption", "fuel consumption, gal/h"), width="stretch"
-                )
-            with heat.container(border=True):
-                title = "engine temperature, °C"
-                st.altair_chart(charts.over_time(driven, "engine_temperature", title, zero=False), width="stretch")
-    with condition:
-        conditions(states)
-    with warehouse:
-        if current is not None:
-            rows(current)
 
 
 def cards(states: pd.DataFrame) -> None:
@@ -102,18 +91,18 @@ def cards(states: pd.DataFrame) -> None:
         "Reporting",
         f"{reporting} of {len(states)}",
         border=True,
-        help="Heard from in the last 15 minutes, of all trucks.",
+        help="Trucks with a reading in the last 15 minutes, of all trucks.",
     )
     columns[1].metric("Moving", f"{moving}", border=True)
     columns[2].metric("Mean speed", "–" if pd.isna(speed) else f"{speed:.0f} mph", border=True)
     columns[3].metric("Lowest fuel", "–" if pd.isna(fuel) else f"{fuel:.0f} %", border=True)
-    columns[4].metric("Need attention", f"{(states['condition'] == charts.ATTENTION).sum()}", border=True)
+    columns[4].metric("Need attention", f"{(states['condition'] == maps.ATTENTION).sum()}", border=True)
 
 
 def latest(states: pd.DataFrame) -> None:
     table = states.assign(
         age=[ui.age(time) for time in states["event_time"]],
-        state=states["condition"].map({charts.OK: "● ok", charts.ATTENTION: "▲ attention"}),
+        state=states["condition"].map({maps.OK: "● ok", maps.ATTENTION: "▲ attention"}),
     )
     st.dataframe(
         table[["truck_id", "state", "age", "vehicle_speed", "fuel_level"]],
@@ -130,25 +119,46 @@ def latest(states: pd.DataFrame) -> None:
     )
 
 
+def attention(states: pd.DataFrame) -> None:
+    """List the trucks that need attention, and why."""
+    flagged = states[states["condition"] == maps.ATTENTION]
+    lines = [f"▲ **{truck}** {why}" for truck, why in zip(flagged["truck_id"], flagged["warnings"], strict=True)]
+    if len(lines) > MOST_WARNED:
+        lines = [*lines[:MOST_WARNED], f"and {len(lines) - MOST_WARNED} more in the tab Health"]
+    st.markdown("  \n".join(lines) or "● No truck needs attention")
+
+
+def over_time(driven: pd.DataFrame) -> None:
+    """Show speed, fuel, consumption and engine temperature of the chosen trucks."""
+    if driven.empty:
+        ui.empty(
+            f"No history in the last {chosen.window}",
+            "Choose a longer time window, or check **Pipeline health**: a merge may be overdue.",
+        )
+        return
+    upper, lower = st.columns(2), st.columns(2)
+    for column, metric, title, zero in (
+        (upper[0], "vehicle_speed", "speed, mph", True),
+        (upper[1], "fuel_level", "fuel level, %", True),
+        (lower[0], "fuel_consumption", "fuel consumption, gal/h", True),
+        (lower[1], "engine_temperature", "engine temperature, °C", False),
+    ):
+        with column.container(border=True):
+            st.altair_chart(charts.over_time(driven, metric, title, zero), width="stretch")
+
+
 def routes(states: pd.DataFrame, driven: pd.DataFrame, shown: list[str]) -> None:
-    """A map a truck, each fitted to its own track: trucks of several cities are dots on one map."""
+    """Show one map per truck, fitted to its route: on a map of several cities, trucks are only dots."""
     columns = st.columns(3)
     for position, truck in enumerate(shown):
         with columns[position % len(columns)].container(border=True):
             st.markdown(f"**{truck}**")
-            of_truck = [frame[frame["truck_id"] == truck] for frame in (states, driven)]
-            st.altair_chart(charts.fleet_map(*of_truck, shown, height=300), width="stretch")
-
-
-def attention(states: pd.DataFrame) -> None:
-    flagged = states[states["condition"] == charts.ATTENTION]
-    lines = [f"▲ **{truck}** {what}" for truck, what in zip(flagged["truck_id"], flagged["warnings"], strict=True)]
-    if len(lines) > MOST_WARNED:
-        lines = [*lines[:MOST_WARNED], f"and {len(lines) - MOST_WARNED} more: see the tab Health"]
-    st.markdown("  \n".join(lines) or "● Every truck is in order")
+            state, route = states[states["truck_id"] == truck], driven[driven["truck_id"] == truck]
+            st.altair_chart(maps.fleet_map(state, route, shown, height=300), width="stretch")
 
 
 def conditions(states: pd.DataFrame) -> None:
+    """Show the metrics that say whether a truck needs attention, and the limits."""
     shown = [
         *health.TYRES, "oil_pressure", "engine_temperature", "battery_voltage", "brake_status", "transmission_status",
     ]  # fmt: skip
@@ -166,17 +176,20 @@ def conditions(states: pd.DataFrame) -> None:
         },
     )
     st.caption(
-        f"Flagged: brakes or transmission not in order; engine above {health.HIGH_ENGINE_TEMPERATURE_C:.0f} °C; oil "
-        f"below {health.LOW_OIL_PRESSURE_PSI:.0f} psi while running; a tyre {health.TYRE_PRESSURE_DROP:.0%} below the "
-        f"truck's highest; fuel below {health.LOW_FUEL_PERCENT:.0f} %; battery below {health.LOW_BATTERY_VOLTS} V."
+        "A truck needs attention if its brakes or transmission are not in order, "
+        f"the engine is above {health.HIGH_ENGINE_TEMPERATURE_C:.0f} °C, "
+        f"the oil pressure is below {health.LOW_OIL_PRESSURE_PSI:.0f} psi while the engine runs, "
+        f"a tyre is {health.TYRE_PRESSURE_DROP:.0%} below the truck's highest, "
+        f"the fuel is below {health.LOW_FUEL_PERCENT:.0f} % or the battery is below {health.LOW_BATTERY_VOLTS} V."
     )
 
 
-def rows(current: pd.DataFrame) -> None:
+def current_rows(current: pd.DataFrame) -> None:
     if current.empty:
         ui.empty(
             "No current rows in TRUCK_TELEMETRY_DATA",
-            "The DAG **scd2_merge** writes them once Snowpipe has loaded readings: see **Pipeline health**.",
+            "The DAG **scd2_merge** writes them once Snowpipe has loaded readings. **Pipeline health** shows the "
+            "progress of both.",
         )
         return
     st.dataframe(

@@ -1,4 +1,4 @@
-"""Live clicks: what customers click now, from DynamoDB."""
+"""Live clicks: customers' clicks in the last minutes or hours, from DynamoDB."""
 
 import pandas as pd
 import streamlit as st
@@ -8,7 +8,7 @@ from dashboard import charts, data, ui
 NEWEST_SHOWN = 200
 
 chosen = ui.filters()
-ui.header("Live clicks", f"What customers clicked in the last {chosen.window}, from DynamoDB.")
+ui.header("Live clicks", f"Customers' clicks in the last {chosen.window}, from DynamoDB.")
 
 
 @st.fragment(run_every=chosen.refresh)
@@ -20,7 +20,7 @@ def live() -> None:
         ui.freshness("click", newest)
         if clicks.empty:
             if newest is None:
-                step = "Start traffic with the DAG **generate_traffic** in Airflow; clicks appear here seconds later."
+                step = "Start traffic with the DAG **generate_traffic** in Airflow. Clicks appear here seconds later."
             else:
                 step = "Choose a longer time window on the left, or start the DAG **generate_traffic** in Airflow."
             ui.empty(f"No clicks in the last {chosen.window}", step)
@@ -28,8 +28,8 @@ def live() -> None:
         show(clicks)
         if answer.complete_since:
             st.caption(
-                f"Only the newest {len(clicks):,} clicks are counted, since {answer.complete_since:%H:%M:%S} UTC: "
-                "choose a shorter time window to see all of it."
+                f"Only the newest {len(clicks):,} click events are counted, from {answer.complete_since:%H:%M:%S} UTC "
+                "on. Choose a shorter time window to see all of them."
             )
         if answer.items_left_out:
             st.caption(f"{answer.items_left_out:,} items beyond the first {data.MAX_ITEMS} are not shown.")
@@ -42,16 +42,22 @@ def show(clicks: pd.DataFrame) -> None:
     last_minute = clicks.loc[clicks["time"] >= data.now() - data.RECENT, "clicks"].sum()
 
     cards = st.columns(5)
-    cards[0].metric("Clicks", f"{totals['clicks'].sum():,}", border=True, help="Sum of click counts in the window.")
-    cards[1].metric("Click events", f"{len(clicks):,}", border=True, help="Records in the window; one carries a count.")
+    cards[0].metric(
+        "Clicks", f"{totals['clicks'].sum():,}", border=True, help="The sum of the click counts in the time window."
+    )
+    cards[1].metric(
+        "Click events",
+        f"{len(clicks):,}",
+        border=True,
+        help="The number of records in the time window. Each record has a click count.",
+    )
     cards[2].metric("Clicks, last minute", f"{last_minute:,}", border=True)
     cards[3].metric("Most clicked", totals["item_name"].iloc[0], border=True)
-
     cards[4].metric(
         "Delay, median",
         f"{clicks['delay'].median():.1f} s",
         border=True,
-        help="From arrival in the stream until the click can be read here.",
+        help="The time from a click's arrival in the stream until it is in DynamoDB.",
     )
 
     over_time, by_item = st.columns([2, 1])
@@ -74,13 +80,15 @@ def show(clicks: pd.DataFrame) -> None:
             "item_id": st.column_config.TextColumn("Item", width="small"),
             "item_name": st.column_config.TextColumn("Name"),
             "clicks": st.column_config.NumberColumn("Clicks", format="localized"),
-            "delay": st.column_config.NumberColumn("Delay, s", format="%.2f", help="Arrival in the stream to DynamoDB"),
+            "delay": st.column_config.NumberColumn(
+                "Delay, s", format="%.2f", help="From arrival in the stream to DynamoDB."
+            ),
         },
     )
 
 
 def bucket_seconds(minutes: int) -> int:
-    """About sixty bars, whatever the window."""
+    """Return the width of a bar, so that a chart of any window has about sixty (48 to 72) bars."""
     return {5: 5, 15: 15, 60: 60, 360: 300, 1440: 1800}[minutes]
 
 

@@ -1,4 +1,4 @@
-"""Truck history: the versions of one truck (SCD Type 2), and how it was at a chosen instant."""
+"""Truck history: the versions of one truck (SCD Type 2), and its state at a chosen instant."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ SHOWN_CHANGES = 4
 chosen = ui.filters()
 ui.header(
     "Truck history",
-    "Each row of TRUCK_TELEMETRY_DATA is a version: what was true of a truck from its start until its end.",
+    "Each row of TRUCK_TELEMETRY_DATA is a version: the state of a truck from one change to the next.",
 )
 
 
@@ -36,15 +36,15 @@ def live() -> None:
             ui.freshness("version", None)
             ui.empty(
                 "No history yet",
-                "Snowpipe loads readings and the DAG **scd2_merge** turns them into versions: **Pipeline health** says "
-                "how far they are.",
+                "Snowpipe loads readings, and the DAG **scd2_merge** turns them into versions. **Pipeline health** "
+                "shows the progress of both.",
             )
             return
         truck = st.selectbox("Truck", trucks, key="history_truck")
         count, first, last = data.history_span(truck)
         ui.freshness("version", last)
         if first is None or last is None:
-            ui.empty(f"{truck} has no versions", "It may just have been erased: choose another truck.")
+            ui.empty(f"{truck} has no versions", "It may have just been erased. Choose another truck.")
             return
         span = st.columns(3)
         span[0].metric("Versions", f"{count:,}", border=True)
@@ -57,14 +57,16 @@ def live() -> None:
         instant = as_of(truck, starts.min() + (starts.max() - starts.min()) / 2, last)
         end = max(pd.Timestamp(data.now()), starts.max())
         with st.container(border=True):
-            st.markdown(f"**Newest {len(versions):,} versions** · the last is current, the line is the instant above")
+            st.markdown(
+                f"**Newest {len(versions):,} versions** · the last one is current, the line marks the instant above"
+            )
             visible = instant if starts.min() <= instant <= end else None
             st.altair_chart(charts.version_timeline(versions, end, visible), width="stretch")
             table(versions, count)
 
 
 def changes(versions: pd.DataFrame) -> list[str]:
-    """What each version (newest first) changed from the one before it: names, the first few of them."""
+    """Return which metrics each version (newest first) changed: the names of the first few, for a person to read."""
     metrics = versions[list(data.METRIC_NAMES)]
     before = metrics.shift(-1)
     differs = (metrics != before) & ~(metrics.isna() & before.isna())
@@ -77,20 +79,20 @@ def changes(versions: pd.DataFrame) -> list[str]:
 
 
 def as_of(truck: str, middle: datetime, last: datetime) -> pd.Timestamp:
-    """Asks for an instant and shows the truck as it was then."""
+    """Ask for an instant, show the truck's state at that instant, and return the instant."""
     with st.container(border=True):
-        st.markdown("**As of** · how the truck was at an instant")
+        st.markdown("**As of** · the state of the truck at an instant")
         text = st.text_input(
             "Instant, UTC",
             value=f"{middle:%Y-%m-%d %H:%M:%S}",
-            # A truck of its own remembers its own instant.
+            # Each truck remembers its instant.
             key=f"as_of_{truck}",
-            help="Date and time in UTC, such as 2026-11-22 14:05:30",
+            help="A date and time in UTC, such as 2026-11-22 14:05:30.",
         )
         try:
             instant = pd.Timestamp(datetime.fromisoformat(text.strip()))
         except ValueError:
-            st.warning(f"“{text}” is not a date and time; write one such as {last:%Y-%m-%d %H:%M:%S}.")
+            st.warning(f"“{text}” is not a date and time. Enter one such as {last:%Y-%m-%d %H:%M:%S}.")
             return pd.Timestamp(last)
         instant = instant.tz_localize(UTC) if instant.tzinfo is None else instant.tz_convert(UTC)
         found = data.as_of(truck, instant.to_pydatetime())
@@ -108,13 +110,13 @@ def as_of(truck: str, middle: datetime, last: datetime) -> pd.Timestamp:
 
 
 def short(name: str) -> str:
-    """A metric's label without its unit and without what the group's heading says."""
+    """Return a metric's label without its unit, and without the words of its group's heading."""
     words = ui.label(name).split(",")[0].removeprefix("Tyre pressure ").removeprefix("Environment ")
     return words[0].upper() + words[1:]
 
 
 def value(of: object, name: str) -> str:
-    """A metric with its unit, ``–`` for NULL."""
+    """Return a metric with its unit, or ``–`` for NULL."""
     if of is None or pd.isna(of):
         return "–"
     if isinstance(of, str):
@@ -124,7 +126,10 @@ def value(of: object, name: str) -> str:
 
 
 def lasted(seconds: float) -> str:
-    """How long a version was true; nothing for the current one.  Several readings a second make short ones."""
+    """Return how long a version lasted, or nothing for the current one.
+
+    A version lasts milliseconds where a truck sends several readings per second.
+    """
     if pd.isna(seconds):
         return ""
     return charts.duration(seconds) if seconds >= 1 else f"{seconds * 1000:.0f} ms"
@@ -149,7 +154,10 @@ def table(versions: pd.DataFrame, count: int) -> None:
         },
     )
     if count > len(versions):
-        st.caption(f"The newest {len(versions):,} of {count:,} versions; the instant above reaches all of them.")
+        st.caption(
+            f"The table shows the newest {len(versions):,} of {count:,} versions. "
+            "The instant above can be in any of them."
+        )
 
 
 live()

@@ -33,7 +33,7 @@ class ClickWindow(NamedTuple):
         frame: time, item_id, item_name, clicks, delay (seconds from arrival in the stream to DynamoDB); newest first.
         complete_since: None if ``frame`` has every click of the window; otherwise the instant before which clicks are
             left out because there are more than :data:`MAX_CLICKS`.
-        items_left_out: the number of items in the catalog beyond the first :data:`MAX_ITEMS`; their clicks are not
+        items_left_out: the number of items in the catalogue beyond the first :data:`MAX_ITEMS`; their clicks are not
             read.
     """
 
@@ -91,9 +91,9 @@ def _older_clicks(since: datetime, until: datetime) -> ClickWindow:
 
 def _clicks(since: datetime, until: datetime | None) -> ClickWindow:
     """Query the index for clicks with since <= timestamp < until: one partition per item, hour and shard."""
-    catalog = items()
+    catalogue = items()
     shards = deployment().click_index_shards
-    asked = list(catalog)[:MAX_ITEMS]
+    asked = list(catalogue)[:MAX_ITEMS]
     dynamodb = client("dynamodb")
     rows: list[ClickRow] = []
     complete_since: datetime | None = None
@@ -108,7 +108,7 @@ def _clicks(since: datetime, until: datetime | None) -> ClickWindow:
                 complete_since = pd.Timestamp(rows[-1].time, tz="UTC").to_pydatetime()
                 break
     rows.sort(reverse=True)
-    return ClickWindow(_click_frame(rows, catalog), complete_since, len(catalog) - len(asked))
+    return ClickWindow(_click_frame(rows, catalogue), complete_since, len(catalogue) - len(asked))
 
 
 def _partition(dynamodb: Any, key: str, since: datetime, until: datetime | None) -> list[ClickRow]:
@@ -144,13 +144,13 @@ def _partition(dynamodb: Any, key: str, since: datetime, until: datetime | None)
     ]
 
 
-def _click_frame(rows: list[ClickRow], catalog: dict[str, str]) -> pd.DataFrame:
+def _click_frame(rows: list[ClickRow], catalogue: dict[str, str]) -> pd.DataFrame:
     """Return the frame of a :class:`ClickWindow`; its columns keep their types when it is empty."""
     frame = pd.DataFrame(rows, columns=list(ClickRow._fields))
     for column in ("time", "arrival", "ingested"):
         frame[column] = pd.to_datetime(frame[column], utc=True, format="ISO8601")
     frame["clicks"] = frame["clicks"].astype("int64")
-    frame["item_name"] = frame["item_id"].map(catalog).astype("object")
+    frame["item_name"] = frame["item_id"].map(catalogue).astype("object")
     frame["delay"] = (frame["ingested"] - frame["arrival"]).dt.total_seconds()
     return frame[["time", "item_id", "item_name", "clicks", "delay"]]
 

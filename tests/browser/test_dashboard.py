@@ -33,7 +33,7 @@ def test_clicks_equal_what_dynamodb_holds(page: Page, dashboard: Any, stores: An
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
     expect(metric(page, "Clicks")).to_have_text(str(stores.expected["clicks"]))
     expect(metric(page, "Delay, median")).to_have_text("0.9 s")
-    expect(page.get_by_text(re.compile("newest click .* ago"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Newest click .* ago"))).to_be_visible()
     expect(page.locator("canvas, svg.marks").first).to_be_visible()
     no_traceback(page)
 
@@ -91,10 +91,10 @@ def test_a_trucks_history_and_its_state_at_an_instant(page: Page, dashboard: Any
 def test_pipeline_health_equals_runs_results_and_quarantine(page: Page, dashboard: Any) -> None:
     page.goto(f"{dashboard.url}/pipeline_health")
     expect(metric(page, "Versions opened in them")).to_have_text("2,003")
-    expect(metric(page, "Last took")).to_have_text("2.0 s")
-    expect(page.get_by_text(re.compile("newest record in any store .* ago"))).to_be_visible()
+    expect(metric(page, "Last duration")).to_have_text("2.0 s")
+    expect(page.get_by_text(re.compile("Newest record in any store .* ago"))).to_be_visible()
     page.get_by_role("tab", name="Ledger").click()
-    expect(metric(page, "Hours that balance")).to_have_text("3 of 4")
+    expect(metric(page, "Balanced hours")).to_have_text("3 of 4")
     expect(metric(page, "Differences")).to_have_text("7")
     expect(metric(page, "Records archived")).to_have_text("3,000")
     page.get_by_role("tab", name="Quality").click()
@@ -120,7 +120,7 @@ def test_no_page_asks_anything_of_the_internet(page: Page, dashboard: Any) -> No
     for path, title in PAGES.items():
         page.goto(f"{dashboard.url}/{path}")
         expect(page.get_by_role("heading", name=title)).to_be_visible()
-        expect(page.get_by_text(re.compile(r"newest .* ago"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Newest .* ago"))).to_be_visible()
     outside = {host for scheme, host in hosts if scheme not in {"data", "blob"} and not host.startswith("127.0.0.1:")}
     assert outside == set()
 

@@ -55,64 +55,6 @@ def test_item_totals_are_written_beside_their_bars() -> None:
     assert layers[1]["encoding"]["text"] == {"field": "clicks", "format": ",", "type": "quantitative"}
 
 
-STATES = pd.DataFrame(
-    {
-        "truck_id": ["TRK001", "TRK002", "TRK003"],
-        "gps_latitude": [40.0, 40.1, None],
-        "gps_longitude": [-83.0, -83.2, -83.1],
-        "vehicle_speed": [50.0, 0.0, 1.0],
-        "condition": [charts.OK, charts.ATTENTION, charts.OK],
-        "warnings": ["", "oil 10 psi", ""],
-    }
-)
-TRACK = pd.DataFrame(
-    {
-        "truck_id": ["TRK001"] * 2,
-        "last_time": seconds(0, 5),
-        "gps_latitude": [39.9, 40.0],
-        "gps_longitude": [-83.1, -83],
-    }
-)
-
-
-TRUCKS = list(STATES["truck_id"])
-
-
-def test_the_map_draws_tracks_trucks_labels_and_scale_and_loads_nothing() -> None:
-    spec = charts.fleet_map(STATES, TRACK, TRUCKS).to_dict()
-    assert [layer["mark"]["type"] for layer in spec["layer"]] == ["line", "point", "text", "rule", "text"]
-    drawn = [row["truck_id"] for rows in spec["datasets"].values() for row in rows if "condition" in row]
-    assert drawn == ["TRK001", "TRK002"]  # One has no position.
-    assert "url" not in str(spec["datasets"])
-    assert not any("url" in layer.get("data", {}) for layer in spec["layer"])
-
-
-def test_the_map_of_many_trucks_leaves_labels_out() -> None:
-    many = pd.concat([STATES.head(1)] * (charts.MAX_LABELS + 1))
-    marks = [layer["mark"]["type"] for layer in charts.fleet_map(many, TRACK, TRUCKS).to_dict()["layer"]]
-    assert marks.count("text") == 1  # The scale's own.
-
-
-def test_the_map_without_history_still_draws_trucks() -> None:
-    assert charts.fleet_map(STATES, STATES.head(0).assign(last_time=[]), TRUCKS).to_dict()["layer"]
-
-
-def test_a_truck_has_the_same_colour_on_a_map_of_its_own() -> None:
-    spec = charts.fleet_map(STATES.tail(1), TRACK.head(0), TRUCKS).to_dict()
-    assert spec["layer"][1]["encoding"]["color"]["scale"]["domain"] == TRUCKS
-
-
-def test_bounds_of_one_standing_truck_are_a_kilometre_wide() -> None:
-    west, east, south, north = charts.bounds(pd.Series([-83.0]), pd.Series([40.0]))
-    assert (east - west) * charts.KM_PER_DEGREE == pytest.approx(1)
-    assert (north - south) * charts.KM_PER_DEGREE == pytest.approx(1)
-    assert (west + east) / 2 == pytest.approx(-83)
-
-
-def test_bounds_of_nothing_are_the_world() -> None:
-    assert charts.bounds(pd.Series(dtype=float), pd.Series(dtype=float)) == (-180, 180, -90, 90)
-
-
 def test_lines_over_time_name_their_unit_and_drop_unknown_values() -> None:
     track = pd.DataFrame({"truck_id": ["T", "T"], "slice_start": seconds(0, 5), "fuel_level": [50.0, None]})
     spec = charts.over_time(track, "fuel_level", "fuel level, %").to_dict()

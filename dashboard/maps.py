@@ -1,0 +1,174 @@
+"""The fleet map: trucks over the routes they drove, as an Altair chart without a base map, so it works offline.
+
+The projection is equirectangular about the middle of the data.  The browser computes the axes from the chart's real
+size: a kilometre is as long to the north as to the east, and the scale bar shows its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import altair as alt
+import pandas as pd
+
+MAP_HEIGHT = 480
+# With more trucks, names on the map overlap and colours repeat.
+MAX_LABELS = 30
+KM_PER_DEGREE = 111.32
+TICKS = 6
+
+OK, ATTENTION = "ok", "needs attention"
+
+
+class Position(NamedTuple):
+    """The encodings that place a mark on the map."""
+
+    x: alt.X
+    y: alt.Y
+
+
+def fleet_map(
+    states: pd.DataFrame, track: pd.DataFrame, trucks: Sequence[str], height: int = MAP_HEIGHT
+) -> alt.LayerChart:
+    """Draw each truck at its newest position, over the route it drove.
+
+    Args:
+        states: truck_id, gps_latitude, gps_longitude (degrees), vehicle_speed, warnings and condition (:data:`OK` or
+            :data:`ATTENTION`).
+        track: truck_id, last_time, gps_latitude, gps_longitude.
+        trucks: all trucks of the page, so that each has the same colour on every map.
+        height: in pixels.
+    """
+    states = states.dropna(subset=["gps_latitude", "gps_longitude"])
+    track = track.dropna(subset=["gps_latitude", "gps_longitude"])
+    position = _position()
+    colour = alt.Color("truck_id:N", legend=None, scale=alt.Scale(domain=list(trucks)))
+    layers = [_routes(track, position, colour), _trucks(states, position, colour)]
+    if len(states) <= MAX_LABELS:
+        layers.append(_labels(states, position, colour))
+    params = _projection(
+        bounds(
+            pd.concat([states["gps_longitude"], track["gps_longitude"]]),
+            pd.concat([states["gps_latitude"], track["gps_latitude"]]),
+        )
+    )
+    return alt.LayerChart(layer=[*layers, *_scale_bar()], height=height).add_params(*params)
+
+
+def bounds(longitudes: pd.Series, latitudes: pd.Series) -> tuple[float, float, float, float]:
+    """Return west, east, south and north of the positions in degrees, at least a kilometre apart in each direction."""
+    if longitudes.empty:
+        return -180.0, 180.0, -90.0, 90.0
+    west, east = float(longitudes.min()), float(longitudes.max())
+    south, north = float(latitudes.min()), float(latitudes.max())
+    margin = max(0.0, 1 / KM_PER_DEGREE - min(east - west, north - south)) / 2
+    return west - margin, east + margin, south - margin, north + margin
+
+
+def _projection(bounds: tuple[float, float, float, float]) -> list[Any]:
+    """Return the parameters from which the browser computes the axes and the scale bar."""
+    west, east, south, north = bounds
+    return [
+        alt.param(name="middle_longitude", value=(west + east) / 2),
+        alt.param(name="middle_latitude", value=(south + north) / 2),
+        alt.param(name="squeeze", expr="max(cos(middle_latitude * PI / 180), 0.05)"),
+        alt.param(
+            name="degrees_per_pixel",
+            expr=f"1.25 * max({east - west!r} * squeeze / max(width, 1), {north - south!r} / max(height, 1))",
+        ),
+        # The bar shows the roundest length (1, 2 or 5 times a power of ten) that fits into a fifth of the width.
+        alt.param(name="room_km", expr=f"degrees_per_pixel * {KM_PER_DEGREE} * width / 5"),
+        alt.param(name="decade", expr="pow(10, floor(log(room_km) / LN10))"),
+        alt.param(
+            name="bar_km",
+            expr="room_km / decade >= 5 ? 5 * decade : room_km / decade >= 2 ? 2 * decade : decade",
+        ),
+        alt.param(name="bar_pixels", expr=f"bar_km / (degrees_per_pixel * {KM_PER_DEGREE})"),
+    ]
+
+
+def _position() -> Position:
+    """Return the encodings of longitude and latitude, in terms of the parameters of :func:`_projection`."""
+    longitude = alt.Scale(
+        domainMin=alt.expr("middle_longitude - degrees_per_pixel * width / 2 / squeeze"),
+        domainMax=alt.expr("middle_longitude + degrees_per_pixel * width / 2 / squeeze"),
+        nice=False,
+        zero=False,
+    )
+    latitude = alt.Scale(
+        domainMin=alt.expr("middle_latitude - degrees_per_pixel * height / 2"),
+        domainMax=alt.expr("middle_latitude + degrees_per_pixel * height / 2"),
+        nice=False,
+        zero=False,
+    )
+    to_the_east = _degrees("E", "W", "(degrees_per_pixel * width / squeeze)")
+    to_the_north = _degrees("N", "S", "(degrees_per_pixel * height)")
+    return Position(
+        alt.X("gps_longitude:Q", scale=longitude, title=None, axis=to_the_east),
+        alt.Y("gps_latitude:Q", scale=latitude, title=None, axis=to_the_north),
+    )
+
+
+def _degrees(positive: str, negative: str, span: str) -> alt.Axis:
+    """Return an axis in degrees.  ``span`` is the Vega expression of its length in degrees."""
+    # Enough decimals to make neighbouring ticks differ.
+    decimals = f"max(0, ceil(-log({span} / {TICKS}) / LN10))"
+    text = f"format(abs(datum.value), '.' + {decimals} + 'f') + '° ' + (datum.value < 0 ? '{negative}' : '{positive}')"
+    return alt.Axis(
+        labelExpr=text, grid=True, gridDash=[2, 3], tickCount=TICKS, labelOverlap=True, ticks=False, domain=False
+    )
+
+
+def _routes(track: pd.DataFrame, position: Position, colour: alt.Color) -> alt.Chart:
+    lines: alt.Chart = (
+        alt.Chart(track[["truck_id", "last_time", "gps_latitude", "gps_longitude"]])
+        .mark_line(strokeWidth=2.5, opacity=0.45, strokeJoin="round", clip=True)
+        .encode(x=position.x, y=position.y, color=colour, order="last_time:T")
+    )
+    return lines
+
+
+def _trucks(states: pd.DataFrame, position: Position, colour: alt.Color) -> alt.Chart:
+    # The shape, not the colour, says whether a truck needs attention.
+    shape = alt.Shape(
+        "condition:N",
+        title=None,
+        scale=alt.Scale(domain=[OK, ATTENTION], range=["circle", "triangle-up"]),
+        legend=alt.Legend(orient="top", symbolFillColor="gray", symbolStrokeWidth=0, symbolOpacity=1),
+    )
+    tooltip = [
+        alt.Tooltip("truck_id:N", title="truck"),
+        alt.Tooltip("vehicle_speed:Q", title="speed, mph", format=".0f"),
+        alt.Tooltip("gps_latitude:Q", title="latitude, °", format=".5f"),
+        alt.Tooltip("gps_longitude:Q", title="longitude, °", format=".5f"),
+        alt.Tooltip("warnings:N", title="needs attention"),
+    ]
+    points: alt.Chart = (
+        alt.Chart(states[["truck_id", "gps_latitude", "gps_longitude", "vehicle_speed", "condition", "warnings"]])
+        .mark_point(filled=True, size=190, opacity=1, stroke="white", strokeWidth=1.5)
+        .encode(x=position.x, y=position.y, color=colour, shape=shape, tooltip=tooltip)
+    )
+    return points
+
+
+def _labels(states: pd.DataFrame, position: Position, colour: alt.Color) -> alt.Chart:
+    names: alt.Chart = (
+        alt.Chart(states[["truck_id", "gps_latitude", "gps_longitude"]])
+        .mark_text(align="left", dx=11, dy=-9, fontWeight="bold", fontSize=12)
+        .encode(x=position.x, y=position.y, text="truck_id:N", color=colour)
+    )
+    return names
+
+
+def _scale_bar() -> list[alt.Chart]:
+    bar = alt.Chart(pd.DataFrame({"unit": ["km"]}))
+    left, bottom = 14, alt.expr("height - 14")
+    return [
+        bar.mark_rule(strokeWidth=3, color="gray").encode(
+            x=alt.value(left), x2=alt.value(alt.expr(f"{left} + bar_pixels")), y=alt.value(bottom)
+        ),
+        bar.mark_text(align="left", color="gray", dy=-9, text=alt.expr("format(bar_km, '~r') + ' km'")).encode(
+            x=alt.value(left), y=alt.value(bottom)
+        ),
+    ]
