@@ -6,7 +6,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from include.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DECISIONS = ROOT / "docs/adr"
@@ -72,6 +75,24 @@ def test_messages_that_a_runbook_explains_are_in_the_code(runbook: str) -> None:
     messages = [message for row in table.splitlines() for message in MESSAGE.findall(row.split("|")[1])]
     assert messages
     assert [message for message in messages if message not in code] == []
+
+
+def test_the_deployment_guide_has_every_setting_with_its_default() -> None:
+    rows = [row for row in (ROOT / "docs/deploy.md").read_text().splitlines() if row.startswith("| `CTD_")]
+    documented: dict[str, str] = {}
+    for row in rows:
+        names, defaults = (re.split(r", ", cell.strip()) for cell in row.split("|")[1:3])
+        values = defaults if len(defaults) == len(names) else defaults * len(names)
+        documented |= {name.strip("`"): value.strip("`") for name, value in zip(names, values, strict=True)}
+    assert documented == {f"CTD_{field.name.upper()}": _shown(field) for field in msgspec.structs.fields(Settings)}
+
+
+def _shown(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    if field.default in (None, ""):
+        return "unset"
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
 
 
 def test_tests_that_the_fault_suite_names_exist() -> None:
