@@ -25,7 +25,7 @@ HANDLER = "def handler(event, context):\n    return {'batchItemFailures': []}\n"
 
 @pytest.fixture
 def aws(own_ministack, monkeypatch):
-    """MiniStack with the functions' code; Airflow finds it in the environment, as any AWS client does."""
+    """MiniStack with the functions' code; Airflow finds it by the environment, as any AWS client does."""
     for name, value in own_ministack.environment.items():
         monkeypatch.setenv(name, value)
     s3 = own_ministack.client("s3")
@@ -86,7 +86,7 @@ def test_creates_every_resource_of_the_template(aws):
     assert outputs.keys() == declared["Outputs"].keys()
     assert outputs["TelemetryBucketName"] == BUCKET
     assert outputs["ClickStreamArn"].endswith(f":stream/{names.CLICK_STREAM}")
-    # CloudFormation's word is not enough: the services themselves know them.
+    # The services themselves know the resources, not only CloudFormation.
     assert set(aws.client("kinesis").list_streams()["StreamNames"]) == {names.CLICK_STREAM, names.TRUCK_STREAM}
     tables = {names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE}
     assert set(aws.client("dynamodb").list_tables()["TableNames"]) == tables
@@ -113,7 +113,7 @@ def test_a_template_too_large_for_a_request_goes_through_the_bucket(aws, monkeyp
     (template,) = aws.client("s3").list_objects_v2(Bucket=CODE_BUCKET, Prefix=stack_module.TEMPLATE_PREFIX)["Contents"]
     assert template["Size"] == len(render(TEMPLATE).encode())
     before = statuses(aws)
-    # Nothing differs, and what is not given is kept: also of a template that is not in the request.
+    # Nothing differs, and parameters that are not given are kept, even if the template is not in the request.
     assert deploy() == outputs
     assert statuses(aws) == before
 
@@ -175,7 +175,7 @@ def trust(aws, outputs: dict[str, str]) -> dict[str, Any]:
 
 
 def landed(aws, queue: str) -> list[str]:
-    """Keys of the objects the queue was told of, once it was told of one."""
+    """Return the keys of the objects that the queue was notified of, once it has been notified of one."""
     sqs = aws.client("sqs")
     keys: list[str] = []
     for _ in range(5):
@@ -209,7 +209,7 @@ def test_a_failing_update_is_rolled_back_with_its_reason(aws):
     message = str(failure.value)
     assert "(UPDATE_ROLLBACK_COMPLETE): ClickFunction (AWS::Lambda::Function): " in message
     assert "missing.zip" in message
-    # The next deployment fails, or not, by its own events.
+    # The next deployment reports only its own events.
     assert deploy() == outputs
     with pytest.raises(AirflowException) as failure:
         deploy(TruckCodeKey="lost.zip")

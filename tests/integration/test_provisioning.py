@@ -1,4 +1,4 @@
-"""provision_resources and teardown_resources, whole, on a MiniStack and a local Snowflake of their own."""
+"""provision_resources and teardown_resources from start to end, on their own MiniStack and local Snowflake."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TELEMETRY_BUCKET = "kinesis-telemetry-data-bucket"
 def server(
     own_ministack: Any, snowflake_tls: TlsFiles, airflow_database: None, tmp_path: Path
 ) -> Iterator[LocalSnowflake]:
-    """A Snowflake that knows nothing yet; Airflow's connections lead to it and to the MiniStack."""
+    """An empty Snowflake; Airflow's connections lead to it and to the MiniStack."""
     server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, own_ministack.environment)
     server.start()
     extra = {"region_name": own_ministack.environment["AWS_DEFAULT_REGION"]}
@@ -41,7 +41,7 @@ def server(
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            # Where the other DAG tests keep it; here it is to be stored for real.
+            # The other DAG tests set it in the environment; here the DAG must store it.
             patch.delenv(f"AIRFLOW_VAR_{names.STACK_OUTPUTS_VARIABLE.upper()}", raising=False)
             yield server
     finally:
@@ -50,7 +50,7 @@ def server(
 
 @pytest.fixture
 def deliveries(own_ministack: Any, tmp_path: Path) -> Iterator[None]:
-    """What AWS does by itself: the mappings' functions are invoked, and Firehose archives."""
+    """Does what AWS does by itself: invokes the mappings' functions and archives as Firehose."""
     modules = ("event_source_mapping", "firehose_delivery")
     processes = [DeliveryProcess(each, own_ministack.environment, tmp_path / each) for each in modules]
     for process in processes:
@@ -63,7 +63,7 @@ def deliveries(own_ministack: Any, tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def bag(monkeypatch: pytest.MonkeyPatch) -> DagBag:
     version, platform = local_target()
-    # The functions are to run: on this machine.
+    # The functions run on this machine, so their bundles must too.
     monkeypatch.setenv("CTD_LAMBDA_RUNTIME", f"python{version}")
     monkeypatch.setenv("CTD_BUNDLE_PLATFORM", platform)
     monkeypatch.setenv("CTD_ARCHIVE_INTERVAL_SECONDS", "0")
@@ -79,7 +79,7 @@ def _bag() -> DagBag:
     bag = DagBag(DAGS, collect_dags=True, bundle_path=DAGS)
     for dag in bag.dags.values():
         for task in dag.tasks:
-            # What fails here fails the test, at once.
+            # A failure here fails the test immediately.
             task.retries = 0
     return bag
 
@@ -121,7 +121,7 @@ def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_co
     own_ministack: Any, server: Any, deliveries: None, bag: DagBag
 ) -> None:
     assert run(bag, "provision_resources") == "success"
-    # The probes have come through, and none is left where people look.
+    # The probes reached the archive, and none is left in quarantine.
     assert keys(own_ministack, names.QUARANTINE_PREFIX) == []
     for stream in (names.CLICK_STREAM, names.TRUCK_STREAM):
         assert len(keys(own_ministack, f"{names.RESOLVED_PREFIX}{stream}/")) == 1

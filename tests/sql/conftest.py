@@ -1,4 +1,4 @@
-"""The warehouse as provision_resources leaves it, on the local server, and what tests do to it."""
+"""Snowflake as provision_resources leaves it, on the local server, and what tests do to it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VERSION_COLUMNS = (
 ENVELOPE = {"STREAM_NAME": names.TRUCK_STREAM, "SHARD_ID": "shardId-000000000000", "PARTITION_KEY": "truck"}
 
 
-class Warehouse:
+class SnowflakeSession:
     """The statements of ``sql/`` over one connection of the stock connector."""
 
     def __init__(self, connection: SnowflakeConnection, bucket: TelemetryBucket) -> None:
@@ -60,14 +60,14 @@ class Warehouse:
             self.execute(statement)
 
     def land(self, readings: Iterable[Mapping[str, Any]]) -> None:
-        """Appends to RAW by COPY, as Snowpipe does; but the readings say themselves which file and load they are of.
+        """Append to RAW by COPY, as Snowpipe does, but with the file and load that the readings name.
 
-        What a reading does not say is an ordinary envelope, or NULL.
+        A reading without an envelope gets an ordinary one; any other missing value is NULL.
         """
         self.load(names.RAW_TABLE, RAW_COLUMNS, [{**ENVELOPE, **reading} for reading in readings])
 
     def load(self, table: str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
-        """Appends rows to a table of telemetry by COPY, which is much quicker than INSERT."""
+        """Append rows to a table of telemetry by COPY, which is much faster than INSERT."""
         lines = [{column: _text(row[column]) for column in columns if row.get(column) is not None} for row in rows]
         name = f"loaded-by-tests-{next(_files)}.json.gz"
         self.bucket.put(names.LANDING_PREFIX + name, gzip.compress("\n".join(map(json.dumps, lines)).encode(), 1))
@@ -88,7 +88,7 @@ class Warehouse:
             )
 
     def merge(self, driver: str = names.RAW_STREAM, earliest: datetime | None = None) -> int:
-        """Rows changed by one MERGE, which another ``driver`` than the stream, and another bound, can lead."""
+        """Return the rows that one MERGE changes; ``driver`` replaces the stream, ``earliest`` the bound."""
         look, merge = (sql.render(path) for path in (EARLIEST, MERGE))
         assert (look.count(names.RAW_STREAM), merge.count(names.RAW_STREAM)) == (1, 1)
         if earliest is None:
@@ -106,24 +106,24 @@ class Warehouse:
         return [HistoryVersion(*row[:4], row[4:-1], row[-1]) for row in rows]
 
     def readings(self) -> list[ArrivedReading]:
-        """What RAW holds."""
+        """Return the readings in RAW."""
         rows = self.execute(f"select {', '.join(RAW_COLUMNS)} from {names.RAW_TABLE}")
         return [from_raw(dict(zip(RAW_COLUMNS, row, strict=True))) for row in rows]
 
     def put_history(self, versions: Iterable[HistoryVersion], like: str = "%") -> None:
-        """The trucks' history is these rows, right or wrong."""
+        """Replace the trucks' history by these rows, right or wrong."""
         rows = [dict(zip(VERSION_COLUMNS, _row(version), strict=True)) for version in versions]
         self.execute(f"delete from {names.HISTORY_TABLE} where TRUCK_ID like %s", [like])
         self.load(names.HISTORY_TABLE, VERSION_COLUMNS, rows)
 
     def repair(self, truck: str | None = None, since: datetime | None = None, until: datetime | None = None) -> int:
-        """Rows changed by a repair of the truck and time."""
+        """Return the rows that a repair of the truck and time changes."""
         scope = {"truck_id": truck, "since": since, "until": until}
         ((inserted, deleted),) = self.execute(sql.render(REPAIR), scope)
         return int(inserted) + int(deleted)
 
     def empty(self) -> None:
-        """No reading and no result; the merge consumes what the stream still had."""
+        """Delete all readings and results; a merge consumes what the stream still has."""
         self.merge()
         for table in (
             names.RAW_TABLE,
@@ -187,26 +187,26 @@ def provisioned(
     session_bucket: TelemetryBucket,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalSnowflake]:
-    """A server of our own (the DDL names its database) after all of ``sql/ddl`` has run, over a bucket that exists."""
-    server = LocalSnowflake(tmp_path_factory.mktemp("warehouse"), snowflake_tls, ministack.environment)
+    """Its own server (the DDL names its database), after all of ``sql/ddl`` has run."""
+    server = LocalSnowflake(tmp_path_factory.mktemp("snowflake"), snowflake_tls, ministack.environment)
     server.start()
     try:
         with closing(server.connect()) as connection:
-            warehouse = Warehouse(connection, session_bucket)
-            warehouse.execute(f"alter account set timezone = '{ACCOUNT_TIME_ZONE}'")
-            run_ddl(warehouse)
+            snowflake = SnowflakeSession(connection, session_bucket)
+            snowflake.execute(f"alter account set timezone = '{ACCOUNT_TIME_ZONE}'")
+            run_ddl(snowflake)
         yield server
     finally:
         server.stop()
 
 
-def run_ddl(warehouse: Warehouse) -> None:
+def run_ddl(snowflake: SnowflakeSession) -> None:
     for file in sorted((sql.SQL_DIRECTORY / "ddl").glob("*.sql")):
-        warehouse.run(f"ddl/{file.name}", **PARAMETERS)
+        snowflake.run(f"ddl/{file.name}", **PARAMETERS)
 
 
 @pytest.fixture
-def provision() -> Callable[[Warehouse], None]:
+def provision() -> Callable[[SnowflakeSession], None]:
     """Runs the DDL, as provision_resources does."""
     return run_ddl
 
@@ -218,12 +218,14 @@ def telemetry_bucket(session_bucket: TelemetryBucket) -> Iterator[TelemetryBucke
     session_bucket.empty()
 
 
-def _open(server: LocalSnowflake, bucket: TelemetryBucket) -> Warehouse:
-    return Warehouse(server.connect(warehouse=names.WAREHOUSE, database=names.DATABASE, schema=names.SCHEMA), bucket)
+def _open(server: LocalSnowflake, bucket: TelemetryBucket) -> SnowflakeSession:
+    return SnowflakeSession(
+        server.connect(warehouse=names.WAREHOUSE, database=names.DATABASE, schema=names.SCHEMA), bucket
+    )
 
 
 @pytest.fixture(scope="session")
-def warehouse(provisioned: LocalSnowflake, session_bucket: TelemetryBucket) -> Iterator[Warehouse]:
+def snowflake(provisioned: LocalSnowflake, session_bucket: TelemetryBucket) -> Iterator[SnowflakeSession]:
     """One session in the pipeline's schema, of an account whose clock is far from UTC."""
     opened = _open(provisioned, session_bucket)
     with closing(opened.connection):
@@ -232,11 +234,13 @@ def warehouse(provisioned: LocalSnowflake, session_bucket: TelemetryBucket) -> I
 
 
 @pytest.fixture
-def open_session(provisioned: LocalSnowflake, session_bucket: TelemetryBucket) -> Iterator[Callable[[], Warehouse]]:
-    """Opens sessions besides ``warehouse``; closed afterwards."""
-    opened: list[Warehouse] = []
+def open_session(
+    provisioned: LocalSnowflake, session_bucket: TelemetryBucket
+) -> Iterator[Callable[[], SnowflakeSession]]:
+    """Opens sessions beside ``snowflake``; closed afterwards."""
+    opened: list[SnowflakeSession] = []
 
-    def open_one() -> Warehouse:
+    def open_one() -> SnowflakeSession:
         opened.append(_open(provisioned, session_bucket))
         return opened[-1]
 
@@ -246,7 +250,7 @@ def open_session(provisioned: LocalSnowflake, session_bucket: TelemetryBucket) -
 
 
 @pytest.fixture
-def empty_warehouse(warehouse: Warehouse) -> Warehouse:
-    """The warehouse without a reading, for what looks at all of it."""
-    warehouse.empty()
-    return warehouse
+def empty_snowflake(snowflake: SnowflakeSession) -> SnowflakeSession:
+    """Snowflake without a reading, for statements that read all of it."""
+    snowflake.empty()
+    return snowflake

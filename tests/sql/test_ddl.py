@@ -1,15 +1,15 @@
-"""The DDL makes what names.py and the contracts say, once, and what it makes loads a landing file."""
+"""The DDL creates the objects of names.py and the contracts, once, and the pipe loads a landing file."""
 
 import gzip
 import json
 import re
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from include import names, sql
 from include.contracts import METRICS
+from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.sql
 
@@ -25,9 +25,9 @@ def ddl():
     return "\n".join(sql.render(f"ddl/{file.name}", **PARAMETERS) for file in files)
 
 
-def columns(warehouse, table):
+def columns(snowflake, table):
     """Name and type, without a type's length or precision."""
-    return [(row[0], re.sub(r"\(.*\)", "", row[1])) for row in warehouse.execute(f"describe table {table}")]
+    return [(row[0], re.sub(r"\(.*\)", "", row[1])) for row in snowflake.execute(f"describe table {table}")]
 
 
 def test_objects_are_those_of_names_py():
@@ -72,8 +72,8 @@ def test_units_in_the_comments_are_those_of_the_contracts():
             assert unit[1] == metric.unit, f"{metric.name} in {file}"
 
 
-def test_columns_of_the_history(warehouse):
-    assert columns(warehouse, names.HISTORY_TABLE) == [
+def test_columns_of_the_history(snowflake):
+    assert columns(snowflake, names.HISTORY_TABLE) == [
         ("TRUCK_ID", "VARCHAR"),
         ("LOAD_TIMESTAMP", "TIMESTAMP_NTZ"),
         ("EFFECTIVE_START_DATE", "TIMESTAMP_NTZ"),
@@ -83,8 +83,8 @@ def test_columns_of_the_history(warehouse):
     ]
 
 
-def test_columns_of_raw(warehouse):
-    assert columns(warehouse, names.RAW_TABLE) == [
+def test_columns_of_raw(snowflake):
+    assert columns(snowflake, names.RAW_TABLE) == [
         ("TRUCK_ID", "VARCHAR"),
         ("EVENT_TIME", "TIMESTAMP_NTZ"),
         *METRIC_COLUMNS,
@@ -99,13 +99,13 @@ def test_columns_of_raw(warehouse):
     ]
 
 
-def state(warehouse):
+def state(snowflake):
     """What a second run of the DDL could break: rows, the stream's offset, the handshake, the pipe's queue."""
     tables = (names.HISTORY_TABLE, names.RAW_TABLE, names.RAW_STREAM, names.KNOWN_TRUCKS_TABLE)
     return {
-        **{table: warehouse.execute(f"select TRUCK_ID from {table} order by 1") for table in tables},
-        "integration": warehouse.execute(f"desc integration {names.STORAGE_INTEGRATION}"),
-        "pipe": warehouse.execute(f"desc pipe {names.PIPE}"),
+        **{table: snowflake.execute(f"select TRUCK_ID from {table} order by 1") for table in tables},
+        "integration": snowflake.execute(f"desc integration {names.STORAGE_INTEGRATION}"),
+        "pipe": snowflake.execute(f"desc pipe {names.PIPE}"),
     }
 
 
@@ -117,19 +117,19 @@ def reading(truck, number):
     }  # fmt: skip
 
 
-def test_a_second_run_changes_nothing(empty_warehouse, provision):
-    empty_warehouse.land([reading("merged", 1)])
-    empty_warehouse.merge()
-    empty_warehouse.land([reading("waiting", 2)])
-    empty_warehouse.execute(f"delete from {names.KNOWN_TRUCKS_TABLE} where TRUCK_ID = 'TRK002'")
-    before = state(empty_warehouse)
+def test_a_second_run_changes_nothing(empty_snowflake, provision):
+    empty_snowflake.land([reading("merged", 1)])
+    empty_snowflake.merge()
+    empty_snowflake.land([reading("waiting", 2)])
+    empty_snowflake.execute(f"delete from {names.KNOWN_TRUCKS_TABLE} where TRUCK_ID = 'TRK002'")
+    before = state(empty_snowflake)
     try:
-        provision(empty_warehouse)
-        assert state(empty_warehouse) == before
+        provision(empty_snowflake)
+        assert state(empty_snowflake) == before
         assert before[names.RAW_STREAM] == [("waiting",)]
         assert before[names.KNOWN_TRUCKS_TABLE] == [("TRK001",), ("TRK003",)]
     finally:
-        empty_warehouse.insert(
+        empty_snowflake.insert(
             names.KNOWN_TRUCKS_TABLE, ("TRUCK_ID", "REGISTERED_AT"), [("TRK002", datetime.now(UTC).isoformat())]
         )
 
@@ -147,19 +147,17 @@ def line(truck, **metrics):
     }
 
 
-def test_the_pipe_loads_a_landing_file_in_utc(empty_warehouse, telemetry_bucket):
+def test_the_pipe_loads_a_landing_file_in_utc(empty_snowflake, telemetry_bucket):
     values = {metric.name: "Good" if metric.kind == "text" else 1.5 + i for i, metric in enumerate(METRICS)}
     body = "\n".join(json.dumps(row) for row in (line("TRK001", **values), line("TRK002")))
     key = f"{names.LANDING_PREFIX}2026/11/22/10/shardId-000000000000-1-2-0123456789abcdef.json.gz"
     before = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=1)
     telemetry_bucket.put(key, gzip.compress(body.encode()))
-    empty_warehouse.execute(f"alter pipe {names.PIPE} refresh")
+    empty_snowflake.execute(f"alter pipe {names.PIPE} refresh")
 
-    deadline = time.monotonic() + 20
-    while not (rows := empty_warehouse.execute(f"select * from {names.RAW_TABLE} order by TRUCK_ID")):
-        assert time.monotonic() < deadline, "the file was not loaded"
-        time.sleep(0.1)
-
+    rows = wait_for(
+        lambda: empty_snowflake.execute(f"select * from {names.RAW_TABLE} order by TRUCK_ID"), f"the load of {key}"
+    )
     after = datetime.now(UTC).replace(tzinfo=None)
     for number, (row, metrics) in enumerate(zip(rows, (values, {}), strict=True), start=1):
         *loaded, load_timestamp = row

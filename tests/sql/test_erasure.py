@@ -38,12 +38,12 @@ def quality_row(rule, samples, message="-", status="fail"):
 
 
 @pytest.fixture
-def filled(empty_warehouse):
-    empty_warehouse.land(readings("TRK001") + readings("TRK002") + readings("TRK0011"))
-    empty_warehouse.merge()
-    # Waits for a merge, in RAW and in the stream.
-    empty_warehouse.land(readings("TRK001", 6)[4:] + readings("TRK002", 6)[4:])
-    empty_warehouse.insert(
+def filled(empty_snowflake):
+    empty_snowflake.land(readings("TRK001") + readings("TRK002") + readings("TRK0011"))
+    empty_snowflake.merge()
+    # These wait for a merge, in RAW and in the stream.
+    empty_snowflake.land(readings("TRK001", 6)[4:] + readings("TRK002", 6)[4:])
+    empty_snowflake.insert(
         names.QUALITY_RESULTS_TABLE,
         QUALITY_COLUMNS,
         [
@@ -53,10 +53,10 @@ def filled(empty_warehouse):
             quality_row("error", [], "Numeric value 'TRK001' is not recognized", "error"),
         ],
     )
-    yield empty_warehouse
-    # The register belongs to all tests.
-    empty_warehouse.execute(f"delete from {names.KNOWN_TRUCKS_TABLE} where TRUCK_ID = 'TRK001'")
-    empty_warehouse.insert(names.KNOWN_TRUCKS_TABLE, ("TRUCK_ID", "REGISTERED_AT"), [("TRK001", START)])
+    yield empty_snowflake
+    # All tests share the register.
+    empty_snowflake.execute(f"delete from {names.KNOWN_TRUCKS_TABLE} where TRUCK_ID = 'TRK001'")
+    empty_snowflake.insert(names.KNOWN_TRUCKS_TABLE, ("TRUCK_ID", "REGISTERED_AT"), [("TRK001", START)])
 
 
 def quality(filled):

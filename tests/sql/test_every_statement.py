@@ -1,4 +1,4 @@
-"""Every statement of ``sql/`` is executed, whatever else is tested of it: a file that is added is, too."""
+"""Every statement of ``sql/`` is executed, whatever its other tests do; a new file is executed too."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from include import sql
 pytestmark = pytest.mark.sql
 
 NOW = datetime.now(UTC)
-# What is bound, by name; a name that is not here fails the test of the file that uses it.
+# The bound values, by name; a name that is not here fails the test of the file that uses it.
 VALUES = (
     dict.fromkeys(("truck_id", "whole_key", "begin_of_key", "within_text"), "TRK404")
     | dict.fromkeys(("run_id", "rule", "severity", "status", "message", "stream"), "every-statement")
@@ -28,13 +28,13 @@ FILES = sorted(path.relative_to(sql.SQL_DIRECTORY).as_posix() for path in sql.SQ
 
 
 @pytest.fixture(scope="module")
-def staged(warehouse):
-    """An empty warehouse, and in its session what rules read of DynamoDB."""
-    warehouse.empty()
+def staged(snowflake):
+    """Snowflake without a reading, and in its session the staged items of DynamoDB."""
+    snowflake.empty()
     for path in FILES:
         if "/staging/" in path:
-            warehouse.run(path)
-    return warehouse
+            snowflake.run(path)
+    return snowflake
 
 
 @pytest.mark.parametrize("path", FILES)

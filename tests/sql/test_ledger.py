@@ -1,4 +1,4 @@
-"""What the ledger asks the warehouse: readings of an hour with what the history makes of them, and its own table."""
+"""The ledger's statements: the readings of an hour with their state in the history, and its own table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = HOUR.replace(tzinfo=UTC)
 
 
 def reading(number, speed=1.0, *, arrives=None, truck="TRK001", sequence=None, line=None):
-    """An event of second ``number``; it arrives then too unless told."""
+    """An event of second ``number``, which arrives in that second too unless ``arrives`` is given."""
     return dict.fromkeys(ATTRIBUTES) | {
         "TRUCK_ID": truck,
         "EVENT_TIME": HOUR + timedelta(seconds=number),
@@ -30,52 +30,52 @@ def reading(number, speed=1.0, *, arrives=None, truck="TRK001", sequence=None, l
     }
 
 
-def states(warehouse):
-    """Sequence number -> state of what arrived in the hour."""
+def states(snowflake):
+    """Sequence number -> state, for the readings that arrived in the hour."""
     bounds = {"since": HOUR.isoformat(), "until": (HOUR + timedelta(hours=1)).isoformat()}
-    rows = warehouse.execute(sql.render("ledger/readings_of_hour.sql"), bounds)
+    rows = snowflake.execute(sql.render("ledger/readings_of_hour.sql"), bounds)
     assert len({row[:2] for row in rows}) == len(rows)
     return {row[1]: row[5] for row in rows}
 
 
-def test_merged_readings_are_covered_whether_they_open_a_version_or_not(empty_warehouse):
-    empty_warehouse.land(
+def test_merged_readings_are_covered_whether_they_open_a_version_or_not(empty_snowflake):
+    empty_snowflake.land(
         [reading(0), reading(1), reading(2, 2.0), reading(3, None), reading(0, truck="TRK002", sequence=9)]
     )
-    empty_warehouse.merge()
-    assert states(empty_warehouse) == dict.fromkeys(["1000", "1001", "1002", "1003", "9"], "covered")
+    empty_snowflake.merge()
+    assert states(empty_snowflake) == dict.fromkeys(["1000", "1001", "1002", "1003", "9"], "covered")
 
 
-def test_only_what_arrived_in_the_hour_counts_however_late_its_event_is(empty_warehouse):
+def test_only_what_arrived_in_the_hour_counts_however_late_its_event_is(empty_snowflake):
     late = reading(-3 * 3600, arrives=5, sequence=1)
-    empty_warehouse.land([reading(-1), late, reading(3599), reading(3600)])
-    empty_warehouse.merge()
-    assert states(empty_warehouse) == {"1": "covered", "4599": "covered"}
+    empty_snowflake.land([reading(-1), late, reading(3599), reading(3600)])
+    empty_snowflake.merge()
+    assert states(empty_snowflake) == {"1": "covered", "4599": "covered"}
 
 
-def test_an_envelope_that_landed_twice_is_one(empty_warehouse):
-    empty_warehouse.land([reading(0), reading(0, line=2), reading(1)])
-    empty_warehouse.merge()
-    assert states(empty_warehouse) == {"1000": "covered", "1001": "covered"}
+def test_an_envelope_that_landed_twice_is_one(empty_snowflake):
+    empty_snowflake.land([reading(0), reading(0, line=2), reading(1)])
+    empty_snowflake.merge()
+    assert states(empty_snowflake) == {"1000": "covered", "1001": "covered"}
 
 
-def test_what_the_stream_still_has_is_waiting_and_is_not_consumed_by_asking(empty_warehouse):
-    empty_warehouse.land([reading(0)])
-    empty_warehouse.merge()
-    empty_warehouse.land([reading(1, 2.0), reading(2, 3.0)])
+def test_what_the_stream_still_has_is_waiting_and_is_not_consumed_by_asking(empty_snowflake):
+    empty_snowflake.land([reading(0)])
+    empty_snowflake.merge()
+    empty_snowflake.land([reading(1, 2.0), reading(2, 3.0)])
     for _ in range(2):
-        assert states(empty_warehouse) == {"1000": "covered", "1001": "waiting", "1002": "waiting"}
-    empty_warehouse.merge()
-    assert set(states(empty_warehouse).values()) == {"covered"}
+        assert states(empty_snowflake) == {"1000": "covered", "1001": "waiting", "1002": "waiting"}
+    empty_snowflake.merge()
+    assert set(states(empty_snowflake).values()) == {"covered"}
 
 
-def test_a_reading_that_another_one_of_its_instant_superseded_is_covered_also_before_the_merge(empty_warehouse):
-    empty_warehouse.land([reading(0), reading(1, 5.0)])
-    empty_warehouse.merge()
-    empty_warehouse.land([reading(1, 7.0, arrives=4000, sequence=5000)])
-    assert states(empty_warehouse) == {"1000": "covered", "1001": "covered"}
-    empty_warehouse.merge()
-    assert states(empty_warehouse) == {"1000": "covered", "1001": "covered"}
+def test_a_reading_that_another_one_of_its_instant_superseded_is_covered_also_before_the_merge(empty_snowflake):
+    empty_snowflake.land([reading(0), reading(1, 5.0)])
+    empty_snowflake.merge()
+    empty_snowflake.land([reading(1, 7.0, arrives=4000, sequence=5000)])
+    assert states(empty_snowflake) == {"1000": "covered", "1001": "covered"}
+    empty_snowflake.merge()
+    assert states(empty_snowflake) == {"1000": "covered", "1001": "covered"}
 
 
 @pytest.mark.parametrize(
@@ -99,16 +99,16 @@ def test_a_reading_that_another_one_of_its_instant_superseded_is_covered_also_be
     ],
     ids=["version_lost", "attribute_changed", "null_filled", "gap", "start_moved", "nothing_left"],
 )  # fmt: skip
-def test_what_no_version_has_is_uncovered(empty_warehouse, damage, uncovered):
-    empty_warehouse.land([reading(0), reading(1), reading(2, 2.0), reading(3, 2.0), reading(4, 3.0)])
-    empty_warehouse.merge()
-    empty_warehouse.execute(damage.format(history=names.HISTORY_TABLE))
-    assert {number for number, state in states(empty_warehouse).items() if state == "uncovered"} == uncovered
+def test_what_no_version_has_is_uncovered(empty_snowflake, damage, uncovered):
+    empty_snowflake.land([reading(0), reading(1), reading(2, 2.0), reading(3, 2.0), reading(4, 3.0)])
+    empty_snowflake.merge()
+    empty_snowflake.execute(damage.format(history=names.HISTORY_TABLE))
+    assert {number for number, state in states(empty_snowflake).items() if state == "uncovered"} == uncovered
 
 
-def test_an_hour_that_is_stored_again_overwrites_its_row_and_leaves_the_others(warehouse):
-    warehouse.execute(f"delete from {names.LEDGER_TABLE}")
-    connection = warehouse.connection
+def test_an_hour_that_is_stored_again_overwrites_its_row_and_leaves_the_others(snowflake):
+    snowflake.execute(f"delete from {names.LEDGER_TABLE}")
+    connection = snowflake.connection
     checked = datetime(2026, 11, 22, 12, 20, 0, 250000, tzinfo=UTC)
     lost = Balance(
         stream=names.TRUCK_STREAM, hour=HERE, is_open=False, archived=3, landed=1, missing=2, not_loaded=1, waiting=1,
@@ -121,10 +121,10 @@ def test_an_hour_that_is_stored_again_overwrites_its_row_and_leaves_the_others(w
     assert (row.is_open, row.balanced, row.waiting, row.checked_at, row.run_id) == (False, False, 1, checked, "run 1")
     assert row.differences == {"missing": 2, "unexpected": 0, "conflicts": 0, "overdue": 0, "uncovered": 0}
     details = f"select ARCHIVED, DETAILS from {names.LEDGER_TABLE} where STREAM_NAME = '{names.TRUCK_STREAM}'"
-    assert warehouse.execute(details) == [(3, """{"missing":["it's shard-0 1","a % of"]}""")]
+    assert snowflake.execute(details) == [(3, """{"missing":["it's shard-0 1","a % of"]}""")]
 
     table.store(connection, healthy, "run 2", checked)
     assert table.counted(connection, names.TRUCK_STREAM)[HERE].balanced
-    assert warehouse.execute(details) == [(3, "{}")]
+    assert snowflake.execute(details) == [(3, "{}")]
     clicks = table.counted(connection, names.CLICK_STREAM)
     assert {hour: (row.is_open, row.run_id) for hour, row in clicks.items()} == {HERE: (True, "run 1")}

@@ -1,4 +1,4 @@
-"""Each quality rule holds for a healthy fleet, and names the key of what it is there to find."""
+"""Each quality rule passes for a healthy fleet, and names the key of the fault that it exists for."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,10 @@ from sql.merge.history_oracle import ATTRIBUTES
 pytestmark = pytest.mark.sql
 
 RULES = {rule.name: rule for rule in quality.rules()}
-# Some rules ask how old a reading is: half an hour ahead, so that it stays fresh while other tests run.
+# Some rules depend on a reading's age.  NOW is half an hour ahead, so that readings stay fresh while tests run.
 NOW = (datetime.now(UTC) + timedelta(minutes=30)).replace(tzinfo=None, microsecond=0)
 EARLIER = NOW - timedelta(minutes=5)
-# Loaded, or stored, 20 minutes ago: what was under way then has arrived.
+# Loaded, or stored, 20 minutes ago: everything that was on its way then has arrived.
 SETTLED = NOW - timedelta(minutes=50)
 THIS_HOUR = (NOW - timedelta(minutes=30)).replace(minute=0, second=0)
 TRUCKS = ("TRK001", "TRK002", "TRK003")
@@ -86,31 +86,31 @@ def click(item="MOB001", at=NOW, **changes):
     } | changes
 
 
-def stage(warehouse, source, rows):
-    """Puts ``rows`` where rules find what was read of DynamoDB; they are all there is."""
-    warehouse.run(f"quality/staging/{source}.sql")
+def stage(snowflake, source, rows):
+    """Make ``rows`` the staged items of ``source``."""
+    snowflake.run(f"quality/staging/{source}.sql")
     if rows:
         columns = quality.SOURCES[source].columns
-        warehouse.insert(quality.SOURCES[source].table, columns, ([row[name] for name in columns] for row in rows))
+        snowflake.insert(quality.SOURCES[source].table, columns, ([row[name] for name in columns] for row in rows))
 
 
-def stage_healthy(warehouse):
-    stage(warehouse, "truck_states", [state(truck, number) for number, truck in enumerate(TRUCKS, start=10)])
-    stage(warehouse, "recent_clicks", [click(item, NOW - timedelta(seconds=s)) for item in ITEMS for s in range(7)])
-    stage(warehouse, "click_items", [{"ITEM_ID": item, "ITEM_NAME": f"Name of {item}"} for item in ITEMS])
+def stage_healthy(snowflake):
+    stage(snowflake, "truck_states", [state(truck, number) for number, truck in enumerate(TRUCKS, start=10)])
+    stage(snowflake, "recent_clicks", [click(item, NOW - timedelta(seconds=s)) for item in ITEMS for s in range(7)])
+    stage(snowflake, "click_items", [{"ITEM_ID": item, "ITEM_NAME": f"Name of {item}"} for item in ITEMS])
 
 
-def count_hours(warehouse, usual, last, days=14):
-    """The ledger's hours: ``usual`` records at this hour of the last ``days``, and ``last`` in the one just closed."""
+def count_hours(snowflake, usual, last, days=14):
+    """Fill the ledger: ``usual`` records at this hour of the last ``days``, and ``last`` in the hour just closed."""
     counts = ("LANDED", "DUPLICATES", "QUARANTINED", "RESOLVED", "MISSING", "NOT_LOADED", "UNEXPECTED")
     counts += ("CONFLICTS", "COVERED", "WAITING", "OVERDUE", "UNCOVERED")
     columns = ("STREAM_NAME", "ARRIVAL_HOUR", "ARCHIVED", "IS_OPEN", "BALANCED", "CHECKED_AT", "RUN_ID", *counts)
     closed = THIS_HOUR - timedelta(hours=1)
     hours = [(closed - timedelta(days=day), last if day == 0 else usual, False) for day in range(days + 1)]
-    # The hour before tells nothing of this one, and an open hour is no closed one.
+    # Neither the hour before nor an open hour counts.
     hours += [(closed - timedelta(hours=1), 1, False), (THIS_HOUR, 1, True)]
-    warehouse.execute(f"delete from {names.LEDGER_TABLE}")
-    warehouse.insert(
+    snowflake.execute(f"delete from {names.LEDGER_TABLE}")
+    snowflake.insert(
         names.LEDGER_TABLE,
         columns,
         (
@@ -121,48 +121,48 @@ def count_hours(warehouse, usual, last, days=14):
     )
 
 
-def offending(warehouse, rule, since=quality.WHOLE):
+def offending(snowflake, rule, since=quality.WHOLE):
     values = {"since": since} if rule.is_bounded else None
-    return [key for (key,) in warehouse.execute(f"select SAMPLE_KEY from (\n{rule.statement}\n) as OFFENDING", values)]
+    return [key for (key,) in snowflake.execute(f"select SAMPLE_KEY from (\n{rule.statement}\n) as OFFENDING", values)]
 
 
 def states(*rows):
-    return lambda warehouse: stage(warehouse, "truck_states", rows)
+    return lambda snowflake: stage(snowflake, "truck_states", rows)
 
 
 def clicks(*rows):
-    return lambda warehouse: stage(warehouse, "recent_clicks", rows)
+    return lambda snowflake: stage(snowflake, "recent_clicks", rows)
 
 
 def history_where(change):
-    return lambda warehouse: warehouse.execute(f"update {HISTORY} set {change}")
+    return lambda snowflake: snowflake.execute(f"update {HISTORY} set {change}")
 
 
 def arrives(*readings):
-    def land_and_merge(warehouse):
-        warehouse.land(readings)
-        warehouse.merge()
+    def land_and_merge(snowflake):
+        snowflake.land(readings)
+        snowflake.merge()
 
     return land_and_merge
 
 
-def waits(warehouse):
-    warehouse.land([reading("TRK002", number=99, LOAD_TIMESTAMP=NOW - timedelta(minutes=46))])
+def waits(snowflake):
+    snowflake.land([reading("TRK002", number=99, LOAD_TIMESTAMP=NOW - timedelta(minutes=46))])
 
 
-def doubles_the_history_of_a_truck(warehouse):
-    warehouse.execute(f"insert into {HISTORY} select * from {HISTORY} where TRUCK_ID = 'TRK001' and not IS_CURRENT")
+def doubles_the_history_of_a_truck(snowflake):
+    snowflake.execute(f"insert into {HISTORY} select * from {HISTORY} where TRUCK_ID = 'TRK001' and not IS_CURRENT")
 
 
-def falls_silent(warehouse):
-    warehouse.execute(f"delete from {names.RAW_TABLE} where TRUCK_ID = 'TRK003'")
+def falls_silent(snowflake):
+    snowflake.execute(f"delete from {names.RAW_TABLE} where TRUCK_ID = 'TRK003'")
 
 
-def loses_the_latest_version(warehouse):
-    warehouse.execute(f"delete from {HISTORY} where TRUCK_ID = 'TRK001' and IS_CURRENT")
+def loses_the_latest_version(snowflake):
+    snowflake.execute(f"delete from {HISTORY} where TRUCK_ID = 'TRK001' and IS_CURRENT")
 
 
-# By rule: what goes wrong, and the keys that the rule must name.
+# For each rule: a fault, and the keys that the rule must name.
 FAULTS = {
     "one_current_version_per_truck": (
         history_where("IS_CURRENT = false where TRUCK_ID = 'TRK001'"),
@@ -217,7 +217,7 @@ FAULTS = {
         [f"TRK002 {NOW + timedelta(minutes=10, seconds=1)}"],
     ),
     "streams_carry_as_usual": (
-        lambda warehouse: count_hours(warehouse, usual=101, last=50),
+        lambda snowflake: count_hours(snowflake, usual=101, last=50),
         [
             f"{stream} {THIS_HOUR - timedelta(hours=1)} 50, usually 101"
             for stream in ("ClickDataStream", "TruckTelemetry")
@@ -227,7 +227,7 @@ FAULTS = {
         states(
             state("TRK001", EVENT_TIME=text(EARLIER)),
             state("TRK002", FUEL_LEVEL=41.0),
-            # Under way: written just now.
+            # Written just now, so its reading may be on its way.
             state("TRK004", INGESTED_AT=text(NOW)),
             state("TRK005", BRAKE_STATUS=None),
         ),
@@ -314,26 +314,26 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def staged(warehouse):
-    """All that rules read besides RAW and the history, healthy before the first test changes it."""
-    stage_healthy(warehouse)
-    count_hours(warehouse, usual=100, last=51)
-    yield warehouse
-    warehouse.execute(f"delete from {names.LEDGER_TABLE}")
+def staged(snowflake):
+    """Everything that rules read beside RAW and the history, healthy before the first test changes it."""
+    stage_healthy(snowflake)
+    count_hours(snowflake, usual=100, last=51)
+    yield snowflake
+    snowflake.execute(f"delete from {names.LEDGER_TABLE}")
 
 
 @pytest.fixture
-def healthy_warehouse(empty_warehouse, staged):
+def healthy_snowflake(empty_snowflake, staged):
     """RAW and history of a healthy fleet."""
-    empty_warehouse.land(healthy_fleet())
-    empty_warehouse.merge()
-    return empty_warehouse
+    empty_snowflake.land(healthy_fleet())
+    empty_snowflake.merge()
+    return empty_snowflake
 
 
-def test_every_rule_holds_for_a_healthy_fleet(healthy_warehouse):
-    stage_healthy(healthy_warehouse)
-    count_hours(healthy_warehouse, usual=100, last=51)
-    assert {name: offending(healthy_warehouse, rule) for name, rule in RULES.items()} == {name: [] for name in RULES}
+def test_every_rule_holds_for_a_healthy_fleet(healthy_snowflake):
+    stage_healthy(healthy_snowflake)
+    count_hours(healthy_snowflake, usual=100, last=51)
+    assert {name: offending(healthy_snowflake, rule) for name, rule in RULES.items()} == {name: [] for name in RULES}
 
 
 def test_every_rule_has_a_fault_that_it_finds():
@@ -344,12 +344,12 @@ def test_every_rule_has_a_fault_that_it_finds():
 def test_rule_names_the_key_of_its_fault(request, name):
     rule = RULES[name]
     goes_wrong, keys = FAULTS[name]
-    warehouse = request.getfixturevalue("healthy_warehouse" if "TRUCK_TELEMETRY_" in rule.statement else "staged")
-    goes_wrong(warehouse)
+    snowflake = request.getfixturevalue("healthy_snowflake" if "TRUCK_TELEMETRY_" in rule.statement else "staged")
+    goes_wrong(snowflake)
 
     def found(since=quality.WHOLE):
-        # A timestamp as text ends with the fraction of a second, however many digits of it.
-        return sorted(re.sub(r"(?<=:\d\d)\.000(0{6})?(?= |$)", "", key) for key in offending(warehouse, rule, since))
+        # A timestamp as text ends with a fraction of a second, with a varying number of digits.
+        return sorted(re.sub(r"(?<=:\d\d)\.000(0{6})?(?= |$)", "", key) for key in offending(snowflake, rule, since))
 
     assert found() == sorted(keys)
     if rule.is_bounded:
@@ -366,49 +366,49 @@ def test_there_is_no_usual_in_the_first_week(staged):
     assert len(offending(staged, RULES["streams_carry_as_usual"])) == 2
 
 
-def test_a_state_may_be_ahead_of_what_waits_for_the_merge_and_of_what_was_just_loaded(healthy_warehouse):
+def test_a_state_may_be_ahead_of_what_waits_for_the_merge_and_of_what_was_just_loaded(healthy_snowflake):
     rule = RULES["states_match_history"]
     later = NOW + timedelta(seconds=5)
-    healthy_warehouse.land([reading("TRK001", later, 30, GPS_SPEED=12.0)])
+    healthy_snowflake.land([reading("TRK001", later, 30, GPS_SPEED=12.0)])
     others = [state(truck) for truck in ("TRK002", "TRK003")]
     ahead = state("TRK001", EVENT_TIME=text(later), GPS_SPEED=12.0)
-    stage(healthy_warehouse, "truck_states", [ahead, *others])
-    assert offending(healthy_warehouse, rule) == []
-    healthy_warehouse.merge()
-    assert offending(healthy_warehouse, rule) == []
-    # Read from DynamoDB just before the reading came, which was loaded and merged at once.
-    healthy_warehouse.land([reading("TRK001", later + timedelta(seconds=1), 31, GPS_SPEED=13.0, LOAD_TIMESTAMP=NOW)])
-    healthy_warehouse.merge()
-    assert offending(healthy_warehouse, rule) == []
+    stage(healthy_snowflake, "truck_states", [ahead, *others])
+    assert offending(healthy_snowflake, rule) == []
+    healthy_snowflake.merge()
+    assert offending(healthy_snowflake, rule) == []
+    # DynamoDB was read just before the reading came, which was loaded and merged immediately.
+    healthy_snowflake.land([reading("TRK001", later + timedelta(seconds=1), 31, GPS_SPEED=13.0, LOAD_TIMESTAMP=NOW)])
+    healthy_snowflake.merge()
+    assert offending(healthy_snowflake, rule) == []
 
 
-def test_a_state_as_the_function_writes_it_is_the_reading_that_landed(healthy_warehouse):
+def test_a_state_as_the_function_writes_it_is_the_reading_that_landed(healthy_snowflake):
     at = NOW + timedelta(seconds=5)
     # DynamoDB keeps 1e-300 as 0.
     awkward = [0.1 + 0.2, 1 / 3, 1e-7, 1e-300, 42.12345678901234, 4_999_999.999999999, 0.0, None]
     values = {metric.name: awkward[n % len(awkward)] for n, metric in enumerate(METRICS) if metric.kind == "number"}
     values |= {"brake_status": "Good", "transmission_status": None}
-    healthy_warehouse.land([reading("TRK001", at, 30, **{name.upper(): value for name, value in values.items()})])
-    healthy_warehouse.merge()
+    healthy_snowflake.land([reading("TRK001", at, 30, **{name.upper(): value for name, value in values.items()})])
+    healthy_snowflake.merge()
     envelope = Envelope(names.TRUCK_STREAM, "shardId-000000000000", str(10**20 + 30), text(at), "TRK001")
     item = state_item(
         AcceptedReading(TelemetryReading("TRK001", text(at), **values), envelope), ingested_at=text(SETTLED)
     )
     source = quality.SOURCES["truck_states"]
     written = dict(zip(source.columns, source.row(item), strict=True))
-    stage(healthy_warehouse, "truck_states", [written, state("TRK002"), state("TRK003")])
-    assert offending(healthy_warehouse, RULES["states_match_history"]) == []
-    stage(healthy_warehouse, "truck_states", [written | {"GPS_LATITUDE": "0.3"}, state("TRK002"), state("TRK003")])
-    assert offending(healthy_warehouse, RULES["states_match_history"]) == ["TRK001 differs from its history"]
+    stage(healthy_snowflake, "truck_states", [written, state("TRK002"), state("TRK003")])
+    assert offending(healthy_snowflake, RULES["states_match_history"]) == []
+    stage(healthy_snowflake, "truck_states", [written | {"GPS_LATITUDE": "0.3"}, state("TRK002"), state("TRK003")])
+    assert offending(healthy_snowflake, RULES["states_match_history"]) == ["TRK001 differs from its history"]
 
 
-def test_readings_that_wait_for_the_next_merge_are_not_missing(healthy_warehouse):
-    healthy_warehouse.land([reading("TRK001", NOW + timedelta(seconds=5), 30, GPS_SPEED=12.0, LOAD_TIMESTAMP=NOW)])
-    assert offending(healthy_warehouse, RULES["latest_reading_is_in_history"]) == []
-    assert offending(healthy_warehouse, RULES["readings_are_merged_in_time"]) == []
+def test_readings_that_wait_for_the_next_merge_are_not_missing(healthy_snowflake):
+    healthy_snowflake.land([reading("TRK001", NOW + timedelta(seconds=5), 30, GPS_SPEED=12.0, LOAD_TIMESTAMP=NOW)])
+    assert offending(healthy_snowflake, RULES["latest_reading_is_in_history"]) == []
+    assert offending(healthy_snowflake, RULES["readings_are_merged_in_time"]) == []
 
 
-def test_limits_of_the_metrics_are_those_of_the_contracts(healthy_warehouse):
+def test_limits_of_the_metrics_are_those_of_the_contracts(healthy_snowflake):
     def smallest(metric, below=0.0):
         return "x" * int(metric.minimum - (below > 0)) if metric.kind == "text" else metric.minimum - below
 
@@ -417,16 +417,16 @@ def test_limits_of_the_metrics_are_those_of_the_contracts(healthy_warehouse):
 
     def measures(truck, values):
         assignments = ", ".join(f"{metric.name} = %s" for metric in METRICS)
-        healthy_warehouse.execute(
+        healthy_snowflake.execute(
             f"update {HISTORY} set {assignments} where TRUCK_ID = %s and IS_CURRENT", [*values, truck]
         )
 
     rule = RULES["metrics_are_in_range"]
     measures("TRK001", [smallest(metric) for metric in METRICS])
     measures("TRK002", [largest(metric) for metric in METRICS])
-    assert offending(healthy_warehouse, rule) == []
+    assert offending(healthy_snowflake, rule) == []
     measures("TRK001", [smallest(metric, below=0.001) for metric in METRICS])
     measures("TRK002", [largest(metric, above=0.001) for metric in METRICS])
-    found = sorted(offending(healthy_warehouse, rule))
+    found = sorted(offending(healthy_snowflake, rule))
     assert [key.split()[0] for key in found] == ["TRK001", "TRK002"]
     assert all(key.endswith(" ".join(ATTRIBUTES)) for key in found)

@@ -1,4 +1,4 @@
-"""The SCD2 MERGE, situation by situation: a folder a case under cases/, what arrives and the history it must make.
+"""The SCD2 MERGE, situation by situation: one folder per case under cases/, with arrivals and the history they make.
 
 In ``arrivals.csv`` a row is a line of a landing file, a BATCH is what one merge finds new; an empty field is NULL.
 In ``history.csv`` OPENED_BY_BATCH stands for LOAD_TIMESTAMP.  Attributes that a file doesn't name are NULL.
@@ -68,11 +68,11 @@ def cases():
 
 
 @pytest.mark.parametrize("case", cases())
-def test_history_of_the_case(warehouse, case):
+def test_history_of_the_case(snowflake, case):
     for _, batch in groupby(arrivals(case), key=lambda row: row["BATCH"]):
-        warehouse.land(list(batch))
-        warehouse.merge()
-    assert warehouse.history(f"{case}/%") == expected(case)
+        snowflake.land(list(batch))
+        snowflake.merge()
+    assert snowflake.history(f"{case}/%") == expected(case)
 
 
 @pytest.mark.parametrize("case", cases())

@@ -1,9 +1,9 @@
-"""The SCD2 MERGE over hundreds of histories that hypothesis makes up (thousands in ``make verify``), against the oracle.
+"""The SCD2 MERGE over hundreds of generated histories (thousands in ``make verify``), against the oracle.
 
-The table is compared after every batch.  A history is what one truck sent, with up to three deliveries: orders in which it was loaded, each played by a truck of
-its own.  Trucks don't touch each other, so hundreds of histories share the batches and merges of one play; between two
-batches something goes wrong, in turn, as ``STEPS`` lists.  Of a history that differs hypothesis then finds the simplest
-that still does, playing it alone.  ``--seed N`` makes others.
+The table is compared after every batch.  A history is what one truck sent, with up to three deliveries: orders in which
+it was loaded, each played by its own truck.  Trucks don't touch each other, so hundreds of histories share the batches
+and merges of one play.  Between two batches something goes wrong, in turn, as ``STEPS`` lists.  For a history that
+differs, hypothesis then finds the simplest one that still does, playing it alone.  ``--seed N`` generates others.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _plays = itertools.count(1)
 
 
 class Sent(NamedTuple):
-    """A reading: when it was measured and when it arrived, in seconds, and the state that the truck was in."""
+    """A reading: when it was measured and when it arrived, in seconds, and the truck's state."""
 
     at: int
     arrived: int
@@ -44,7 +44,7 @@ class Sent(NamedTuple):
 
 
 class History(NamedTuple):
-    """What a truck sent, in sending order, and by delivery and batch which of it was loaded."""
+    """The readings of a truck in sending order, and which of them each delivery and batch loaded."""
 
     attribute: str  # in which its states differ
     sent: tuple[Sent, ...]
@@ -66,7 +66,7 @@ class History(NamedTuple):
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    """Few instants and fewer states, so that they meet often; any arrival clock, any order of loading, landed again."""
+    """Few instants and fewer states, so that they often meet; any arrival clock, any load order, repeated landings."""
     drafts = draw(
         st.lists(
             st.tuples(
@@ -91,7 +91,7 @@ def histories(draw: st.DrawFn) -> History:
 
 
 def attributes(attribute: str, state: str) -> dict[str, Any]:
-    """One attribute away from all NULL, or its value in another attribute of the kind."""
+    """All NULL but for one attribute, or its value in another attribute of the same kind."""
     text = attribute.endswith("_STATUS")
     of_kind = [name for name in ATTRIBUTES if name.endswith("_STATUS") == text]
     neighbour = of_kind[of_kind.index(attribute) - 1]
@@ -102,7 +102,7 @@ def attributes(attribute: str, state: str) -> dict[str, Any]:
 
 
 class Differs(AssertionError):
-    """The table is not what the oracle says, for ``wrong`` histories."""
+    """The table differs from the oracle for the ``wrong`` histories."""
 
     def __init__(
         self, wrong: Sequence[History], step: str, expected: list[HistoryVersion], stored: list[HistoryVersion]
@@ -129,10 +129,10 @@ def _describe(versions: list[HistoryVersion]) -> str:
 
 
 class Play:
-    """Histories on their way through the warehouse, batch by batch."""
+    """Histories on their way through Snowflake, batch by batch."""
 
-    def __init__(self, warehouse: Any, open_session: Callable[[], Any], played: Sequence[History]) -> None:
-        self.warehouse, self.open_session = warehouse, open_session
+    def __init__(self, snowflake: Any, open_session: Callable[[], Any], played: Sequence[History]) -> None:
+        self.snowflake, self.open_session = snowflake, open_session
         self.name = f"play-{next(_plays):04}"
         self.trucks = {
             f"{self.name}/{i}/{j}": (each, delivery)
@@ -143,7 +143,7 @@ class Play:
         self.landed: list[ArrivedReading] = []
 
     def land(self) -> str:
-        """Loads the next batch of each truck; a query of its rows, as the stream shows them."""
+        """Load the next batch of each truck; return a query for its rows, as the stream shows them."""
         number = self.waiting.popleft() if self.waiting else BATCHES
         file = f"telemetry-data/{self.name}/{number}.json.gz"
         rows = [
@@ -161,12 +161,12 @@ class Play:
             for i in delivery[number]
         ]
         if rows:
-            self.warehouse.land(row | {"FILE_ROW_NUMBER": line} for line, row in enumerate(rows, start=1))
+            self.snowflake.land(row | {"FILE_ROW_NUMBER": line} for line, row in enumerate(rows, start=1))
         self.landed += map(from_raw, rows)
         return f"(select * from {names.RAW_TABLE} where FILE_NAME = '{file}')"
 
     def stored(self) -> list[HistoryVersion]:
-        return self.warehouse.history(f"{self.name}/%")
+        return self.snowflake.history(f"{self.name}/%")
 
     def check(self, step: str) -> None:
         """
@@ -185,28 +185,28 @@ class Play:
         )
 
 
-# --- What happens with a batch ---------------------------------------------------------------------------------------
+# --- Steps: each merges a batch in its own way -----------------------------------------------------------------------
 
 
 def merged(play: Play) -> None:
     play.land()
-    play.warehouse.merge()
+    play.snowflake.merge()
 
 
 def several_landings_in_one_merge(play: Play) -> None:
     play.land()
     play.land()
-    play.warehouse.merge()
+    play.snowflake.merge()
 
 
 def rolled_back_and_merged_again(play: Play) -> None:
     before = play.stored()
     play.land()
-    play.warehouse.execute("begin")
-    play.warehouse.merge()
-    play.warehouse.execute("rollback")
+    play.snowflake.execute("begin")
+    play.snowflake.merge()
+    play.snowflake.execute("rollback")
     assert play.stored() == before
-    play.warehouse.merge()
+    play.snowflake.merge()
 
 
 def session_lost_and_merged_again(play: Play) -> None:
@@ -217,50 +217,50 @@ def session_lost_and_merged_again(play: Play) -> None:
     lost.merge()
     lost.connection.close()
     assert play.stored() == before
-    play.warehouse.merge()
+    play.snowflake.merge()
 
 
 def merged_but_not_recorded(play: Play) -> None:
     """The task died between the MERGE and the record of its run: the next try finds the stream empty."""
     play.land()
-    play.warehouse.merge()
-    assert play.warehouse.merge() == 0
+    play.snowflake.merge()
+    assert play.snowflake.merge() == 0
 
 
 def raw_ahead_of_the_stream(play: Play) -> None:
     """Snowpipe commits between the stream's snapshot and the MERGE's: the stream shows those rows later."""
     shown = play.land()
     play.land()
-    play.warehouse.merge(driver=shown)
-    play.warehouse.merge()
+    play.snowflake.merge(driver=shown)
+    play.snowflake.merge()
 
 
 def merged_again_with_all_before(play: Play) -> None:
     """A re-run that overlaps what was merged."""
     play.land()
     everything = f"(select * from {names.RAW_TABLE} where TRUCK_ID like '{play.name}/%')"
-    play.warehouse.merge(driver=everything)
-    assert play.warehouse.merge() == 0
+    play.snowflake.merge(driver=everything)
+    assert play.snowflake.merge() == 0
 
 
 def shown_last_batch_first(play: Play) -> None:
     shown = [play.land() for _ in list(play.waiting)]
     for driver in reversed(shown):
-        play.warehouse.merge(driver=driver)
-    assert play.warehouse.merge() == 0
+        play.snowflake.merge(driver=driver)
+    assert play.snowflake.merge() == 0
 
 
 def merged_from_a_bound_amid_the_readings(play: Play) -> None:
-    """Something older landed after the look for the bound: it is a hint only."""
+    """An older reading landed after the bound was read: the bound is only a hint."""
     play.land()
-    play.warehouse.merge(earliest=START + timedelta(seconds=5))
-    assert play.warehouse.merge() == 0
+    play.snowflake.merge(earliest=START + timedelta(seconds=5))
+    assert play.snowflake.merge() == 0
 
 
 def merged_from_a_bound_behind_all_readings(play: Play) -> None:
     play.land()
-    play.warehouse.merge(earliest=START + timedelta(hours=1))
-    assert play.warehouse.merge() == 0
+    play.snowflake.merge(earliest=START + timedelta(hours=1))
+    assert play.snowflake.merge() == 0
 
 
 STEPS = (
@@ -277,7 +277,7 @@ STEPS = (
 )
 
 
-# --- Playing, and finding the simplest that goes wrong ---------------------------------------------------------------
+# --- Play the histories, and find the simplest that goes wrong -------------------------------------------------------
 
 
 def run(play: Play, first_step: int) -> None:
@@ -313,7 +313,7 @@ def make(number: int, seed: int) -> list[History]:
 
 
 def simplify(wrong: Differs, fine: set[History], play_alone: Callable[[History], None], seed: int) -> None:
-    """Raises the simplest history like ``wrong``'s that still differs when it is played alone."""
+    """Raise the simplest history like ``wrong``'s that still differs when it is played alone."""
     try:
         play_alone(wrong.wrong[0])
     except Differs:
@@ -321,7 +321,7 @@ def simplify(wrong: Differs, fine: set[History], play_alone: Callable[[History],
     else:
         raise AssertionError("differs only in the company of others") from wrong
 
-    # The same seed makes the same histories again, up to the wrong one: those that were fine are not played again.
+    # The same seed generates the same histories again, up to the wrong one; right ones are not played again.
     @hypothesis.seed(seed)
     @settings(max_examples=HISTORIES, phases=[Phase.generate, Phase.shrink], **MAKING)
     @given(histories())
@@ -333,17 +333,17 @@ def simplify(wrong: Differs, fine: set[History], play_alone: Callable[[History],
 
 
 @pytest.mark.timeout(600)
-def test_table_equals_the_oracle_after_every_batch(warehouse, open_session, seed, record_property):
+def test_table_equals_the_oracle_after_every_batch(snowflake, open_session, seed, record_property):
     made = make(HISTORIES, seed)
     played: set[History] = set()
     deliveries = 0
     for number, first in enumerate(range(0, len(made), PLAYED_AT_ONCE)):
         together = made[first : first + PLAYED_AT_ONCE]
         try:
-            run(Play(warehouse, open_session, together), number)
+            run(Play(snowflake, open_session, together), number)
         except Differs as difference:
             fine = played | (set(together) - set(difference.wrong))
-            simplify(difference, fine, lambda each: run(Play(warehouse, open_session, [each]), number), seed)  # noqa: B023
+            simplify(difference, fine, lambda each: run(Play(snowflake, open_session, [each]), number), seed)  # noqa: B023
         played.update(together)
         deliveries += sum(len(each.deliveries) for each in together)
     print(f"{len(played)} histories in {deliveries} orders of loading, seed {seed}")

@@ -1,4 +1,4 @@
-"""The MERGE beside other sessions, with real landing files: loads in between, two merges at once, and time zones."""
+"""The MERGE beside other sessions, with real landing files: loads in between, concurrent merges, time zones."""
 
 import gzip
 import json
@@ -52,33 +52,33 @@ def snowpipe(open_session, telemetry_bucket):
 
 
 def begin(session):
-    """Fixes what the stream shows: in an account BEGIN does, the local server waits for the first DML."""
+    """Fix what the stream shows: in an account BEGIN does that, the local server waits for the first DML."""
     session.execute("begin")
     session.execute(f"delete from {names.HISTORY_TABLE} where false")
 
 
-def waiting(warehouse):
-    ((rows,),) = warehouse.execute(f"select count(*) from {names.RAW_STREAM}")
+def waiting(snowflake):
+    ((rows,),) = snowflake.execute(f"select count(*) from {names.RAW_STREAM}")
     return rows
 
 
-def test_a_load_commits_between_the_streams_snapshot_and_the_merge(empty_warehouse, open_session, snowpipe):
+def test_a_load_commits_between_the_streams_snapshot_and_the_merge(empty_snowflake, open_session, snowpipe):
     snowpipe(*(line(second, float(second // 3), 100 + second) for second in range(9)))
     merging = open_session()
     begin(merging)
     assert waiting(merging) == 9
-    # Late, corrected, and of another truck: all of it changes what the merge is about to write.
+    # Late, corrected, and from another truck: each changes what the merge is about to write.
     snowpipe(line(4, 7.0, 200, arrived=60), line(20, 1.0, 201), line(1, 5.0, 202, truck="TRK002"))
     assert waiting(merging) == 9
     merging.merge()
     merging.execute("commit")
-    assert waiting(empty_warehouse) == 3
-    empty_warehouse.merge()
-    assert empty_warehouse.history() == history(empty_warehouse.readings())
-    assert len(empty_warehouse.history()) == 7
+    assert waiting(empty_snowflake) == 3
+    empty_snowflake.merge()
+    assert empty_snowflake.history() == history(empty_snowflake.readings())
+    assert len(empty_snowflake.history()) == 7
 
 
-def test_a_load_between_the_snapshot_and_a_merge_that_is_rolled_back(empty_warehouse, open_session, snowpipe):
+def test_a_load_between_the_snapshot_and_a_merge_that_is_rolled_back(empty_snowflake, open_session, snowpipe):
     snowpipe(line(0, 1.0, 100), line(5, 2.0, 101))
     merging = open_session()
     begin(merging)
@@ -87,43 +87,43 @@ def test_a_load_between_the_snapshot_and_a_merge_that_is_rolled_back(empty_wareh
     assert waiting(merging) == 2
     merging.merge()
     merging.execute("rollback")
-    assert empty_warehouse.history() == []
-    assert waiting(empty_warehouse) == 3
-    empty_warehouse.merge()
-    assert [version.start for version in empty_warehouse.history()] == [at(0), at(3)]
+    assert empty_snowflake.history() == []
+    assert waiting(empty_snowflake) == 3
+    empty_snowflake.merge()
+    assert [version.start for version in empty_snowflake.history()] == [at(0), at(3)]
 
 
-def test_two_merges_at_once_are_as_one(empty_warehouse, open_session, snowpipe):
+def test_two_merges_at_once_are_as_one(empty_snowflake, open_session, snowpipe):
     for part in range(3):
         snowpipe(*(line(second, float(second), 100 + second) for second in range(part, 30, 3)))
         sessions = [open_session(), open_session()]
         with ThreadPoolExecutor(len(sessions)) as threads:
             changed = list(threads.map(lambda session: session.merge(), sessions))
         assert sorted(changed)[0] == 0
-        assert waiting(empty_warehouse) == 0
-        assert empty_warehouse.history() == history(empty_warehouse.readings())
+        assert waiting(empty_snowflake) == 0
+        assert empty_snowflake.history() == history(empty_snowflake.readings())
 
 
-def test_a_version_that_is_stored_twice_stops_the_merge_and_not_the_repair(empty_warehouse, snowpipe):
+def test_a_version_that_is_stored_twice_stops_the_merge_and_not_the_repair(empty_snowflake, snowpipe):
     snowpipe(line(0, 1.0, 100), line(5, 2.0, 101))
-    empty_warehouse.merge()
-    first, current = empty_warehouse.history()
-    empty_warehouse.put_history([first, current, current])
+    empty_snowflake.merge()
+    first, current = empty_snowflake.history()
+    empty_snowflake.put_history([first, current, current])
     snowpipe(line(7, 3.0, 102))
     with pytest.raises(ProgrammingError) as refused:
-        empty_warehouse.merge()
+        empty_snowflake.merge()
     assert refused.value.errno == 100090
-    assert empty_warehouse.history() == [first, current, current]
-    assert waiting(empty_warehouse) == 1
-    empty_warehouse.repair("TRK001")
-    empty_warehouse.merge()
-    assert empty_warehouse.history() == history(empty_warehouse.readings())
+    assert empty_snowflake.history() == [first, current, current]
+    assert waiting(empty_snowflake) == 1
+    empty_snowflake.repair("TRK001")
+    empty_snowflake.merge()
+    assert empty_snowflake.history() == history(empty_snowflake.readings())
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/Los_Angeles"])
-def test_all_times_are_utc_whatever_the_accounts_time_zone(empty_warehouse, open_session, snowpipe, zone):
-    before = empty_warehouse.execute("show parameters like 'timezone' in account")[0][1]
-    empty_warehouse.execute(f"alter account set timezone = '{zone}'")
+def test_all_times_are_utc_whatever_the_accounts_time_zone(empty_snowflake, open_session, snowpipe, zone):
+    before = empty_snowflake.execute("show parameters like 'timezone' in account")[0][1]
+    empty_snowflake.execute(f"alter account set timezone = '{zone}'")
     try:
         session = open_session()
         assert session.execute("show parameters like 'timezone'")[0][1] == zone
@@ -134,9 +134,9 @@ def test_all_times_are_utc_whatever_the_accounts_time_zone(empty_warehouse, open
         stored = session.history()
         assert [(version.start, version.end) for version in stored] == [(at(0), at(5)), (at(5), None)]
         assert all(earliest <= version.load_timestamp <= latest for version in stored)
-        # What is bound as UTC is taken for UTC.
+        # A value bound as UTC is read as UTC.
         session.execute(f"update {names.HISTORY_TABLE} set VEHICLE_SPEED = 9 where VEHICLE_SPEED = 2")
         assert session.repair(since=at(6)) == 2
         assert session.history() == stored == history(session.readings())
     finally:
-        empty_warehouse.execute(f"alter account set timezone = '{before}'")
+        empty_snowflake.execute(f"alter account set timezone = '{before}'")

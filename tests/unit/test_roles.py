@@ -1,4 +1,4 @@
-"""sql/ddl/090_roles.sql grants what the statements that Airflow and the dashboard execute need, and no write beyond."""
+"""sql/ddl/090_roles.sql grants what the statements of Airflow and the dashboard need, and no other write."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GRANT = re.compile(r"grant (?P<privileges>[\w, ]+?)\s+on (?P<kind>[\w ]+?) (?P<o
 
 
 def granted(role: str) -> set[Privilege]:
-    """(privilege, object) of a role, on tables, the stream and the pipe."""
+    """(privilege, object) pairs of a role, on tables, the stream and the pipe."""
     found: set[Privilege] = set()
     for grant in GRANT.finditer(sql.render("ddl/090_roles.sql")):
         if grant["role"] != role:
@@ -41,8 +41,8 @@ def granted(role: str) -> set[Privilege]:
 
 
 def needed(text: str) -> Iterator[Privilege]:
-    """What Snowflake demands of whoever executes the statements of ``text``."""
-    # INSERT OVERWRITE wants DELETE, not TRUNCATE: https://docs.snowflake.com/en/sql-reference/sql/insert#usage-notes
+    """The privileges that Snowflake requires for the statements of ``text``."""
+    # INSERT OVERWRITE needs DELETE, not TRUNCATE: https://docs.snowflake.com/en/sql-reference/sql/insert#usage-notes
     for statement in filter(None, sqlglot.parse(re.sub(r"%\(\w+\)s", "'1'", text), dialect="snowflake")):
         for table in statement.find_all(exp.Table):
             if table.name in {*TABLES, STREAM}:
@@ -96,7 +96,7 @@ def test_airflows_role_can_execute_its_statements_and_write_nothing_else():
     ]
     needs = {need for statement in statements for need in needed(statement)}
     assert {("delete", names.HISTORY_TABLE), ("update", names.MERGE_RUNS_TABLE)} <= needs
-    # SYSTEM$PIPE_STATUS wants MONITOR; OPERATE is for `alter pipe … refresh` of the runbook.
+    # SYSTEM$PIPE_STATUS needs MONITOR; OPERATE is for `alter pipe … refresh` of the runbook.
     needs |= {("monitor", PIPE), ("operate", PIPE)}
     grants = granted("TRUCK_TELEMETRY_TRANSFORMER")
     assert needs <= grants

@@ -26,7 +26,7 @@ BUCKET = "telemetry-of-dag-tests"
 
 
 class Stack:
-    """What the tests use of the two stand-ins."""
+    """The two stand-ins, as the tests use them."""
 
     def __init__(self, ministack: Any, connection: Any) -> None:
         self.aws = ministack.client
@@ -58,7 +58,7 @@ class Stack:
         }
 
     def land(self, *lines: dict[str, Any] | str) -> str:
-        """Puts a landing file and waits until Snowpipe has tried it; returns its key."""
+        """Put a landing file and wait until Snowpipe has tried to load it; return its key."""
         key = f"{names.LANDING_PREFIX}2026/11/22/12/file-{next(self._numbers)}.json.gz"
         text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
         self.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(text.encode()))
@@ -72,7 +72,7 @@ class Stack:
         )
 
     def alerts(self) -> list[dict[str, Any]]:
-        """The messages that the people on call got since the last call."""
+        """Return the messages to the people on call since the last call of this method."""
         received = self.aws("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
         messages = received.get("Messages", [])
         for message in messages:
@@ -84,8 +84,8 @@ class Stack:
 def stack(
     ministack: Any, snowflake_tls: TlsFiles, airflow_database: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """Bucket, topic and Snowflake objects, fresh; Airflow's connections lead to them."""
-    # Not the session's server: our objects have fixed names.
+    """New bucket, topic and Snowflake objects; Airflow's connections lead to them."""
+    # A server of its own, because our objects have fixed names.
     server = LocalSnowflake(tmp_path_factory.mktemp("dags"), snowflake_tls, ministack.environment)
     server.start()
     try:
@@ -123,7 +123,7 @@ def _provision(stack: Stack) -> None:
 
 @pytest.fixture(scope="package")
 def run(stack: Stack) -> Callable[..., DagRun]:
-    """Runs a DAG as the scheduler would, without one; each call is a run of its own unless ``at`` says which."""
+    """Runs a DAG as the scheduler does, but without one; each call is a new run unless ``at`` is given."""
     bag = DagBag(DAGS, collect_dags=True, bundle_path=DAGS)
     minutes = count(1)
 

@@ -1,4 +1,4 @@
-"""The DAG erase_truck: one of three trucks leaves every store, the others and the balance stay."""
+"""The DAG erase_truck: it erases one of three trucks from every store; the others and the balance stay."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Stores:
             self.put(logic.landing_key(names.LANDING_PREFIX, batch), logic.landing_object(batch))
         for rejected in readings.rejected:
             self.quarantine(names.QUARANTINE_PREFIX, rejected.record)
-        # Once abandoned, then replayed: in RAW as well.
+        # Abandoned first, then replayed: it is in RAW as well.
         for each in VALID[:2]:
             self.quarantine(names.QUARANTINE_PREFIX, each)
             self.quarantine(names.RESOLVED_PREFIX, each)
@@ -108,7 +108,7 @@ class Stores:
         self.put(object_key(prefix, each.envelope), encode(kept))
 
     def contents(self) -> dict[tuple[str, str], bytes]:
-        """(key, version) -> all that can be read in it, of every version of every object."""
+        """(key, version) -> its readable content, for every version of every object."""
         pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
         versions = [(entry["Key"], entry["VersionId"]) for page in pages for entry in page.get("Versions", [])]
         return {each: self._content(*each) for each in versions}
@@ -193,7 +193,7 @@ def stores(stack: Any) -> Iterator[Stores]:
 
 @pytest.fixture
 def erase(stack: Any, stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., DagRun]:
-    """Runs the DAG over these stores, with connections of its own."""
+    """Runs the DAG over these stores, with its own connections."""
     for service in ("AWS", "SNOWFLAKE"):
         monkeypatch.setenv(f"AIRFLOW_CONN_{service}_ERASURE", os.environ[f"AIRFLOW_CONN_{service}_DEFAULT"])
     dag = DagBag(DAGS / "erase_truck.py", collect_dags=True, bundle_path=DAGS).dags["erase_truck"]
@@ -221,14 +221,14 @@ def test_one_of_three_trucks_leaves_every_store(stack, stores, erase):
     assert erase().state == "success"
     assert stores.contents() == contents
 
-    # Stored since long ago: everything.
+    # Stored since a long time ago: everything.
     assert erase(dry_run=False, confirm=ERASED, since="2026-11-20T00:00:00Z").state == "success"
     name = ERASED.encode()
     left = stores.contents()
     assert [key for key, text in left.items() if name in text] == []
     for prefix in (names.LANDING_PREFIX, names.ARCHIVE_PREFIX, names.ARCHIVE_ERROR_PREFIX, names.ON_FAILURE_PREFIX):
         assert [key for key, _ in left if key.startswith(prefix)], prefix
-    # What had nothing of it is as it was.
+    # Objects without the truck are unchanged.
     assert {key: text for key, text in contents.items() if name not in text}.items() <= left.items()
     assert stores.states() == {KEPT, OTHER}
     for table in TABLES:
@@ -241,10 +241,10 @@ def test_one_of_three_trucks_leaves_every_store(stack, stores, erase):
     assert stores.versions() == [each for each in versions if each[0] != ERASED]
     after = stores.balance()
     assert after.differences() == []
-    # Twenty readings, and of the invalid ones three.
+    # Twenty readings, and three invalid ones.
     assert (before.archived - after.archived, before.quarantined - after.quarantined) == (23, 3)
 
-    # What was still in flight comes, and the second run ends it.
+    # The records in flight arrive, and the second run erases them.
     began = datetime.now(UTC)
     late = logic.sort_out([record(99, reading(0))], max_clock_skew=timedelta(minutes=10), max_event_age=None).accepted
     stores.put(logic.landing_key(names.LANDING_PREFIX, late), logic.landing_object(late))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(autouse=True)
 def _looks_at_once(monkeypatch: pytest.MonkeyPatch, run: Callable, stack: Any) -> None:
-    """Loads are looked at without the ten seconds in which COPY_HISTORY may lag, and those of other tests are old."""
+    """Checks loads without the ten seconds in which COPY_HISTORY may lag; the loads of other tests are older."""
     original = CheckPipeOperator.report
 
     def report(self: CheckPipeOperator, context: Any, event: dict[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""repair_history on the local stack, and the way from a stale stream to a history that is right again."""
+"""repair_history on the local stack, and the way from a stale stream to a repaired history."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def state_of(dagrun: Any) -> str:
 
 @pytest.fixture
 def repair(run: Callable) -> Callable[..., Any]:
-    """Runs repair_history with the whole form: what one run was given, Airflow's DAG.test keeps for the next."""
+    """Runs repair_history with every field of the form, because Airflow's DAG.test keeps values for the next run."""
 
     def run_with(action: str, **scope: str) -> Any:
         return run("repair_history", action=action, **{"truck_id": None, "since": None, "until": None} | scope)
@@ -86,7 +86,7 @@ def test_an_empty_form_is_refused_with_an_alert(stack: Any, repair: Callable) ->
 
 @contextmanager
 def kept_for(stack: Any, days: int) -> Iterator[None]:
-    """RAW keeps old versions for so long."""
+    """How long RAW keeps old versions."""
     parameters = {"DATA_RETENTION_TIME_IN_DAYS": min(days, 1), "MAX_DATA_EXTENSION_TIME_IN_DAYS": days}
     settings = " ".join(f"{name} = {value}" for name, value in parameters.items())
     stack.query(f"alter table {names.RAW_TABLE} set {settings}")
@@ -102,14 +102,14 @@ def offset_that_is_announced() -> str:
     async def first() -> str:
         events = trigger.run()
         try:
-            return (await asyncio.wait_for(anext(events), timeout=20)).payload["offset"]
+            return (await asyncio.wait_for(anext(events), timeout=60)).payload["offset"]
         finally:
             await events.aclose()
 
     return asyncio.run(first())
 
 
-def test_a_stream_that_soon_is_stale_is_told_of_beforehand(
+def test_a_stream_that_soon_is_stale_is_reported_beforehand(
     stack: Any, run: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("scd2_merge")
@@ -132,14 +132,14 @@ def test_a_stale_stream_alerts_and_its_recovery_loses_nothing(stack: Any, run: C
     stack.land(stack.reading("TRK925", 1, fuel_level=1.0))
     stack.alerts()
     with kept_for(stack, days=0):
-        # What was landed and not merged is out of the stream's reach, and three say so.
+        # Readings that landed but are not merged are out of the stream's reach, and three tasks report it.
         assert offset_that_is_announced() == UNREADABLE
         assert state_of(run("scd2_merge")) == "failed"
         assert state_of(run("monitor_snowpipe")) == "failed"
         for alert in stack.alerts():
             assert f"stream {names.RAW_STREAM} is stale" in alert["Message"]
             assert "docs/runbooks/repair_history.md" in alert["Message"]
-    # It does not recover by itself, not even when the table keeps more again.
+    # It does not recover by itself, even if the table keeps old versions for longer again.
     assert state_of(run("scd2_merge")) == "failed"
 
     stack.land(stack.reading("TRK925", 2, fuel_level=2.0))
@@ -150,5 +150,5 @@ def test_a_stale_stream_alerts_and_its_recovery_loses_nothing(stack: Any, run: C
     stack.land(stack.reading("TRK925", 3, fuel_level=3.0))
     assert state_of(run("scd2_merge")) == "success"
     assert stack.query(COUNT, {"truck": "TRK925"}) == [(4, 1)]
-    # Every rule sees it that way too: nothing of RAW is missing in the history.
+    # Every rule agrees: the history misses nothing of RAW.
     assert recorded(stack, repair(REPAIR, since="2000-01-01T00:00:00Z"), REPAIR) == [(0, 0, 0, True)]

@@ -1,4 +1,4 @@
-"""The DAG replay: its form's values as the operator gets them, and its alert."""
+"""The DAG replay: the values of its form as the operator gets them, and its alert."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from include.settings import settings
 
 pytestmark = pytest.mark.integration
 
-# What it is told it quarantines: payloads that say so.  Raises on another.
+# Quarantines payloads that ask for it, and raises on others.
 FUNCTION = """
 import base64
 

@@ -1,4 +1,4 @@
-"""scd2_merge on the local stack: rows become history, a record of the run and an asset event, or nothing at all."""
+"""scd2_merge on the local stack: rows become history, a record of the run and an asset event; no rows, nothing."""
 
 from __future__ import annotations
 
@@ -90,20 +90,20 @@ def test_the_watcher_tells_of_new_rows_once_for_each_offset(stack: Any, run: Cal
     try:
         first = next_event()
         stack.land(stack.reading("TRK903", 0))
-        first_offset = first.result(timeout=20).payload["offset"]
-        # More rows behind the same offset are no news.
+        first_offset = first.result(timeout=60).payload["offset"]
+        # More rows behind the same offset cause no event.
         second = next_event()
         stack.land(stack.reading("TRK903", 1))
         with pytest.raises(TimeoutError):
             second.result(timeout=1)
-        # A merge moves the offset; the rows after it are.
+        # A merge moves the offset, so the rows after it cause one.
         run("scd2_merge")
         stack.land(stack.reading("TRK903", 2))
-        assert int(second.result(timeout=20).payload["offset"]) > int(first_offset)
+        assert int(second.result(timeout=60).payload["offset"]) > int(first_offset)
     finally:
         for future in asked:
             future.cancel()
-        asyncio.run_coroutine_threadsafe(events.aclose(), loop).result(timeout=20)
+        asyncio.run_coroutine_threadsafe(events.aclose(), loop).result(timeout=60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=20)
+        thread.join(timeout=60)
         loop.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import socket
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,12 +78,13 @@ def test_all_dags_parse_without_network_and_are_the_expected_ones(dagbag: DagBag
     assert set(dagbag.dags) == set(EXPECTED) == {path.stem for path in DAGS.glob("*.py")}
 
 
-def test_parsing_is_quick_once_the_providers_are_imported(dagbag: DagBag) -> None:
-    again = DagBag(DAGS, collect_dags=True, bundle_path=DAGS)
-    durations = {stat.file: stat.duration for stat in again.dagbag_stats}
-    print({file: f"{duration.total_seconds():.3f} s" for file, duration in durations.items()})
-    assert len(durations) == len(EXPECTED)
-    assert max(durations.values()) < timedelta(seconds=1)
+def test_parsing_is_cheap_once_the_providers_are_imported(dagbag: DagBag) -> None:
+    # The processor's seconds: those of a clock depend on what else the machine does.
+    for path in DAGS.glob("*.py"):
+        before = time.process_time()
+        bag = DagBag(path, collect_dags=True, bundle_path=DAGS)
+        assert time.process_time() - before < 1, path.stem
+        assert list(bag.dags) == [path.stem]
 
 
 def test_file_name_schedule_tags_and_tasks(dag: DAG) -> None:

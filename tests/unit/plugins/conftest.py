@@ -1,4 +1,4 @@
-"""AWS as the plugins' tests see it: moto, which the connection aws_default leads to."""
+"""AWS for the plugins' tests: moto, which the connection aws_default leads to."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-# Not us-east-1, where S3 creates a bucket without being told the region.
+# Not us-east-1, where S3 creates a bucket even if the region is not given.
 REGION = "eu-central-1"
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
-    """Makes a client of a service, by its name; nothing else of the environment leads to AWS."""
+    """Makes the client of a service; no variable of the environment leads to the real AWS."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")

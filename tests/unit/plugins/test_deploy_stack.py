@@ -52,7 +52,7 @@ def credentials(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch) -> list[float]:
-    """Nobody waits: what would have been slept is noted."""
+    """Replaces sleeping: it only records the pauses."""
     slept: list[float] = []
     monkeypatch.setattr(stack_module, "time", SimpleNamespace(sleep=slept.append, monotonic=time.monotonic))
     return slept
@@ -87,7 +87,7 @@ def aws():
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """CloudFormation that answers as scripted, in this order, and is asked nothing else."""
+    """CloudFormation that gives scripted answers, in this order, and fails on any other call."""
     client = boto3.client("cloudformation", region_name="us-east-1")
     monkeypatch.setattr(StackHook, "conn", client)
     monkeypatch.setattr(stack_module, "uuid", SimpleNamespace(uuid4=lambda: "1"))
@@ -291,7 +291,7 @@ def test_an_error_of_the_service_is_not_taken_for_a_missing_stack(scripted, depl
 
 def test_templated_fields():
     assert {"stack_name", "template", "parameters"} <= set(DeployStackOperator.template_fields)
-    # Its own Jinja would be mistaken for Airflow's: the file is not rendered, only its path.
+    # Airflow renders only the path: it would take the file's own Jinja for its own.
     assert DeployStackOperator.template_ext == ()
 
 

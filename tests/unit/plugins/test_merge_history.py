@@ -1,4 +1,4 @@
-"""What the merge task makes of a stream that is empty or unreadable, and of Snowflake's answer."""
+"""How the merge task handles a stream that is empty or unreadable, and Snowflake's answer."""
 
 from __future__ import annotations
 

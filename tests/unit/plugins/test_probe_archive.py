@@ -1,4 +1,4 @@
-"""ProbeArchiveOperator, with a Firehose and functions that the tests play."""
+"""ProbeArchiveOperator, with a simulated Firehose and simulated functions."""
 
 import gzip
 from base64 import b64encode
@@ -25,7 +25,7 @@ STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
 
 
 class World:
-    """moto's streams and bucket; ``archives`` and ``quarantines`` say who is awake."""
+    """moto's streams and bucket; ``archives_from`` and ``quarantines`` say which consumers run."""
 
     def __init__(self) -> None:
         self.kinesis, self.s3 = boto3.client("kinesis"), boto3.client("s3")
@@ -34,12 +34,12 @@ class World:
             self.kinesis.create_stream(StreamName=stream, ShardCount=2)
         self.now = 0.0
         self.quarantines = True
-        # Shards of a stream that Firehose reads from the given time on.
+        # When Firehose begins to read a shard of a stream.
         self.archives_from: Callable[[str, str], float] = lambda stream, shard: 0.0
         self._seen: set[tuple[str, str, str]] = set()
 
     def sleep(self, seconds: float) -> None:
-        """Time passes: what was sent is delivered."""
+        """Let time pass, and deliver what was sent."""
         self.now += seconds
         for record in self.new_records():
             if self.now >= self.archives_from(record.stream, record.shard_id):
@@ -66,7 +66,7 @@ class World:
                 start = {"StreamName": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
                 iterator = self.kinesis.get_shard_iterator(**start)["ShardIterator"]
                 for record in self.kinesis.get_records(ShardIterator=iterator)["Records"]:
-                    # moto counts in each shard.
+                    # moto numbers the records of each shard separately.
                     position = (stream, shard["ShardId"], record["SequenceNumber"])
                     if position not in self._seen:
                         self._seen.add(position)

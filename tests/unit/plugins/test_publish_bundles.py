@@ -1,4 +1,4 @@
-"""Bundles in S3 (moto's): once each, in a bucket nobody else reads."""
+"""Bundles in S3 (moto's): each is uploaded once, to a private bucket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture(autouse=True)
 def code(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """What the bundler packs, by function."""
+    """The bundles' content by function."""
     content = {"kinesis_to_dynamodb": b"clicks 1", "truck_data": b"trucks 1"}
 
     def bundle(function: str, *, python_version: str, platform: str, output_dir: Path) -> Path:

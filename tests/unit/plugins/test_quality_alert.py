@@ -1,4 +1,4 @@
-"""What the messages about quality rules say."""
+"""The content of the notifications about quality rules."""
 
 from __future__ import annotations
 

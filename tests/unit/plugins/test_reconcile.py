@@ -25,7 +25,7 @@ TRUCKS = names.TRUCK_STREAM
 
 
 class Ledger:
-    """What is stored, what the stores hold now, and which hours were asked for."""
+    """The stored balances, the content of the stores, and the hours that were counted."""
 
     def __init__(self) -> None:
         self.known: dict[datetime, Counted] = {}
@@ -164,7 +164,7 @@ def test_an_open_hour_is_stored_and_fails_nothing(ledger: Ledger) -> None:
     ledger.found[HOUR] = {**LOST, "is_open": True}
     assert run()["still_unbalanced"] == []
     assert [(each.is_open, each.balanced) for each in ledger.stored] == [(True, False)]
-    # What was open then is no known difference when the hour has closed.
+    # A difference found while the hour was open counts as new when the hour has closed.
     ledger.found[HOUR] = LOST
     with pytest.raises(AirflowFailException):
         run("run 2")

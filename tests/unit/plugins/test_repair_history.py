@@ -1,4 +1,4 @@
-"""What the form of repair_history may ask for (the statements themselves run in tests/sql)."""
+"""The valid forms of repair_history (tests/sql runs the statements themselves)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.unit
 
 
 def plan(action: str = REPAIR, **scope: str) -> dict[str, str]:
-    """As the DAG's templates render it: text, empty where nothing was given."""
+    """The form as the DAG's templates render it: text, empty if nothing was given."""
     return {"action": action, "truck_id": "", "since": "", "until": ""} | scope
 
 

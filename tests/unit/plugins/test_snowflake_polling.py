@@ -1,4 +1,4 @@
-"""Polling from an event loop: one connection kept, a failed one replaced, none left behind; and the pipe's trigger."""
+"""Polling from an event loop: it keeps one connection, replaces a failed one, leaves none; and the pipe's trigger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.unit
 
 
 class Connection:
-    """Answers from a script; an exception in it is raised."""
+    """Gives scripted answers; raises an exception in the script."""
 
     def __init__(self, script: Iterator[Any]) -> None:
         self.script = script
@@ -37,18 +37,18 @@ class Connection:
         return (self.answer,)
 
     def close(self, retry: bool | None = None) -> None:
-        # A cursor is closed without an argument, the connection with one.
+        # A cursor closes without an argument, the connection with one.
         self.is_open = self.is_open and retry is None
 
 
 @pytest.fixture
 def opened() -> list[Connection]:
-    """The connections of the test, in the order they were opened."""
+    """The connections of the test, in the order of their opening."""
     return []
 
 
 def open_with(monkeypatch: pytest.MonkeyPatch, opened: list[Connection], *answers: Any) -> None:
-    """Every connection from now on reads on in one script of answers."""
+    """All new connections share one script of answers."""
     script = iter(answers)
 
     def get_conn(hook: PipelineSnowflakeHook) -> Connection:

@@ -60,7 +60,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[float, st
         async def collect() -> list[tuple[float, str]]:
             events = []
             generator = trigger.run()
-            # A watcher runs for ever: the world's end is an exception out of its clock.
+            # A watcher runs for ever, so the world ends with an exception.
             original = world.state
 
             def ending(now: float) -> Any:
@@ -125,7 +125,7 @@ def test_an_outage_is_waited_out_with_bounded_backoff_and_one_line(
     assert "readable again" in str(log.info.mock_calls)
 
 
-def test_a_stream_that_can_not_be_read_is_told_of_once_and_is_news_again_when_it_can(watch: Callable) -> None:
+def test_a_stream_that_can_not_be_read_is_announced_once_and_again_when_it_can(watch: Callable) -> None:
     world = World(lambda now: errors.ProgrammingError("stale") if 20 <= now < 500 else (7 if now < 20 else 8, True))
     world.problem = "stream S is stale"
     assert [event for event in watch(world, until=560) if event[0] >= 20] == [(20, "unreadable"), (500, "8")]

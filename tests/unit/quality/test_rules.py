@@ -93,7 +93,7 @@ def test_a_file_that_is_no_rule_keeps_no_other_from_being_one(tmp_path, monkeypa
 
 
 def test_the_runbook_has_the_section_that_each_rule_names():
-    # GitHub's way to make an anchor of a heading.
+    # How GitHub makes an anchor from a heading.
     text = (sql.SQL_DIRECTORY.parent / quality.RUNBOOK).read_text()
     anchors = {heading.lower().replace(" ", "-") for heading in re.findall(r"^## ([\w -]+)$", text, re.MULTILINE)}
     named = {rule.runbook for rule in quality.rules()} | {COULD_NOT_RUN}

@@ -30,7 +30,7 @@ def dynamodb() -> Iterator[Any]:
 
 
 def click(dynamodb: Any, ago: timedelta, item: str = "MOB001", shards: int = 1, **changes: Any) -> str:
-    """Puts a click as the function does; its timestamp."""
+    """Put a click as the function does; return its timestamp."""
     at = to_canonical(NOW - ago)
     envelope = Envelope(names.CLICK_STREAM, "shardId-000000000000", "49", at, "key")
     stored = click_item(ClickEvent(item, "Mobile", at, 3), envelope, ingested_at=at, index_shards=shards)
@@ -47,7 +47,7 @@ def rows(dynamodb: Any, source: str, shards: int = 1) -> list[dict[str, Any]]:
 def test_every_state_with_every_metric_and_null_where_there_is_none(dynamodb: Any) -> None:
     for number in range(3):
         item = {"Truck_ID": {"S": f"TRK{number}"}, "fuel_level": {"N": "42.125"}, "brake_status": {"S": "Good"}}
-        # Of another type than the contract's: not believed.
+        # Of another type than the contract's, so it counts as absent.
         item |= {"engine_rpm": {"S": "fast"}}
         dynamodb.put_item(TableName=names.TRUCK_STATE_TABLE, Item=item)
     found = rows(dynamodb, "truck_states")
