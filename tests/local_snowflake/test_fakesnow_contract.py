@@ -18,7 +18,7 @@ from fakesnow.transforms import show
 from sqlglot import exp
 
 from include.local.snowflake.fakesnow_adapter import Translator
-from include.local.snowflake.streams import UNCOMMITTED
+from include.local.snowflake.stream_offsets import UNCOMMITTED
 
 pytestmark = pytest.mark.integration
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from include.local.snowflake import instance as instance_module
-from include.local.snowflake import storage
+from include.local.snowflake import storage, writers
+from include.local.snowflake.context import Login
 from include.local.snowflake.errors import SnowflakeError, TransientError
 from include.local.snowflake.instance import Instance
+from include.local.snowflake.notifications import announced_objects
 from include.local.snowflake.session import Session
-from include.local.snowflake.snowpipe import Snowpipe, announced_objects
 
 pytestmark = pytest.mark.unit
 
@@ -26,11 +26,11 @@ def sessions(instance):
     first = Session(instance)
     first.execute("CREATE DATABASE D")
     first.execute("CREATE TABLE T (ID INTEGER)")
-    return first, Session(instance, database="D", schema="PUBLIC")
+    return first, Session(instance, Login(database="D", schema="PUBLIC"))
 
 
 def test_an_idle_transaction_gives_way_and_is_told(sessions, monkeypatch):
-    monkeypatch.setattr(instance_module, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(writers, "IDLE_SECONDS", 0.0)
     idle, waiting = sessions
     idle.execute("INSERT INTO T VALUES (1)")
     idle.execute("BEGIN")
@@ -43,7 +43,7 @@ def test_an_idle_transaction_gives_way_and_is_told(sessions, monkeypatch):
 
 
 def test_a_busy_writer_is_waited_for_no_longer_than_the_timeout(sessions, monkeypatch):
-    monkeypatch.setattr(instance_module, "LOCK_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr(writers, "LOCK_TIMEOUT_SECONDS", 0.0)
     writer, waiting = sessions
     writer.execute("BEGIN")
     writer.execute("DELETE FROM T")
@@ -125,7 +125,27 @@ class CutQueue:
 
 def test_a_cut_answer_of_the_queue_is_as_if_it_could_not_be_reached(instance, monkeypatch):
     monkeypatch.setattr(storage, "client", lambda _: CutQueue())
-    snowpipe = Snowpipe(instance)
-    assert snowpipe.outstanding_messages() == 0
+    assert instance.ingestion.queue.outstanding_messages() == 0
     with pytest.raises(TransientError, match="has no QueueUrl"):
-        snowpipe.channel()
+        instance.ingestion.channel()
+
+
+def test_copy_without_a_database_is_snowflakes_error(instance):
+    """It once failed with TypeError: None was taken for the table's key."""
+    session = Session(instance)
+    session.execute("CREATE DATABASE D")
+    session.execute("CREATE STAGE S URL = 's3://b/landing/'")
+    without = Session(instance)
+    copy = "COPY INTO T FROM (SELECT $1:id::INTEGER FROM @D.PUBLIC.S) FILE_FORMAT = (TYPE = JSON)"
+    with pytest.raises(SnowflakeError, match="does not have a current database") as raised:
+        without.execute(copy)
+    assert raised.value.errno == 90105
+
+
+def test_a_pipe_can_be_created_and_asked_for_while_no_thread_serves_pipes(instance):
+    session = Session(instance)
+    for statement in ("CREATE DATABASE D", "CREATE TABLE T (ID INTEGER)", "CREATE STAGE S URL = 's3://b/landing/'"):
+        session.execute(statement)
+    session.execute("CREATE PIPE P AS COPY INTO T FROM (SELECT $1:id::INTEGER FROM @S) FILE_FORMAT = (TYPE = JSON)")
+    status = session.execute("SELECT SYSTEM$PIPE_STATUS('P')").table.column(0)[0].as_py()
+    assert '"executionState": "RUNNING"' in status

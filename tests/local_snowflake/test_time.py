@@ -7,12 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.local.snowflake import pipes, storage, streams
+from include.local.snowflake import load_history, storage, stream_offsets
 from include.local.snowflake.errors import SnowflakeError
 from include.local.snowflake.instance import Instance
-from include.local.snowflake.pipes import PendingFile
 from include.local.snowflake.session import Session
-from include.local.snowflake.snowpipe import Snowpipe
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +21,6 @@ PIPE = "CREATE {} PIPE P AS COPY INTO T (ID) FROM (SELECT $1:id::INTEGER FROM @S
 @pytest.fixture
 def session(tmp_path):
     instance = Instance(tmp_path)
-    instance.snowpipe = Snowpipe(instance)
     opened = Session(instance)
     for statement in ("CREATE DATABASE D", "CREATE TABLE T (ID INTEGER)", "CREATE STAGE S URL = 's3://b/landing/'"):
         opened.execute(statement)
@@ -38,7 +35,7 @@ def clock(monkeypatch):
     now = time.time_ns()
 
     def at(hours: float) -> None:
-        monkeypatch.setattr(streams, "_now_ns", lambda: now + int(hours * HOUR_NS))
+        monkeypatch.setattr(stream_offsets, "now_ns", lambda: now + int(hours * HOUR_NS))
 
     at(0)
     return at
@@ -49,11 +46,11 @@ def value(session, sql):
 
 
 def find_pipe(session):
-    return session.instance.catalog.get(session.duck, "PIPE", ("D", "PUBLIC", "P"))
+    return session.context.catalog.get(session.context.duck, "PIPE", ("D", "PUBLIC", "P"))
 
 
 def write_history(session, days_ago, name, pipe_uid):
-    session.duck.execute(
+    session.context.duck.execute(
         "INSERT INTO D._fs_information_schema.load_history (file_name, stage_location, last_load_time, status,"
         " table_schema_name, table_name, pipe_uid) VALUES (?, 's3://b/landing/', ?, 'Loaded', 'PUBLIC', 'T', ?)",
         [name, datetime.now(UTC) - timedelta(days=days_ago), pipe_uid],
@@ -66,10 +63,11 @@ def test_a_pipe_knows_what_it_loaded_in_the_last_14_days(session):
     write_history(session, 13.9, "recent", pipe.uid)
     write_history(session, 14.1, "old", pipe.uid)
     write_history(session, 1, "by_another", "another")
-    files = [PendingFile(name, f"landing/{name}", datetime.now(UTC)) for name in ("recent", "old", "by_another", "new")]
-    assert pipes.loaded(session.duck, pipe, files) == {"recent"}
+    files = ["recent", "old", "by_another", "new"]
+    duck = session.context.duck
+    assert load_history.loaded_by(duck, pipe, files) == {"recent"}
     session.execute(PIPE.format("OR REPLACE"))
-    assert pipes.loaded(session.duck, find_pipe(session), files) == set()
+    assert load_history.loaded_by(duck, find_pipe(session), files) == set()
 
 
 def test_refresh_reaches_seven_days_back(session, monkeypatch):
@@ -96,9 +94,9 @@ def test_copy_history_reaches_14_days_back(session):
 def test_a_statement_knows_what_it_loaded_in_the_last_64_days(session, tmp_path):
     write_history(session, 63, "recent", None)
     write_history(session, 65, "old", None)
-    session.instance._completed.discard("D")
-    session.instance.complete_database("D")  # as a start does
-    rows = session.duck.execute("SELECT file_name FROM D._fs_information_schema.load_history").fetchall()
+    session.context.catalog.remove_database("D")
+    session.context.instance.complete_database("D")  # as a start does
+    rows = session.context.duck.execute("SELECT file_name FROM D._fs_information_schema.load_history").fetchall()
     assert rows == [("recent",)]
 
 
@@ -127,7 +125,7 @@ def test_an_empty_stream_that_is_looked_at_counts_from_the_last_look(session, cl
     clock(20 * 24 + 0.5)
     session.execute(look)  # within the hour: not written down again
     looks = "SELECT count(*) FROM D._fs_information_schema.stream_looks"
-    assert session.duck.execute(looks).fetchone() == (1,)
+    assert session.context.duck.execute(looks).fetchone() == (1,)
     session.execute("INSERT INTO T VALUES (1)")
     clock(33.9 * 24)
     assert value(session, "SELECT SYSTEM$STREAM_HAS_DATA('N')") is True
@@ -135,4 +133,4 @@ def test_an_empty_stream_that_is_looked_at_counts_from_the_last_look(session, cl
     with pytest.raises(SnowflakeError, match="is stale"):
         session.execute("SELECT * FROM N")
     session.execute("DROP STREAM N")
-    assert session.duck.execute(looks).fetchone() == (0,)
+    assert session.context.duck.execute(looks).fetchone() == (0,)

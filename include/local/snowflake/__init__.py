@@ -1,9 +1,25 @@
-"""A local Snowflake for this pipeline: fakesnow (DuckDB) behind Snowflake's wire protocol, plus what it lacks.
+"""A local Snowflake: fakesnow (DuckDB) behind Snowflake's wire protocol, plus the parts of Snowflake that it lacks.
 
-From the wire to the disk: ``server`` (HTTP, request ids) -> ``session`` (one login: context, dispatch) and its
-``transaction`` -> one module a subject (``account``, ``parameters``, ``ddl``, ``stages``, ``copy_plan`` and
-``copy_into`` with ``load_history``, ``pipes`` and ``snowpipe``, ``streams``, ``merge``, ``functions``) -> ``catalog``
-(objects that DuckDB has not), ``instance`` (DuckDB files, locks), ``storage`` (S3).  ``grammar`` parses the statements
-that sqlglot does not, ``errors`` are Snowflake's, ``fakesnow_adapter`` is the place where fakesnow's internals are
-touched; ``translations`` keeps what it made of a statement.  What differs from Snowflake is listed in DEVIATIONS.md.
+README.md is for those who only want to use it, DEVIATIONS.md lists what differs from Snowflake.  The folder needs
+nothing outside itself.  Its modules, from the wire to the disk; a module imports only from the lines below its own
+(import-linter checks it):
+
+| modules | subject |
+|---|---|
+| ``__main__`` | the command: arguments, TLS, start and stop |
+| ``server`` | HTTP: logins, request ids, answers |
+| ``session``, ``snowpipe`` | the two that run statements: a client's session, and the threads that load for pipes |
+| ``ddl`` | databases, schemas, tables |
+| ``dml`` | queries and DML |
+| ``functions`` | functions that DuckDB can't answer |
+| ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge`` | one module per subject |
+| ``copy_rows``, ``copy_lines`` | from a file's bytes to rows |
+| ``load_history``, ``copy_plan``, ``stages``, ``account`` | the objects and records that COPY needs |
+| ``context`` | what a statement has at hand: connection, catalog, names, transaction |
+| ``transaction``, ``instance`` | one session's transaction; the account: DuckDB files and what sessions share |
+| ``stream_offsets``, ``pipe_queue``, ``ingestion``, ``writers`` | state that outlives a statement |
+| ``parameter_values``, ``catalog``, ``engine`` | our objects, and DuckDB's |
+| ``results``, ``translations``, ``notifications`` | Arrow on the wire; kept translations; the SQS queue |
+| ``statements``, ``grammar``, ``reader`` | parsing, where sqlglot does not |
+| ``fakesnow_adapter``, ``names``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, certificates, Snowflake's errors |
 """

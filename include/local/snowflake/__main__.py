@@ -1,4 +1,4 @@
-"""``python -m include.local.snowflake --port N --state DIR --certificate PEM --key PEM``: serve until SIGTERM."""
+"""The command ``local-snowflake``: serve a state directory until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,41 +15,26 @@ from pathlib import Path
 
 import uvicorn
 
+from . import tls
 from .instance import Instance, StateLockedError
 from .server import Server
 from .snowpipe import Snowpipe
 
-log = logging.getLogger("include.local.snowflake")
-
-
-class _Uvicorn(uvicorn.Server):
-    """SIGTERM and SIGINT end it, and then are over: the process's exit code is ours."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.handle_exit)
-        yield
+PORT = 4443
+STATE = Path("local-snowflake-state")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m include.local.snowflake", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--state", type=Path, required=True, help="directory of the databases")
-    parser.add_argument("--certificate", type=Path, required=True, help="PEM file")
-    parser.add_argument("--key", type=Path, required=True, help="PEM file")
-    parser.add_argument("--log-level", default="WARNING")
-    arguments = parser.parse_args()
+    arguments = _arguments()
     logging.basicConfig(
         stream=sys.stderr, level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    # fakesnow fetches its results so; the copy is of results, which are small.
+    # fakesnow fetches its results this way; the results are small, so the copy is cheap.
     warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
-    # It tells of each clause that DuckDB has no word for, like a column's comment.
+    # sqlglot warns of each clause that DuckDB lacks, such as a column's comment.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     for file in (arguments.certificate, arguments.key):
-        if not file.is_file():
+        if file is not None and not file.is_file():
             return _refuse(f"{file} does not exist")
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -61,24 +46,72 @@ def main() -> int:
         instance = Instance(arguments.state)
     except StateLockedError as error:
         return _refuse(f"state directory {arguments.state} is in use by another process: {error}")
-    instance.snowpipe = Snowpipe(instance)
-    instance.snowpipe.start()
-    server = _Uvicorn(
-        uvicorn.Config(
-            Server(instance).app,
-            ssl_certfile=arguments.certificate,
-            ssl_keyfile=arguments.key,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
+    certificate, key, welcome = arguments.certificate, arguments.key, ""
+    if certificate is None:
+        files = tls.ensure(arguments.state.absolute() / "tls")
+        certificate, key, welcome = files.certificate, files.key, _welcome(arguments, files.bundle)
+    snowpipe = Snowpipe(instance)
+    snowpipe.start()
+    config = uvicorn.Config(
+        Server(instance).app,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
     )
-    server.run(sockets=[listener])
-    instance.snowpipe.stop(timeout=0.5)
+    _Uvicorn(config, welcome).run(sockets=[listener])
+    snowpipe.stop(timeout=0.5)
     instance.close()
     logging.shutdown()
-    # A thread that still waits for AWS must not hold up the end; all that was acknowledged is on disk.
+    # A thread that still waits for AWS must not hold up the exit; everything that was acknowledged is on disk.
     os._exit(0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="local-snowflake", description="Serve a local Snowflake.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=PORT, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--state", type=Path, default=STATE, help="directory of the databases (default: ./%(default)s)")
+    parser.add_argument(
+        "--certificate", type=Path, help="PEM file (default: one for localhost, made in the state directory)"
+    )
+    parser.add_argument("--key", type=Path, help="PEM file of the certificate's key")
+    parser.add_argument("--log-level", default="WARNING", help="least severe level to log (default: %(default)s)")
+    arguments = parser.parse_args()
+    if (arguments.certificate is None) != (arguments.key is None):
+        parser.error("--certificate and --key go together")
+    return arguments
+
+
+def _welcome(arguments: argparse.Namespace, bundle: Path) -> str:
+    """How to connect, for somebody who started it without a certificate."""
+    port = arguments.port
+    return f"""Local Snowflake on https://localhost:{port}, state in {arguments.state.absolute()}.
+Any user and password may log in. In the shell of each client:
+  export REQUESTS_CA_BUNDLE={bundle}
+In Python:
+  snowflake.connector.connect(account="local", user="me", password="local", host="localhost", port={port})
+Ctrl-C stops it."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """SIGTERM and SIGINT end the server, and are then over: the process's exit code is ours."""
+
+    def __init__(self, config: uvicorn.Config, welcome: str) -> None:
+        super().__init__(config)
+        self._welcome = welcome
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._welcome:
+            print(self._welcome, flush=True)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.handle_exit)
+        yield
 
 
 def _refuse(reason: str) -> int:

@@ -1,73 +1,71 @@
-"""Warehouses, roles, integrations: they exist here, but nothing runs on them and nothing is kept from anyone."""
+"""Warehouses, roles, integrations: they exist here, but no statement runs on them and they restrict nobody."""
 
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
 
 from . import errors
 from .catalog import ACCOUNT, like_pattern
+from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
+from .names import Key
 from .results import Result
 
-if TYPE_CHECKING:
-    from .session import Session
-
-# The IAM user that this account would assume the integration's role with.
+# In AWS, the IAM user with which this account would assume an integration's role.
 IAM_USER_ARN = "arn:aws:iam::000000000000:user/local-snowflake"
 
 
-def _key(name: str) -> tuple[str, str, str]:
+def _key(name: str) -> Key:
     return (*ACCOUNT, name)
 
 
-def create(session: Session, statement: Create) -> Result:
-    """CREATE WAREHOUSE, ROLE, INTEGRATION, ...: recorded, so that SHOW and DESC tell of it."""
+def create(context: Context, statement: Create) -> Result:
+    """Record a warehouse, role, integration, ..., so that SHOW and DESC list it."""
     definition = dict(statement.options)
     if statement.kind == "STORAGE INTEGRATION":
         if definition.get("STORAGE_PROVIDER") != "S3":
             raise errors.unsupported("a storage integration of another provider than 'S3'")
         if not definition.get("STORAGE_AWS_ROLE_ARN") or not definition.get("STORAGE_ALLOWED_LOCATIONS"):
             raise errors.compilation_error("Missing option(s): STORAGE_AWS_ROLE_ARN, STORAGE_ALLOWED_LOCATIONS.")
-        # A new one at each (re)creation: the role's trust policy must be told, as in Snowflake.
+        # A new one with each (re)creation, as in Snowflake: the role's trust policy has to be updated.
         definition["STORAGE_AWS_EXTERNAL_ID"] = f"LOCAL_SFCRole=1_{secrets.token_hex(12)}"
     name = statement.name.last
     title = statement.kind.rsplit(" ", 1)[-1].capitalize()
-    created = session.instance.catalog.create(session.duck, statement, _key(name), definition)
+    created = context.catalog.create(context.duck, statement, _key(name), definition)
     return Result.status(
         f"{title} {name} successfully created." if created else f"{name} already exists, statement succeeded."
     )
 
 
-def alter(session: Session, statement: Alter) -> Result:
+def alter(context: Context, statement: Alter) -> Result:
     name = statement.name.last
-    found = session.instance.catalog.find(session.duck, statement.kind, _key(name))
+    found = context.catalog.find(context.duck, statement.kind, _key(name))
     if found is None and not statement.if_exists:
         raise errors.does_not_exist(statement.kind, name)
     if found and statement.action == "SET":
-        session.instance.catalog.alter(session.duck, found, statement.options)
+        context.catalog.alter(context.duck, found, statement.options)
     return Result.status("Statement executed successfully.")
 
 
-def drop(session: Session, statement: Drop) -> Result:
+def drop(context: Context, statement: Drop) -> Result:
     name = statement.name.last
     kinds = _kinds(statement.kind)
     for kind in kinds:
-        if session.instance.catalog.find(session.duck, kind, _key(name)):
-            session.instance.catalog.drop(session.duck, kind, _key(name))
+        if context.catalog.find(context.duck, kind, _key(name)):
+            context.catalog.drop(context.duck, kind, _key(name))
             return Result.status(f"{name} successfully dropped.")
     if statement.if_exists:
         return Result.status("Drop statement executed successfully.")
     raise errors.does_not_exist(statement.kind, name)
 
 
-def describe(session: Session, statement: Describe) -> Result:
-    """DESC INTEGRATION: its options, with the IAM user and external id for the role's trust policy."""
+def describe(context: Context, statement: Describe) -> Result:
+    """DESC INTEGRATION: its options, with the IAM user and the external id for the role's trust policy."""
     if "INTEGRATION" not in statement.kind:
         raise errors.unsupported(f"DESCRIBE {statement.kind}")
     name = statement.name.last
     found = next(
-        (f for kind in _kinds(statement.kind) if (f := session.instance.catalog.find(session.duck, kind, _key(name)))),
+        (f for kind in _kinds(statement.kind) if (f := context.catalog.find(context.duck, kind, _key(name)))),
         None,
     )
     if found is None:
@@ -86,15 +84,15 @@ def describe(session: Session, statement: Describe) -> Result:
     return Result.of(["property", "property_type", "property_value", "property_default"], properties)
 
 
-def show(session: Session, statement: Show) -> Result:
+def show(context: Context, statement: Show) -> Result:
     found = [
         each
         for kind in _kinds(statement.kind)
-        for each in session.instance.catalog.list(session.duck, kind, ACCOUNT[0])
+        for each in context.catalog.objects(context.duck, kind, ACCOUNT[0])
         if statement.like is None or like_pattern(statement.like).fullmatch(each.name)
     ]
     if statement.kind == "WAREHOUSE":
-        rows = [
+        warehouses = [
             (
                 each.name,
                 "STARTED",
@@ -105,15 +103,16 @@ def show(session: Session, statement: Show) -> Result:
             )
             for each in found
         ]
-        return Result.of(["name", "state", "type", "size", "created_on", "comment"], rows)
+        return Result.of(["name", "state", "type", "size", "created_on", "comment"], warehouses)
     rows = [(each.created_on, each.name, each.kind, each.definition.get("COMMENT", "")) for each in found]
     return Result.of(["created_on", "name", "type", "comment"], rows)
 
 
-def allowed_locations(session: Session, integration: str) -> list[str]:
-    """URL prefixes that a storage integration allows a stage to have."""
-    found = session.instance.catalog.get(session.duck, "STORAGE INTEGRATION", _key(integration))
-    return found.definition["STORAGE_ALLOWED_LOCATIONS"]
+def allowed_locations(context: Context, integration: str) -> list[str]:
+    """The URL prefixes that a storage integration allows for stages."""
+    found = context.catalog.get(context.duck, "STORAGE INTEGRATION", _key(integration))
+    allowed: list[str] = found.definition["STORAGE_ALLOWED_LOCATIONS"]
+    return allowed
 
 
 def _kinds(kind: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The catalog: objects that DuckDB has not (pipes, streams, stages, ...), and the tables that what we add keeps."""
+"""The catalog: objects that DuckDB lacks (pipes, streams, stages, ...), and the tables that keep what we add."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
-from . import errors
+from . import engine, errors
 from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA
+from .grammar import Create, Show
+from .names import Key
 
-if TYPE_CHECKING:
-    from .grammar import Create, Show
-    from .instance import Instance
-    from .session import Session
-
-# Where account-level objects (warehouses, roles, integrations) are kept: no database and no schema.
+# Account-level objects (warehouses, roles, integrations) are kept in this database and schema.
 ACCOUNT = (GLOBAL_DATABASE, "")
 
-# In each database, so that it commits with the tables that it tells of.
+# Each database has its own, so that an entry commits with the table that it describes.
 _TABLES_SQL = """
 CREATE TABLE IF NOT EXISTS "{database}".{schema}.objects (
     kind VARCHAR, schema_name VARCHAR, name VARCHAR, uid VARCHAR, definition VARCHAR, created_on TIMESTAMPTZ
@@ -54,19 +51,19 @@ DELETE FROM "{database}".{schema}.rejected_records WHERE rejected_at < now() - I
 """
 
 
-def create_tables(duck: duckdb.DuckDBPyConnection, database: str) -> None:
-    """Give ``database`` the tables of what is kept beside its own, where it has them not."""
-    duck.execute(_TABLES_SQL.format(database=database, schema=HIDDEN_SCHEMA))
+def hidden(database: str, table: str) -> str:
+    """Our ``table`` of ``database``, as SQL; SHOW and INFORMATION_SCHEMA don't list it."""
+    return f'"{database}".{HIDDEN_SCHEMA}."{table}"'
 
 
 def like_pattern(like: str) -> re.Pattern[str]:
-    """SHOW ... LIKE: % any text, _ any character, whatever the case."""
+    """The pattern of SHOW ... LIKE: % is any text, _ any character, and case does not matter."""
     return re.compile(re.escape(like).replace("%", ".*").replace("_", "."), re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class CatalogObject:
-    """One object of the catalog; ``definition`` is what its CREATE said, by option."""
+    """One object of the catalog; ``definition`` has the options of its CREATE."""
 
     kind: str
     database: str
@@ -84,42 +81,53 @@ class CatalogObject:
 class Catalog:
     """Objects by kind, kept in the database that they belong to, so that they commit with its tables."""
 
-    def __init__(self, instance: Instance) -> None:
-        self._instance = instance
-        # (kind, name) of all that was ever created: which names need no look-up at all.
+    def __init__(self) -> None:
+        self._databases: set[str] = set()
+        # (kind, name) of everything that was ever created: any other name needs no look-up.
         self._names: set[tuple[str, str]] = set()
 
-    def remember(self, duck: duckdb.DuckDBPyConnection, database: str) -> None:
-        """Learn the names of a database that was attached."""
-        rows = duck.execute(f'SELECT kind, name FROM "{database}".{HIDDEN_SCHEMA}.objects').fetchall()
-        self._names.update(rows)
+    def add_database(self, duck: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Give the attached database ``name`` our tables, where it lacks them, and learn its objects' names."""
+        duck.execute(_TABLES_SQL.format(database=name, schema=HIDDEN_SCHEMA))
+        self._names.update(duck.execute(f"SELECT kind, name FROM {hidden(name, 'objects')}").fetchall())
+        self._databases.add(name)
+
+    def has_database(self, name: str) -> bool:
+        return name in self._databases
+
+    def remove_database(self, name: str) -> None:
+        self._databases.discard(name)
 
     def may_exist(self, kind: str, name: str) -> bool:
         """False where there is certainly no object of this kind and name, in any schema."""
         return (kind, name) in self._names
 
-    def find(self, duck: duckdb.DuckDBPyConnection, kind: str, key: tuple[str, str, str]) -> CatalogObject | None:
+    def find(self, duck: duckdb.DuckDBPyConnection, kind: str, key: Key) -> CatalogObject | None:
         """The object ``key`` = (database, schema, name), or None."""
         database, schema, name = key
-        if not self._instance.has_database(database):
+        if not self.has_database(database):
             return None
         rows = self._select(duck, database, "kind = ? AND schema_name = ? AND name = ?", [kind, schema, name])
         return rows[0] if rows else None
 
-    def get(self, duck: duckdb.DuckDBPyConnection, kind: str, key: tuple[str, str, str]) -> CatalogObject:
-        """As ``find``, but an object that is not there is Snowflake's error."""
+    def get(self, duck: duckdb.DuckDBPyConnection, kind: str, key: Key) -> CatalogObject:
+        """As ``find``; a missing object is Snowflake's error."""
         if (found := self.find(duck, kind, key)) is None:
             raise errors.does_not_exist(kind, ".".join(part for part in key if part and part != GLOBAL_DATABASE))
         return found
 
-    def list(self, duck: duckdb.DuckDBPyConnection, kind: str, database: str | None = None) -> list[CatalogObject]:
+    def objects(self, duck: duckdb.DuckDBPyConnection, kind: str, database: str | None = None) -> list[CatalogObject]:
         """Objects of ``kind`` in one database, or in all."""
-        databases = [database] if database else self._instance.databases(duck)
+        databases = [database] if database else engine.databases(duck)
         return [found for name in databases for found in self._select(duck, name, "kind = ?", [kind])]
 
-    def show(self, session: Session, statement: Show) -> list[CatalogObject]:
-        """What SHOW ... [LIKE] [IN] finds; without IN the current schema, or the account where there is none."""
-        database, schema = session.database, session.schema
+    def show(
+        self, duck: duckdb.DuckDBPyConnection, statement: Show, database: str | None, schema: str | None
+    ) -> list[CatalogObject]:
+        """Return the objects that SHOW ... [LIKE] [IN] lists.
+
+        Without IN these are the objects of the current ``schema`` of ``database``, or all where none is current.
+        """
         if statement.scope == "ACCOUNT":
             database = schema = None
         elif statement.scope == "DATABASE":
@@ -130,14 +138,14 @@ class Catalog:
         pattern = like_pattern(statement.like) if statement.like is not None else None
         return [
             found
-            for found in self.list(session.duck, statement.kind, database)
+            for found in self.objects(duck, statement.kind, database)
             if (not schema or found.schema == schema) and (not pattern or pattern.fullmatch(found.name))
         ]
 
     def create(
-        self, duck: duckdb.DuckDBPyConnection, statement: Create, key: tuple[str, str, str], definition: dict[str, Any]
+        self, duck: duckdb.DuckDBPyConnection, statement: Create, key: Key, definition: dict[str, Any]
     ) -> CatalogObject | None:
-        """Add (or with OR REPLACE, put in place) an object; None where IF NOT EXISTS found one."""
+        """Add an object, or replace one with OR REPLACE; None where IF NOT EXISTS found one."""
         database, schema, name = key
         if self.find(duck, statement.kind, key):
             if statement.if_not_exists:
@@ -148,37 +156,37 @@ class Catalog:
         uid = uuid.uuid4().hex
         self._names.add((statement.kind, name))
         duck.execute(
-            f'INSERT INTO "{database}".{HIDDEN_SCHEMA}.objects VALUES (?, ?, ?, ?, ?, ?)',
+            f"INSERT INTO {hidden(database, 'objects')} VALUES (?, ?, ?, ?, ?, ?)",
             [statement.kind, schema, name, uid, json.dumps(definition), datetime.now(UTC)],
         )
         return self.get(duck, statement.kind, key)
 
     def alter(self, duck: duckdb.DuckDBPyConnection, found: CatalogObject, changes: dict[str, Any]) -> None:
         duck.execute(
-            f'UPDATE "{found.database}".{HIDDEN_SCHEMA}.objects SET definition = ? WHERE uid = ?',
+            f"UPDATE {hidden(found.database, 'objects')} SET definition = ? WHERE uid = ?",
             [json.dumps(found.definition | changes), found.uid],
         )
 
-    def drop(self, duck: duckdb.DuckDBPyConnection, kind: str, key: tuple[str, str, str]) -> None:
+    def drop(self, duck: duckdb.DuckDBPyConnection, kind: str, key: Key) -> None:
         found = self.get(duck, kind, key)
-        duck.execute(f'DELETE FROM "{found.database}".{HIDDEN_SCHEMA}.objects WHERE uid = ?', [found.uid])
+        duck.execute(f"DELETE FROM {hidden(found.database, 'objects')} WHERE uid = ?", [found.uid])
 
     def drop_schema(self, duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> None:
-        """Forget all objects of a schema that is dropped, and the files that its pipes had still to load."""
-        hidden = f'"{database}".{HIDDEN_SCHEMA}'
+        """Forget all objects of a dropped schema, and the files that its pipes had yet to load."""
+        objects = hidden(database, "objects")
         duck.execute(
-            f"DELETE FROM {hidden}.pending_files WHERE pipe_uid IN"
-            f" (SELECT uid FROM {hidden}.objects WHERE schema_name = ?)",
+            f"DELETE FROM {hidden(database, 'pending_files')} WHERE pipe_uid IN"
+            f" (SELECT uid FROM {objects} WHERE schema_name = ?)",
             [schema],
         )
-        duck.execute(f"DELETE FROM {hidden}.objects WHERE schema_name = ?", [schema])
+        duck.execute(f"DELETE FROM {objects} WHERE schema_name = ?", [schema])
 
     def _select(
         self, duck: duckdb.DuckDBPyConnection, database: str, where: str, values: list[Any]
     ) -> list[CatalogObject]:
         rows = duck.execute(
             "SELECT kind, schema_name, name, uid, definition, epoch_us(created_on) "
-            f'FROM "{database}".{HIDDEN_SCHEMA}.objects WHERE {where} ORDER BY name',
+            f"FROM {hidden(database, 'objects')} WHERE {where} ORDER BY name",
             values,
         ).fetchall()
         return [

@@ -1,20 +1,19 @@
-"""COPY INTO as it is written: checked, and translated to DuckDB's expressions over the lines of files."""
+"""COPY INTO as a plan: the statement, checked and translated to DuckDB's expressions over the lines of files."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlglot import exp
 
-from . import errors, stages
+from . import engine, errors, stages
+from .context import Context
+from .names import Key, quoted
 
-if TYPE_CHECKING:
-    from .session import Session
-
-# Options that are honoured; any other is refused.
+# Any other option is refused.
 _OPTIONS = {"FILE_FORMAT", "FILES", "PATTERN", "ON_ERROR", "FORCE", "PURGE"}
 _METADATA = {
     "METADATA$FILENAME": "file_name",
@@ -27,16 +26,16 @@ _METADATA = {
 
 @dataclass(frozen=True)
 class Target:
-    """The table that is loaded: the columns that COPY fills, their DuckDB types, and which may not be NULL."""
+    """The table to load: the columns that COPY fills, their DuckDB types, and which of them may not be NULL."""
 
-    table: tuple[str, str, str]
+    table: Key
     columns: tuple[str, ...]
     types: tuple[str, ...]
     required: tuple[bool, ...]
 
     @property
     def quoted(self) -> str:
-        return ".".join(f'"{part}"' for part in self.table)
+        return quoted(self.table)
 
 
 @dataclass(frozen=True)
@@ -63,11 +62,11 @@ class CopyPlan:
     transformation: Transformation
 
 
-def plan_copy(session: Session, expression: exp.Copy, *, on_error: str = "ABORT_STATEMENT") -> CopyPlan:
-    """Check and translate a COPY INTO; ``on_error`` is what holds where it says nothing.
+def plan_copy(context: Context, expression: exp.Copy, *, on_error: str = "ABORT_STATEMENT") -> CopyPlan:
+    """Check and translate a COPY INTO; ``on_error`` is the default of its option ON_ERROR.
 
     Raises:
-        SnowflakeError: it is malformed, names what does not exist, or asks for what can't be honoured.
+        SnowflakeError: it is malformed, names an object that does not exist, or can't be honoured.
     """
     given = options(expression)
     if unknown := set(given) - _OPTIONS:
@@ -84,9 +83,9 @@ def plan_copy(session: Session, expression: exp.Copy, *, on_error: str = "ABORT_
         raise errors.unsupported("COPY INTO without a transformation (FROM (SELECT $1:key::type, ... FROM @stage))")
     if any(select.args.get(clause) for clause in ("where", "joins", "group", "order", "limit", "distinct")):
         raise errors.compilation_error("COPY statement only supports simple SELECT from stage statements for import.")
-    location = stages.locate(session, stage.this.name)
-    file_format = stages.file_format(session, given.get("FILE_FORMAT", location.file_format))
-    target = _target(session, expression.this)
+    location = stages.locate(context, stage.this.name)
+    file_format = stages.file_format(context, given.get("FILE_FORMAT", location.file_format))
+    target = _target(context, expression.this)
     if len(select.expressions) != len(target.columns):
         raise errors.compilation_error(
             "Insert value list does not match column list "
@@ -94,7 +93,7 @@ def plan_copy(session: Session, expression: exp.Copy, *, on_error: str = "ABORT_
             2020,
             "21S01",
         )
-    transformation = _transformation(session, select.expressions, target)
+    transformation = _transformation(context, select.expressions, target)
     on_error = str(given.get("ON_ERROR", on_error)).upper()
     if not re.fullmatch(r"CONTINUE|ABORT_STATEMENT|SKIP_FILE(_\d+%?)?", on_error):
         raise errors.compilation_error(f"invalid value [{on_error}] for parameter 'ON_ERROR'")
@@ -128,39 +127,34 @@ def options(expression: exp.Copy) -> dict[str, Any]:
     return found
 
 
-def _target(session: Session, into: exp.Expr) -> Target:
-    table, asked = (into.this, [each.name for each in into.expressions]) if isinstance(into, exp.Schema) else (into, [])
-    key = session.table_key(table)
-    found = {
-        name: (kind, not nullable)
-        for name, kind, nullable in session.duck.execute(
-            "SELECT column_name, data_type, is_nullable FROM duckdb_columns()"
-            " WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
-            list(key),
-        ).fetchall()
-    }
+def _target(context: Context, into: exp.Expr) -> Target:
+    table = into.this if isinstance(into, exp.Schema) else into
+    if not isinstance(table, exp.Table):
+        raise errors.unsupported(f"COPY INTO {into.sql('snowflake')[:60]}")
+    key = context.resolve_table(table)
+    found = engine.columns(context.duck, key)
     if not found:
         raise errors.does_not_exist("Table", ".".join(key))
-    columns = [each.name if each.quoted else each.name.upper() for each in into.expressions] if asked else list(found)
+    asked = into.expressions if isinstance(into, exp.Schema) else []
+    columns = [each.name if each.quoted else each.name.upper() for each in asked] or list(found)
     for column in columns:
         if column not in found:
             raise errors.compilation_error(f"invalid identifier '{column}'", 904)
-    return Target(
-        key, tuple(columns), tuple(found[each][0] for each in columns), tuple(found[each][1] for each in columns)
-    )
+    types = tuple(found[column][0] for column in columns)
+    required = tuple(not found[column][1] for column in columns)
+    return Target(key, tuple(columns), types, required)
 
 
-def _transformation(session: Session, selected: Sequence[exp.Expr], target: Target) -> Transformation:
+def _transformation(context: Context, selected: Sequence[exp.Expr], target: Target) -> Transformation:
     text = tuple(each.sql("snowflake") for each in selected)
-    return session.instance.translations.get(
-        session, (text, target.types), lambda: _translate(session, selected, target)
-    )
+    key = context.translation_key((text, target.types))
+    return context.instance.translations.get(key, lambda: _translate(context, selected, target))
 
 
-def _translate(session: Session, selected: Sequence[exp.Expr], target: Target) -> Transformation:
+def _translate(context: Context, selected: Sequence[exp.Expr], target: Target) -> Transformation:
     fields: dict[str, str] = {}
     rewritten = [_over_lines(each, fields) for each in selected]
-    translated = session.translator.translate(exp.select(*rewritten))
+    translated = context.translator.translate(exp.select(*rewritten))
     computed = [each.unalias() for each in translated.expressions]
     return Transformation(
         expressions=tuple(
@@ -212,7 +206,7 @@ def _field_name(expression: exp.Expr) -> str | None:
 
 
 def _over_lines(expression: exp.Expr, fields: dict[str, str]) -> exp.Expr:
-    """``expression`` over a staged file's columns as one over the lines table; adds to ``fields`` what it needs."""
+    """Rewrite an expression over a staged file to one over the lines table; add the fields it needs to ``fields``."""
     document = exp.column(exp.to_identifier("line", quoted=True))
 
     def rewrite(node: exp.Expr) -> exp.Expr:
@@ -237,8 +231,9 @@ def _over_lines(expression: exp.Expr, fields: dict[str, str]) -> exp.Expr:
 
 
 def _numbers(computed: Sequence[exp.Expr], types: Sequence[str]) -> set[str]:
-    """The fields that are cast to DOUBLE, for a column of that type, and used for nothing else."""
-    numbers, others = set(), set()
+    """The fields that are only ever cast to DOUBLE, for columns of that type."""
+    numbers: set[str] = set()
+    others: set[str] = set()
     for each, kind in zip(computed, types, strict=True):
         is_number = kind == "DOUBLE" and isinstance(each, exp.Cast) and each.is_type("DOUBLE")
         field = each.this if is_number else None

@@ -1,7 +1,7 @@
-"""All that is used of fakesnow's internals, in one place.
+"""Everything that we use of fakesnow: no other module imports it.
 
 fakesnow translates Snowflake's dialect and functions to DuckDB's and keeps a session's database, schema and variables.
-Its names used here are private: tests/local_snowflake/test_fakesnow_contract.py fails first on an upgrade.
+The names used here are private: on an upgrade, tests/local_snowflake/test_fakesnow_contract.py fails first.
 """
 
 from __future__ import annotations
@@ -18,26 +18,30 @@ from fakesnow.conn import FakeSnowflakeConnection
 from fakesnow.converter import from_binding
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.instance import FakeSnow
+from fakesnow.statement_type import COPY, DML_TYPE_IDS, MERGE, SELECT, statement_type_id
 from fakesnow.transforms import SERVER_VERSION, show
 from fakesnow.transforms.stage import LOCAL_BUCKET_PATH
 from sqlglot import exp
 
 GLOBAL_DATABASE = "_fs_global"
-# Hidden from SHOW and INFORMATION_SCHEMA by fakesnow: the place for what we keep beside the tables.
+# fakesnow hides it from SHOW and INFORMATION_SCHEMA: our tables are here, beside the database's own.
 HIDDEN_SCHEMA = "_fs_information_schema"
+# A column's name and DuckDB type.
+Column = tuple[str, str]
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d{1,6})?)?")
 
 
 class OnDisk(FakeSnow):
-    """fakesnow with everything it keeps in files of ``directory``: a file a database, and one for what spans them."""
+    """fakesnow with all its data in files of ``directory``: one file per database, and one for what spans them."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(create_database_on_connect=False, create_schema_on_connect=False, db_path=directory)
-        # Made by the import of fakesnow, for PUT, which is refused here.
+        # The import of fakesnow creates it for PUT, which is refused here.
         if (uploads := Path(LOCAL_BUCKET_PATH)).exists():
             uploads.rmdir()
         duck = self.duck_conn
-        # Stages, comments and the like: fakesnow holds them in memory, and a restart would forget them.
+        # fakesnow holds stages, comments and the like in memory: a restart would lose them.
         duck.execute(f"DETACH {GLOBAL_DATABASE}")
         duck.execute(f"ATTACH '{directory / GLOBAL_DATABASE}.db' AS {GLOBAL_DATABASE}")
         duck.execute(info_schema.fs_global_creation_sql())
@@ -46,6 +50,10 @@ class OnDisk(FakeSnow):
             if file.stem != GLOBAL_DATABASE:
                 duck.execute(f"ATTACH '{file}' AS \"{file.stem}\"")
                 self.complete_database(file.stem)
+
+    def translator(self, database: str | None, schema: str | None) -> Translator:
+        """A session's translator, with a DuckDB connection of its own."""
+        return Translator(self.connect(database, schema))
 
     def complete_database(self, name: str) -> None:
         """Give the attached database ``name`` the views and macros that fakesnow's translations use."""
@@ -60,67 +68,71 @@ class Translator:
     """A session's side of fakesnow: translates and runs statements on the session's DuckDB connection."""
 
     def __init__(self, connection: FakeSnowflakeConnection) -> None:
-        # Transactions are the session's business: fakesnow must neither begin nor commit one.
+        # The session controls transactions: fakesnow must neither begin nor commit one.
         connection._autocommit = True
-        self.connection = connection
-        self.cursor = FakeSnowflakeCursor(connection, connection._duck_conn)
+        self.duck = connection._duck_conn
+        self._connection = connection
+        self._cursor = FakeSnowflakeCursor(connection, connection._duck_conn)
         self._reserved = _reserved_words()
         self._notes: list[str] = []
 
     @property
-    def duck(self) -> duckdb.DuckDBPyConnection:
-        return self.connection._duck_conn
-
-    @property
     def database(self) -> str | None:
-        return self.connection.database
+        return self._connection.database
 
     @property
     def schema(self) -> str | None:
-        return self.connection.schema
+        return self._connection.schema
+
+    @property
+    def pending_schema(self) -> tuple[str, str] | None:
+        """The database and schema that were named at login and are not current yet."""
+        connection = self._connection
+        if connection.schema_set or not connection.database or not connection.schema:
+            return None
+        return connection.database, connection.schema
 
     def use(self, database: str, schema: str | None) -> None:
         """Make an existing ``database`` and ``schema`` current."""
         self.duck.execute(f'SET schema = \'"{database}"."{schema or "main"}"\'')
-        self.connection.database, self.connection._schema = database, schema
-        self.connection.database_set, self.connection.schema_set = True, schema is not None
+        self._connection.database, self._connection._schema = database, schema
+        self._connection.database_set, self._connection.schema_set = True, schema is not None
 
     def leave(self) -> None:
-        """No database is current any more."""
+        """Leave the current database: afterwards none is current."""
         self.duck.execute("SET schema = 'memory.main'")
-        self.connection.database = self.connection._schema = None
-        self.connection.database_set = self.connection.schema_set = False
+        self._connection.database = self._connection._schema = None
+        self._connection.database_set = self._connection.schema_set = False
 
     def inline_variables(self, sql: str) -> str:
         """``sql`` with the session's variables ($name) replaced by their values."""
-        return self.connection.variables.inline_variables(sql) if self.connection.variables._variables else sql
+        return self._connection.variables.inline_variables(sql) if self._connection.variables._variables else sql
 
     def check_names(self, expression: exp.Expr) -> None:
-        """Raise as Snowflake does where a name needs a current database or schema and there is none."""
-        self.cursor.check_db_and_schema(expression)
+        """Raise Snowflake's error where a name needs a current database or schema and there is none."""
+        self._cursor.check_db_and_schema(expression)
 
     def translate(self, expression: exp.Expr, parameters: list[Any] | None = None) -> exp.Expr:
-        """``expression`` (changed in place) as DuckDB's: one statement becomes one."""
+        """Translate one statement, in place, to one statement of DuckDB's."""
         _try_to_cast_times(expression)
-        return self._quote_reserved(_fold_times(self.cursor._transform(expression, parameters)))
+        return self._quote_reserved(_fold_times(self._cursor._transform(expression, parameters)))
 
-    def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[tuple]]:
-        """Run one Snowflake statement; its result and DuckDB's description of the columns."""
-        parts = self.cursor._transform_explode(expression)
+    def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[Column]]:
+        """Run one Snowflake statement; return its rows and their columns."""
+        parts = self._cursor._transform_explode(expression)
         return [self.execute(self.translate(part, parameters), parameters) for part in parts][-1]
 
-    def execute(self, translated: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[tuple]]:
-        """Run what ``translate`` gave; as ``run``."""
+    def execute(self, translated: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[Column]]:
+        """Run a statement that ``translate`` returned; return as ``run``."""
         self._take_notes(translated)
-        cursor = self.cursor
+        cursor = self._cursor
         cursor._execute(translated, parameters if translated.find(exp.Placeholder) else None)
-        # fakesnow keeps every result for RESULT_SCAN, which would never be freed.
-        if cursor._sfqid:
-            self.connection.results_cache.pop(cursor._sfqid, None)
-        return cursor._arrow_table, list(self.duck.description or [])
+        # fakesnow keeps every result for RESULT_SCAN, and would never free it.
+        self._connection.results_cache.clear()
+        return cursor._arrow_table, [(column[0], str(column[1])) for column in self.duck.description or []]
 
     def write_notes(self) -> None:
-        """Write down what fakesnow keeps of tables that were made: after their commit, as it is in another database."""
+        """Write what fakesnow keeps about new tables: after their commit, as it is in another database."""
         notes, self._notes = self._notes, []
         for sql in notes:
             self.duck.execute(sql)
@@ -129,10 +141,10 @@ class Translator:
         self._notes.clear()
 
     def close(self) -> None:
-        self.connection.close()
+        self._connection.close()
 
     def _take_notes(self, translated: exp.Expr) -> None:
-        """Comments and lengths of text, which fakesnow would write in the same transaction."""
+        """Take away comments and lengths of text, which fakesnow would write in the same transaction."""
         comment, lengths = translated.args.pop("table_comment", None), translated.args.pop("text_lengths", None)
         if comment:
             table, text = comment
@@ -152,14 +164,14 @@ class Translator:
 
 
 def _try_to_cast_times(expression: exp.Expr) -> None:
-    """TRY_CAST to a timestamp: fakesnow takes it for a CAST, which raises; TRY is what DuckDB puts around one."""
+    """Put DuckDB's TRY around each TRY_CAST to a timestamp: fakesnow takes it for a CAST, which raises."""
     for node in list(expression.find_all(exp.TryCast)):
         if node.to.this in (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ):
             node.replace(exp.Anonymous(this="TRY", expressions=[exp.Cast(this=node.this, to=node.to)]))
 
 
 def _fold_times(translated: exp.Expr) -> exp.Expr:
-    """Times written out: DuckDB need not plan the macro that fakesnow puts for every cast to a timestamp."""
+    """Cast literal times directly: fakesnow calls a macro for every cast to a timestamp, and DuckDB plans each call."""
     for node in list(translated.find_all(exp.Anonymous)):
         if str(node.this) == "_fs_to_timestamp" and node.expressions[0].is_string:
             text = node.expressions[0]
@@ -175,9 +187,17 @@ def _reserved_words() -> frozenset[str]:
         return frozenset(name for (name,) in duck.execute(sql).fetchall())
 
 
-def result_types(description: list[tuple]) -> list[tuple[str, str]]:
-    """(column name, DuckDB type) of a DuckDB cursor's description."""
-    return [(column[0], str(column[1])) for column in description]
-
-
-__all__ = ["GLOBAL_DATABASE", "HIDDEN_SCHEMA", "SERVER_VERSION", "OnDisk", "Translator", "from_binding", "result_types"]
+__all__ = [
+    "COPY",
+    "DML_TYPE_IDS",
+    "GLOBAL_DATABASE",
+    "HIDDEN_SCHEMA",
+    "MERGE",
+    "SELECT",
+    "SERVER_VERSION",
+    "Column",
+    "OnDisk",
+    "Translator",
+    "from_binding",
+    "statement_type_id",
+]

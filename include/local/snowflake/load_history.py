@@ -1,6 +1,6 @@
-"""What is kept of the files that COPY saw and of the lines that it rejected, and the table functions that tell of it.
+"""The load history: the files that COPY loaded and the lines that it rejected, and table functions to read both.
 
-COPY_HISTORY has a row a file.  VALIDATE and VALIDATE_PIPE_LOAD have a row a rejected line.
+COPY_HISTORY has one row per file.  VALIDATE and VALIDATE_PIPE_LOAD have one row per rejected line.
 """
 
 from __future__ import annotations
@@ -8,24 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
 from . import errors
+from .catalog import CatalogObject, hidden
+from .context import Context
+from .copy_plan import CopyPlan
 from .fakesnow_adapter import HIDDEN_SCHEMA
+from .names import Key, table_node
 
-if TYPE_CHECKING:
-    from .copy_plan import CopyPlan
-    from .session import Session
-
-TableKey = tuple[str, str, str]
-
-# COPY_HISTORY reaches so far back, and what a pipe loaded within it is not loaded by it again.
+# COPY_HISTORY reaches this far back, and a pipe does not load a file again that it loaded within this time.
 HISTORY_DAYS = 14
-# Of one file at most so many rejected lines are kept, and of one line so many characters.
+# Limits of what is kept: rejected lines per file, and characters per line.
 REJECTED_A_FILE = 1000
 REJECTED_CHARACTERS = 16 * 1024
 _STATUS = {"LOADED": "Loaded", "PARTIALLY_LOADED": "Partially loaded", "LOAD_FAILED": "Load failed"}
@@ -41,7 +39,7 @@ _REJECTED_COLUMNS = (
     "ERROR", "FILE", "LINE", "CHARACTER", "BYTE_OFFSET", "CATEGORY", "CODE", "SQL_STATE", "COLUMN_NAME", "ROW_NUMBER",
     "ROW_START_LINE", "REJECTED_RECORD",
 )  # fmt: skip
-# As in instance's catalog.
+# As in ``catalog``.
 _HISTORY_TYPES = (
     [pa.string()] * 2 + [_INSTANT] + [pa.int64()] * 3 + [pa.string()] * 2 + [pa.int64()] * 2 + [pa.string()]
     + [pa.int64()] * 2 + [pa.string()] * 8 + [_INSTANT] * 2
@@ -54,22 +52,30 @@ _REJECTED_TYPES = (
 
 @dataclass(frozen=True)
 class Rejection:
-    """A line that can't be loaded, or a file that can't be read (then without most of this)."""
+    """A line that can't be loaded, or a file that can't be read, which has no line."""
 
     error: str
     category: str  # parsing or conversion
     code: int
     sqlstate: str
-    line: int | None = None  # from 1, as is the character in the line
+    line: int | None = None  # from 1, like the character in the line
     character: int | None = None
     byte_offset: int | None = None  # of that character in the file, unpacked
     column: str | None = None
     record: str | None = None
 
 
+@dataclass(frozen=True)
+class LoadingPipe:
+    """The pipe that runs a COPY."""
+
+    key: Key
+    uid: str
+
+
 @dataclass
 class FileLoad:
-    """What became of one file."""
+    """The outcome of loading one file; ``copy_into`` fills it in."""
 
     key: str
     name: str
@@ -81,7 +87,7 @@ class FileLoad:
     loaded: int = 0
     error_limit: int = 1
     errors: int = 0
-    rejected: list[Rejection] = field(default_factory=list)  # in the file's order, the first of them at least
+    rejected: list[Rejection] = field(default_factory=list)  # in the file's order, at least the first
 
     @property
     def first(self) -> Rejection | None:
@@ -97,29 +103,30 @@ def record(
     files: Sequence[FileLoad],
     *,
     job: str,
-    pipe: tuple[str, str, str, str] | None,
+    pipe: LoadingPipe | None,
     scan_time: datetime,
 ) -> None:
-    """Write down what became of ``files``; belongs into the transaction that loads them.
+    """Write the outcome of ``files``, in the transaction that loads them.
 
     Args:
         job: query id of the COPY.
-        pipe: database, schema, name and uid of the pipe that loads, None for a statement.
+        pipe: None for a statement.
     """
     now = datetime.now(UTC)
-    pipe = pipe or (None, None, None, None)
-    rows, rejected = [], []
+    pipe_key, pipe_uid = (pipe.key, pipe.uid) if pipe else ((None, None, None), None)
+    rows: list[tuple[Any, ...]] = []
+    rejected: list[tuple[Any, ...]] = []
     for each in files:
         first = each.first
         rows.append((
             each.name, plan.location.url, now, each.loaded, each.parsed, each.size, each.etag,
             *((first.error, first.line, first.character, first.column) if first else [None] * 4), each.errors,
-            each.error_limit, _STATUS[each.status], *plan.target.table, *pipe, each.received_at or scan_time,
-            now if each.loaded else None,
+            each.error_limit, _STATUS[each.status], *plan.target.table, *pipe_key, pipe_uid,
+            each.received_at or scan_time, now if each.loaded else None,
         ))  # fmt: skip
         rejected += [
             (
-                job, *plan.target.table[1:], pipe[3], now, found.error, each.name, found.line, found.character,
+                job, *plan.target.table[1:], pipe_uid, now, found.error, each.name, found.line, found.character,
                 found.byte_offset, found.category, found.code, found.sqlstate, found.column, found.line, found.line,
                 found.record and found.record[:REJECTED_CHARACTERS],
             )
@@ -129,34 +136,32 @@ def record(
     _insert(duck, plan.target.table[0], "rejected_records", rejected, _REJECTED_TYPES)
 
 
-def table_renamed(session: Session, table: TableKey, new: TableKey) -> None:
+def table_renamed(duck: duckdb.DuckDBPyConnection, table: Key, new: Key) -> None:
     for name in _TABLES:
-        session.duck.execute(
-            f'UPDATE "{table[0]}".{HIDDEN_SCHEMA}.{name} SET table_name = ?'
-            " WHERE table_schema_name = ? AND table_name = ?",
+        duck.execute(
+            f"UPDATE {hidden(table[0], name)} SET table_name = ? WHERE table_schema_name = ? AND table_name = ?",
             [new[2], table[1], table[2]],
         )
 
 
-def forget_table(session: Session, table: TableKey) -> None:
-    """A table that was dropped or replaced has loaded nothing yet; what pipes loaded is theirs."""
+def forget_table(duck: duckdb.DuckDBPyConnection, table: Key) -> None:
+    """Forget what statements loaded into a dropped or replaced table; a pipe's history belongs to the pipe."""
     for name in _TABLES:
-        session.duck.execute(
-            f'DELETE FROM "{table[0]}".{HIDDEN_SCHEMA}.{name}'
-            " WHERE pipe_uid IS NULL AND table_schema_name = ? AND table_name = ?",
+        duck.execute(
+            f"DELETE FROM {hidden(table[0], name)} WHERE pipe_uid IS NULL AND table_schema_name = ? AND table_name = ?",
             [table[1], table[2]],
         )
 
 
 def _insert(
-    duck: duckdb.DuckDBPyConnection, database: str, name: str, rows: list[tuple], types: list[pa.DataType]
+    duck: duckdb.DuckDBPyConnection, database: str, name: str, rows: list[tuple[Any, ...]], types: list[pa.DataType]
 ) -> None:
     if not rows:
         return
     columns = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), types, strict=True)]
     duck.register("_copy_written", pa.table(columns, names=[str(index) for index in range(len(columns))]))
     try:
-        duck.execute(f'INSERT INTO "{database}".{HIDDEN_SCHEMA}.{name} SELECT * FROM _copy_written')
+        duck.execute(f"INSERT INTO {hidden(database, name)} SELECT * FROM _copy_written")
     finally:
         duck.unregister("_copy_written")
 
@@ -164,60 +169,80 @@ def _insert(
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def loaded_before(duck: duckdb.DuckDBPyConnection, table: TableKey) -> dict[str, str]:
-    """URL of each file that statements loaded into ``table`` -> ETag that it had the last time."""
+def loaded_before(duck: duckdb.DuckDBPyConnection, table: Key) -> dict[str, str]:
+    """URL of each file that statements loaded into ``table`` -> the ETag that it had the last time."""
     rows = duck.execute(
-        f'SELECT stage_location || file_name, max_by(etag, last_load_time) FROM "{table[0]}".{HIDDEN_SCHEMA}'
-        ".load_history WHERE pipe_uid IS NULL AND table_schema_name = ? AND table_name = ? AND status <> 'Load failed'"
+        f"SELECT stage_location || file_name, max_by(etag, last_load_time) FROM {hidden(table[0], 'load_history')}"
+        " WHERE pipe_uid IS NULL AND table_schema_name = ? AND table_name = ? AND status <> 'Load failed'"
         " GROUP BY ALL",
         [table[1], table[2]],
     ).fetchall()
     return dict(rows)
 
 
-def copy_history(session: Session, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:
+def loaded_by(duck: duckdb.DuckDBPyConnection, pipe: CatalogObject, names: list[str]) -> set[str]:
+    """The files among ``names`` that ``pipe`` loaded in the last 14 days; one that failed may come again."""
+    rows = duck.execute(
+        f"SELECT DISTINCT file_name FROM {hidden(pipe.database, 'load_history')}"
+        " WHERE pipe_uid = ? AND status <> 'Load failed' AND last_load_time > ? AND file_name IN (SELECT unnest(?))",
+        [pipe.uid, datetime.now(UTC) - timedelta(days=HISTORY_DAYS), names],
+    ).fetchall()
+    return {name for (name,) in rows}
+
+
+def last_loaded_by(duck: duckdb.DuckDBPyConnection, pipe: CatalogObject) -> tuple[str, datetime] | None:
+    """The file that ``pipe`` loaded last, and when."""
+    found = duck.execute(
+        f"SELECT file_name, epoch_us(last_load_time) FROM {hidden(pipe.database, 'load_history')}"
+        " WHERE pipe_uid = ? AND status <> 'Load failed' ORDER BY last_load_time DESC, file_name DESC LIMIT 1",
+        [pipe.uid],
+    ).fetchone()
+    return (found[0], datetime.fromtimestamp(found[1] / 1e6, UTC)) if found else None
+
+
+def copy_history(context: Context, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:
     """INFORMATION_SCHEMA.COPY_HISTORY(TABLE_NAME => ..., START_TIME => ... [, END_TIME => ...])."""
     name, start = named.get("TABLE_NAME"), named.get("START_TIME")
     if not isinstance(name, exp.Literal) or start is None:
         raise errors.compilation_error("COPY_HISTORY needs TABLE_NAME => 'name' and START_TIME => time")
-    table = session.resolve_text(name.name)
+    table = context.resolve_text(name.name)
     query = exp.select(*_HISTORY_COLUMNS).from_(_hidden("load_history", table[0]))
     earliest = exp.Literal.string((datetime.now(UTC) - timedelta(days=HISTORY_DAYS)).isoformat())
     query = _between(_of_table(query, table), "LAST_LOAD_TIME", earliest, None)
     return _between(query, "LAST_LOAD_TIME", start, named.get("END_TIME"))
 
 
-def validate(session: Session, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:
-    """VALIDATE(table, JOB_ID => 'query id' | _last): all that a COPY statement rejected."""
+def validate(context: Context, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:
+    """VALIDATE(table, JOB_ID => 'query id' | _last): the lines that a COPY statement rejected."""
     job = named.get("JOB_ID")
     if len(positional) != 1 or not isinstance(job, exp.Literal | exp.Column):
         raise errors.compilation_error("VALIDATE needs a table and JOB_ID => 'query id' | _last")
     (named_table,) = positional
-    table = session.resolve_text(named_table.name if isinstance(named_table, exp.Literal) else named_table.sql())
+    table = context.resolve_text(named_table.name if isinstance(named_table, exp.Literal) else named_table.sql())
     identifier = job.name
     if identifier.upper() == "_LAST":
-        if session.last_copy is None:
-            raise errors.compilation_error("VALIDATE: no COPY was run in this session.", 1015)
-        identifier = session.last_copy
+        if context.last_copy is None:
+            raise errors.compilation_error("VALIDATE: no COPY was run in this context.", 1015)
+        identifier = context.last_copy
     query = _of_table(exp.select(*_REJECTED_COLUMNS).from_(_hidden("rejected_records", table[0])), table)
     return query.where(_equal("JOB_ID", identifier))
 
 
-def validate_pipe_load(session: Session, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:
+def validate_pipe_load(context: Context, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:
     """INFORMATION_SCHEMA.VALIDATE_PIPE_LOAD(PIPE_NAME => ..., START_TIME => ... [, END_TIME => ...])."""
     name, start = named.get("PIPE_NAME"), named.get("START_TIME")
     if not isinstance(name, exp.Literal) or start is None:
         raise errors.compilation_error("VALIDATE_PIPE_LOAD needs PIPE_NAME => 'name' and START_TIME => time")
-    pipe = session.instance.catalog.get(session.duck, "PIPE", session.resolve_text(name.name))
+    pipe = context.catalog.get(context.duck, "PIPE", context.resolve_text(name.name))
     query = exp.select(*_REJECTED_COLUMNS).from_(_hidden("rejected_records", pipe.database))
     return _between(query.where(_equal("PIPE_UID", pipe.uid)), "REJECTED_AT", start, named.get("END_TIME"))
 
 
 def _hidden(name: str, database: str) -> exp.Table:
-    return exp.table_(*(exp.to_identifier(part, quoted=True) for part in (name, HIDDEN_SCHEMA, database)))
+    return table_node((database, HIDDEN_SCHEMA, name))
 
 
-def _of_table(query: exp.Select, table: TableKey) -> exp.Select:
+def _of_table(query: exp.Select, table: Key) -> exp.Select:
     return query.where(_equal("TABLE_SCHEMA_NAME", table[1])).where(_equal("TABLE_NAME", table[2]))
 
 

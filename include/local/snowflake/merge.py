@@ -9,16 +9,13 @@ for a join, an UPDATE and an INSERT.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from fakesnow.statement_type import MERGE
+import duckdb
 from sqlglot import exp
 
-from . import errors
+from . import engine, errors
+from .fakesnow_adapter import MERGE, Translator
 from .results import Result
-
-if TYPE_CHECKING:
-    from .session import Session
 
 _SOURCE = "_merge_source"
 # Pairs of a source row and the target row that it matches, with the number of the clause that they meet, or NULL.
@@ -49,7 +46,7 @@ class CompiledMerge:
     changes: tuple[Change, ...]
 
 
-def compile_merge(session: Session, expression: exp.Merge) -> CompiledMerge:
+def compile_merge(translator: Translator, expression: exp.Merge) -> CompiledMerge:
     """Translate a MERGE (whose streams are substituted already); ``expression`` is used up."""
     if expression.args.get("with_"):
         raise errors.unsupported("WITH before MERGE (put it into USING)")
@@ -57,10 +54,10 @@ def compile_merge(session: Session, expression: exp.Merge) -> CompiledMerge:
     columns = using.args["alias"].columns if using.args.get("alias") else []
     is_query = isinstance(using, exp.Subquery) and not columns
     query = using.this if is_query else exp.select("*").from_(using.copy())
-    stage = session.translator.translate(query.copy()).sql("duckdb")
+    stage = translator.translate(query.copy()).sql("duckdb")
     alias = exp.TableAlias(this=exp.to_identifier(using.alias_or_name))
     expression.set("using", exp.to_table(_SOURCE, alias=alias))
-    merge = session.translator.translate(expression)
+    merge = translator.translate(expression)
     source, target = merge.args["using"], merge.this
     clauses = list(enumerate(merge.args["whens"].expressions))
     met = _clause_met([(number, when) for number, when in clauses if when.args["matched"]])
@@ -94,22 +91,21 @@ def compile_merge(session: Session, expression: exp.Merge) -> CompiledMerge:
     )
 
 
-def run(session: Session, compiled: CompiledMerge) -> Result:
-    """Run it in the session's open transaction.
+def run(duck: duckdb.DuckDBPyConnection, compiled: CompiledMerge) -> Result:
+    """Run a compiled MERGE in the open transaction.
 
     Raises:
         SnowflakeError: 100090, two source rows would change the same target row.
     """
-    duck = session.duck
     duck.execute(compiled.stage)
     duck.execute(compiled.match)
-    is_deterministic, met = duck.execute(_MET).fetchone()
+    is_deterministic, met = engine.row(duck, _MET)
     if not is_deterministic:
         raise errors.SnowflakeError("Duplicate row detected during DML action", 100090, "42P18")
     done = {kind: 0 for kind in (_INSERTED, _UPDATED, _DELETED) if any(kind == each.kind for each in compiled.changes)}
     for change in compiled.changes:
         if change.clause is None or change.clause in met:
-            (count,) = duck.execute(change.sql).fetchone()
+            (count,) = engine.row(duck, change.sql)
             done[change.kind] += count
     duck.execute(f"DROP TABLE {_MATCHES}")
     duck.execute(f"DROP TABLE {_SOURCE}")

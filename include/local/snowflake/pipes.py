@@ -1,50 +1,35 @@
-"""Pipes: a COPY kept under a name, run for files that S3 announces (``snowpipe`` does) or that REFRESH finds."""
+"""Pipes: named COPY statements, which ``snowpipe`` runs for files that S3 announces or that REFRESH finds."""
 
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import duckdb
 from sqlglot import exp
 
-from . import copy_plan, errors, storage
-from .catalog import CatalogObject
-from .fakesnow_adapter import HIDDEN_SCHEMA
+from . import copy_plan, engine, errors, load_history, pipe_queue, storage
+from .catalog import CatalogObject, hidden
+from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
-from .load_history import HISTORY_DAYS
+from .reader import Options
 from .results import Result
 from .statements import parse
 
-if TYPE_CHECKING:
-    from .session import Session
-
 _OPTIONS = {"AUTO_INGEST", "COMMENT"}
-# REFRESH finds files that are at most so old.
+# REFRESH finds files that are at most this old.
 REFRESH_DAYS = 7
 
 
-@dataclass(frozen=True)
-class PendingFile:
-    """A file that a pipe has been told of and has not loaded yet; ``name`` is relative to the pipe's location."""
-
-    name: str
-    key: str
-    received_at: datetime
-
-
-def create(session: Session, statement: Create) -> Result:
-    """CREATE PIPE ... AS COPY INTO: with AUTO_INGEST it listens to the account's queue, its notification channel."""
+def create(context: Context, statement: Create) -> Result:
+    """CREATE PIPE ... AS COPY INTO; with AUTO_INGEST its notification channel is the account's queue."""
     if unknown := set(statement.options) - _OPTIONS:
         raise errors.unsupported(f"CREATE PIPE ... {sorted(unknown)[0]}")
-    key = session.resolve(statement.name)
-    if statement.if_not_exists and session.instance.catalog.find(session.duck, "PIPE", key):
+    key = context.resolve(statement.name)
+    if statement.if_not_exists and context.catalog.find(context.duck, "PIPE", key):
         return Result.status(f"{statement.name.last} already exists, statement succeeded.")
-    expression = parse_copy(statement.body)
-    plan = copy_plan.plan_copy(session, expression)
+    expression = parse_copy(statement.body or "")
+    plan = copy_plan.plan_copy(context, expression)
     if plan.files is not None or plan.force:
         raise errors.compilation_error("FILES and FORCE are not allowed in the COPY of a pipe.")
     if "ON_ERROR" in copy_plan.options(expression) and plan.on_error == "ABORT_STATEMENT":
@@ -58,28 +43,28 @@ def create(session: Session, statement: Create) -> Result:
         "BUCKET": plan.location.bucket,
         "PREFIX": plan.location.prefix,
         "PATTERN": plan.pattern,
-        # Names in the COPY are those of the session that created the pipe.
-        "CONTEXT": [session.database or key[0], session.schema or key[1]],
+        # Names in the COPY are resolved as in the session that created the pipe.
+        "CONTEXT": [context.database or key[0], context.schema or key[1]],
         "PAUSED": False,
-        "CHANNEL": session.instance.snowpipe.channel() if auto_ingest else None,
+        "CHANNEL": context.instance.ingestion.channel() if auto_ingest else None,
         "COMMENT": statement.options.get("COMMENT", ""),
     }
-    with session.atomic():
-        if before := session.instance.catalog.find(session.duck, "PIPE", key):
-            _forget_pending(session.duck, before)
-        session.instance.catalog.create(session.duck, statement, key, definition)
+    with context.atomic():
+        if before := context.catalog.find(context.duck, "PIPE", key):
+            pipe_queue.clear(context.duck, before)
+        context.catalog.create(context.duck, statement, key, definition)
     return Result.status(f"Pipe {statement.name.last} successfully created.")
 
 
-def alter(session: Session, statement: Alter) -> Result:
+def alter(context: Context, statement: Alter) -> Result:
     """ALTER PIPE ... SET PIPE_EXECUTION_PAUSED | COMMENT, or REFRESH [PREFIX] [MODIFIED_AFTER]."""
-    found = session.instance.catalog.find(session.duck, "PIPE", session.resolve(statement.name))
+    found = context.catalog.find(context.duck, "PIPE", context.resolve(statement.name))
     if found is None:
         if statement.if_exists:
             return Result.status("Statement executed successfully.")
         raise errors.does_not_exist("Pipe", str(statement.name))
     if statement.action == "REFRESH":
-        return _refresh(session, found, statement.options)
+        return _refresh(context, found, statement.options)
     if statement.action != "SET" or (unknown := set(statement.options) - {"PIPE_EXECUTION_PAUSED", "COMMENT"}):
         raise errors.unsupported(f"ALTER PIPE ... {statement.action} {', '.join(sorted(unknown))}".rstrip())
     changes: dict[str, Any] = {}
@@ -87,68 +72,64 @@ def alter(session: Session, statement: Alter) -> Result:
         changes["PAUSED"] = bool(statement.options["PIPE_EXECUTION_PAUSED"])
     if "COMMENT" in statement.options:
         changes["COMMENT"] = statement.options["COMMENT"]
-    session.instance.catalog.alter(session.duck, found, changes)
-    session.instance.snowpipe.wake()
+    context.catalog.alter(context.duck, found, changes)
+    context.instance.ingestion.wake()
     return Result.status("Statement executed successfully.")
 
 
-def drop(session: Session, statement: Drop) -> Result:
-    key = session.resolve(statement.name)
-    found = session.instance.catalog.find(session.duck, "PIPE", key)
+def drop(context: Context, statement: Drop) -> Result:
+    key = context.resolve(statement.name)
+    found = context.catalog.find(context.duck, "PIPE", key)
     if found is None:
         if statement.if_exists:
             return Result.status("Drop statement executed successfully.")
         raise errors.does_not_exist("Pipe", str(statement.name))
-    with session.atomic():
-        _forget_pending(session.duck, found)
-        session.instance.catalog.drop(session.duck, "PIPE", key)
+    with context.atomic():
+        pipe_queue.clear(context.duck, found)
+        context.catalog.drop(context.duck, "PIPE", key)
     return Result.status(f"{statement.name.last} successfully dropped.")
 
 
-def show(session: Session, statement: Show) -> Result:
-    return _describe(session.instance.catalog.show(session, statement))
+def show(context: Context, statement: Show) -> Result:
+    return _describe(context.shown(statement))
 
 
-def describe(session: Session, statement: Describe) -> Result:
-    return _describe([session.instance.catalog.get(session.duck, "PIPE", session.resolve(statement.name))])
+def describe(context: Context, statement: Describe) -> Result:
+    return _describe([context.catalog.get(context.duck, "PIPE", context.resolve(statement.name))])
 
 
-def status(session: Session, name: str) -> str:
-    """SYSTEM$PIPE_STATUS: a JSON object with Snowflake's keys."""
-    found = session.instance.catalog.get(session.duck, "PIPE", session.resolve_text(name))
-    snowpipe = session.instance.snowpipe
-    (waiting, oldest) = session.duck.execute(
-        f'SELECT count(*), epoch_us(min(received_at)) FROM "{found.database}".{HIDDEN_SCHEMA}.pending_files'
+def status(context: Context, name: str) -> str:
+    """Answer SYSTEM$PIPE_STATUS: a JSON object with Snowflake's keys."""
+    found = context.catalog.get(context.duck, "PIPE", context.resolve_text(name))
+    ingestion = context.instance.ingestion
+    waiting, oldest = engine.row(
+        context.duck,
+        f"SELECT count(*), epoch_us(min(received_at)) FROM {hidden(found.database, 'pending_files')}"
         " WHERE pipe_uid = ?",
         [found.uid],
-    ).fetchone()
-    last = session.duck.execute(
-        f'SELECT file_name, epoch_us(last_load_time) FROM "{found.database}".{HIDDEN_SCHEMA}.load_history'
-        " WHERE pipe_uid = ? AND status <> 'Load failed' ORDER BY last_load_time DESC, file_name DESC LIMIT 1",
-        [found.uid],
-    ).fetchone()
-    fault = snowpipe.faults.get(found.uid)
+    )
+    fault = ingestion.faults.get(found.uid)
     state = "PAUSED" if found.definition["PAUSED"] else "STALLED_EXECUTION_ERROR" if fault else "RUNNING"
     answer: dict[str, Any] = {"executionState": state, "pendingFileCount": waiting}
     if oldest is not None:
-        answer["oldestPendingFileTimestamp"] = _iso(oldest)
-    if last:
+        answer["oldestPendingFileTimestamp"] = _iso(datetime.fromtimestamp(oldest / 1e6, UTC))
+    if last := load_history.last_loaded_by(context.duck, found):
         answer |= {"lastIngestedFilePath": last[0], "lastIngestedTimestamp": _iso(last[1])}
     if found.definition["AUTO_INGEST"]:
         answer["notificationChannelName"] = found.definition["CHANNEL"]
-        answer["numOutstandingMessagesOnChannel"] = snowpipe.outstanding_messages()
-        if snowpipe.last_message_at:
-            answer["lastReceivedMessageTimestamp"] = snowpipe.last_message_at.isoformat()
+        answer["numOutstandingMessagesOnChannel"] = ingestion.queue.outstanding_messages()
+        if ingestion.queue.last_message_at:
+            answer["lastReceivedMessageTimestamp"] = ingestion.queue.last_message_at.isoformat()
     if fault:
         answer["error"] = fault
     return json.dumps(answer)
 
 
 def parse_copy(text: str) -> exp.Copy:
-    """The COPY of a pipe.
+    """Parse the body of a pipe.
 
     Raises:
-        SnowflakeError: it is not one.
+        SnowflakeError: it is not a COPY.
     """
     expression = parse(text)
     if not isinstance(expression, exp.Copy):
@@ -156,58 +137,7 @@ def parse_copy(text: str) -> exp.Copy:
     return expression.copy()
 
 
-def announced(duck: duckdb.DuckDBPyConnection, found: CatalogObject, bucket: str, key: str) -> bool:
-    """Whether an object that S3 announced is for this pipe."""
-    definition = found.definition
-    return (
-        definition["AUTO_INGEST"]
-        and definition["BUCKET"] == bucket
-        and key.startswith(definition["PREFIX"])
-        and (definition["PATTERN"] is None or re.fullmatch(definition["PATTERN"], key) is not None)
-    )
-
-
-def enqueue(duck: duckdb.DuckDBPyConnection, found: CatalogObject, keys: list[str], received_at: datetime) -> None:
-    """Remember files for the pipe; they stay until they are loaded, whatever happens to the process."""
-    rows = [
-        [found.uid, key.removeprefix(found.definition["PREFIX"]), found.definition["BUCKET"], key, received_at]
-        for key in keys
-    ]
-    if rows:
-        duck.executemany(f'INSERT INTO "{found.database}".{HIDDEN_SCHEMA}.pending_files VALUES (?, ?, ?, ?, ?)', rows)
-
-
-def pending(duck: duckdb.DuckDBPyConnection, found: CatalogObject, limit: int) -> list[PendingFile]:
-    """The oldest files waiting for the pipe, each once however often it was announced."""
-    rows = duck.execute(
-        "SELECT file, key, epoch_us(min(received_at)) "
-        f'FROM "{found.database}".{HIDDEN_SCHEMA}.pending_files WHERE pipe_uid = ? GROUP BY file, key'
-        " ORDER BY 3, 1 LIMIT ?",
-        [found.uid, limit],
-    ).fetchall()
-    return [PendingFile(file, key, datetime.fromtimestamp(at / 1e6, UTC)) for file, key, at in rows]
-
-
-def loaded(duck: duckdb.DuckDBPyConnection, found: CatalogObject, files: list[PendingFile]) -> set[str]:
-    """The names among ``files`` that this pipe has loaded in the last 14 days; a file that failed may come again."""
-    rows = duck.execute(
-        f'SELECT DISTINCT file_name FROM "{found.database}".{HIDDEN_SCHEMA}.load_history'
-        " WHERE pipe_uid = ? AND status <> 'Load failed' AND last_load_time > ? AND file_name IN (SELECT unnest(?))",
-        [found.uid, datetime.now(UTC) - timedelta(days=HISTORY_DAYS), [file.name for file in files]],
-    ).fetchall()
-    return {name for (name,) in rows}
-
-
-def dequeue(duck: duckdb.DuckDBPyConnection, found: CatalogObject, files: list[PendingFile]) -> None:
-    """Forget ``files``; belongs into the transaction that loads them."""
-    duck.execute(
-        f'DELETE FROM "{found.database}".{HIDDEN_SCHEMA}.pending_files'
-        " WHERE pipe_uid = ? AND file IN (SELECT unnest(?))",
-        [found.uid, [file.name for file in files]],
-    )
-
-
-def _refresh(session: Session, found: CatalogObject, options: dict[str, Any]) -> Result:
+def _refresh(context: Context, found: CatalogObject, options: Options) -> Result:
     if unknown := set(options) - {"PREFIX", "MODIFIED_AFTER"}:
         raise errors.unsupported(f"ALTER PIPE ... REFRESH {sorted(unknown)[0]}")
     earliest = datetime.now(UTC) - timedelta(days=REFRESH_DAYS)
@@ -218,19 +148,17 @@ def _refresh(session: Session, found: CatalogObject, options: dict[str, Any]) ->
         earliest = after
     definition = found.definition
     prefix = definition["PREFIX"] + options.get("PREFIX", "").removeprefix("/")
-    now = datetime.now(UTC)
-    files = [
-        PendingFile(each.key.removeprefix(definition["PREFIX"]), each.key, now)
+    names = {
+        each.key.removeprefix(definition["PREFIX"]): each.key
         for each in storage.list_objects(definition["BUCKET"], prefix)
-        if each.last_modified >= earliest
-        and (definition["PATTERN"] is None or re.fullmatch(definition["PATTERN"], each.key))
-    ]
-    done = loaded(session.duck, found, files)
-    sent = [file for file in files if file.name not in done]
-    with session.atomic():
-        enqueue(session.duck, found, [file.key for file in sent], now)
-    session.instance.snowpipe.wake()
-    return Result.of(["File", "Status"], [(file.name, "SENT") for file in sent])
+        if each.last_modified >= earliest and pipe_queue.matches(found, each.key)
+    }
+    loaded = load_history.loaded_by(context.duck, found, list(names))
+    sent = {name: key for name, key in names.items() if name not in loaded}
+    with context.atomic():
+        pipe_queue.enqueue(context.duck, found, list(sent.values()), datetime.now(UTC))
+    context.instance.ingestion.wake()
+    return Result.of(["File", "Status"], [(name, "SENT") for name in sent])
 
 
 def _time(text: str) -> datetime:
@@ -239,10 +167,6 @@ def _time(text: str) -> datetime:
     except ValueError as error:
         raise errors.compilation_error(f"Timestamp '{text}' is not recognized", 100035, "22007") from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _forget_pending(duck: duckdb.DuckDBPyConnection, found: CatalogObject) -> None:
-    duck.execute(f'DELETE FROM "{found.database}".{HIDDEN_SCHEMA}.pending_files WHERE pipe_uid = ?', [found.uid])
 
 
 def _describe(found: list[CatalogObject]) -> Result:
@@ -284,5 +208,5 @@ def _describe(found: list[CatalogObject]) -> Result:
     return Result.of(columns, rows)
 
 
-def _iso(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat().replace("+00:00", "Z")
+def _iso(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")

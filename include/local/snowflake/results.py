@@ -1,4 +1,4 @@
-"""What a statement answers, and its form on the wire."""
+"""A statement's result, and its form on the wire."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fakesnow.statement_type import DML_TYPE_IDS, SELECT
+
+from .fakesnow_adapter import DML_TYPE_IDS, SELECT, Column
 
 MICROSECONDS = 1_000_000
 
@@ -37,18 +38,18 @@ _SNOWFLAKE_TYPES = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
     """Rows of one statement: an Arrow table and the DuckDB type of each column."""
 
     table: pa.Table
-    types: list[tuple[str, str]]
+    types: list[Column]
     statement_type: int = SELECT
     query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @classmethod
     def of(cls, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement_type: int = 0) -> Result:
-        """Rows of Python values; a column's type is that of its values, text where it has none."""
+        """A result of Python values; a column has the type of its values, or text where it has none."""
         by_column = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
         arrays = [pa.array(values) for values in by_column]
         arrays = [array.cast(pa.string()) if pa.types.is_null(array.type) else array for array in arrays]
@@ -61,7 +62,7 @@ class Result:
 
     @classmethod
     def counts(cls, statement_type: int, **counts: int) -> Result:
-        """``number of rows inserted`` and the like, in the order given."""
+        """A row of ``number of rows inserted`` and the like, in the given order."""
         return cls.of([f"number of rows {name}" for name in counts], [list(counts.values())], statement_type)
 
     def response(self) -> dict[str, Any]:
@@ -75,7 +76,7 @@ class Result:
             "statementTypeId": self.statement_type,
         }
         if self.statement_type in DML_TYPE_IDS:
-            # Clients read how many rows a DML changed from a JSON row set.
+            # Clients read the number of rows that a DML changed from a JSON row set.
             rows = zip(*(column.to_pylist() for column in self.table.columns), strict=True)
             return body | {
                 "queryResultFormat": "json",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import account, errors
-from .grammar import Create, Describe, Drop, Name, Show
+from .context import Context
+from .grammar import Create, Describe, Drop, Show
+from .names import name_in
 from .results import Result
-
-if TYPE_CHECKING:
-    from .session import Session
 
 _STAGE_OPTIONS = {"URL", "STORAGE_INTEGRATION", "FILE_FORMAT", "COMMENT"}
 _FORMAT_OPTIONS = {"TYPE", "COMPRESSION", "COMMENT"}
-# Said at their default they change nothing.
+# Options that are accepted at their default.
 _FORMAT_DEFAULTS = {
     "STRIP_OUTER_ARRAY": False,
     "STRIP_NULL_VALUES": False,
@@ -29,7 +28,7 @@ _COMPRESSIONS = {"AUTO", "GZIP", "NONE"}
 
 @dataclass(frozen=True)
 class Location:
-    """A prefix in S3: ``bucket``, ``prefix`` (as in keys) and the file format that its stage names."""
+    """A place in S3: ``bucket``, ``prefix`` of keys, and the file format that its stage names."""
 
     bucket: str
     prefix: str
@@ -40,7 +39,7 @@ class Location:
         return f"s3://{self.bucket}/{self.prefix}"
 
 
-def create_stage(session: Session, statement: Create) -> Result:
+def create_stage(context: Context, statement: Create) -> Result:
     options = statement.options
     if unknown := set(options) - _STAGE_OPTIONS:
         raise errors.unsupported(f"CREATE STAGE ... {sorted(unknown)[0]}")
@@ -48,7 +47,7 @@ def create_stage(session: Session, statement: Create) -> Result:
     if not url or not url.startswith("s3://"):
         raise errors.unsupported("a stage without an s3:// URL")
     if integration := options.get("STORAGE_INTEGRATION"):
-        allowed = account.allowed_locations(session, integration)
+        allowed = account.allowed_locations(context, integration)
         if not any(location == "*" or url.startswith(location) for location in allowed):
             raise errors.compilation_error(
                 f"Location '{url}' is not allowed by integration {integration}. "
@@ -56,25 +55,25 @@ def create_stage(session: Session, statement: Create) -> Result:
                 3131,
             )
     if "FILE_FORMAT" in options:
-        file_format(session, options["FILE_FORMAT"])
-    return _create(session, statement, f"Stage area {statement.name.last} successfully created.")
+        file_format(context, options["FILE_FORMAT"])
+    return _create(context, statement, f"Stage area {statement.name.last} successfully created.")
 
 
-def create_file_format(session: Session, statement: Create) -> Result:
+def create_file_format(context: Context, statement: Create) -> Result:
     _check_format(statement.options)
-    return _create(session, statement, f"File format {statement.name.last} successfully created.")
+    return _create(context, statement, f"File format {statement.name.last} successfully created.")
 
 
-def drop(session: Session, statement: Drop) -> Result:
-    key = session.resolve(statement.name)
-    if statement.if_exists and not session.instance.catalog.find(session.duck, statement.kind, key):
+def drop(context: Context, statement: Drop) -> Result:
+    key = context.resolve(statement.name)
+    if statement.if_exists and not context.catalog.find(context.duck, statement.kind, key):
         return Result.status("Drop statement executed successfully.")
-    session.instance.catalog.drop(session.duck, statement.kind, key)
+    context.catalog.drop(context.duck, statement.kind, key)
     return Result.status(f"{statement.name.last} successfully dropped.")
 
 
-def show(session: Session, statement: Show) -> Result:
-    found = session.instance.catalog.show(session, statement)
+def show(context: Context, statement: Show) -> Result:
+    found = context.shown(statement)
     if statement.kind == "STAGE":
         columns = [
             "created_on",
@@ -101,47 +100,36 @@ def show(session: Session, statement: Show) -> Result:
         ]
         return Result.of(columns, rows)
     columns = ["created_on", "name", "database_name", "schema_name", "type", "comment"]
-    return Result.of(
-        columns,
-        [
-            (
-                f.created_on,
-                f.name,
-                f.database,
-                f.schema,
-                f.definition.get("TYPE", "CSV"),
-                f.definition.get("COMMENT", ""),
-            )
-            for f in found
-        ],
-    )
+    formats = [
+        (f.created_on, f.name, f.database, f.schema, f.definition.get("TYPE", "CSV"), f.definition.get("COMMENT", ""))
+        for f in found
+    ]
+    return Result.of(columns, formats)
 
 
-def describe(session: Session, statement: Describe) -> Result:
-    found = session.instance.catalog.get(session.duck, statement.kind, session.resolve(statement.name))
+def describe(context: Context, statement: Describe) -> Result:
+    found = context.catalog.get(context.duck, statement.kind, context.resolve(statement.name))
     rows = [(statement.kind, name, str(value)) for name, value in found.definition.items()]
     return Result.of(["parent_property", "property", "property_value"], rows)
 
 
-def locate(session: Session, reference: str) -> Location:
+def locate(context: Context, reference: str) -> Location:
     """``@[db.][schema.]stage[/path]`` as a place in S3."""
     stage_name, _, path = reference.removeprefix("@").partition("/")
     if not stage_name or stage_name[0] in "~%":
         raise errors.unsupported(f"the internal stage {reference}")
-    name = Name(tuple(part.strip('"') if part.startswith('"') else part.upper() for part in stage_name.split(".")))
-    stage = session.instance.catalog.get(session.duck, "STAGE", session.resolve(name))
+    stage = context.catalog.get(context.duck, "STAGE", context.resolve(name_in(stage_name)))
     bucket, _, prefix = stage.definition["URL"].removeprefix("s3://").partition("/")
     if path and prefix and not prefix.endswith("/"):
         prefix += "/"
     return Location(bucket, prefix + path, stage.definition.get("FILE_FORMAT", {}))
 
 
-def file_format(session: Session, stated: dict[str, Any] | str) -> dict[str, Any]:
-    """FILE_FORMAT = (FORMAT_NAME = ... | TYPE = ...), or = name, as the options that hold, checked."""
+def file_format(context: Context, stated: dict[str, Any] | str) -> dict[str, Any]:
+    """The options, checked, of FILE_FORMAT = (FORMAT_NAME = ... | TYPE = ...), or of FILE_FORMAT = name."""
     options = {"FORMAT_NAME": stated} if isinstance(stated, str) else stated
     if name := options.get("FORMAT_NAME"):
-        parsed = Name(tuple(part.strip('"') if '"' in part else part.upper() for part in str(name).split(".")))
-        options = session.instance.catalog.get(session.duck, "FILE FORMAT", session.resolve(parsed)).definition
+        options = context.catalog.get(context.duck, "FILE FORMAT", context.resolve(name_in(str(name)))).definition
     _check_format(options)
     return options
 
@@ -156,7 +144,7 @@ def _check_format(options: dict[str, Any]) -> None:
             raise errors.unsupported(f"file format {option} = {value}")
 
 
-def _create(session: Session, statement: Create, message: str) -> Result:
-    key = session.resolve(statement.name)
-    created = session.instance.catalog.create(session.duck, statement, key, statement.options)
+def _create(context: Context, statement: Create, message: str) -> Result:
+    key = context.resolve(statement.name)
+    created = context.catalog.create(context.duck, statement, key, statement.options)
     return Result.status(message if created else f"{statement.name.last} already exists, statement succeeded.")

@@ -1,4 +1,4 @@
-"""One statement's text, parsed once: by our grammar where it is one of ours, else by sqlglot."""
+"""Parses a statement: by our own grammar where that knows it, else by sqlglot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from . import errors, grammar
 
@@ -17,7 +17,7 @@ Statement = grammar.Statement | exp.Expr
 
 @functools.lru_cache(maxsize=256)
 def parse(sql: str) -> Statement:
-    """One statement, of our grammar or sqlglot's; shared, so copy before changing.
+    """Parse one statement.  The result is shared: copy it before changing it.
 
     Raises:
         SnowflakeError: a syntax error, no statement, or more than one.

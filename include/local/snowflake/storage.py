@@ -74,7 +74,7 @@ def etag(bucket: str, key: str) -> str | None:
         TransientError: S3 can't be reached.
     """
     try:
-        return client("s3").head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
+        return str(client("s3").head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in _MISSING:
             return None

@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 import duckdb
-from fakesnow.statement_type import statement_type_id
 from sqlglot import exp
 
-from . import errors, streams
+from . import errors, stream_offsets
+from .fakesnow_adapter import Translator, statement_type_id
 from .results import Result
-
-if TYPE_CHECKING:
-    from .session import Session
+from .stream_offsets import Stream
+from .writers import WritersLock
 
 
 class Transaction:
-    """Begins with the first statement that needs one; what it consumed of streams commits with it."""
+    """Begins with the first statement that needs one; the offsets of the streams it consumed move with its commit."""
 
-    def __init__(self, session: Session, *, autocommit: bool) -> None:
+    def __init__(self, translator: Translator, writers: WritersLock, *, autocommit: bool) -> None:
         self.autocommit = autocommit
         self.failed = False  # it is open for the client, and a statement in it failed
-        self._session = session
+        self._translator, self._duck, self._writers = translator, translator.duck, writers
         self._explicit = False  # open for the client: BEGIN, or a DML without autocommit
         self._begun = False  # DuckDB's is open too
         self._depth = 0
-        self._consumed: dict[str, streams.Stream] = {}
+        self._consumed: dict[str, Stream] = {}
+        self._running = threading.Lock()
+        self._last_used = time.monotonic()
+
+    # --- for the statements that run in it ---------------------------------------------------------------------------
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Run one statement: no other statement of the session runs meanwhile, and the transaction is not idle."""
+        with self._running:
+            self._last_used = time.monotonic()
+            try:
+                yield
+            finally:
+                self._last_used = time.monotonic()
 
     @contextmanager
     def atomic(self, *, writes: bool) -> Iterator[None]:
-        """All that runs inside commits or rolls back together: by itself with autocommit, else with the transaction.
+        """Commit everything that runs inside or roll it all back: by itself with autocommit, else with the transaction.
 
-        ``writes`` takes the writers' lock first, so that what is read is what the last writer left.
+        ``writes`` takes the writers' lock first, so that the statement reads the state that the last writer left.
         """
         if writes:
-            self._session.instance.writers.acquire(self._session)
+            self._writers.acquire(self)
         if self._depth == 0:
             if not self.autocommit:
                 self._explicit = True
             if not self._begun:
-                self._session.duck.begin()
+                self._duck.begin()
                 self._begun = True
         self._depth += 1
         try:
@@ -55,8 +69,33 @@ class Transaction:
         if self._depth == 0 and not self._explicit:
             self.commit()
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the writers' lock without a transaction: for DDL that DuckDB can't run in one."""
+        self._writers.acquire(self)
+        try:
+            yield
+        finally:
+            self._writers.release(self)
+
+    def seen(self, streams: list[Stream]) -> list[Stream]:
+        """``streams`` as the transaction first saw them: within one, reads of a stream are repeatable."""
+        return [self._consumed.get(stream.found.uid, stream) for stream in streams]
+
+    def consume(self, streams: list[Stream]) -> None:
+        """Move the offsets of ``streams``, which a DML read, with the commit."""
+        for stream in streams:
+            self._consumed.setdefault(stream.found.uid, stream)
+
+    def write_notes(self) -> None:
+        """Write fakesnow's notes about a new table: now, or after the commit."""
+        if not self._begun:
+            self._translator.write_notes()
+
+    # --- its beginning and end ---------------------------------------------------------------------------------------
+
     def control(self, statement: exp.Transaction | exp.Commit | exp.Rollback) -> Result:
-        """BEGIN, COMMIT, ROLLBACK."""
+        """Run BEGIN, COMMIT or ROLLBACK."""
         failed = self.failed
         if isinstance(statement, exp.Transaction):
             if failed:
@@ -70,15 +109,19 @@ class Transaction:
                 raise errors.SnowflakeError("Nothing to commit: a statement of the transaction failed.", 90232, "25000")
         return Result.status("Statement executed successfully.", statement_type_id(statement))
 
+    def set_autocommit(self, on: bool) -> None:
+        """Switch autocommit; an open transaction is committed."""
+        self.commit()
+        self.autocommit = on
+
     def commit(self) -> None:
-        """Commit what is open, with the offsets of the streams that it consumed."""
-        session = self._session
+        """Commit the open transaction, if any, with the offsets of the streams that it consumed."""
         try:
             if self._begun:
-                streams.advance(session.duck, list(self._consumed.values()))
-                session.duck.commit()
+                stream_offsets.advance(self._duck, list(self._consumed.values()))
+                self._duck.commit()
                 self._begun = False
-                session.translator.write_notes()
+                self._translator.write_notes()
         except BaseException:
             self.rollback()
             raise
@@ -87,38 +130,33 @@ class Transaction:
     def rollback(self, *, release: bool = True) -> None:
         if self._begun:
             with suppress(duckdb.TransactionException):  # a failed COMMIT has ended it already
-                self._session.duck.rollback()
-        self._session.translator.forget_notes()
+                self._duck.rollback()
+        self._translator.forget_notes()
         self._end(release=release)
 
     def fail(self) -> None:
-        """A statement failed: all is rolled back; one that the client opened stays open for its ROLLBACK."""
+        """Roll everything back after a failed statement; a transaction of the client stays open for its ROLLBACK."""
         self._depth = 0
         explicit = self._explicit
         self.rollback()
         self.failed = self._explicit = explicit
 
-    def give_way(self) -> None:
-        """Roll back for another session, which takes the writers' lock itself."""
-        self.rollback(release=False)
-        self.failed = self._explicit = True
+    def abandon_if_idle(self, seconds: float) -> bool:
+        """Roll back, and return True, if no statement runs and none ran in the last ``seconds``.
 
-    def write_notes(self) -> None:
-        """What fakesnow notes of a table: now, or after the commit."""
-        if not self._begun:
-            self._session.translator.write_notes()
-
-    def read(self, found: list[streams.Stream]) -> list[streams.Stream]:
-        """The streams ``found`` as the transaction saw them first: within one they are repeatable."""
-        return [self._consumed.get(stream.found.uid, stream) for stream in found]
-
-    def consume(self, read: list[streams.Stream]) -> None:
-        """A DML read these streams: their offsets move with the commit."""
-        for stream in read:
-            self._consumed.setdefault(stream.found.uid, stream)
+        The caller takes the writers' lock itself.  The client learns of it from its next statement.
+        """
+        if time.monotonic() - self._last_used < seconds or not self._running.acquire(blocking=False):
+            return False
+        try:
+            self.rollback(release=False)
+            self.failed = self._explicit = True
+        finally:
+            self._running.release()
+        return True
 
     def _end(self, *, release: bool = True) -> None:
         self._begun = self._explicit = self.failed = False
         self._consumed.clear()
         if release:
-            self._session.instance.writers.release(self._session)
+            self._writers.release(self)

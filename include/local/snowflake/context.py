@@ -1,0 +1,135 @@
+"""A session's context: everything that a statement has at hand."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from . import engine, errors, parameter_values
+from .catalog import CatalogObject
+from .grammar import Show
+from .instance import Instance
+from .names import Key, Name, name_in, name_of
+from .transaction import Transaction
+
+_identifiers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Login:
+    """The options of a login; None is the account's default."""
+
+    database: str | None = None
+    schema: str | None = None
+    warehouse: str | None = None
+    role: str | None = None
+    user: str = "PIPELINE"
+    autocommit: bool = True
+    time_zone: str | None = None
+
+
+class Context:
+    """The connection, the catalog, the names and the transaction of one session."""
+
+    def __init__(self, instance: Instance, login: Login) -> None:
+        self.instance, self.catalog = instance, instance.catalog
+        self.identifier = next(_identifiers)
+        self.warehouse, self.role, self.user = login.warehouse, login.role or "SYSADMIN", login.user
+        self.translator = instance.translator(login.database, login.schema)
+        self.duck = self.translator.duck
+        self.transaction = Transaction(self.translator, instance.writers, autocommit=login.autocommit)
+        self.time_zone = login.time_zone or parameter_values.account_time_zone(self.catalog, self.duck)
+        parameter_values.set_time_zone(self.duck, self.time_zone)
+        self.query_id = ""  # of the statement that runs
+        self.last_copy: str | None = None  # query id of the last COPY
+
+    def close(self) -> None:
+        """End the session; an open transaction is rolled back."""
+        with self.transaction.busy():
+            self.transaction.rollback()
+            self.translator.close()
+
+    # --- names -------------------------------------------------------------------------------------------------------
+
+    @property
+    def database(self) -> str | None:
+        return self.translator.database
+
+    @property
+    def schema(self) -> str | None:
+        return self.translator.schema
+
+    def resolve(self, name: Name) -> Key:
+        """The full key of a schema's object.
+
+        Raises:
+            SnowflakeError: 90105 or 90106, the name needs a current database or schema and there is none.
+        """
+        parts = name.parts
+        database = parts[0] if len(parts) == 3 else self.database
+        schema = parts[-2] if len(parts) >= 2 else self.schema
+        if not database:
+            raise errors.SnowflakeError(
+                f"Cannot resolve '{name}'. This session does not have a current database. Call 'USE DATABASE', or use a"
+                " qualified name.", 90105, "22000",
+            )  # fmt: skip
+        if not schema:
+            raise errors.SnowflakeError(
+                f"Cannot resolve '{name}'. This session does not have a current schema. Call 'USE SCHEMA', or use a"
+                " qualified name.", 90106, "22000",
+            )  # fmt: skip
+        return database, schema, parts[-1]
+
+    def resolve_text(self, text: str) -> Key:
+        """As ``resolve``, for a name in a string, such as a system function's argument."""
+        return self.resolve(name_in(text))
+
+    def resolve_table(self, table: exp.Table) -> Key:
+        """As ``resolve``, for a name in a parsed statement."""
+        return self.resolve(name_of(table))
+
+    def table_key(self, table: exp.Table) -> Key | None:
+        """As ``resolve_table``, but None where the session lacks the database or schema that the name needs."""
+        parts = name_of(table).parts
+        database = parts[0] if len(parts) == 3 else self.database
+        schema = parts[-2] if len(parts) >= 2 else self.schema
+        return (database, schema, parts[-1]) if database and schema else None
+
+    def shown(self, statement: Show) -> list[CatalogObject]:
+        """The objects that a SHOW lists."""
+        return self.catalog.show(self.duck, statement, self.database, self.schema)
+
+    def translation_key(self, statement: Hashable) -> Hashable:
+        """Everything that the translation of ``statement`` depends on in this session."""
+        return statement, self.database, self.schema, self.warehouse, self.role, self.user
+
+    # --- what statements change --------------------------------------------------------------------------------------
+
+    def begin_statement(self, query_id: str) -> None:
+        """Note the statement that runs, and make the schema named at login current as soon as it exists."""
+        self.query_id = query_id
+        pending = self.translator.pending_schema
+        if pending and engine.has_schema(self.duck, *pending):
+            self.translator.use(*pending)
+
+    def begin_copy(self) -> None:
+        """Note that the statement that runs is a COPY."""
+        self.last_copy = self.query_id
+
+    def use_warehouse(self, name: str) -> None:
+        self.warehouse = name
+
+    def use_role(self, name: str) -> None:
+        self.role = name
+
+    def set_time_zone(self, name: str) -> None:
+        parameter_values.set_time_zone(self.duck, name)
+        self.time_zone = name
+
+    def atomic(self, *, writes: bool = False) -> AbstractContextManager[None]:
+        """As ``Transaction.atomic``."""
+        return self.transaction.atomic(writes=writes)

@@ -1,0 +1,107 @@
+"""Queries and DML: translated and run, with the offsets of the streams that a DML reads moved on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlglot import exp
+
+from . import errors, functions, merge, stream_offsets, streams
+from .context import Context
+from .fakesnow_adapter import SELECT, statement_type_id
+from .names import Key
+from .results import Result
+from .stream_offsets import Stream
+
+Node = TypeVar("Node", bound=exp.Expr)
+Translation = TypeVar("Translation")
+Binds = list[Any]
+
+
+def query(context: Context, sql: str, expression: exp.Query, binds: Binds | None) -> Result:
+    """Run a query; its streams stay where they are."""
+    read = streams.read_by(context, expression)
+    translated = _translated(
+        context, sql, expression, read, lambda fresh: context.translator.translate(fresh, binds), keep=not binds
+    )
+    streams.bind(context.duck, read)
+    table, columns = context.translator.execute(translated, binds)
+    return Result(table, columns, SELECT)
+
+
+def run_merge(context: Context, sql: str, expression: exp.Merge, binds: Binds | None) -> Result:
+    """Run a MERGE in one transaction with the offsets of the streams that it reads."""
+    if binds:
+        raise errors.unsupported("bind variables (?) in MERGE")
+    with context.atomic(writes=True):
+        read = context.transaction.seen(streams.read_by(context, expression))
+        compiled = _translated(
+            context, sql, expression, read, lambda fresh: merge.compile_merge(context.translator, fresh)
+        )
+        streams.bind(context.duck, read)
+        target = context.table_key(expression.this)
+        tracking = stream_offsets.before_delete(context.catalog, context.duck, target) if target else []
+        result = merge.run(context.duck, compiled)
+        stream_offsets.after_delete(context.duck, tracking)
+        context.transaction.consume(read)
+    return result
+
+
+def write(context: Context, expression: exp.Expr, binds: Binds | None) -> Result:
+    """Run a DML or CREATE TABLE AS in one transaction with the offsets of the streams that it reads."""
+    overwrite = isinstance(expression, exp.Insert) and bool(expression.args.get("overwrite"))
+    deletes = overwrite or isinstance(expression, exp.Update | exp.Delete | exp.TruncateTable)
+    reads_stream = bool(streams.read_by(context, expression))
+    with context.atomic(writes=deletes or reads_stream):
+        read = context.transaction.seen(streams.read_by(context, expression))
+        streams.substitute(context, expression, read)
+        streams.bind(context.duck, read)
+        target = _target_of(context, expression) if deletes else None
+        tracking = stream_offsets.before_delete(context.catalog, context.duck, target) if target else []
+        result = run(context, expression, binds)
+        stream_offsets.after_delete(context.duck, tracking)
+        context.transaction.consume(read)
+    return result
+
+
+def run(context: Context, expression: exp.Expr, binds: Binds | None = None) -> Result:
+    """Run a statement that is no query; its streams and functions are replaced already."""
+    statement_type = statement_type_id(expression)
+    context.translator.check_names(expression)
+    table, columns = context.translator.run(expression, binds)
+    context.transaction.write_notes()
+    return Result(table, columns, statement_type)
+
+
+def _translated(
+    context: Context,
+    sql: str,
+    expression: Node,
+    read: list[Stream],
+    translate: Callable[[Node], Translation],
+    *,
+    keep: bool = True,
+) -> Translation:
+    """Translate a statement, its functions and streams replaced; or return the translation kept from the last time.
+
+    Args:
+        keep: False where values are bound, which can be part of the translation (IDENTIFIER(?)).
+    """
+
+    def now() -> Translation:
+        fresh = functions.substitute(context, expression.copy())
+        context.translator.check_names(fresh)
+        streams.substitute(context, fresh, read)
+        return translate(fresh)
+
+    state = tuple((stream.found.uid, stream.has_backlog) for stream in read)
+    return context.instance.translations.get(
+        context.translation_key((sql, state)), now, keep=lambda: keep and not functions.is_momentary(expression)
+    )
+
+
+def _target_of(context: Context, expression: exp.Expr) -> Key | None:
+    table = expression.expressions[0] if isinstance(expression, exp.TruncateTable) else expression.this
+    table = table.this if isinstance(table, exp.Schema) else table
+    return context.table_key(table) if isinstance(table, exp.Table) else None

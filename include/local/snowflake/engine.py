@@ -1,0 +1,66 @@
+"""What DuckDB itself knows: databases, schemas, tables and columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from .fakesnow_adapter import GLOBAL_DATABASE
+from .names import Key
+
+
+def row(duck: duckdb.DuckDBPyConnection, sql: str, values: list[Any] | None = None) -> tuple[Any, ...]:
+    """The row of a query that always has one."""
+    found: tuple[Any, ...] | None = duck.execute(sql, values).fetchone()
+    if found is None:
+        raise LookupError(f"no row: {sql}")
+    return found
+
+
+def databases(duck: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = duck.execute(
+        "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND database_name NOT IN ('memory', ?)"
+        " ORDER BY 1",
+        [GLOBAL_DATABASE],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def has_schema(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> bool:
+    found = duck.execute(
+        "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?", [database, schema]
+    ).fetchone()
+    return found is not None
+
+
+def has_table(duck: duckdb.DuckDBPyConnection, table: Key) -> bool:
+    found = duck.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?", list(table)
+    ).fetchone()
+    return found is not None
+
+
+def has_temporary_table(duck: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the connection has a temporary table ``name``."""
+    found = duck.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE temporary AND lower(table_name) = lower(?)", [name]
+    ).fetchone()
+    return found is not None
+
+
+def tables(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[Key]:
+    rows = duck.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?", [database, schema]
+    ).fetchall()
+    return [(database, schema, name) for (name,) in rows]
+
+
+def columns(duck: duckdb.DuckDBPyConnection, table: Key) -> dict[str, tuple[str, bool]]:
+    """The columns of ``table`` in order: name -> DuckDB type, and whether NULL is allowed; none where it is missing."""
+    rows = duck.execute(
+        "SELECT column_name, data_type, is_nullable FROM duckdb_columns()"
+        " WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        list(table),
+    ).fetchall()
+    return {name: (kind, nullable) for name, kind, nullable in rows}

@@ -1,0 +1,116 @@
+"""Values of parameters, as kept in the catalog: the account's time zone and the retention of tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from . import errors
+from .catalog import ACCOUNT, Catalog
+from .grammar import Create
+from .names import Key, Name
+
+DEFAULT_TIME_ZONE = "America/Los_Angeles"
+_ACCOUNT_KIND = "ACCOUNT PARAMETER"
+_ACCOUNT_KEY = (*ACCOUNT, "TIMEZONE")
+_TABLE_KIND = "TABLE PARAMETERS"
+
+
+@dataclass(frozen=True)
+class TableParameter:
+    default: int
+    maximum: int
+    description: str
+
+
+# Streams use them (``retention_days``); time travel itself is refused.
+TABLE_PARAMETERS = {
+    "DATA_RETENTION_TIME_IN_DAYS": TableParameter(
+        1, 90, "number of days to retain the old version of deleted/updated data"
+    ),
+    "MAX_DATA_EXTENSION_TIME_IN_DAYS": TableParameter(
+        14, 90, "Maximum number of days to extend data retention beyond the retention period to prevent a stream"
+        " becoming stale.",
+    ),
+}  # fmt: skip
+
+
+# --- time zones -------------------------------------------------------------------------------------------------------
+
+
+def account_time_zone(catalog: Catalog, duck: duckdb.DuckDBPyConnection) -> str:
+    """The time zone of every session that does not set one, including Snowpipe's."""
+    if not catalog.may_exist(_ACCOUNT_KIND, "TIMEZONE"):
+        return DEFAULT_TIME_ZONE
+    found = catalog.find(duck, _ACCOUNT_KIND, _ACCOUNT_KEY)
+    return str(found.definition["VALUE"]) if found else DEFAULT_TIME_ZONE
+
+
+def keep_account_time_zone(catalog: Catalog, duck: duckdb.DuckDBPyConnection, name: str | None) -> None:
+    """Set the account's time zone; None sets it back to the default."""
+    if name is not None:
+        created = Create(_ACCOUNT_KIND, Name(("TIMEZONE",)), or_replace=True)
+        catalog.create(duck, created, _ACCOUNT_KEY, {"VALUE": name})
+    elif catalog.find(duck, _ACCOUNT_KIND, _ACCOUNT_KEY):
+        catalog.drop(duck, _ACCOUNT_KIND, _ACCOUNT_KEY)
+
+
+def set_time_zone(duck: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Set a connection's time zone.
+
+    Raises:
+        SnowflakeError: there is no such zone.
+    """
+    try:
+        duck.execute(f"SET TimeZone = '{name.replace(chr(39), '')}'")
+    except duckdb.Error as error:
+        raise errors.compilation_error(f"invalid value '{name}' for parameter 'TIMEZONE'", 1008, "22023") from error
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def of_table(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> dict[str, int]:
+    """The parameters that are set for ``table``; the others have their default."""
+    if not catalog.may_exist(_TABLE_KIND, table[2]):
+        return {}
+    found = catalog.find(duck, _TABLE_KIND, table)
+    return found.definition if found else {}
+
+
+def keep(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key, values: dict[str, int]) -> None:
+    """Set the parameters of ``table``, which has none so far."""
+    if values:
+        catalog.create(duck, Create(_TABLE_KIND, Name(table), or_replace=True), table, values)
+
+
+def forget(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> None:
+    """Forget the parameters of ``table``: it was dropped or replaced."""
+    if of_table(catalog, duck, table):
+        catalog.drop(duck, _TABLE_KIND, table)
+
+
+def table_renamed(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key, new: Key) -> None:
+    values = of_table(catalog, duck, table)
+    forget(catalog, duck, table)
+    keep(catalog, duck, new, values)
+
+
+def retention_days(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> int:
+    """How long a stream on ``table`` may be left unread: the larger of retention and its extension, in days."""
+    values = of_table(catalog, duck, table)
+    return max(values.get(name, parameter.default) for name, parameter in TABLE_PARAMETERS.items())
+
+
+def days(name: str, value: Any) -> int:
+    """The value of the table parameter ``name``, as a statement has it.
+
+    Raises:
+        SnowflakeError: it is no number of days, or too many.
+    """
+    text, maximum = str(value), TABLE_PARAMETERS[name].maximum
+    if not text.isdigit() or int(text) > maximum:
+        raise errors.compilation_error(f"invalid value [{text}] for parameter '{name}'", 1008, "22023")
+    return int(text)
