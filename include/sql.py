@@ -16,7 +16,7 @@ import jinja2
 
 from include.contracts import MAX_CLOCK_SKEW, METRICS
 from include.contracts.click import MAX_CLICK_COUNTS, MAX_ITEM_ID_LENGTH, MAX_ITEM_NAME_LENGTH
-from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
+from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH, Metric
 
 SQL_DIRECTORY = Path(__file__).resolve().parent.parent / "sql"
 
@@ -74,6 +74,13 @@ def is_canonical_time(column: str) -> str:
     return f"{column} rlike '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}[.][0-9]{{6}}'"
 
 
+def is_out_of_range(metric: Metric) -> str:
+    """Return a condition: the column of ``metric`` is outside the contract's range; NULL is not."""
+    name = metric.name.upper()
+    value = f"length({name})" if metric.kind == "text" else name
+    return f"{value} not between {metric.minimum} and {metric.maximum}"
+
+
 #: The contracts' limits, except those of the metrics; lengths in characters.
 LIMITS = MappingProxyType(
     {
@@ -94,6 +101,7 @@ CONTEXT = MappingProxyType(
         "attribute_assignments": attribute_assignments,
         "bind": bind,
         "is_canonical_time": is_canonical_time,
+        "is_out_of_range": is_out_of_range,
         "limits": LIMITS,
         "last_arrival_first": last_arrival_first,
     }

@@ -1,4 +1,4 @@
--- One row per warehouse table: its rows and its newest instants (UTC).
+-- Grain: one row per table, with its number of rows and its newest instant (UTC).
 -- Snowflake answers counts and extremes from metadata, without reading the table.
 select
     'TRUCK_TELEMETRY_RAW' as TABLE_NAME,

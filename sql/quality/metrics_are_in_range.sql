@@ -12,13 +12,7 @@ with CHECKED as (
         EFFECTIVE_START_DATE,
         ''
         {%- for metric in metrics %}
-            {%- set name = metric.name | upper %}
-            || iff(
-                {{ "length(" ~ name ~ ")" if metric.kind == "text" else name }}
-                not between {{ metric.minimum }} and {{ metric.maximum }},
-                ' {{ name }}',
-                ''
-            )
+            || iff({{ is_out_of_range(metric) }}, ' {{ metric.name | upper }}', '')
         {%- endfor %} as OUT_OF_RANGE
     from TRUCK_TELEMETRY_DATA
     where EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz

@@ -35,13 +35,7 @@ with CHECKED as (
             ''
         )
         {%- for metric in metrics %}
-            {%- set name = metric.name | upper %}
-            || iff(
-                {{ "length(" ~ name ~ ")" if metric.kind == "text" else name }}
-                not between {{ metric.minimum }} and {{ metric.maximum }},
-                ' {{ metric.name }}',
-                ''
-            )
+            || iff({{ is_out_of_range(metric) }}, ' {{ metric.name }}', '')
         {%- endfor %} as PROBLEMS
     from STAGED_TRUCK_STATES
 )

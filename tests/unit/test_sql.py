@@ -58,6 +58,12 @@ def test_assignments_name_both_sides():
     assert sql.attribute_assignments("C").startswith("GPS_LATITUDE = C.GPS_LATITUDE, ")
 
 
+def test_a_text_is_out_of_range_by_its_length():
+    conditions = {metric.name: sql.is_out_of_range(metric) for metric in METRICS}
+    assert conditions["gps_latitude"] == "GPS_LATITUDE not between -90.0 and 90.0"
+    assert conditions["brake_status"] == "length(BRAKE_STATUS) not between 1 and 64"
+
+
 def test_bound_value_is_left_to_the_driver():
     assert sql.bind("since") == "%(since)s"
 

@@ -38,7 +38,8 @@ def _failure(result: RuleResult, rule: Rule | None) -> str:
         link = f"{RUNBOOK}#{COULD_NOT_RUN}"
         return f"{result.rule} can't run, {since}\n  error    {_short(result.message)}\n  runbook  {link}\n"
     samples = ", ".join(map(_short, result.samples[:SAMPLES_SHOWN]))
-    lines = [f"{result.rule}: {result.failed_count:,} offending keys, {since}", f"  samples  {samples}"]
+    keys = "key" if result.failed_count == 1 else "keys"
+    lines = [f"{result.rule}: {result.failed_count:,} offending {keys}, {since}", f"  samples  {samples}"]
     if rule is not None:
         lines += [f"  meaning  {rule.meaning}", f"  action   {rule.action}", f"  runbook  {rule.link}"]
     return "\n".join([*lines, ""])

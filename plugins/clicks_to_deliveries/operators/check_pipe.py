@@ -137,7 +137,7 @@ def _problems_of_pipe(status: dict[str, Any], now: datetime, pending_limit: time
     if pending and oldest:
         waiting = now - datetime.fromisoformat(oldest)
         if waiting > pending_limit:
-            problems.append(f"{pending} files pending, the oldest for {waiting.total_seconds():.0f} s")
+            problems.append(f"{_files(pending)} pending, the oldest for {waiting.total_seconds():.0f} s")
     return problems
 
 
@@ -151,4 +151,8 @@ def _problems_of_loads(loads: list[Load]) -> list[str]:
         for load in failed[:FAILED_FILES_SHOWN]
     ]
     more = f" and {len(failed) - FAILED_FILES_SHOWN} more" if len(failed) > FAILED_FILES_SHOWN else ""
-    return [f"{len(failed)} files with load errors: {', '.join(files)}{more}"]
+    return [f"{_files(len(failed))} with load errors: {', '.join(files)}{more}"]
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"

@@ -52,7 +52,7 @@ class DeleteStackOperator(BaseOperator):
             hook = StackHook(aws_conn_id=self.aws_conn_id)  # type: ignore[no-untyped-call] # Airflow's __init__.
             hook.delete(self.stack_name, timeout=self.timeout)
         except AirflowException as error:
-            # Not retried: what could not be deleted needs somebody.
+            # Not retried: a person has to find out why it could not be deleted.
             raise AirflowFailException(str(error)) from error
 
     def _make_room(self, s3: S3Hook) -> None:

@@ -18,8 +18,6 @@ from include.contracts.times import to_canonical
 from include.replay.quarantine_store import QuarantineStore
 
 POLL_SECONDS = 0.5
-# Shard and sequence number.
-Position = tuple[str, str]
 
 
 class ProbeArchiveOperator(BaseOperator):
@@ -120,7 +118,8 @@ class _Archive:
         self._bucket = bucket
         self._since = since
         self._keys_read: set[str] = set()
-        self._archived: dict[str, set[Position]] = {}
+        # By stream: shard and sequence number.
+        self._archived: dict[str, set[tuple[str, str]]] = {}
 
     def has(self, probe: Probe) -> bool:
         return (probe.shard_id, probe.sequence_number) in self._archived.get(probe.stream, set())

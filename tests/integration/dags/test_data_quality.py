@@ -115,8 +115,8 @@ def test_people_are_notified_of_a_failure_once_and_of_its_end_once(stack: Any, r
     (alert,) = stack.alerts()
     assert alert["Subject"].startswith("[failed] data_quality: ")
     for part in (
-        "versions_start_before_they_end: 1 offending keys, since 20",
-        "one_current_version_per_truck: 1 offending keys",
+        "versions_start_before_they_end: 1 offending key, since 20",
+        "one_current_version_per_truck: 1 offending key",
         "TRK001 2026-11-22 13:00:00",
         "Run the DAG repair_history",
         "docs/runbooks/data_quality.md#the-history-is-wrong",

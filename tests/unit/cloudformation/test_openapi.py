@@ -58,7 +58,9 @@ def test_reasons_are_those_of_the_contract_that_one_reading_can_have():
 
 
 def test_outcomes_have_the_fields_of_the_functions():
-    assert list(SCHEMAS["Outcome"]["properties"]) == [field.name for field in msgspec.structs.fields(logic.ReadingOutcome)]
+    assert list(SCHEMAS["Outcome"]["properties"]) == [
+        field.name for field in msgspec.structs.fields(logic.ReadingOutcome)
+    ]
 
 
 def test_a_truck_has_every_metric():

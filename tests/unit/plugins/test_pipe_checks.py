@@ -54,7 +54,7 @@ def test_a_stopped_pipe_is_a_problem_with_its_error() -> None:
 def test_load_errors_name_file_line_and_first_error() -> None:
     (problem,) = _problems_of_loads([_load("good.json.gz"), _load("bad.json.gz", errors=2)])
     assert problem == (
-        "1 files with load errors: bad.json.gz (Load failed, 2 errors, first in line 2: Error parsing JSON)"
+        "1 file with load errors: bad.json.gz (Load failed, 2 errors, first in line 2: Error parsing JSON)"
     )
 
 
