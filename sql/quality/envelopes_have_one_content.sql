@@ -1,4 +1,4 @@
--- name: envelopes_say_one_thing
+-- name: envelopes_have_one_content
 -- severity: fail
 -- owner: data-platform
 -- meaning: One envelope (stream, shard, sequence number) landed with two contents. A redelivery
