@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import logging
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -89,7 +90,7 @@ def _welcome(arguments: argparse.Namespace, bundle: Path) -> str:
     port = arguments.port
     return f"""Local Snowflake on https://localhost:{port}, state in {arguments.state.absolute()}.
 Any user and password may log in. In the shell of each client:
-  export REQUESTS_CA_BUNDLE={bundle}
+  export REQUESTS_CA_BUNDLE={shlex.quote(str(bundle))}
 In Python:
   snowflake.connector.connect(account="local", user="me", password="local", host="localhost", port={port})
 Ctrl-C stops it."""

@@ -65,7 +65,7 @@ class Snowpipe:
     def _receive(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            if not self._ingestion.listening.wait(1.0):
+            if not self._ingestion.listening.wait(1.0) or self._stopping.is_set():
                 continue
             try:
                 self._receive_round()

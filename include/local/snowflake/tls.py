@@ -1,6 +1,6 @@
-"""A certificate authority of one's own, so that stock clients speak TLS to the local Snowflake.
+"""A certificate authority and its certificate for localhost, so that stock clients can use TLS.
 
-Its leaf is for localhost.  Clients trust it through REQUESTS_CA_BUNDLE = ``bundle``: certifi's authorities and ours.
+Clients trust it where REQUESTS_CA_BUNDLE is ``TlsFiles.bundle``: certifi's authorities and ours.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RENEW_BEFORE = timedelta(days=30)
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """PEM files: the authority, the server's certificate and key, and what clients trust."""
+    """PEM files: the authority, the server's certificate and key, and the bundle that clients trust."""
 
     ca: Path
     certificate: Path
@@ -33,9 +33,9 @@ class TlsFiles:
 
 
 def ensure(directory: Path, hostnames: Sequence[str] = ("localhost",)) -> TlsFiles:
-    """The files in ``directory``; made anew where one is missing, near its end, or for other host names.
+    """Return the files in ``directory``; make new ones if one is missing, about to expire, or for other host names.
 
-    The authority's key is thrown away at once: it can never sign anything but this leaf.
+    The authority's key is never stored: it can sign nothing but this certificate.
     """
     files = TlsFiles(*(directory / name for name in ("ca.pem", "certificate.pem", "key.pem", "bundle.pem")))
     if not _usable(files, hostnames):
@@ -49,7 +49,7 @@ def _usable(files: TlsFiles, hostnames: Sequence[str]) -> bool:
         leaf = x509.load_pem_x509_certificate(files.certificate.read_bytes())
         authority = files.ca.read_bytes()
         serialization.load_pem_private_key(files.key.read_bytes(), None)
-        # A newer certifi belongs into the bundle too.
+        # A newer certifi makes a new bundle.
         current = files.bundle.read_bytes() == Path(certifi.where()).read_bytes() + b"\n" + authority
         leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -62,7 +62,7 @@ def _usable(files: TlsFiles, hostnames: Sequence[str]) -> bool:
 def _write(files: TlsFiles, hostnames: Sequence[str]) -> None:
     start = datetime.now(UTC) - timedelta(hours=1)
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "clicks-to-deliveries local CA")])
+    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Local Snowflake CA")])
     authority = (
         _builder(authority_name, authority_name, authority_key, start)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
