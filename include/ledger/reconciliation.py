@@ -1,4 +1,4 @@
-"""Counting: the archive is read once, hour by hour, and each hour is compared with the stores that should have it."""
+"""Reconcile hours: read the archive once, hour by hour, and compare each hour with the stores that should have it."""
 
 from __future__ import annotations
 
@@ -9,34 +9,38 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from snowflake.connector import SnowflakeConnection
+
 from include import archive, names
 from include.archive import ArchiveError, ArchiveObject
 from include.archive.reader import hour_of
 from include.aws import StoreClients
 from include.contracts.archive import ArchivedRecord
-from include.contracts.quarantine import hour_prefix
 from include.contracts.times import to_canonical
-from include.ledger import clicks, readings
 from include.ledger.balance import Balance
-from include.ledger.books import QUARANTINE, RESOLVED, Books
+from include.ledger.click_balance import archived_click, balance_clicks
+from include.ledger.click_rows import DynamoClickRows
+from include.ledger.held_records import held_rows, reason_of
+from include.ledger.hour_database import HourDatabase
+from include.ledger.landing_zone import S3LandingZone
+from include.ledger.raw_readings import raw_readings
+from include.ledger.reading_balance import archived_reading, balance_readings
 
 HOUR = timedelta(hours=1)
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
-# How long after its arrival a record may be on its way: Firehose's buffers, Snowpipe, a merge.
+# How long a record may be on its way after its arrival: Firehose's buffers, Snowpipe, a merge.
 GRACE = timedelta(minutes=15)
-
-PLACES = ((QUARANTINE, names.QUARANTINE_PREFIX), (RESOLVED, names.RESOLVED_PREFIX))
 
 
 def hours_between(since: datetime, until: datetime) -> list[datetime]:
-    """The hours (UTC) in which something can have arrived from ``since`` to before ``until`` (both aware)."""
+    """The hours (UTC) that ``since`` <= arrival < ``until`` touches (both aware)."""
     first = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     count = -((first - until.astimezone(UTC)) // HOUR)
     return [first + number * HOUR for number in range(count)]
 
 
 def first_hour(s3: Any, bucket: str, stream: str) -> datetime | None:
-    """The hour in which the archive of a stream begins; None while there is none."""
+    """The hour in which the archive of a stream begins; None while it is empty."""
     prefix = f"{names.ARCHIVE_PREFIX}{stream}/"
     found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents")
     return hour_of(found[0]["Key"]) if found else None
@@ -44,25 +48,28 @@ def first_hour(s3: Any, bucket: str, stream: str) -> datetime | None:
 
 def reconcile(
     clients: StoreClients,
-    connection: Any,
+    connection: SnowflakeConnection,
     bucket: str,
     hours: Sequence[datetime],
     *,
     streams: Sequence[str] = STREAMS,
-    **options: Any,
+    grace: timedelta = GRACE,
+    index_shards: int = 1,
 ) -> list[Balance]:
     """The balance of each stream and hour, by hour; arguments and errors are those of reconcile_stream."""
     found = (
         balance
         for stream in streams
-        for balance in reconcile_stream(clients, connection, bucket, stream, hours, **options)
+        for balance in reconcile_stream(
+            clients, connection, bucket, stream, hours, grace=grace, index_shards=index_shards
+        )
     )
     return sorted(found, key=lambda balance: (balance.hour, balance.stream))
 
 
 def reconcile_stream(
     clients: StoreClients,
-    connection: Any,
+    connection: SnowflakeConnection,
     bucket: str,
     stream: str,
     hours: Iterable[datetime],
@@ -71,76 +78,85 @@ def reconcile_stream(
     index_shards: int = 1,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Balance]:
-    """The balance of each of ``hours`` (of arrival, as hours_between gives them), in order.  Changes nothing.
+    """The balance of each of ``hours`` (of arrival, as hours_between returns them), in order.  Changes nothing.
 
-    Each object of the archive is read once, however many of the hours it has records of.  Needs some 500 bytes of
-    temporary disk for each record of an hour, and no memory that grows with traffic.
+    Each object of the archive is read once, however many of the hours it has records of.  An hour needs about 500 bytes
+    of temporary disk per record, and memory that does not grow with traffic.
 
     Args:
         connection: a Snowflake connection with database and schema set.
-        grace: an hour that ended less than this ago is open; a reading that waits for a merge for longer is overdue.
+        grace: an hour that ended less than this ago is open; a reading that waits longer for a merge is overdue.
         index_shards: of the index of ClickStreamData (CTD_CLICK_INDEX_SHARDS).
 
     Raises:
-        ArchiveError: an object of the archive can't be read.
-        ClientError, BotoCoreError, snowflake.connector.Error: a store can't answer.
+        ArchiveError: an object of the archive cannot be read.
+        ClientError, BotoCoreError, snowflake.connector.Error: a store does not answer.
     """
-    table = clicks.ClickTable(clients.dynamodb, index_shards)
+    s3 = clients.s3
+    click_rows = DynamoClickRows(clients.dynamodb, index_shards)
     with tempfile.TemporaryDirectory(prefix="ledger-") as directory:
-        for hour, books in _archived(clients.s3, bucket, stream, sorted(set(hours)), Path(directory)):
+        for hour, database in _archived_hours(s3, bucket, stream, sorted(set(hours)), Path(directory)):
             now = clock()
             balance = Balance(stream=stream, hour=hour, is_open=hour + HOUR + grace > now)
-            for place, prefix in PLACES:
-                books.add("held", _held(clients.s3, bucket, hour_prefix(prefix, stream, to_canonical(hour)), place))
+            database.add("held", held_rows(s3, bucket, stream, hour))
             if stream == names.CLICK_STREAM:
-                clicks.count(books, balance, table, partial(clicks.reason_of, clients.s3, bucket))
+                balance_clicks(database, balance, click_rows, partial(reason_of, s3, bucket))
             else:
-                readings.count(books, balance, connection, clients.s3, bucket, now - grace)
-            books.close()
+                rows, landing = raw_readings(connection, hour), S3LandingZone(s3, bucket)
+                balance_readings(database, balance, rows, landing, now - grace)
+            database.close()
             yield balance
 
 
-def _archived(
+def _archived_hours(
     s3: Any, bucket: str, stream: str, hours: Sequence[datetime], directory: Path
-) -> Iterator[tuple[datetime, Books]]:
-    """Each hour with books that have all that is archived of it.
+) -> Iterator[tuple[datetime, HourDatabase]]:
+    """Each hour with a database of everything archived in it.
 
     An object is under the hour of its oldest record: when all objects up to an hour's are read, the hour is complete.
-    What they have of later hours is kept in those hours' books.
+    Records of later hours are kept in those hours' databases.
     """
-    row = clicks.archived_row if stream == names.CLICK_STREAM else readings.archived_row
-    waiting = {hour: to_canonical(hour)[:13] for hour in hours}
-    books: dict[str, Books] = {}
+    row = archived_click if stream == names.CLICK_STREAM else archived_reading
+    waiting = {hour: _hour_text(hour) for hour in hours}
+    databases: dict[str, HourDatabase] = {}
 
-    def of(name: str) -> Books:
-        if name not in books:
-            books[name] = Books(directory / f"{name}.sqlite")
-        return books[name]
+    def database_of(name: str) -> HourDatabase:
+        if name not in databases:
+            databases[name] = HourDatabase(directory / f"{name}.sqlite")
+        return databases[name]
 
     unread = iter(_objects(s3, bucket, stream, hours))
     ahead = next(unread, None)
     for hour in hours:
         while ahead is not None and hour_of(ahead.key) <= hour:
-            by_hour: dict[str, list[ArchivedRecord]] = {}
-            for record in archive.read(s3, bucket, ahead.key):
-                by_hour.setdefault(record.arrival_time[:13], []).append(record)
-            if early := min(by_hour, default="~") < to_canonical(hour_of(ahead.key))[:13]:
-                raise ArchiveError(
-                    f"s3://{bucket}/{ahead.key} has records of {early}, from before the hour in its name"
-                )
-            for name in by_hour.keys() & waiting.values():
-                of(name).add("archived", map(row, by_hour[name]))
+            for name, records in _by_hour(s3, bucket, ahead.key).items():
+                if name in waiting.values():
+                    database_of(name).add("archived", map(row, records))
             ahead = next(unread, None)
         name = waiting.pop(hour)
-        yield hour, of(name)
-        del books[name]
+        yield hour, database_of(name)
+        del databases[name]
+
+
+def _by_hour(s3: Any, bucket: str, key: str) -> dict[str, list[ArchivedRecord]]:
+    """The records of an object by their hour of arrival, as ``_hour_text`` writes it."""
+    records: dict[str, list[ArchivedRecord]] = {}
+    for record in archive.read(s3, bucket, key):
+        records.setdefault(record.arrival_time[:13], []).append(record)
+    if records and (earliest := min(records)) < _hour_text(hour_of(key)):
+        raise ArchiveError(f"s3://{bucket}/{key} has records of {earliest}, from before the hour in its name")
+    return records
+
+
+def _hour_text(hour: datetime) -> str:
+    return to_canonical(hour)[:13]
 
 
 def _objects(s3: Any, bucket: str, stream: str, hours: Sequence[datetime]) -> Iterator[ArchiveObject]:
-    """Every object that can have records of the hours, once, in the order of their keys."""
+    """Every object that can have records of the hours, once, in the order of keys."""
     last = ""
     for since, until in _ranges(hours):
-        # Not those of the hour that begins at `until`: their oldest record is younger.
+        # Without objects under the hour that begins at `until`: their oldest record arrived then or later.
         for each in archive.objects(s3, bucket, stream, since, until - timedelta(microseconds=1)):
             if each.key > last:
                 last = each.key
@@ -148,18 +164,10 @@ def _objects(s3: Any, bucket: str, stream: str, hours: Sequence[datetime]) -> It
 
 
 def _ranges(hours: Sequence[datetime]) -> Iterator[tuple[datetime, datetime]]:
-    """Hours that follow each other, as ranges."""
+    """The hours as ranges of consecutive ones."""
     start = None
     for hour in hours:
         start = start or hour
         if hour + HOUR not in hours:
             yield start, hour + HOUR
             start = None
-
-
-def _held(s3: Any, bucket: str, prefix: str, place: str) -> Iterator[tuple[str, str, str, str]]:
-    """The envelopes of quarantine objects, which their names tell: not one is read."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    for entry in (entry for page in pages for entry in page.get("Contents", [])):
-        shard_id, _, sequence_number = entry["Key"].removeprefix(prefix).removesuffix(".json").rpartition("-")
-        yield shard_id, sequence_number, place, entry["Key"]

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include import names, sql
-from include.ledger import Balance, table
+from include.ledger import Balance
+from include.ledger.ledger_table import ledger_rows, store_balance
 from sql.merge.history_oracle import ATTRIBUTES
 
 pytestmark = pytest.mark.sql
@@ -115,16 +116,16 @@ def test_an_hour_that_is_stored_again_overwrites_its_row_and_leaves_the_others(s
         samples={"missing": ["it's shard-0 1", "a % of"]},
     )  # fmt: skip
     healthy = Balance(stream=names.TRUCK_STREAM, hour=HERE, is_open=False, archived=3, landed=3, covered=3)
-    table.store(connection, lost, "run 1", checked)
-    table.store(connection, Balance(stream=names.CLICK_STREAM, hour=HERE, is_open=True), "run 1", checked)
-    row = table.counted(connection, names.TRUCK_STREAM)[HERE]
+    store_balance(connection, lost, "run 1", checked)
+    store_balance(connection, Balance(stream=names.CLICK_STREAM, hour=HERE, is_open=True), "run 1", checked)
+    row = ledger_rows(connection, names.TRUCK_STREAM)[HERE]
     assert (row.is_open, row.balanced, row.waiting, row.checked_at, row.run_id) == (False, False, 1, checked, "run 1")
     assert row.differences == {"missing": 2, "unexpected": 0, "conflicts": 0, "overdue": 0, "uncovered": 0}
     details = f"select ARCHIVED, DETAILS from {names.LEDGER_TABLE} where STREAM_NAME = '{names.TRUCK_STREAM}'"
     assert snowflake.execute(details) == [(3, """{"missing":["it's shard-0 1","a % of"]}""")]
 
-    table.store(connection, healthy, "run 2", checked)
-    assert table.counted(connection, names.TRUCK_STREAM)[HERE].balanced
+    store_balance(connection, healthy, "run 2", checked)
+    assert ledger_rows(connection, names.TRUCK_STREAM)[HERE].balanced
     assert snowflake.execute(details) == [(3, "{}")]
-    clicks = table.counted(connection, names.CLICK_STREAM)
+    clicks = ledger_rows(connection, names.CLICK_STREAM)
     assert {hour: (row.is_open, row.run_id) for hour, row in clicks.items()} == {HERE: (True, "run 1")}

@@ -16,9 +16,10 @@ from clicks_to_deliveries.notifiers.alert_topic import TOPIC, publish, subject_o
 from include import names
 from include.aws import store_clients
 from include.contracts.times import parse
-from include.ledger import Balance, hours_between, table
+from include.ledger import Balance, hours_between
+from include.ledger.due_hours import LedgerRow, due_hours
+from include.ledger.ledger_table import ledger_rows, store_balance
 from include.ledger.reconciliation import GRACE, STREAMS, first_hour, reconcile_stream
-from include.ledger.table import Counted
 
 # How many of a run's differences an alert lists.
 DIFFERENCES_SHOWN = 10
@@ -28,7 +29,7 @@ class CountedHour(NamedTuple):
     """The balance of an hour now, and what the ledger had of it before."""
 
     balance: Balance
-    before: Counted | None
+    before: LedgerRow | None
 
 
 class ReconcileOperator(BaseOperator):
@@ -84,14 +85,14 @@ class ReconcileOperator(BaseOperator):
             # Each hour is stored as soon as it is counted, so a run that is stopped loses nothing.
             connection.autocommit(True)
             for stream in STREAMS:
-                known = table.counted(connection, stream)
-                hours = requested or table.due(
+                known = ledger_rows(connection, stream)
+                hours = requested or due_hours(
                     stream, first_hour(clients.s3, self.bucket, stream), known, datetime.now(UTC), GRACE
                 )
                 for balance in reconcile_stream(
                     clients, connection, self.bucket, stream, hours, index_shards=self.index_shards
                 ):
-                    table.store(connection, balance, context["run_id"], datetime.now(UTC))
+                    store_balance(connection, balance, context["run_id"], datetime.now(UTC))
                     self._log_balance(balance)
                     entries.append(CountedHour(balance, known.get(balance.hour)))
         return self._verdict(entries, context["run_id"], report_all=bool(requested))

@@ -74,7 +74,7 @@ def test_what_is_lost_is_named_told_once_and_said_to_have_recovered(pipeline: An
     for part in (
         "3 of 4 hours do not balance",
         f"1 missing ({NOWHERE}): shardId-000000000000 {clicks[7]}\n",
-        f"MOB001 (shardId-000000000000 {clicks[11]}, shardId-000000000000 {other}; kept is what arrived",
+        f"MOB001 (shardId-000000000000 {clicks[11]}, shardId-000000000000 {other}; the row arrived",
         f"1 missing ({NOWHERE}): shardId-000000000000 {readings[40]} is in no landing object",
         f"10 missing ({NOWHERE}): {lost_file} is not loaded (10 readings)",
         f"2 uncovered (readings in RAW that the history does not hold): shardId-000000000000 {readings[13]} TRK1",

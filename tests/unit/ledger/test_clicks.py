@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from include import click_table, names
-from include.ledger import clicks
 
 pytestmark = pytest.mark.unit
 
@@ -145,7 +146,7 @@ def test_a_conflict_across_batches_is_named_with_all_senders(world):
     (told,) = balance.samples["conflicts"]
     for part in (f"{world.click(1)['Timestamp']} MOB001", "shardId-000000000000 1", "shardId-000000000000 2"):
         assert part in told
-    assert told.endswith(f"kept is what arrived {world.click(2)['Timestamp']})")
+    assert told.endswith(f"the row arrived {world.click(2)['Timestamp']})")
 
 
 def test_also_if_the_names_differ_and_the_counts_do_not(world):
@@ -299,4 +300,4 @@ def test_batches_have_a_hundred_keys(world):
 
 
 def later(world, *hours):
-    return [world.hour + each * clicks.HOUR for each in hours]
+    return [world.hour + each * timedelta(hours=1) for each in hours]

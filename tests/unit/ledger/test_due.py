@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include import names
-from include.ledger.table import Counted, due
+from include.ledger.due_hours import LedgerRow, due_hours
 
 pytestmark = pytest.mark.unit
 
@@ -18,7 +18,7 @@ TRUCKS, CLICKS = names.TRUCK_STREAM, names.CLICK_STREAM
 
 
 def row(hour, *, is_open=False, balanced=True, waiting=0, age=timedelta(minutes=20)):
-    return Counted(is_open, balanced, waiting, hour + HOUR + age, "a run", {})
+    return LedgerRow(is_open, balanced, waiting, hour + HOUR + age, "a run", {})
 
 
 def hours(*numbers):
@@ -35,56 +35,56 @@ def at(number, minutes=20):
 
 
 def test_nothing_while_there_is_no_archive():
-    assert due(TRUCKS, None, {}, at(5), GRACE) == []
+    assert due_hours(TRUCKS, None, {}, at(5), GRACE) == []
 
 
 def test_the_first_run_begins_where_the_archive_does():
-    assert due(TRUCKS, FIRST, {}, at(3), GRACE) == hours(0, 1, 2)
+    assert due_hours(TRUCKS, FIRST, {}, at(3), GRACE) == hours(0, 1, 2)
 
 
 def test_an_hour_is_counted_once_it_has_closed_and_the_grace_is_over():
     known = counted(3)
-    assert due(TRUCKS, FIRST, known, at(4, 14), GRACE) == []
-    assert due(TRUCKS, FIRST, known, at(4, 15), GRACE) == hours(3)
+    assert due_hours(TRUCKS, FIRST, known, at(4, 14), GRACE) == []
+    assert due_hours(TRUCKS, FIRST, known, at(4, 15), GRACE) == hours(3)
 
 
 def test_the_archives_first_hour_is_not_over_yet():
-    assert due(TRUCKS, FIRST, {}, FIRST + timedelta(minutes=30), GRACE) == []
+    assert due_hours(TRUCKS, FIRST, {}, FIRST + timedelta(minutes=30), GRACE) == []
 
 
 def test_after_an_outage_the_oldest_day_comes_first_and_the_rest_with_the_next_runs():
     known = counted(2)
-    first = due(TRUCKS, FIRST, known, at(40), GRACE)
+    first = due_hours(TRUCKS, FIRST, known, at(40), GRACE)
     assert first == hours(*range(2, 26))
     known |= {hour: row(hour) for hour in first}
-    assert due(TRUCKS, FIRST, known, at(40), GRACE) == hours(*range(26, 40))
+    assert due_hours(TRUCKS, FIRST, known, at(40), GRACE) == hours(*range(26, 40))
 
 
 def test_an_hour_counted_out_of_turn_hides_none_before_it():
     (early,) = hours(3)
-    assert due(TRUCKS, FIRST, {early: row(early)}, at(6), GRACE) == hours(0, 1, 2, 4, 5)
+    assert due_hours(TRUCKS, FIRST, {early: row(early)}, at(6), GRACE) == hours(0, 1, 2, 4, 5)
 
 
 def test_an_hour_that_was_counted_while_open_is_counted_when_closed():
     (last,) = hours(3)
     known = counted(3) | {last: row(last, is_open=True, balanced=False)}
-    assert due(TRUCKS, FIRST, known, at(3, 50), GRACE) == []
-    assert due(TRUCKS, FIRST, known, at(4), GRACE) == [last]
+    assert due_hours(TRUCKS, FIRST, known, at(3, 50), GRACE) == []
+    assert due_hours(TRUCKS, FIRST, known, at(4), GRACE) == [last]
 
 
 @pytest.mark.parametrize("state", [{"balanced": False}, {"waiting": 3}], ids=["unbalanced", "waiting"])
 def test_what_is_not_settled_is_counted_again_for_two_days(state):
     (hour,) = hours(10)
     known = counted(80) | {hour: row(hour, **state)}
-    assert due(TRUCKS, FIRST, known, at(12), GRACE) == [hour]
-    assert due(TRUCKS, FIRST, known, at(57), GRACE) == [hour]
-    assert due(TRUCKS, FIRST, known, at(58), GRACE) == []
+    assert due_hours(TRUCKS, FIRST, known, at(12), GRACE) == [hour]
+    assert due_hours(TRUCKS, FIRST, known, at(57), GRACE) == [hour]
+    assert due_hours(TRUCKS, FIRST, known, at(58), GRACE) == []
 
 
 def test_clicks_are_looked_at_once_more_after_a_day():
     known = counted(26)
-    assert due(CLICKS, FIRST, known, at(25, -1), GRACE) == []
-    assert due(CLICKS, FIRST, known, at(26), GRACE) == hours(0, 1)
-    assert due(TRUCKS, FIRST, known, at(26), GRACE) == []
+    assert due_hours(CLICKS, FIRST, known, at(25, -1), GRACE) == []
+    assert due_hours(CLICKS, FIRST, known, at(26), GRACE) == hours(0, 1)
+    assert due_hours(TRUCKS, FIRST, known, at(26), GRACE) == []
     known |= {hour: row(hour, age=timedelta(hours=25)) for hour in hours(0, 1)}
-    assert due(CLICKS, FIRST, known, at(26), GRACE) == []
+    assert due_hours(CLICKS, FIRST, known, at(26), GRACE) == []

@@ -80,7 +80,7 @@ def test_a_damaged_landing_file_is_named(world):
     file = world.landed(1, 2, body=whole[:-10])
     balance = world.readings()
     assert balance.missing == 2
-    assert balance.samples["missing"][0].startswith(f"{file} can't be read (line ")
+    assert balance.samples["missing"][0].startswith(f"{file} cannot be read (line ")
 
 
 def test_a_reading_landed_twice_is_not_counted_twice_as_not_loaded(world):

@@ -16,7 +16,7 @@ from include import names
 from include.aws import StoreClients
 from include.ledger import Balance
 from include.ledger.balance import DIFFERENCES
-from include.ledger.table import Counted
+from include.ledger.due_hours import LedgerRow
 
 pytestmark = pytest.mark.unit
 
@@ -28,19 +28,19 @@ class Ledger:
     """The stored balances, the content of the stores, and the hours that were counted."""
 
     def __init__(self) -> None:
-        self.known: dict[datetime, Counted] = {}
+        self.known: dict[datetime, LedgerRow] = {}
         self.found: dict[datetime, dict[str, Any]] = {}
         self.stored: list[Balance] = []
         self.asked: dict[str, list[datetime]] = {}
         self.notified: list[tuple[str, ...]] = []
 
-    def counted(self, connection: Any, stream: str) -> dict[datetime, Counted]:
+    def counted(self, connection: Any, stream: str) -> dict[datetime, LedgerRow]:
         return dict(self.known) if stream == TRUCKS else {}
 
     def store(self, connection: Any, balance: Balance, run_id: str, checked_at: datetime) -> None:
         self.stored.append(balance)
         if balance.stream == TRUCKS:
-            self.known[balance.hour] = Counted(
+            self.known[balance.hour] = LedgerRow(
                 balance.is_open,
                 balance.balanced,
                 balance.waiting,
@@ -64,9 +64,9 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(reconcile, "store_clients", lambda client: StoreClients(None, None))
     monkeypatch.setattr(reconcile, "first_hour", lambda s3, bucket, stream: HOUR)
     monkeypatch.setattr(reconcile, "reconcile_stream", ledger.reconcile_stream)
-    monkeypatch.setattr(reconcile.table, "counted", ledger.counted)
-    monkeypatch.setattr(reconcile.table, "store", ledger.store)
-    monkeypatch.setattr(reconcile.table, "due", lambda stream, *_: [HOUR] if stream == TRUCKS else [])
+    monkeypatch.setattr(reconcile, "ledger_rows", ledger.counted)
+    monkeypatch.setattr(reconcile, "store_balance", ledger.store)
+    monkeypatch.setattr(reconcile, "due_hours", lambda stream, *_: [HOUR] if stream == TRUCKS else [])
     monkeypatch.setattr(reconcile, "publish", lambda *message: ledger.notified.append(message))
     return ledger
 

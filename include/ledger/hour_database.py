@@ -1,4 +1,4 @@
-"""The envelopes of one stream and hour in a SQLite file: sets are compared on disk, memory does not grow with them."""
+"""The envelopes of one stream and hour in a SQLite file: sets are compared on disk, so memory does not grow."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 from include.ledger.balance import SAMPLES_KEPT
 
+# Values of held.place.
 QUARANTINE, RESOLVED = "quarantine", "resolved"
 
-# Sequence numbers are whole numbers of any length, written without zeros in front: the longer is the larger.
+# Sequence numbers are whole numbers of any length, written without leading zeros: the longer one is larger.
 IN_ORDER = "ORDER BY shard, length(seq), seq"
 
-# held: objects of quarantine/ and quarantine-resolved/.  The other tables are of one kind of stream each.
+# held: objects of quarantine/ and quarantine-resolved/.  A database uses clicks or readings, as its stream has them.
 TABLES = """
     CREATE TABLE archived (
         shard TEXT, seq TEXT, valid INTEGER, click TEXT, content BLOB, PRIMARY KEY (shard, seq)
@@ -29,8 +30,8 @@ TABLES = """
 """
 
 
-class Books:
-    """One file; what is written twice is there once."""
+class HourDatabase:
+    """One file.  A row that is added twice is there once."""
 
     def __init__(self, path: Path) -> None:
         """Args:
@@ -38,11 +39,11 @@ class Books:
         """
         self._path = path
         self._database = sqlite3.connect(path, isolation_level=None)
-        # Nothing here must survive: it is counted again from the stores.
+        # Nothing here must survive a crash: it is counted again from the stores.
         self._database.executescript(f"PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; {TABLES}")
 
     def add(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Rows of a table of TABLES, in the order of its columns; one whose key is there is left out."""
+        """Add rows to a table, in the order of its columns; a row whose key is there is skipped."""
         width = len(self._database.execute(f"SELECT * FROM {table} LIMIT 0").description)
         marks = ", ".join("?" * width)
         self._database.execute("BEGIN")
@@ -53,15 +54,16 @@ class Books:
         return self._database.execute(statement, values)
 
     def count(self, query: str, *values: Any) -> int:
-        """How many rows ``query`` has."""
-        return self._database.execute(f"SELECT count(*) FROM ({query})", values).fetchone()[0]
+        """The number of rows of ``query``."""
+        (rows,) = self._database.execute(f"SELECT count(*) FROM ({query})", values).fetchone()
+        return int(rows)
 
     def samples(self, query: str, *values: Any) -> list[str]:
-        """Its first rows, SAMPLES_KEPT at most, each as words."""
+        """The first rows of ``query``, at most SAMPLES_KEPT, each as one text."""
         rows = self._database.execute(f"{query} LIMIT {SAMPLES_KEPT}", values)
         return [" ".join(str(value) for value in row if value is not None) for row in rows]
 
     def close(self) -> None:
-        """Removes the file."""
+        """Remove the file."""
         self._database.close()
         self._path.unlink()

@@ -1,0 +1,142 @@
+"""The balance of an hour of clicks: the archive compared with ClickStreamData and quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from include import names
+from include.contracts import ContractError, decode_click
+from include.contracts.archive import ArchivedRecord
+from include.contracts.times import parse, to_canonical
+from include.ledger.balance import SAMPLES_KEPT, Balance
+from include.ledger.hour_database import IN_ORDER, RESOLVED, HourDatabase
+
+HOUR = timedelta(hours=1)
+
+# A row of the table ``clicks``: key, digest of the content, arrival time.
+ClickRow = tuple[str, bytes, str]
+
+# Where each archived envelope is; `row` is the one of its click.  Resolved means that its function took it, so it
+# counts as processed; a quarantined one whose very content the row has was written as well (docs/adr/0010).
+PLACES = """
+    CREATE TEMP TABLE places AS
+    SELECT
+        archived.shard, archived.seq, archived.valid, archived.click, archived.content,
+        clicks.content AS row_content, clicks.arrival AS row_arrival,
+        quarantined.seq IS NOT NULL AND resolved.seq IS NULL AS is_quarantined,
+        CASE
+            WHEN archived.valid AND clicks.click IS NOT NULL
+                AND (quarantined.seq IS NULL OR resolved.seq IS NOT NULL OR archived.content = clicks.content)
+                THEN 'table'
+            WHEN resolved.seq IS NOT NULL AND NOT archived.valid THEN 'resolved'
+            WHEN quarantined.seq IS NOT NULL AND resolved.seq IS NULL THEN 'quarantine'
+            ELSE 'missing'
+        END AS place
+    FROM archived
+    LEFT JOIN clicks ON clicks.click = archived.click
+    LEFT JOIN held AS quarantined
+        ON (quarantined.shard, quarantined.seq, quarantined.place) = (archived.shard, archived.seq, 'quarantine')
+    LEFT JOIN held AS resolved
+        ON (resolved.shard, resolved.seq, resolved.place) = (archived.shard, archived.seq, 'resolved')
+"""
+HELD_UNARCHIVED = (
+    "SELECT min(key) FROM held WHERE (shard, seq) NOT IN (SELECT shard, seq FROM archived) GROUP BY shard, seq"
+)
+ROWS_UNARCHIVED = f"""
+    SELECT '{names.CLICK_TABLE} ' || click FROM clicks
+    WHERE arrival >= ? AND arrival < ? AND click NOT IN (SELECT click FROM archived WHERE valid)
+"""
+# A record in quarantine did not try to become the row.
+CONFLICTING = """
+    SELECT click FROM (
+        SELECT click, content FROM places WHERE valid AND NOT is_quarantined
+        UNION
+        SELECT click, row_content FROM places WHERE valid AND row_content IS NOT NULL
+    )
+    GROUP BY click HAVING count(*) > 1
+"""
+
+
+class ClickRows(Protocol):
+    """The rows of ClickStreamData (include.ledger.click_rows)."""
+
+    def around(self, hour: datetime) -> Iterator[ClickRow]:
+        """Most rows that arrived in ``hour``, found by the clicks' own times."""
+
+    def by_key(self, clicks: Iterable[str]) -> Iterator[ClickRow]:
+        """The rows that exist of these clicks."""
+
+
+def archived_click(record: ArchivedRecord) -> tuple[Any, ...]:
+    """The record as a row of ``archived``: judged at its arrival, as its function did (docs/adr/0002)."""
+    try:
+        click = decode_click(record.payload, now=parse(record.arrival_time))
+    except ContractError:
+        return record.shard_id, record.sequence_number, False, None, None
+    key = click_key(click.timestamp, click.item_id)
+    return record.shard_id, record.sequence_number, True, key, content_digest(click.item_name, click.click_counts)
+
+
+def click_key(timestamp: str, item_id: str) -> str:
+    return f"{timestamp} {item_id}"
+
+
+def content_digest(item_name: str, click_counts: int) -> bytes:
+    return blake2b(f"{click_counts} {item_name}".encode(), digest_size=16).digest()
+
+
+def balance_clicks(
+    database: HourDatabase, balance: Balance, rows: ClickRows, resolved_reason: Callable[[str], str]
+) -> None:
+    """Fill in ``balance`` from the table's rows and from the database, which has the archived and held records.
+
+    ``resolved_reason`` returns why the record of a key in quarantine-resolved/ was quarantined.
+    """
+    database.add("clicks", rows.around(balance.hour))
+    database.execute(
+        "CREATE TEMP TABLE wanted AS SELECT DISTINCT click FROM archived WHERE valid EXCEPT SELECT click FROM clicks"
+    )
+    database.add("clicks", rows.by_key(click for (click,) in database.execute("SELECT click FROM wanted")))
+    database.execute(PLACES)
+    database.execute("CREATE INDEX temp.places_of_click ON places (click)")
+
+    bounds = to_canonical(balance.hour), to_canonical(balance.hour + HOUR)
+    in_table = "SELECT click FROM places WHERE place = 'table'"
+    balance.archived = database.count("SELECT 1 FROM archived")
+    balance.landed = database.count(
+        f"SELECT DISTINCT click FROM ({in_table} AND row_arrival >= ? AND row_arrival < ?)", *bounds
+    )
+    balance.duplicates = database.count(in_table) - balance.landed
+    balance.quarantined = database.count("SELECT 1 FROM places WHERE place = 'quarantine'")
+    balance.resolved = database.count("SELECT 1 FROM places WHERE place = 'resolved'")
+    missing = f"SELECT shard, seq FROM places WHERE place = 'missing' {IN_ORDER}"
+    balance.missing = database.count(missing)
+    balance.unexpected = database.count(HELD_UNARCHIVED) + database.count(ROWS_UNARCHIVED, *bounds)
+    unexpected = database.samples(HELD_UNARCHIVED) + database.samples(ROWS_UNARCHIVED, *bounds)
+    balance.samples |= {
+        kind: found[:SAMPLES_KEPT]
+        for kind, found in (("missing", database.samples(missing)), ("unexpected", unexpected))
+        if found
+    }
+    _find_conflicts(database, balance, resolved_reason)
+
+
+def _find_conflicts(database: HourDatabase, balance: Balance, resolved_reason: Callable[[str], str]) -> None:
+    for (click,) in database.execute(CONFLICTING):
+        # A person who replays a key_conflict wants the row to change.
+        replayed = database.execute(
+            "SELECT held.key FROM places JOIN held USING (shard, seq) WHERE click = ? AND held.place = ?",
+            click,
+            RESOLVED,
+        )
+        if any(resolved_reason(key) == "key_conflict" for (key,) in replayed):
+            continue
+        balance.conflicts += 1
+        samples = balance.samples.setdefault("conflicts", [])
+        if len(samples) < SAMPLES_KEPT:
+            senders = database.samples(f"SELECT shard, seq FROM places WHERE click = ? {IN_ORDER}", click)
+            (kept,) = database.execute("SELECT max(row_arrival) FROM places WHERE click = ?", click)
+            samples.append(f"{click} ({', '.join(senders)}; the row arrived {kept[0]})")

@@ -1,0 +1,57 @@
+"""Which hours of a stream the ledger counts next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from include import names
+
+HOUR = timedelta(hours=1)
+# New hours of a stream per run, when the ledger starts or after an outage of the ledger itself.
+MAX_NEW_HOURS = 24
+# An hour with a difference is counted again for this long.
+RECHECKED_FOR = timedelta(hours=48)
+# Hours of clicks are counted once more at this age: a click that is sent again later with other content is the row
+# then, and only the archive of the earlier hour has what it was before.
+SECOND_COUNT_AFTER = timedelta(hours=24)
+
+
+class LedgerRow(NamedTuple):
+    """An hour in CONSERVATION_LEDGER: when it was last counted, by which run, and how many records differed."""
+
+    is_open: bool
+    balanced: bool
+    waiting: int
+    checked_at: datetime
+    run_id: str
+    # Kind of difference -> records.
+    differences: dict[str, int]
+
+
+def due_hours(
+    stream: str, first: datetime | None, known: Mapping[datetime, LedgerRow], now: datetime, grace: timedelta
+) -> list[datetime]:
+    """The hours of a stream to count now: those not counted since they closed, and those to count again.
+
+    Args:
+        first: the hour in which the stream's archive begins; None while it is empty.
+        known: hour -> its row in the ledger.
+        grace: how long after its end an hour stays open.
+    """
+    if first is None:
+        return []
+    again = {hour for hour, row in known.items() if not row.is_open and _is_due_again(stream, hour, row, now)}
+    closed_hours = (now - grace - first) // HOUR
+    closed = (first + number * HOUR for number in range(max(0, closed_hours)))
+    uncounted = [hour for hour in closed if hour not in known or known[hour].is_open]
+    return sorted(again.union(uncounted[:MAX_NEW_HOURS]))
+
+
+def _is_due_again(stream: str, hour: datetime, row: LedgerRow, now: datetime) -> bool:
+    if hour < now - RECHECKED_FOR:
+        return False
+    second_count = hour + HOUR + SECOND_COUNT_AFTER
+    needs_second_count = stream == names.CLICK_STREAM and row.checked_at < second_count <= now
+    return not row.balanced or row.waiting > 0 or needs_second_count
