@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 HOUR = timedelta(hours=1)
 CLICKS, TRUCKS = names.CLICK_STREAM, names.TRUCK_STREAM
 COUNTS = ("ARCHIVED", "LANDED", "DUPLICATES", "QUARANTINED", "RESOLVED", "MISSING")
-NOWHERE = "archived, and neither in the sink nor in quarantine"
+NOWHERE = "archived, but neither in the sink nor in quarantine"
 
 
 def click(pipeline: Any, second: int, counts: int = 1) -> bytes:
@@ -77,7 +77,7 @@ def test_what_is_lost_is_named_told_once_and_said_to_have_recovered(pipeline: An
         f"MOB001 (shardId-000000000000 {clicks[11]}, shardId-000000000000 {other}; the row arrived",
         f"1 missing ({NOWHERE}): shardId-000000000000 {readings[40]} is in no landing object",
         f"10 missing ({NOWHERE}): {lost_file} is not loaded (10 readings)",
-        f"2 uncovered (readings in RAW that the history does not hold): shardId-000000000000 {readings[13]} TRK1",
+        f"2 uncovered (readings in RAW that the history does not have): shardId-000000000000 {readings[13]} TRK1",
         "docs/runbooks/reconcile.md",
     ):
         assert part in said, said
