@@ -66,6 +66,14 @@ def test_named_paths_exist(document: str) -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+def test_the_index_of_runbooks_has_every_page_and_alarm() -> None:
+    index = (ROOT / "docs/runbooks/README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs/runbooks").glob("*.md")} - {"README.md"}
+    alarms = re.findall(r"^  (\w+Alarm):$", (ROOT / "include/cloudformation/pipeline.yaml").read_text(), re.MULTILINE)
+    assert pages <= set(LINK.findall(index))
+    assert [alarm for alarm in alarms if alarm not in index] == []
+
+
 @pytest.mark.parametrize("runbook", ["erase_truck", "replay"])
 def test_messages_that_a_runbook_explains_are_in_the_code(runbook: str) -> None:
     sources = [path for folder in ("include", "lambdas", "plugins", "dags") for path in (ROOT / folder).rglob("*.py")]
