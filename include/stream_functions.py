@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,8 +25,6 @@ FUNCTIONS = {names.CLICK_STREAM: names.CLICK_FUNCTION, names.TRUCK_STREAM: names
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 8.0
 # Characters of a failed invocation's response that an error shows.
 MAX_DETAIL_LENGTH = 500
-
-T = TypeVar("T")
 
 
 class FunctionError(RuntimeError):
@@ -118,21 +116,6 @@ def invoke(lambda_: Any, function: str, event: Mapping[str, Any]) -> bytes:
     if response.get("FunctionError"):
         raise InvocationFailedError(_error_line(body))
     return body
-
-
-def batched(records: Iterable[T], size: Callable[[T], int], *, max_records: int, max_bytes: int) -> Iterator[list[T]]:
-    """``records`` in order, in batches within both limits; a record larger than ``max_bytes`` is a batch of its own."""
-    batch: list[T] = []
-    batch_bytes = 0
-    for record in records:
-        record_bytes = size(record)
-        if batch and (len(batch) == max_records or batch_bytes + record_bytes > max_bytes):
-            yield batch
-            batch, batch_bytes = [], 0
-        batch.append(record)
-        batch_bytes += record_bytes
-    if batch:
-        yield batch
 
 
 def _refusal(function: str, error: ClientError | BotoCoreError) -> Refused:

@@ -6,7 +6,7 @@ The DAG ``erase_truck`` does this and then the same in Snowflake.  docs/erasure.
 stays for how long, and which permissions it needs; docs/adr/0011 and 0012 explain the order and the connections.
 """
 
-from include.erasure.eraser import ErasedRecords, ErasureSummary, check_truck_id, erase
-from include.erasure.report import erasure_report
+from include.erasure.eraser import check_truck_id, erase
+from include.erasure.summary import ErasedRecords, ErasureSummary, erasure_report
 
 __all__ = ["ErasedRecords", "ErasureSummary", "check_truck_id", "erase", "erasure_report"]

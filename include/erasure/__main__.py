@@ -17,9 +17,9 @@ import sys
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.arguments import add_bucket, argument, utc_time
-from include.aws import store_clients
+from include.aws_clients import store_clients
 from include.erasure.eraser import check_truck_id, erase
-from include.erasure.report import erasure_report
+from include.erasure.summary import erasure_report
 from include.s3_objects import ConflictError
 
 

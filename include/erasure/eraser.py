@@ -8,15 +8,14 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
 
-import msgspec
-
 from include import names
-from include.aws import S3_WORKERS, StoreClients
+from include.aws_clients import S3_WORKERS, StoreClients
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from include.contracts.times import to_canonical
 from include.erasure import formats
 from include.erasure.attribution import attribution
 from include.erasure.formats import Format
+from include.erasure.summary import ErasedRecords, ErasureSummary
 from include.erasure.versions import ObjectVersion, VersionedBucket
 from include.parallel import for_each
 from include.s3_objects import UnreadableObjectError
@@ -33,57 +32,6 @@ class ErasedStore(NamedTuple):
 
     prefix: str
     format: Format
-
-
-class ErasedRecords(msgspec.Struct, kw_only=True):
-    """What one store had of the truck, and what became of it (nothing, in a dry run)."""
-
-    # Versions of objects that were read, current or not.
-    read: int = 0
-    # The truck's records in current versions.
-    records: int = 0
-    # Noncurrent versions with records of the truck.
-    outdated: int = 0
-    # Current objects that were stored again without the truck, or deleted because they had nothing else.
-    rewritten: int = 0
-    deleted: int = 0
-    # Records in current versions that nobody can attribute to a truck: they stay.
-    unattributable: int = 0
-    # Keys of objects that cannot be read: they stay, and a person must check them.  The first hundred.
-    unreadable: list[str] = msgspec.field(default_factory=list)
-
-    @property
-    def found(self) -> int:
-        return self.records + self.outdated
-
-
-class ErasureSummary(msgspec.Struct, kw_only=True):
-    """What one run found and did."""
-
-    truck_id: str
-    dry_run: bool
-    # Canonical UTC text: a later run has to read only what was stored after this.
-    started_at: str
-    # Prefix -> records, in the order of the flow.
-    stores: dict[str, ErasedRecords]
-    # Whether TruckLatestState had the truck.
-    state: bool = False
-    passes: int = 0
-    # The last pass found nothing.  Never after a dry run that found something.
-    is_clean: bool = False
-
-    @property
-    def found(self) -> int:
-        return sum(store.found for store in self.stores.values()) + self.state
-
-    @property
-    def unreadable(self) -> list[str]:
-        return [key for store in self.stores.values() for key in store.unreadable]
-
-    @property
-    def failed(self) -> bool:
-        """Whether somebody must act before the truck can be called erased."""
-        return bool(self.unreadable) or not (self.dry_run or self.is_clean)
 
 
 def erase(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnectedError
+
+from include.batches import batched
 
 # PutRecords' limits: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 MAX_BATCH_RECORDS = 500
@@ -108,7 +110,7 @@ class Producer:
             botocore.exceptions.ClientError: an error that repeating can't mend (no such stream, access denied).
         """
         done = 0
-        for batch in _batches(records):
+        for batch in batched(records, _bytes, max_records=MAX_BATCH_RECORDS, max_bytes=MAX_BATCH_BYTES):
             waiting: list[Sendable] = batch
             for attempt in range(1, self._max_attempts + 1):
                 if attempt > 1:
@@ -157,15 +159,5 @@ class Producer:
         self._sleep(self._rng.uniform(0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (attempt - 1))))
 
 
-def _batches(records: Sequence[Sendable]) -> Iterator[list[Sendable]]:
-    batch: list[Sendable] = []
-    size = 0
-    for record in records:
-        bytes_of_record = len(record.data) + len(record.partition_key.encode())
-        if batch and (len(batch) == MAX_BATCH_RECORDS or size + bytes_of_record > MAX_BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(record)
-        size += bytes_of_record
-    if batch:
-        yield batch
+def _bytes(record: Sendable) -> int:
+    return len(record.data) + len(record.partition_key.encode())

@@ -13,8 +13,8 @@ from snowflake.connector import SnowflakeConnection
 
 from include import archive, names
 from include.archive import ArchiveError, ArchiveObject
-from include.archive.reader import hour_of
-from include.aws import StoreClients
+from include.archive.archive_objects import hour_of
+from include.aws_clients import StoreClients
 from include.contracts.archive import ArchivedRecord
 from include.contracts.times import to_canonical
 from include.ledger.balance import Balance

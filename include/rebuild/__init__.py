@@ -6,7 +6,7 @@ The functions are invoked with events made of archived records, envelopes includ
 first time.  docs/rebuild.md says when and how; the DAG repair_history then builds the history from RAW.
 """
 
-from include.rebuild.progress import RebuildError, RebuildProgress
+from include.rebuild.rebuild_progress import RebuildError, RebuildProgress
 from include.rebuild.rebuilder import RebuildPlan, RebuildSummary, rebuild
 
 __all__ = ["RebuildError", "RebuildPlan", "RebuildProgress", "RebuildSummary", "rebuild"]

@@ -18,8 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.archive import ArchiveError
 from include.arguments import add_arrival_range, add_bucket, positive_integer
-from include.aws import reprocessing_clients
-from include.rebuild.progress import RebuildError, RebuildProgress
+from include.aws_clients import reprocessing_clients
+from include.rebuild.rebuild_progress import RebuildError, RebuildProgress
 from include.rebuild.rebuilder import RebuildPlan, rebuild
 from include.stream_functions import FUNCTIONS, FunctionError
 

@@ -14,16 +14,17 @@ import msgspec
 
 from include import archive
 from include.archive import ArchiveObject
+from include.archive.archive_objects import CLOCK_DIFFERENCE, hour_of
 from include.archive.probe import PARTITION_KEY, is_probe
-from include.archive.reader import CLOCK_DIFFERENCE, hour_of
-from include.aws import ReprocessingClients
+from include.aws_clients import ReprocessingClients
+from include.batches import batched
 from include.contracts.archive import ArchivedRecord
 from include.contracts.kinesis_event import kinesis_event
 from include.contracts.times import to_canonical
 from include.parallel import for_each
-from include.rebuild.progress import RebuildError, RebuildProgress
+from include.rebuild.rebuild_progress import RebuildError, RebuildProgress
 from include.rebuild.sorted_records import SortedRecords
-from include.stream_functions import FUNCTIONS, Processed, StreamFunctions, batched
+from include.stream_functions import FUNCTIONS, Processed, StreamFunctions
 
 HOUR = timedelta(hours=1)
 # As in the event source mappings.  Payloads in base64 leave room for the envelopes within Lambda's 6 MB.

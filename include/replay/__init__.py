@@ -8,6 +8,6 @@ docs/adr/0010 explains the guarantees of a run.
 
 from include.replay.plan import ReplayLimits, ReplayPlan
 from include.replay.replayer import replay
-from include.replay.report import ReplaySummary, replay_report
+from include.replay.results import ReplaySummary, replay_report
 
 __all__ = ["ReplayLimits", "ReplayPlan", "ReplaySummary", "replay", "replay_report"]

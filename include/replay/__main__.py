@@ -20,10 +20,10 @@ import sys
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.arguments import add_arrival_range, add_bucket, positive_integer
-from include.aws import reprocessing_clients
+from include.aws_clients import reprocessing_clients
 from include.replay.plan import ReplayPlan
 from include.replay.replayer import replay
-from include.replay.report import replay_report
+from include.replay.results import replay_report
 from include.replay.selection import SelectedRecord
 from include.s3_objects import ConflictError, UnreadableObjectError
 from include.stream_functions import FUNCTIONS, FunctionError

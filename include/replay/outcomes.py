@@ -11,7 +11,7 @@ import msgspec
 from include.contracts.quarantine import Attempt, Quarantined, Verdict
 from include.contracts.times import to_canonical
 from include.replay.quarantine_store import QuarantineObject, QuarantineStore
-from include.replay.report import GONE, RESOLVED, STILL_INVALID, ReplayResults
+from include.replay.results import GONE, RESOLVED, STILL_INVALID, ReplayResults
 
 #: (shard, sequence number) -> why the function found the record invalid again.
 Verdicts = Mapping[tuple[str, str], Verdict]

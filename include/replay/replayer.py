@@ -16,14 +16,15 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include import names
-from include.aws import S3_WORKERS, ReprocessingClients
+from include.aws_clients import S3_WORKERS, ReprocessingClients
+from include.batches import batched
 from include.contracts.kinesis_event import KinesisEvent, kinesis_event
 from include.contracts.quarantine import QUARANTINED, Quarantined, Verdict
 from include.parallel import for_each
 from include.replay.outcomes import OutcomeStore, Verdicts
 from include.replay.plan import ReplayLimits, ReplayPlan
 from include.replay.quarantine_store import QuarantineObject, QuarantineStore
-from include.replay.report import NOT_TRIED, RAISED, REFUSED, ReplayResults, ReplaySummary, summarize
+from include.replay.results import NOT_TRIED, RAISED, REFUSED, ReplayResults, ReplaySummary, summarize
 from include.replay.selection import SelectedRecord, select
 from include.stream_functions import (
     FUNCTIONS,
@@ -33,7 +34,6 @@ from include.stream_functions import (
     Raised,
     Refused,
     StreamFunctions,
-    batched,
     invoke,
 )
 

@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names
-from include.aws import store_clients
+from include.aws_clients import store_clients
 from include.contracts.times import parse
 from include.erasure import ErasureSummary, erase, erasure_report, truck_tables
 from include.pipe_and_stream import PIPE_STATUS, is_settled

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC, publish, subject_of
 from include import names
-from include.aws import store_clients
+from include.aws_clients import store_clients
 from include.contracts.times import parse
 from include.ledger import Balance, hours_between
 from include.ledger.due_hours import LedgerRow, due_hours

@@ -10,10 +10,10 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from include import names
-from include.aws import reprocessing_clients
+from include.aws_clients import reprocessing_clients
 from include.contracts.times import parse
 from include.replay import ReplayPlan, replay, replay_report
-from include.replay.report import REFUSED
+from include.replay.results import REFUSED
 from include.replay.selection import SelectedRecord
 from include.stream_functions import FunctionError
 

@@ -9,7 +9,7 @@ import pytest
 from snowflake.connector.errors import Error as SnowflakeError
 
 from include import names, sql
-from include.aws import reprocessing_clients
+from include.aws_clients import reprocessing_clients
 from include.rebuild import RebuildPlan, rebuild
 from tests.fixtures.batch_path import BUCKET, LANDING
 from tests.fixtures.fault_proxy import Fault, first

@@ -17,7 +17,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 
 from include import names, sql
-from include.aws import StoreClients, store_clients
+from include.aws_clients import StoreClients, store_clients
 from include.contracts import Envelope
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.quarantine import Quarantined, encode, object_key

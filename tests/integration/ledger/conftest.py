@@ -16,7 +16,7 @@ from airflow.dag_processing.dagbag import DagBag
 from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflakeOperator
 
 from include import names, sql
-from include.aws import ReprocessingClients
+from include.aws_clients import ReprocessingClients
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.times import to_canonical
 from include.local.snowflake.tls import TlsFiles

@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from include import names
-from include.aws import StoreClients
+from include.aws_clients import StoreClients
 from include.contracts import Envelope
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.quarantine import Quarantined, encode, object_key

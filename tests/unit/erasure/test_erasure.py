@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError, ResponseStreamingError
 
 from include import names
-from include.aws import StoreClients
+from include.aws_clients import StoreClients
 from include.contracts.archive import decode_line
 from include.erasure import erasure_report
 from include.erasure.__main__ import main

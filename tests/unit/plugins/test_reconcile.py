@@ -13,7 +13,7 @@ from clicks_to_deliveries.operators import reconcile
 from clicks_to_deliveries.operators.reconcile import ReconcileOperator
 
 from include import names
-from include.aws import StoreClients
+from include.aws_clients import StoreClients
 from include.ledger import Balance
 from include.ledger.balance import DIFFERENCES
 from include.ledger.due_hours import LedgerRow

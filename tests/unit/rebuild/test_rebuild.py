@@ -15,7 +15,7 @@ from moto import mock_aws
 from include import names
 from include.archive import ArchiveError
 from include.archive.probe import PARTITION_KEY, payload
-from include.aws import ReprocessingClients
+from include.aws_clients import ReprocessingClients
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.times import to_canonical
 from include.rebuild import RebuildError, RebuildPlan, RebuildProgress

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from include import names
-from include.aws import ReprocessingClients
+from include.aws_clients import ReprocessingClients
 from include.contracts import Envelope
 from include.contracts.quarantine import Quarantined, encode, object_key
 from include.replay import ReplayPlan, ReplaySummary, replay

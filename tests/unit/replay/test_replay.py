@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from include import names
-from include.aws import ReprocessingClients
+from include.aws_clients import ReprocessingClients
 from include.contracts.quarantine import Attempt
 from include.replay import ReplayLimits, replay_report
 from include.replay.__main__ import main
