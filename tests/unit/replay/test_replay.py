@@ -281,7 +281,7 @@ def test_quarantined_anew_after_it_was_resolved_keeps_both_histories(cloud):
 
 def test_two_replays_at_once_resolve_each_record_once_and_lose_no_history(cloud, functions):
     key = cloud.put(1, b"invalid")
-    meeting = threading.Barrier(2, timeout=10)
+    meeting = threading.Barrier(2, timeout=60)
     functions.before = lambda event: meeting.wait()
     summaries = []
     threads = [

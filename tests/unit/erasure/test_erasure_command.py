@@ -1,0 +1,52 @@
+"""``python -m include.erasure``."""
+
+import sys
+
+import pytest
+
+from include import names
+from include.aws_clients import StoreClients
+from include.erasure.__main__ import main
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def command(cloud, monkeypatch):
+    monkeypatch.setenv("CTD_TELEMETRY_BUCKET", cloud.bucket)
+    clients = StoreClients(cloud.s3, cloud.dynamodb)
+    monkeypatch.setattr(sys.modules["include.erasure.__main__"], "store_clients", lambda: clients)
+    return main
+
+
+def test_the_command_counts_unless_told_to_execute(cloud, command, capsys):
+    key = cloud.land("both", "TRK001", "TRK002")
+    assert command(["--truck", "TRK001"]) == 0
+    out = capsys.readouterr().out
+    assert "telemetry-data/: 1 records of TRK001" in out
+    assert "Nothing was changed" in out
+    assert len(cloud.lines(key)) == 2
+    assert command(["--truck", "TRK001", "--dry-run"]) == 0
+    assert len(cloud.lines(key)) == 2
+    assert command(["--truck", "TRK001", "--execute", "TRK001"]) == 0
+    assert "Pass 2 found nothing" in capsys.readouterr().out
+    assert len(cloud.lines(key)) == 1
+
+
+def test_the_command_wants_the_id_twice(cloud, command, capsys):
+    cloud.land("ours", "TRK001")
+    with pytest.raises(SystemExit) as stopped:
+        command(["--truck", "TRK001", "--execute", "TRK002"])
+    assert stopped.value.code == 2
+    assert "not confirmed" in capsys.readouterr().err
+    assert len(cloud.keys()) == 1
+
+
+def test_the_command_says_by_its_exit_code_that_something_is_left(cloud, command):
+    cloud.put(f"{names.LANDING_PREFIX}damaged", b"\x1f\x8bdamaged")
+    assert command(["--truck", "TRK001", "--execute", "TRK001"]) == 1
+
+
+def test_a_bucket_that_is_not_there_is_an_error(cloud, command, capsys):
+    assert command(["--truck", "TRK001", "--bucket", "another-bucket"]) == 1
+    assert "NoSuchBucket" in capsys.readouterr().err
