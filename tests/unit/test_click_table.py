@@ -1,4 +1,4 @@
-"""What all readers of ClickStreamData share: its partitions, and keys asked for in batches."""
+"""The shared reader of ClickStreamData: partitions of the index, and keys read in batches."""
 
 from __future__ import annotations
 

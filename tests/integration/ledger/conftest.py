@@ -1,4 +1,4 @@
-"""Stores, functions, Snowpipe and the DAG, on servers of their own, as the ledger counts all there is."""
+"""Stores, functions, Snowpipe and the DAG, on servers of their own, because the ledger counts everything."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tests.fixtures.snowflake import LocalSnowflake
 from tests.fixtures.waiting import wait_for
 
 DAG = Path(__file__).parents[3] / "dags" / "reconcile.py"
-# The settings' default: the DAG is read as it is.
+# The default of the settings, because the DAG is read unchanged.
 BUCKET = "kinesis-telemetry-data-bucket"
 HOUR = timedelta(hours=1)
 
 
 class Pipeline:
-    """What arrived is put into the archive, and goes from there through the functions as a rebuild does."""
+    """Puts records into the archive, and sends them from there through the functions, as a rebuild does."""
 
     bucket = BUCKET
     # Long closed.
@@ -85,7 +85,7 @@ class Pipeline:
     def reconcile(self, **conf: str) -> tuple[str, str]:
         """State and id of a run of the DAG, as the scheduler would make one."""
         moment = datetime(2026, 11, 22, tzinfo=UTC) + timedelta(minutes=next(self._minutes))
-        # Read anew, as a worker does: a run replaces the templates of the DAG that it runs.
+        # Read again, as a worker does: a run replaces the templates of the DAG that it runs.
         dag = DagBag(DAG, collect_dags=True, bundle_path=DAG.parent).dags["reconcile"]
         run = dag.test(run_after=moment, logical_date=moment, run_conf=conf)
         return str(run.state), run.run_id
@@ -101,7 +101,7 @@ class Pipeline:
         }
 
     def alerts(self) -> list[dict[str, Any]]:
-        """What the people on call got since the last call."""
+        """The alerts that people on call received since the last call of this method."""
         sqs = self.client("sqs")
         messages = sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", [])
         for message in messages:

@@ -1,4 +1,4 @@
-"""The DAG reconcile over the real functions, stores, Snowpipe and history: what differs is found, told once, mended."""
+"""The DAG reconcile over real functions, stores, Snowpipe and history: it reports a difference once, and its end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def counts(row: dict[str, Any]) -> tuple[int, ...]:
     return tuple(row[name] for name in COUNTS)
 
 
-def test_what_is_lost_is_named_told_once_and_said_to_have_recovered(pipeline: Any) -> None:
+def test_lost_records_are_named_reported_once_and_reported_as_recovered(pipeline: Any) -> None:
     first, second = pipeline.first, pipeline.first + HOUR
     sent = [click(pipeline, number) for number in range(30)]
     clicks = pipeline.arrive(CLICKS, [*sent, sent[3], click(pipeline, 5, counts=9), b"no JSON"], first)
@@ -41,7 +41,7 @@ def test_what_is_lost_is_named_told_once_and_said_to_have_recovered(pipeline: An
     pipeline.wait_for_rows(40)
     pipeline.merge()
 
-    # Healthy: what the ledger counts is what the stores hold.
+    # Healthy: the ledger counts what the stores have.
     state, run_id = pipeline.reconcile()
     assert (state, pipeline.alerts()) == ("success", [])
     ledger = pipeline.ledger()
@@ -70,7 +70,7 @@ def test_what_is_lost_is_named_told_once_and_said_to_have_recovered(pipeline: An
     assert state == "failed"
     (alert,) = pipeline.alerts()
     assert alert["Subject"] == "[failed] reconcile.count_hours"
-    said = alert["Message"]
+    message = alert["Message"]
     for part in (
         "3 of 4 hours do not balance",
         f"1 missing ({NOWHERE}): shardId-000000000000 {clicks[7]}\n",
@@ -80,7 +80,7 @@ def test_what_is_lost_is_named_told_once_and_said_to_have_recovered(pipeline: An
         f"2 uncovered (readings in RAW that the history does not have): shardId-000000000000 {readings[13]} TRK1",
         "docs/runbooks/reconcile.md",
     ):
-        assert part in said, said
+        assert part in message, message
     ledger = pipeline.ledger()
     assert counts(ledger[CLICKS, 0]) == (34, 29, 2, 2, 0, 1)
     assert counts(ledger[TRUCKS, 0]) == (42, 40, 0, 1, 0, 1)
@@ -90,7 +90,7 @@ def test_what_is_lost_is_named_told_once_and_said_to_have_recovered(pipeline: An
     assert json.loads(ledger[CLICKS, 0]["DETAILS"])["missing"] == [f"shardId-000000000000 {clicks[7]}"]
     assert len(late) == 10
 
-    # The next scheduled run counts them again and tells nobody.
+    # The next scheduled run counts them again and sends no alert.
     state, again = pipeline.reconcile()
     assert (state, pipeline.alerts()) == ("success", [])
     ledger = pipeline.ledger()
@@ -99,7 +99,7 @@ def test_what_is_lost_is_named_told_once_and_said_to_have_recovered(pipeline: An
     assert counts(ledger[CLICKS, 0]) == (34, 29, 2, 2, 0, 1)
 
     # What the runbook says: refresh the pipe, rebuild the hour, repair the history.  In one batch the first of the two
-    # contents stands, and the other one is quarantined.
+    # contents is kept, and the other one is quarantined.
     pipeline.query(f"alter pipe {names.PIPE} refresh")
     pipeline.process(first)
     pipeline.wait_for_rows(50)

@@ -26,7 +26,7 @@ SNOWFLAKE = {"storage_role_arn": "arn:aws:iam::000000000000:role/snowflake", "te
 
 
 class Pipeline:
-    """What the test sends, waits for, reads and wipes."""
+    """Sends records, waits for them, reads the stores and empties them."""
 
     bucket = BUCKET
 
@@ -48,11 +48,11 @@ class Pipeline:
             process.kill()
 
     def send(self, stream: str, *payloads: tuple[str, bytes]) -> None:
-        """Partition key and data of each."""
+        """Send records, each a partition key and data."""
         put_records(self.client("kinesis"), stream, payloads)
 
     def wait_until_delivered(self) -> None:
-        """All that was sent is processed, archived and loaded."""
+        """Wait until every record that was sent is processed, archived and loaded."""
         now = time.time()
         for module in (event_source_mapping, firehose_delivery):
             name = module.__name__.rpartition(".")[2]

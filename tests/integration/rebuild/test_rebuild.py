@@ -1,4 +1,4 @@
-"""Everything is recreated from raw-archive/ alone."""
+"""Every store is recreated from raw-archive/ alone."""
 
 import gzip
 import json
@@ -38,7 +38,7 @@ def reading(number: int, **changes: Any) -> tuple[str, bytes]:
 
 
 def stores(pipeline: Any) -> dict[str, Any]:
-    """What every store holds, LOAD_TIMESTAMP, Ingested_At and the cut into landing files aside."""
+    """The content of every store, without LOAD_TIMESTAMP, Ingested_At and the boundaries of landing files."""
     lines = [json.loads(line) for body in pipeline.bodies(names.LANDING_PREFIX).values() for line in _lines(body)]
     columns = [row[0] for row in pipeline.query(f"describe table {names.RAW_TABLE}")]
     when_or_where = {"LOAD_TIMESTAMP", "FILE_NAME", "FILE_ROW_NUMBER"}
@@ -59,7 +59,7 @@ def stores(pipeline: Any) -> dict[str, Any]:
 
 
 def _values(row: dict[str, Any]) -> dict[str, Any]:
-    """Numbers as Decimals: MiniStack keeps 66.0 as it was put and makes 66 of it in PartiQL, DynamoDB always does."""
+    """Numbers as Decimals: MiniStack keeps 66.0 from PutItem but returns 66 for PartiQL; DynamoDB always returns 66."""
     return {name: TypeDeserializer().deserialize(value) for name, value in row.items() if name != "Ingested_At"}
 
 
@@ -68,7 +68,7 @@ def _lines(body: bytes) -> list[bytes]:
 
 
 def wipe(pipeline: Any, bundles: Bundles) -> None:
-    """Nothing is left but the archive and what was resolved."""
+    """Empty every store except the archive and quarantine-resolved/."""
     dynamodb = pipeline.client("dynamodb")
     for table, key in TABLES.items():
         for row in pipeline.rows(table):
@@ -78,12 +78,12 @@ def wipe(pipeline: Any, bundles: Bundles) -> None:
             pipeline.s3.delete_object(Bucket=pipeline.bucket, Key=object_key)
     pipeline.query(f"truncate table {names.RAW_TABLE}")
     pipeline.query(f"truncate table {names.HISTORY_TABLE}")
-    # Containers that run remember the items that they have written.  On AWS any change of the function ends them; on
+    # Running containers remember the items that they have written.  On AWS any change of the function ends them; on
     # MiniStack only new code does.
     pipeline.client("lambda").update_function_code(
         FunctionName=names.CLICK_FUNCTION, S3Bucket=CODE_BUCKET, S3Key=bundles("kinesis_to_dynamodb").name
     )
-    # A pipe does not load a file again under a name that it knows (docs/rebuild.md).
+    # A pipe does not load a file again if it knows the name (docs/rebuild.md).
     pipeline.query(f"drop pipe {names.PIPE}")
     pipeline.run_sql("ddl/060_pipe.sql")
 
@@ -97,7 +97,7 @@ def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, bundles, ca
     pipeline.send(names.CLICK_STREAM, *map(click, range(300)), click(7), click(9))
     pipeline.send(names.CLICK_STREAM, ("key-0", b""), ("key-1", b"\xff\x00"), click(3, Click_Counts=-1))
     pipeline.wait_until_delivered()
-    # From a batch of its own, which the rebuild's is not.
+    # It was in a batch of its own; the rebuild puts it into another.
     pipeline.send(names.CLICK_STREAM, click(11))
     pipeline.send(names.TRUCK_STREAM, *map(reading, range(200)), reading(17))
     pipeline.send(names.TRUCK_STREAM, *map(reading, range(400, 200, -1)), ("TRK000", b"{"), ("TRK001", b""))
@@ -121,16 +121,16 @@ def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, bundles, ca
     wait_for(lambda: "probe" in _archived_keys(pipeline, names.CLICK_STREAM), "the probe in the archive")
     wipe(pipeline, bundles)
     progress = tmp_path / "progress.json"
-    told = rebuild(pipeline, capsys, "--progress", str(progress))
-    assert "ClickDataStream: 306 records processed" in told
-    assert "1 probes" in told
+    printed = rebuild(pipeline, capsys, "--progress", str(progress))
+    assert "ClickDataStream: 306 records processed" in printed
+    assert "1 probes" in printed
     pipeline.wait_until_loaded()
     pipeline.run_sql("ops/rebuild_history.sql")
     assert stores(pipeline) == before
 
-    # Once more: what is done is not done again, and where it is nothing doubles.
-    told = rebuild(pipeline, capsys, "--progress", str(progress))
-    assert "ClickDataStream: 0 records processed" in told
+    # Again: finished hours are skipped, and processing them again doubles nothing.
+    printed = rebuild(pipeline, capsys, "--progress", str(progress))
+    assert "ClickDataStream: 0 records processed" in printed
     rebuild(pipeline, capsys, "--stream", names.TRUCK_STREAM, "--shards-at-once", "1")
     pipeline.wait_until_loaded()
     pipeline.run_sql("ops/rebuild_history.sql")

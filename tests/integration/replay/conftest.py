@@ -22,7 +22,7 @@ from tests.fixtures.streams import put_records
 ROOT = Path(__file__).parents[3]
 BUCKET = "telemetry-of-the-replay-tests"
 FUNCTIONS = ("kinesis_to_dynamodb", "truck_data", "quarantine_intake")
-# What each processor does not start without.
+# The variable that each processor needs to start.
 NEEDED = {names.CLICK_FUNCTION: "CLICK_TABLE", names.TRUCK_FUNCTION: "TRUCK_STATE_TABLE"}
 
 
@@ -39,25 +39,25 @@ class Pipeline:
         self._variables: dict[str, dict[str, str]] = {}
 
     def put(self, stream: str, *payloads: dict[str, Any] | bytes) -> list[str]:
-        """Sends records of one shard; returns their sequence numbers."""
+        """Send records to one shard; return their sequence numbers."""
         data = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in payloads]
         accepted = put_records(self.kinesis, stream, [("one", each) for each in data])
         return [record["SequenceNumber"] for record in accepted]
 
     def map(self, **settings: Any) -> None:
-        """Changes both mappings; MiniStack itself must not poll for them."""
+        """Change both mappings; MiniStack itself must not poll for them."""
         for mapping in self.lambda_.list_event_source_mappings()["EventSourceMappings"]:
             self.lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False, **settings)
 
     def break_(self, function: str) -> None:
-        """From now on it raises on everything, as after a deployment that forgot a variable."""
+        """Make the function raise on every event, as after a deployment that forgot a variable."""
         configuration = self.lambda_.get_function_configuration(FunctionName=function)
         variables = configuration["Environment"]["Variables"]
         self._variables[function] = variables
         broken = {name: value for name, value in variables.items() if name != NEEDED[function]}
         self.lambda_.update_function_configuration(FunctionName=function, Environment={"Variables": broken})
 
-    def mend(self, function: str) -> None:
+    def repair(self, function: str) -> None:
         variables = self._variables.pop(function)
         self.lambda_.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
 
@@ -77,7 +77,7 @@ class Pipeline:
         return sorted(item["Sequence_Number"]["S"] for page in pages for item in page["Items"])
 
     def landed(self) -> list[str]:
-        """The sequence numbers of all landed lines, also of those that landed twice."""
+        """The sequence numbers of all landed lines; one that landed twice appears twice."""
         bodies = self.objects(names.LANDING_PREFIX).values()
         return [json.loads(line)["sequence_number"] for body in bodies for line in gzip.decompress(body).splitlines()]
 
@@ -96,10 +96,10 @@ class Pipeline:
         )
 
 
-# By file: a driver polls for as long as it lives, also beside all tests that come later.
+# One per file: a driver polls as long as it lives, also during later tests.
 @pytest.fixture(scope="module")
 def pipeline(deploy: Deploy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """Deployed once; a failing batch is given up at once, not after an hour of halving and retries."""
+    """Deployed once; the mappings give up a failing batch immediately, not after an hour of halving and retries."""
     server = MiniStack(tmp_path_factory.mktemp("replay"))
     driver = DeliveryProcess(
         "event_source_mapping", server.environment, tmp_path_factory.mktemp("driver") / "checkpoints"

@@ -15,7 +15,7 @@ from tests.fixtures.waiting import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
-# The command line, killed by the kernel when the first record was processed and is about to be moved.
+# The command line, killed after the first record was processed and before it is moved.
 KILLED_BEFORE_THE_MOVE = """
 import os, signal, sys
 from include.replay import __main__, quarantine_store
@@ -46,7 +46,7 @@ def readings(count: int) -> list[dict[str, Any]]:
 
 
 def abandon(pipeline: Any, stream: str, function: str, *payloads: Any) -> list[str]:
-    """Sends records while their function raises, until all of them are in quarantine; then mends it."""
+    """Send records while their function raises, until all of them are in quarantine; then repair it."""
     pipeline.break_(function)
     numbers = pipeline.put(stream, *payloads)
     wait_for(
@@ -56,7 +56,7 @@ def abandon(pipeline: Any, stream: str, function: str, *payloads: Any) -> list[s
         ),
         "every record in quarantine and no abandoned batch left",
     )
-    pipeline.mend(function)
+    pipeline.repair(function)
     return numbers
 
 
@@ -112,7 +112,7 @@ def test_abandoned_readings_are_replayed_by_the_operator_and_land_once_in_distin
     assert {item["Sequence_Number"]["S"] for item in states} == set(numbers)
 
 
-def test_killed_between_invocation_and_move_the_next_replay_ends_it_without_doubling(pipeline):
+def test_after_a_kill_between_invocation_and_move_the_next_replay_completes_it_without_doubling(pipeline):
     stream = names.TRUCK_STREAM
     before = set(pipeline.landed())
     numbers = abandon(pipeline, stream, names.TRUCK_FUNCTION, *readings(3))
@@ -126,7 +126,7 @@ def test_killed_between_invocation_and_move_the_next_replay_ends_it_without_doub
     again = pipeline.replay("--stream", stream, "--execute")
     assert "Replayed: resolved 3" in again.stdout
     assert pipeline.documents(names.QUARANTINE_PREFIX, stream) == {}
-    # The same records are the same landing object: not even landed twice.
+    # The same records give the same landing object, so they do not land twice.
     assert sorted(number for number in pipeline.landed() if number in numbers) == sorted(numbers)
 
 
@@ -139,13 +139,13 @@ def test_a_bisected_batch_that_the_notification_missed_is_taken_in_by_replay(pip
         pipeline.map(BisectBatchOnFunctionError=True)
         pipeline.break_(names.CLICK_FUNCTION)
         numbers = pipeline.put(stream, *clicks(2, "missed"))
-        # In two objects; in one where the batch was cut before the driver saw the changed setting.
+        # In two objects, or in one if the batch was cut before the driver saw the changed setting.
         wait_for(
             lambda: b"".join(pipeline.objects(names.ON_FAILURE_PREFIX).values()).count(b"eventID") == 2,
             "both records in the on-failure destination",
         )
         abandoned = len(pipeline.objects(names.ON_FAILURE_PREFIX))
-        pipeline.mend(names.CLICK_FUNCTION)
+        pipeline.repair(names.CLICK_FUNCTION)
     finally:
         pipeline.map(BisectBatchOnFunctionError=False)
         pipeline.s3.put_bucket_notification_configuration(

@@ -1,4 +1,4 @@
-"""Erasure's stores on moto."""
+"""The stores of an erasure, on moto."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.fixtures.erasure_stores import Cloud
 
 @pytest.fixture(scope="session")
 def session() -> boto3.Session:
-    """One for all tests: reading the service's model is most of what making a client costs."""
+    """One session for all tests: creating a client is slow because it reads the service's model."""
     return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
 
 

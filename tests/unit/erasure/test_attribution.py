@@ -1,4 +1,4 @@
-"""Whose record is it?"""
+"""Which truck a record belongs to."""
 
 import json
 
@@ -29,7 +29,7 @@ NESTED = {"truck_id": "TRK001", "timestamp": "2026-11-22T14:00:00", "gps_locatio
         pytest.param(json.dumps([NESTED]).encode(), id="in_an_array"),
     ],
 )
-def test_a_record_that_names_the_truck_is_its(payload):
+def test_a_record_that_names_the_truck_belongs_to_it(payload):
     assert whose(payload, "a key") is True
     assert whose(payload, None) is True
 
@@ -40,23 +40,23 @@ def test_a_record_that_names_the_truck_is_its(payload):
         b'{"truck_id": "TRK002", "note": "TRK001"}',
         b'{"truck_id": "TRK0011"}',
         b'{"truck_id": "trk001"}',
-        # Of a key sent twice the last one counts, as in the contract: a valid reading of TRK002.
+        # If a key is sent twice, the last one counts, as in the contract: a valid reading of TRK002.
         b'{"truck_id": "TRK001", "truck_id": "TRK002"}',
     ],
 )
-def test_a_record_that_names_another_truck_is_not_its_whatever_the_partition_key(payload):
+def test_a_record_that_names_another_truck_belongs_to_that_one_whatever_the_partition_key(payload):
     assert whose(payload, "TRK002") is False
     assert whose(payload, "TRK001") is False
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"\xff\x00", b"[]", b"{}", b'{"truck_id": null}', b'{"truck_id": ""}'])
-def test_a_record_that_names_nobody_is_whose_name_its_partition_key_is(payload):
+def test_a_record_that_names_no_truck_belongs_to_its_partition_key(payload):
     assert whose(payload, "TRK001") is True
     assert whose(payload, "TRK002") is None
     assert whose(payload, None) is None
 
 
-def test_a_part_of_another_id_in_something_unreadable_is_not_the_truck():
+def test_part_of_another_id_in_an_unreadable_record_is_not_the_truck():
     assert whose(b'{"truck_id": "TRK0011", ', "a key") is None
     assert whose(b'{"truck_id": "XTRK001", ', "a key") is None
 
@@ -71,5 +71,5 @@ def test_an_id_of_any_characters():
     assert attribution(".*")(b'{"truck_id": "TRK001", ', "a key") is None
 
 
-def test_a_probe_is_nobodys_and_that_is_known():
+def test_a_probe_is_known_to_belong_to_no_truck():
     assert whose(probe.payload(), probe.PARTITION_KEY) is False

@@ -16,7 +16,7 @@ from tests.fixtures.erasure_stores import ENDED, NOBODYS, OURS, REWRITTEN, THEIR
 pytestmark = pytest.mark.unit
 
 
-def test_of_the_truck_nothing_is_left_and_of_others_everything(cloud):
+def test_nothing_of_the_truck_is_left_and_everything_of_others(cloud):
     keys = fill(cloud)
     before = {name: cloud.body(key) for name, key in keys.items()}
     summary = cloud.erase()
@@ -29,7 +29,7 @@ def test_of_the_truck_nothing_is_left_and_of_others_everything(cloud):
     assert cloud.lines(keys["landed_both"]) == kept
     records = [decode_line(line) for line in cloud.lines(keys["archive_both"])]
     assert [record.payload for record in records] == [THEIRS, NOBODYS]
-    # Their own lines, byte for byte: first and last of the four.
+    # The lines of others, byte for byte: the first and the last of the four.
     assert cloud.lines(keys["archive_both"]) == gzip.decompress(before["archive_both"]).splitlines()[::3]
     (batch,) = json.loads(cloud.body(keys["abandoned_both"]))["payload"]["Records"]
     assert batch == json.loads(before["abandoned_both"])["payload"]["Records"][1]
@@ -53,7 +53,7 @@ def test_of_the_truck_nothing_is_left_and_of_others_everything(cloud):
 
 def test_no_version_of_any_object_holds_the_truck(cloud):
     fill(cloud)
-    # As a retried batch is, and a quarantine object after a replay.
+    # Like a retried batch, and like a quarantine object after a replay.
     key = cloud.land("both", "TRK002", "TRK001", "TRK003", "TRK001")
     quarantined = cloud.quarantine(7, OURS)
     cloud.s3.delete_object(Bucket=cloud.bucket, Key=quarantined)
@@ -65,7 +65,7 @@ def test_no_version_of_any_object_holds_the_truck(cloud):
         content = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
         assert b'"TRK001"' not in content or names.CLICK_STREAM in each or each.endswith("clicks"), each
     assert len([each for each, _ in left if each == key]) == 1
-    # What is only outdated stays as long as it would have.
+    # Noncurrent versions of others stay until S3 expires them.
     assert len([each for each, _ in left if each == theirs]) == 1
     assert quarantined not in {each for each, _ in left}
 
@@ -94,7 +94,7 @@ def test_a_dry_run_counts_the_same_and_changes_nothing(cloud):
     assert cloud.erase(dry_run=True).found == 0
 
 
-def test_what_else_s3_knows_of_a_rewritten_object_stays(cloud):
+def test_a_rewritten_object_keeps_its_headers_and_storage_class(cloud):
     archived = cloud.archive("both", OURS, THEIRS)
     landed = f"{names.LANDING_PREFIX}x.json.gz"
     cloud.put(
@@ -118,7 +118,7 @@ def test_the_same_lines_give_the_bytes_that_the_function_would_have_written(clou
     assert first[4:8] == bytes(4)
 
 
-def test_what_cannot_be_read_stays_and_is_named(cloud):
+def test_an_unreadable_object_stays_and_is_named(cloud):
     damaged = f"{names.LANDING_PREFIX}damaged.json.gz"
     cloud.put(damaged, gzip.compress(OURS * 50)[:-20])
     foreign = f"{names.QUARANTINE_PREFIX}{names.TRUCK_STREAM}/notes.txt"
@@ -146,13 +146,13 @@ def test_an_object_larger_than_what_is_kept_in_memory(cloud, monkeypatch):
     assert [json.loads(line)["vehicle_speed"] for line in cloud.lines(key)] == list(range(1, 2000, 2))
 
 
-def test_since_leaves_out_what_was_stored_before(cloud, now: datetime):
+def test_since_skips_what_was_stored_before(cloud, now: datetime):
     cloud.land("ours", "TRK001")
     assert cloud.erase(dry_run=True, since=now).found == 1
     assert cloud.erase(dry_run=True, since=now + timedelta(hours=1)).found == 0
 
 
-def test_every_version_is_read_once_in_a_look(cloud):
+def test_every_version_is_read_once_per_pass(cloud):
     fill(cloud)
     reads: list[tuple[str, str]] = []
 
@@ -161,7 +161,7 @@ def test_every_version_is_read_once_in_a_look(cloud):
             reads.append((arguments["Key"], arguments["VersionId"]))
 
     cloud.erase(s3=Watched(cloud.s3, before=note), dry_run=True)
-    assert len(reads) == len(set(reads)) == len(cloud.versions()) - 1  # The click stream's archive is not looked at.
+    assert len(reads) == len(set(reads)) == len(cloud.versions()) - 1  # The click stream's archive is not read.
 
 
 def test_a_bucket_without_versions_is_erased_as_well(cloud):

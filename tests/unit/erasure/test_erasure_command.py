@@ -19,7 +19,7 @@ def command(cloud, monkeypatch):
     return main
 
 
-def test_the_command_counts_unless_told_to_execute(cloud, command, capsys):
+def test_the_command_only_counts_without_execute(cloud, command, capsys):
     key = cloud.land("both", "TRK001", "TRK002")
     assert command(["--truck", "TRK001"]) == 0
     out = capsys.readouterr().out
@@ -42,11 +42,11 @@ def test_the_command_wants_the_id_twice(cloud, command, capsys):
     assert len(cloud.keys()) == 1
 
 
-def test_the_command_says_by_its_exit_code_that_something_is_left(cloud, command):
+def test_the_exit_code_says_that_something_is_left(cloud, command):
     cloud.put(f"{names.LANDING_PREFIX}damaged", b"\x1f\x8bdamaged")
     assert command(["--truck", "TRK001", "--execute", "TRK001"]) == 1
 
 
-def test_a_bucket_that_is_not_there_is_an_error(cloud, command, capsys):
+def test_a_missing_bucket_is_an_error(cloud, command, capsys):
     assert command(["--truck", "TRK001", "--bucket", "another-bucket"]) == 1
     assert "NoSuchBucket" in capsys.readouterr().err

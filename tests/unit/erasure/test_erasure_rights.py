@@ -24,7 +24,7 @@ ACTIONS = {
     ("GetItem", False): "dynamodb:GetItem",
     ("DeleteItem", False): "dynamodb:DeleteItem",
 }
-# Asked for so that S3 says "no such key", and for nothing else.
+# Needed only so that S3 answers "no such key".
 NOT_CALLED = {"s3:ListBucket"}
 
 

@@ -1,4 +1,4 @@
-"""An erasure that is killed, meets other writers, or loses its connection erases all the same, and loses nothing."""
+"""An erasure that is killed, meets other writers, or loses its connection still erases, and loses nothing."""
 
 import io
 import json
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize("killed_at", range(1, 7))
-def test_killed_after_any_write_and_run_again_it_ends_the_same(cloud, killed_at, monkeypatch):
-    # One object after the other, so that each number is one moment.
+def test_a_run_killed_after_any_write_and_repeated_ends_the_same(cloud, killed_at, monkeypatch):
+    # One object after the other, so each number is one moment.
     monkeypatch.setattr(sys.modules["include.erasure.eraser"], "S3_WORKERS", 1)
     rewritten, theirs = cloud.archive("both", OURS, THEIRS), cloud.land("theirs", "TRK002")
     cloud.quarantine(1, CUT_OFF)
@@ -45,7 +45,7 @@ def test_killed_after_any_write_and_run_again_it_ends_the_same(cloud, killed_at,
     assert cloud.erase(dry_run=True).found == 0
 
 
-def test_what_another_writer_stores_meanwhile_is_kept_and_erased_in_the_next_look(cloud):
+def test_what_another_writer_stores_meanwhile_is_kept_and_erased_in_the_next_pass(cloud):
     key = cloud.land("both", "TRK001", "TRK002")
 
     def write(operation: str, arguments: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ def test_what_another_writer_stores_where_nothing_would_be_left_is_not_hidden(cl
     assert len(cloud.versions()) == 1
 
 
-def test_a_look_begins_where_the_one_before_began_not_where_it_ended(cloud, now: datetime):
+def test_a_pass_reads_from_the_start_of_the_pass_before_not_from_its_end(cloud, now: datetime):
     cloud.land("first", "TRK001")
 
     def write(operation: str, arguments: dict[str, Any]) -> None:
@@ -80,14 +80,14 @@ def test_a_look_begins_where_the_one_before_began_not_where_it_ended(cloud, now:
             stored.append(cloud.quarantine(1, OURS))
 
     stored: list[str] = []
-    # The run and its first look begin now; a look takes an hour.
+    # The run and its first pass begin now; a pass takes an hour.
     clock = chain([now], (now + timedelta(hours=hour) for hour in count()))
     assert cloud.erase(s3=Watched(cloud.s3, after=write), clock=lambda: next(clock)).is_clean
     assert cloud.versions() == {}
 
 
-def test_the_same_bytes_stored_again_meanwhile_are_found_in_the_next_look(cloud):
-    """The redelivered batch: its ETag is that of what was read, so the condition holds."""
+def test_the_same_bytes_stored_again_meanwhile_are_found_in_the_next_pass(cloud):
+    """A redelivered batch has the ETag of the version that was read, so the condition holds."""
     key = cloud.land("both", "TRK001", "TRK002")
 
     def write(operation: str, arguments: dict[str, Any]) -> None:
@@ -138,7 +138,7 @@ def test_refusals_without_end_are_an_error_and_nothing_is_lost(cloud):
 
 
 def test_a_lost_answer_to_a_write_that_happened_loses_nothing(cloud):
-    """boto3 repeats the request, and is told that the condition does not hold any more."""
+    """boto3 repeats the request, and S3 answers that the condition no longer holds."""
     key = cloud.land("both", "TRK001", "TRK002")
 
     def repeat(operation: str, arguments: dict[str, Any]) -> None:
@@ -151,7 +151,7 @@ def test_a_lost_answer_to_a_write_that_happened_loses_nothing(cloud):
     assert len(cloud.versions()) == 1
 
 
-def test_what_keeps_coming_is_said_and_is_a_failure(cloud):
+def test_a_truck_that_keeps_sending_is_reported_and_is_a_failure(cloud):
     number = 0
 
     def send(operation: str, arguments: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ class BrokenBody(io.BytesIO):
         raise ResponseStreamingError(error="the connection was cut")
 
 
-def test_a_download_that_breaks_off_is_begun_again(cloud, monkeypatch):
+def test_a_broken_download_is_started_again(cloud, monkeypatch):
     key = cloud.land("both", "TRK001", "TRK002")
     download = cloud.s3.get_object
     breaks = iter([True, True])
@@ -182,7 +182,7 @@ def test_a_download_that_breaks_off_is_begun_again(cloud, monkeypatch):
     assert [json.loads(line)["truck_id"] for line in cloud.lines(key)] == ["TRK002"]
 
 
-def test_a_download_that_always_breaks_off_is_an_error(cloud):
+def test_a_download_that_always_breaks_is_an_error(cloud):
     cloud.land("both", "TRK001", "TRK002")
     watched = Watched(cloud.s3)
     watched.get_object = lambda **which: {"Body": BrokenBody()}

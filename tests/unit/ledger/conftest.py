@@ -1,4 +1,4 @@
-"""The stores of the pipeline: AWS's on moto, and RAW as a connection that answers what the test says."""
+"""The stores of the pipeline: AWS's on moto, and RAW as a connection with the rows that a test sets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from include.contracts.times import to_canonical
 from include.ledger import Balance, reconcile
 
 BUCKET = "telemetry-of-a-test"
-# moto stores objects as of now, and nothing in an archive object arrived after it was stored.
+# moto stores objects as of now, and every record in an archive object arrived before the object was stored.
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)
 SHARD = "shardId-000000000000"
 CLICKS, TRUCKS = names.CLICK_STREAM, names.TRUCK_STREAM
@@ -55,7 +55,7 @@ class Raw:
 
 
 class World:
-    """Puts records where the pipeline would, or would not; ``number`` is a sequence number and, as seconds after
+    """Puts records where the pipeline puts them, or elsewhere; ``number`` is a sequence number and, as seconds after
     ``HOUR``, when the record arrived."""
 
     hour = HOUR
@@ -75,14 +75,14 @@ class World:
     # --- Records -----------------------------------------------------------------------------------------------------
 
     def click(self, number: int, item: str = "MOB001", counts: int = 1, at: int | None = None) -> dict[str, Any]:
-        """What is sent: the click's own time is second ``at``, that of its arrival unless told."""
+        """A click as sent: its own time is second ``at``, by default that of its arrival."""
         moment = to_canonical(HOUR + timedelta(seconds=number if at is None else at))
         return {"Item_ID": item, "Item_Name": f"name of {item}", "Timestamp": moment, "Click_Counts": counts}
 
     def archived(
         self, *numbers: int, stream: str = TRUCKS, payload: Any = "{}", name: str | None = None, shard: str = SHARD
     ) -> str:
-        """One archive object with these records, in this order; ``payload`` is of all, or one each."""
+        """One archive object with these records, in this order; ``payload`` is one for all, or a list."""
         payloads = payload if isinstance(payload, list) else [payload] * len(numbers)
         lines = [
             encode_line(self.record(number, stream, each, shard))
@@ -202,13 +202,13 @@ class World:
 
 
 def _naive(moment: datetime) -> datetime:
-    """As Snowflake's TIMESTAMP_NTZ comes."""
+    """As Snowflake returns a TIMESTAMP_NTZ."""
     return moment.replace(tzinfo=None)
 
 
 @pytest.fixture(scope="session")
 def session() -> boto3.Session:
-    """One for all tests: reading the services' models is most of what making a client costs."""
+    """One session for all tests: creating a client is slow because it reads the service's model."""
     return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
 
 

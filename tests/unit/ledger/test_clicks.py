@@ -1,4 +1,4 @@
-"""Clicks of an hour: each way in which archive, table and quarantine can differ is found and named."""
+"""Clicks of an hour: every way in which archive, table and quarantine can differ is found and named."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STREAM = names.CLICK_STREAM
 
 
 def counts(balance):
-    """archived, landed, duplicates, quarantined, resolved, missing; these always add up."""
+    """archived, landed, duplicates, quarantined, resolved, missing; the first is the sum of the others."""
     found = (
         balance.archived, balance.landed, balance.duplicates, balance.quarantined, balance.resolved, balance.missing,
     )  # fmt: skip
@@ -23,7 +23,7 @@ def counts(balance):
 
 
 def send(world, number, **content):
-    """A click that went the way it should; returns it."""
+    """Put a click into archive and table; return it."""
     click = world.click(number, **content)
     world.archived(number, stream=STREAM, payload=click)
     world.row(number, click)
@@ -33,7 +33,7 @@ def send(world, number, **content):
 def test_a_healthy_hour_balances(world):
     first = send(world, 1)
     send(world, 2, item="LAP002")
-    world.archived(3, stream=STREAM, payload=first)  # Sent again; the row stands as it was.
+    world.archived(3, stream=STREAM, payload=first)  # Sent again; the row stays the same.
     world.archived(4, 5, stream=STREAM, payload=b"no JSON")
     world.quarantined(4, stream=STREAM, reason="not_json")
     world.resolved(5, stream=STREAM, reason="missing")  # A probe.
@@ -60,9 +60,9 @@ def test_a_valid_click_without_its_row_is_missing_and_named(world):
     balance = world.clicks()
     assert counts(balance) == (2, 1, 0, 0, 0, 1)
     assert balance.samples == {"missing": ["shardId-000000000000 2"]}
-    (said,) = balance.differences()
-    assert said.startswith(f"{STREAM} {world.hour:%Y-%m-%dT%H}: 1 missing")
-    assert said.endswith("shardId-000000000000 2")
+    (text,) = balance.differences()
+    assert text.startswith(f"{STREAM} {world.hour:%Y-%m-%dT%H}: 1 missing")
+    assert text.endswith("shardId-000000000000 2")
 
 
 def test_an_invalid_record_that_nobody_quarantined_is_missing(world):
@@ -73,7 +73,7 @@ def test_an_invalid_record_that_nobody_quarantined_is_missing(world):
 
 
 def test_a_record_is_judged_by_the_clock_of_its_arrival(world):
-    # Nine minutes ahead of its arrival is fine for ever, eleven never was.
+    # Nine minutes ahead of its arrival is valid forever, eleven never is.
     send(world, 1, at=1 + 9 * 60)
     world.archived(2, stream=STREAM, payload=world.click(2, at=2 + 11 * 60))
     world.quarantined(2, stream=STREAM, reason="in_future")
@@ -103,7 +103,7 @@ def test_also_if_its_own_time_is_just_outside_the_hour(world, arrival, event):
     assert world.clicks().unexpected == 1
 
 
-def test_a_row_of_another_hours_arrival_is_none_of_this_hours(world):
+def test_a_row_that_arrived_in_another_hour_is_not_counted(world):
     world.row(3605, world.click(3605, at=3595))
     world.row(-5, world.click(-5))
     assert world.clicks().balanced
@@ -121,14 +121,14 @@ def test_rows_are_found_however_late_the_clicks_are(world):
     send(world, 1, at=-20 * 3600)
     send(world, 2)
     assert counts(world.clicks()) == (2, 2, 0, 0, 0, 0)
-    # Only the one that the index of the hour can't have was asked for by its key.
+    # Only the click that the hour's index can't have was read by its key.
     assert world.calls["BatchGetItem"] == 1
 
 
 # --- One key, two contents ------------------------------------------------------------------------------------------
 
 
-def test_a_conflict_inside_a_batch_is_quarantined_and_no_difference(world):
+def test_a_conflict_inside_a_batch_is_quarantined_and_is_no_difference(world):
     send(world, 1, counts=1, at=1)
     world.archived(2, stream=STREAM, payload=world.click(2, counts=2, at=1))
     world.quarantined(2, stream=STREAM, reason="key_conflict")
@@ -143,10 +143,10 @@ def test_a_conflict_across_batches_is_named_with_all_senders(world):
     balance = world.clicks()
     assert counts(balance) == (2, 1, 1, 0, 0, 0)
     assert (balance.conflicts, balance.balanced) == (1, False)
-    (told,) = balance.samples["conflicts"]
+    (sample,) = balance.samples["conflicts"]
     for part in (f"{world.click(1)['Timestamp']} MOB001", "shardId-000000000000 1", "shardId-000000000000 2"):
-        assert part in told
-    assert told.endswith(f"the row arrived {world.click(2)['Timestamp']})")
+        assert part in sample
+    assert sample.endswith(f"the row arrived {world.click(2)['Timestamp']})")
 
 
 def test_also_if_the_names_differ_and_the_counts_do_not(world):
@@ -160,7 +160,7 @@ def test_a_click_that_a_later_hour_overwrote_is_a_conflict_of_the_earlier_hour(w
     send(world, 3601, counts=2, at=1)
     found = world.balances(world.hour, *later(world, 1), streams=[STREAM])
     assert (found[STREAM, 0].conflicts, found[STREAM, 1].conflicts) == (1, 0)
-    # One row, so one of the hours has landed it.
+    # One row, so only one of the hours counts it as landed.
     assert [each.landed for each in found.values()] == [0, 1]
     assert [each.duplicates for each in found.values()] == [1, 0]
 
@@ -207,7 +207,7 @@ def test_a_batch_that_was_given_up_is_quarantined_not_missing(world):
     assert counts(world.clicks()) == (1, 0, 0, 1, 0, 0)
 
 
-def test_of_a_batch_that_was_written_before_it_was_given_up_the_row_counts(world):
+def test_a_row_counts_although_its_batch_was_given_up_after_it_was_written(world):
     send(world, 1)
     world.quarantined(1, stream=STREAM, reason="not_processed")
     assert counts(world.clicks()) == (1, 1, 0, 0, 0, 0)
@@ -236,10 +236,10 @@ def test_not_one_quarantine_object_is_read_to_be_counted(world):
     assert not any(key.startswith(names.QUARANTINE_PREFIX) for key in world.reads)
 
 
-# --- How it reads ---------------------------------------------------------------------------------------------------
+# --- Reading the table ----------------------------------------------------------------------------------------------
 
 
-def test_what_dynamodb_hands_back_is_asked_for_again(world, monkeypatch):
+def test_keys_that_dynamodb_leaves_unprocessed_are_requested_again(world, monkeypatch):
     for number in range(1, 4):
         send(world, number, at=-20 * 3600 - number)
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -275,7 +275,7 @@ def test_every_page_of_the_index_is_read_and_the_table_is_never_scanned(world, m
     really = world.dynamodb.query
     monkeypatch.setattr(world.dynamodb, "query", lambda **request: really(**request, Limit=7))
     assert counts(world.clicks()) == (30, 30, 0, 0, 0, 0)
-    # The catalogue's, for the index's partitions.
+    # Of ClickItems, for the index's partitions.
     assert world.calls["Scan"] == 1
     assert world.calls["BatchGetItem"] == 0
 

@@ -26,7 +26,7 @@ def hours(*numbers):
 
 
 def counted(until, **of):
-    """Every hour before that number is counted and balanced, but those in ``of`` as told."""
+    """Every hour before that number is counted and balanced, except those in ``of``."""
     return {hour: row(hour) for hour in hours(*range(until))} | of
 
 
@@ -60,7 +60,7 @@ def test_after_an_outage_the_oldest_day_comes_first_and_the_rest_with_the_next_r
     assert due_hours(TRUCKS, FIRST, known, at(40), GRACE) == hours(*range(26, 40))
 
 
-def test_an_hour_counted_out_of_turn_hides_none_before_it():
+def test_counting_one_hour_early_does_not_skip_earlier_ones():
     (early,) = hours(3)
     assert due_hours(TRUCKS, FIRST, {early: row(early)}, at(6), GRACE) == hours(0, 1, 2, 4, 5)
 
@@ -81,7 +81,7 @@ def test_what_is_not_settled_is_counted_again_for_two_days(state):
     assert due_hours(TRUCKS, FIRST, known, at(58), GRACE) == []
 
 
-def test_clicks_are_looked_at_once_more_after_a_day():
+def test_clicks_are_counted_once_more_after_a_day():
     known = counted(26)
     assert due_hours(CLICKS, FIRST, known, at(25, -1), GRACE) == []
     assert due_hours(CLICKS, FIRST, known, at(26), GRACE) == hours(0, 1)

@@ -1,4 +1,4 @@
-"""Readings of an hour: each way in which archive, landing zone, RAW, quarantine and history can differ is named."""
+"""Readings of an hour: every way in which archive, landing zone, RAW, quarantine and history can differ is named."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHARD = "shardId-000000000000"
 
 
 def counts(balance):
-    """archived, landed, quarantined, resolved, missing; these always add up."""
+    """archived, landed, quarantined, resolved, missing; the first is the sum of the others."""
     found = (balance.archived, balance.landed, balance.quarantined, balance.resolved, balance.missing)
     assert found[0] == sum(found[1:])
     assert balance.duplicates == 0
@@ -53,7 +53,7 @@ def test_readings_that_snowpipe_lost_are_counted_by_landing_file(world):
 
 def test_readings_that_never_landed_are_named_by_sequence_number(world):
     world.archived(1, 2, 3)
-    world.landed(1, 3)  # The second is between them, and not in it.
+    world.landed(1, 3)  # The second is between them, but not in the object.
     world.loaded(1, 3)
     balance = world.readings()
     assert (balance.missing, balance.not_loaded) == (1, 0)
@@ -105,7 +105,7 @@ def test_what_is_in_raw_and_was_not_archived_is_unexpected(world):
     assert counts(balance) == (1, 1, 0, 0, 0)
     assert balance.unexpected == 1
     assert balance.samples == {"unexpected": [f"{names.RAW_TABLE} {SHARD} 2"]}
-    # It is a reading all the same.
+    # It is still a reading.
     assert balance.covered == 2
 
 

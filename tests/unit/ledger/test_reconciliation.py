@@ -1,4 +1,4 @@
-"""Hours, and that every object is read once for all of them."""
+"""Which hours are counted, and that every object is read once for all of them."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def test_each_archive_object_is_read_once_although_hours_share_it(world):
     world.loaded(10, 3590, 3610, 3700, 7300)
     found = world.balances(*(world.hour + number * HOUR for number in range(3)), streams=[TRUCKS])
     assert [(each.archived, each.landed, each.missing) for each in found.values()] == [(2, 2, 0), (2, 2, 0), (2, 1, 1)]
-    # That of the fourth hour can't have anything of these.
+    # The object of the fourth hour can't have records of these hours.
     assert {key: count for key, count in world.reads.items() if key.startswith(names.ARCHIVE_PREFIX)} == dict.fromkeys(
         [across, *others[:3]], 1
     )
-    # RAW's rows likewise: the hours' ranges meet and don't overlap.
+    # RAW's rows too: the hours' ranges meet and don't overlap.
     assert [until for _, until in world.raw.asked[:-1]] == [since for since, _ in world.raw.asked[1:]]
 
 
@@ -63,7 +63,7 @@ def test_hours_apart_read_only_their_objects_and_each_once(world):
     found = world.balances(world.hour, world.hour + 3 * HOUR, streams=[TRUCKS])
     assert [each.archived for each in found.values()] == [1, 1]
     assert world.reads[across] == 1
-    # Stored after the later hour began, as everything here: it could have been among the candidates, once.
+    # Stored after the later hour began, like everything here, so it may be read once.
     assert world.reads[between] <= 1
 
 
@@ -86,7 +86,7 @@ def test_the_grace_is_an_argument(world):
     assert balance.is_open
 
 
-def test_an_archive_object_that_can_not_be_read_is_an_error_that_names_it(world):
+def test_an_archive_object_that_cannot_be_read_is_an_error_that_names_it(world):
     key = world.archived(1)
     world.s3.put_object(Bucket="telemetry-of-a-test", Key=key, Body=b"no gzip")
     with pytest.raises(ArchiveError, match=key):
@@ -112,7 +112,7 @@ def test_the_archive_begins_with_its_oldest_object(world):
 
 
 def test_memory_does_not_grow_with_the_records_of_an_hour(world):
-    """Envelopes are on disk: what is in memory is one object, one page, twenty samples."""
+    """Envelopes are on disk; memory holds one object, one page, twenty samples."""
 
     def peak() -> int:
         tracemalloc.start()
@@ -125,5 +125,5 @@ def test_memory_does_not_grow_with_the_records_of_an_hour(world):
     few = peak()
     for number in range(30):
         world.archived(*range(1_000), name=f"more-{number}", shard=f"shardId-{number + 1:012}")
-    # Thirty thousand envelopes as Python's tuples of texts would be six times this.
+    # Thirty thousand envelopes as Python tuples of strings would need six times this.
     assert peak() < few + 1_000_000

@@ -1,4 +1,4 @@
-"""Rebuild with functions that the tests play; with the real ones in tests/integration/rebuild."""
+"""Rebuild with fake functions; tests/integration/rebuild has the real ones."""
 
 import gzip
 import io
@@ -27,7 +27,7 @@ from lambdas.common.batch import records as records_of
 pytestmark = pytest.mark.unit
 
 BUCKET = "telemetry-of-a-test"
-# Objects are as old as moto stores them: now.
+# moto stores every object as of now.
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = NOW.replace(minute=0, second=0)
 
@@ -38,7 +38,7 @@ def record(number: int, *, shard: int = 0, arrival: datetime = HOUR, data: bytes
 
 
 class Functions:
-    """In Lambda's place: keeps what it is invoked with; ``answers`` are given first, then success."""
+    """Replaces Lambda: records its events; returns ``answers`` first, then success."""
 
     def __init__(self) -> None:
         self.batches: list[list[tuple[str, int]]] = []
@@ -91,7 +91,7 @@ def test_each_shard_is_processed_in_order_and_each_record_once_however_the_objec
     assert (done.archived, done.duplicates, done.processed, done.batches) == (6, 1, 5, 2)
 
 
-def test_the_function_gets_the_record_as_it_once_did(s3):
+def test_the_function_receives_the_record_as_it_did_the_first_time(s3):
     arrival = HOUR + timedelta(milliseconds=123)
     sent = record(7, arrival=arrival, data=b"\xff\x00", key="naïve")
     store(s3, "a", sent)
@@ -141,7 +141,7 @@ def test_a_batch_that_the_stores_refuse_or_that_makes_the_function_raise_is_trie
     assert functions.batches == [[("0", 1)]]
 
 
-def test_what_is_refused_for_good_is_named_and_the_hour_is_not_done(s3, tmp_path: Path):
+def test_a_batch_that_is_always_refused_is_named_and_its_hour_is_not_finished(s3, tmp_path: Path):
     store(s3, "a", record(1), record(2))
     functions = Functions()
     functions.answers = [answer({"batchItemFailures": [{"itemIdentifier": "1"}]}) for _ in range(6)]

@@ -1,4 +1,4 @@
-"""Quarantine on moto, and functions that do with a record what its payload says."""
+"""Quarantine on moto, and fake functions that a payload tells to accept, reject or raise."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def functions() -> Functions:
 
 @pytest.fixture(scope="session")
 def session() -> boto3.Session:
-    """One for all tests: reading the service's model is most of what making a client costs."""
+    """One session for all tests: creating a client is slow because it reads the service's model."""
     return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
 
 

@@ -1,4 +1,4 @@
-"""Replay as its promises: resolved once, kept with history, stopped anywhere, run again."""
+"""The guarantees of a replay: resolved once, kept with its history, stopped anywhere, run again."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ QUARANTINE, RESOLVED = names.QUARANTINE_PREFIX, names.RESOLVED_PREFIX
 
 
 class Killed(BaseException):
-    """As SIGKILL: nothing catches it."""
+    """Like SIGKILL: nothing catches it."""
 
 
 def attempts(document):
@@ -101,7 +101,7 @@ def test_the_event_is_that_of_the_mapping_with_the_original_envelope(cloud, func
     }
 
 
-def test_batches_are_one_shards_in_order_of_sequence_numbers(cloud, functions):
+def test_a_batch_has_records_of_one_shard_in_order_of_sequence_numbers(cloud, functions):
     for number in (100, 9, 20, 3):
         cloud.put(number)
         cloud.put(number, shard="shardId-000000000001")
@@ -113,7 +113,7 @@ def test_batches_are_one_shards_in_order_of_sequence_numbers(cloud, functions):
     ]
 
 
-def test_batches_stay_below_what_an_invocation_takes(cloud, functions):
+def test_batches_stay_below_the_limit_of_an_invocation(cloud, functions):
     for number in range(1, 4):
         cloud.put(number, b"x" * 40)
     cloud.replay(limits=ReplayLimits(batch_bytes=80))
@@ -157,7 +157,7 @@ def test_a_key_conflict_is_replayed_only_when_named(cloud):
     assert cloud.replay(reasons=("key_conflict",)).outcomes == {"resolved": 1}
 
 
-def test_a_record_that_makes_the_function_raise_is_found_by_halves_and_its_neighbours_are_resolved(cloud, functions):
+def test_a_record_that_makes_the_function_raise_is_found_by_halving_and_the_others_are_resolved(cloud, functions):
     for number in range(1, 9):
         cloud.put(number, b"raise" if number == 6 else b"valid")
 
@@ -213,7 +213,7 @@ def test_throttling_that_does_not_end_is_a_refusal(cloud, functions, denied):
     assert cloud.replay().outcomes == {"refused": 1}
 
 
-def test_a_function_that_does_not_say_what_it_quarantined_stops_the_run_and_nothing_moves(cloud, functions):
+def test_a_function_that_does_not_report_what_it_quarantined_stops_the_run_and_nothing_moves(cloud, functions):
     cloud.put(1)
     before = cloud.objects("")
     functions.silent = True
@@ -234,7 +234,7 @@ def test_a_missing_function_is_named(cloud, functions, denied):
 
 
 def kill_before(monkeypatch, cloud, operation, prefix):
-    """The next such call on a key with that prefix never happens, nor anything after it."""
+    """Kill the run before the next call of ``operation`` on a key with that prefix."""
     real = getattr(cloud.s3, operation)
 
     def call(**arguments):
@@ -270,7 +270,7 @@ def test_killed_in_a_move_and_run_again_nothing_is_lost_or_doubled(
     assert functions.sinks[names.CLICK_FUNCTION] == {("shardId-000000000000", "1")}
 
 
-def test_quarantined_anew_after_it_was_resolved_keeps_both_histories(cloud):
+def test_a_record_quarantined_again_after_it_was_resolved_keeps_both_histories(cloud):
     cloud.put(1)
     cloud.replay(by="first")
     cloud.put(1)
@@ -302,7 +302,7 @@ def test_a_record_that_another_replay_has_moved_is_gone(cloud, functions):
     assert cloud.objects("") == {}
 
 
-def test_changed_between_answer_and_move_the_newest_history_is_moved(cloud):
+def test_a_history_that_grew_between_answer_and_move_is_moved_whole(cloud):
     key = cloud.put(1)
     store = QuarantineStore(cloud.s3, cloud.bucket)
     held = store.read(key)
@@ -327,7 +327,7 @@ def test_abandoned_batches_are_taken_in_first_and_only_counted_by_a_dry_run(clou
         cloud.s3.put_object(Bucket=cloud.bucket, Key=key, Body=b"{}")
     assert (cloud.replay(dry_run=True).abandoned, functions.events) == (2, [])
 
-    functions.before = lambda event: cloud.put(1)  # As the intake does.
+    functions.before = lambda event: cloud.put(1)  # Like the intake.
     summary = cloud.replay()
 
     assert summary.outcomes == {"resolved": 1}
@@ -336,7 +336,7 @@ def test_abandoned_batches_are_taken_in_first_and_only_counted_by_a_dry_run(clou
     assert functions.events[0]["Records"][0]["s3"]["object"]["key"].endswith("/batch+one")
 
 
-def test_the_summary_in_words(cloud, functions):
+def test_the_report_of_a_replay(cloud, functions):
     cloud.put(1)
     cloud.put(2, b"invalid")
     text = replay_report(cloud.replay())
@@ -345,7 +345,7 @@ def test_the_summary_in_words(cloud, functions):
     assert "Still invalid: missing 1" in text
 
 
-def test_the_command_lists_and_changes_nothing_unless_told(cloud, functions, monkeypatch, capsys):
+def test_the_command_lists_and_changes_nothing_without_execute(cloud, functions, monkeypatch, capsys):
     cloud.put(1, reason="missing")
     monkeypatch.setattr(
         "include.replay.__main__.reprocessing_clients", lambda: ReprocessingClients(cloud.s3, functions)
@@ -364,14 +364,14 @@ def test_the_command_lists_and_changes_nothing_unless_told(cloud, functions, mon
     assert len(cloud.objects(RESOLVED)) == 1
 
 
-def test_the_command_says_in_a_line_what_is_wrong(capsys):
+def test_the_command_reports_a_wrong_argument_in_one_line(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--from", "yesterday"])
     assert ended.value.code == 2
     assert "'yesterday' is not an ISO 8601" in capsys.readouterr().err
 
 
-def test_documents_are_the_same_bytes_for_the_same_record(cloud):
+def test_the_same_record_gives_the_same_bytes(cloud):
     key = cloud.put(1)
     body = cloud.s3.get_object(Bucket=cloud.bucket, Key=key)["Body"].read()
     cloud.put(1)
