@@ -1,4 +1,4 @@
-"""A schema of its own for each test, and a corner of one bucket for its files."""
+"""Each test has its own schema, and its own prefix of one bucket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILE_FORMAT = (FORMAT_NAME = 'NDJSON')
 
 
 def eventually(check: Callable[[], Any], deadline: float = 10.0) -> Any:
-    """The first true answer of ``check``; a failure if there is none within ``deadline`` seconds."""
+    """Return the first true answer of ``check``; fail if there is none within ``deadline`` seconds."""
     end = time.monotonic() + deadline
     while not (answer := check()):
         assert time.monotonic() < end, f"not within {deadline} s: last answer {answer!r}"
@@ -35,7 +35,7 @@ def eventually(check: Callable[[], Any], deadline: float = 10.0) -> Any:
 
 
 class Warehouse:
-    """A connection in a schema of the test's own, with a stage over its own prefix of the bucket."""
+    """A connection in the test's own schema, with a stage over the test's own prefix of the bucket."""
 
     def __init__(self, server: Any, ministack: Any, schema: str) -> None:
         self.server, self.schema = server, schema
@@ -56,7 +56,7 @@ class Warehouse:
         return self.rows(sql, parameters)[0][0]
 
     def error(self, sql: str) -> snowflake.connector.Error:
-        """The error that ``sql`` must end with."""
+        """Return the error that ``sql`` must raise."""
         with pytest.raises(snowflake.connector.Error) as raised:
             self.rows(sql)
         return raised.value
@@ -68,7 +68,7 @@ class Warehouse:
         self.rows(f"CREATE STAGE LANDING URL = 's3://{BUCKET}/{self.prefix}' FILE_FORMAT = (FORMAT_NAME = 'NDJSON')")
 
     def put(self, name: str, *lines: Any, raw: bytes | None = None) -> str:
-        """Store a file of the stage, gzipped: a line an object (or text as it is), or ``raw`` bytes; its key."""
+        """Store a file for the stage and return its key: one gzipped line per object or text, or ``raw`` bytes."""
         text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
         body = gzip.compress(text.encode(), mtime=0) if raw is None else raw
         self.s3.put_object(Bucket=BUCKET, Key=self.prefix + name, Body=body)
@@ -103,7 +103,7 @@ def warehouse(snowflake_server: Any, ministack: Any, bucket: str, tests_database
 
 @pytest.fixture
 def own_warehouse(own_snowflake_server: Any, ministack: Any, bucket: str) -> Iterator[Warehouse]:
-    """As ``warehouse``, on a server of the test's own; ``reconnect`` after it was started again."""
+    """As ``warehouse``, on the test's own server, which it may stop and start."""
     schema = f"OWN{next(_numbers)}"
     with own_snowflake_server.connect() as connection:
         connection.cursor().execute("CREATE DATABASE TESTS")

@@ -132,7 +132,7 @@ def test_true_is_no_number(warehouse, copy_readings):
 
 
 def test_a_number_is_the_same_where_a_key_is_missing(warehouse, copy_readings):
-    """Files whose lines have all the keys are read in another way."""
+    """Files whose lines have all the keys are read differently."""
     spelled = [
         "0", "-0.0", "1", "2.50", "1e3", "-7", "0.1", "4.35", "5e-324", "9007199254740993",
         "18446744073709551616", "1.7976931348623157e308", "123456789012345678901234567890", '"1"', '"2.5"',

@@ -1,4 +1,4 @@
-"""Databases, schemas and tables that come and go, with all that belongs to them."""
+"""Databases, schemas and tables are created and dropped with everything that belongs to them."""
 
 from __future__ import annotations
 

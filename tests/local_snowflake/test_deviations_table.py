@@ -1,4 +1,4 @@
-"""DEVIATIONS.md is a promise: each row names tests, and they exist."""
+"""Each row of DEVIATIONS.md names a test that exists."""
 
 from __future__ import annotations
 

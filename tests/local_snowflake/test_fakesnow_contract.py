@@ -1,4 +1,4 @@
-"""What the local Snowflake takes for granted of fakesnow, DuckDB and the connector: fails first on an upgrade."""
+"""Assumptions about fakesnow, DuckDB and the connector: on an upgrade, these tests fail first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def duck(tmp_path):
-    """A file database as the instance opens it: without vacuuming."""
+    """A file database without vacuuming, as the instance opens it."""
     with duckdb.connect(config={"max_vacuum_tasks": "0"}) as connection:
         connection.execute(f"ATTACH '{tmp_path}/a.db' AS A; USE A")
         yield connection
@@ -66,7 +66,7 @@ def test_what_an_attached_database_is_given():
 
 
 def test_notes_of_a_table_are_arguments_of_its_translation():
-    """What the adapter takes away and writes after the commit, as it is in another database."""
+    """The adapter takes them out and writes them after the commit, as they go to another database."""
     connection = FakeSnow(create_database_on_connect=True).connect("D", "S")
     cursor = fakesnow.cursor.FakeSnowflakeCursor(connection, connection._duck_conn)
     parsed = sqlglot.parse_one("CREATE TABLE T (A VARCHAR(5)) COMMENT = 'x'", read="snowflake")

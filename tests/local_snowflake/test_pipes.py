@@ -39,7 +39,7 @@ def pipe(warehouse, copy_readings):
 
 @pytest.fixture
 def deaf_pipe(warehouse, copy_readings):
-    """A pipe whose bucket tells it nothing: the test sends the notifications."""
+    """A pipe whose bucket sends no notifications: the test sends them."""
     warehouse.stage()
     return make_pipe(warehouse, copy_readings, notify=False)
 

@@ -103,7 +103,7 @@ def test_killed_three_times_while_it_loads_and_merges(warehouse, wait_until):
 
 
 def test_a_request_sent_again_after_a_kill_is_not_run_again(own_warehouse):
-    """As a client does whose answer got lost: it was committed, and its session is gone."""
+    """The client never got the answer: the statement is committed, and the session is gone."""
     own_warehouse.rows("CREATE TABLE T (ID INTEGER)")
     server = own_warehouse.server
     own_warehouse.rows("INSERT INTO T VALUES (1)")

@@ -1,4 +1,4 @@
-"""What of a session no client can time: a transaction that idles in another's way."""
+"""Sessions, below the wire: moments that a client can't time, and files that it can't see."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_temporary_table_never_reaches_the_disk(tmp_path):
 
 
 class CutQueue:
-    """SQS whose answers are cut in their middle: botocore makes them empty."""
+    """SQS with answers that are cut short: botocore makes them empty."""
 
     def create_queue(self, **_):
         return {}

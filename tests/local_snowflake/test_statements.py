@@ -230,7 +230,7 @@ def test_insert_overwrite_replaces_in_one_transaction(warehouse):
 
 
 def test_the_same_text_means_what_it_means_now(warehouse):
-    """Translations are kept: by the text and all else that they depend on."""
+    """Translations are kept under the statement's text and everything else that they depend on."""
     query = "SELECT *, CURRENT_SCHEMA(), $said FROM SAME"
     warehouse.rows("SET said = 'a'")
     warehouse.rows("CREATE TABLE SAME AS SELECT 1 AS A")

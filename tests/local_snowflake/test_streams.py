@@ -1,4 +1,4 @@
-"""Append-only streams: what they give, and when their offset moves."""
+"""Append-only streams: the rows that they return, and when their offset moves."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_rollback_gives_the_rows_back_and_commit_takes_them(warehouse):
 
 
 def test_a_transaction_reads_the_stream_as_it_was(warehouse):
-    """Two DML in one transaction see the same rows; what others commit meanwhile comes the next time."""
+    """Two DML in one transaction see the same rows; rows that others commit meanwhile come the next time."""
     other = warehouse.connect()
     warehouse.rows("INSERT INTO SOURCE VALUES (3)")
     warehouse.rows("BEGIN")
@@ -139,7 +139,7 @@ def test_own_uncommitted_rows_are_not_in_the_stream(warehouse):
     ],
 )
 def test_survives_deletes_on_the_table(warehouse, removal):
-    """Rows inserted and then deleted are still given; rows after the deletion too, each once."""
+    """Rows that were inserted and then deleted are still returned; so are rows after the deletion, each once."""
     warehouse.rows("INSERT INTO SOURCE VALUES (3), (4)")
     warehouse.rows(removal)
     warehouse.rows("INSERT INTO SOURCE VALUES (5)")

@@ -1,4 +1,4 @@
-"""What of the local Snowflake takes days: load history that is forgotten, streams that go stale."""
+"""Behaviour that takes days: load history is forgotten, streams go stale."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def session(tmp_path):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Hours from now on, for the clock of streams."""
+    """Set the clock of streams to this many hours from now."""
     now = time.time_ns()
 
     def at(hours: float) -> None:

@@ -1,4 +1,4 @@
-"""Transactions as the hook uses them, and requests that come twice."""
+"""Transactions as Airflow's hook uses them, and requests that are sent twice."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def create(context: Context, statement: Create) -> Result:
     definition = dict(statement.options)
     if statement.kind == "STORAGE INTEGRATION":
         if definition.get("STORAGE_PROVIDER") != "S3":
-            raise errors.unsupported("a storage integration of another provider than 'S3'")
+            raise errors.unsupported("a storage integration with a provider other than 'S3'")
         if not definition.get("STORAGE_AWS_ROLE_ARN") or not definition.get("STORAGE_ALLOWED_LOCATIONS"):
             raise errors.compilation_error("Missing option(s): STORAGE_AWS_ROLE_ARN, STORAGE_ALLOWED_LOCATIONS.")
         # A new one with each (re)creation, as in Snowflake: the role's trust policy has to be updated.

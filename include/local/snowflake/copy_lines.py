@@ -40,12 +40,13 @@ def read(plan: CopyPlan, files: Sequence[FileLoad], scan_time: datetime) -> pa.T
     stored = storage.read_objects(plan.location.bucket, [each.key for each in files], plan.compression)
     parts = []
     for index, (each, found) in enumerate(zip(files, stored, strict=True)):
-        each.size, each.etag = found.size, found.etag
+        each.read(found.size, found.etag)
         unreadable = _unreadable(found)
         if unreadable is None:
             parts.append(_lines(index, found, scan_time))
             continue
-        each.status, each.errors, each.rejected = "LOAD_FAILED", 1, [unreadable]
+        each.reject([unreadable], errors=1)
+        each.skip()
         abort_if_asked(plan, each)
     return pa.concat_tables(parts) if parts else None
 
@@ -65,7 +66,7 @@ def _unreadable(found: storage.StoredFile) -> Rejection | None:
 
 
 def _lines(index: int, found: storage.StoredFile, scan_time: datetime) -> pa.Table:
-    """The lines of a file with their numbers, from 1; blank ones are left out but counted."""
+    """The lines of a file, numbered from 1; blank lines are counted but left out."""
     content = found.content if found.content.endswith(b"\n") or not found.content else found.content + b"\n"
     data = np.frombuffer(content, dtype=np.uint8)
     ends = np.flatnonzero(data == ord("\n")) + 1
@@ -110,5 +111,5 @@ def abort_if_asked(plan: CopyPlan, each: FileLoad) -> None:
         CopyAbortedError: ON_ERROR is ABORT_STATEMENT.
     """
     if plan.on_error == "ABORT_STATEMENT" and each.first:
-        each.status, each.loaded = "LOAD_FAILED", 0
+        each.skip()
         raise CopyAbortedError(each, each.first)

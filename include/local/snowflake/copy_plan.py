@@ -44,8 +44,8 @@ class Transformation:
 
     expressions: tuple[str, ...]  # DuckDB, over the columns of the lines table and "fields"
     fields: dict[str, str]  # top-level keys read from each line, with their type
-    strict_fields: dict[str, str]  # the same with numbers as such, for lines that have all of these keys
-    sources: tuple[str | None, ...]  # for each expression the JSON key that it casts, for messages
+    strict_fields: dict[str, str]  # the same, numbers as DOUBLE: for lines that have all of these keys
+    sources: tuple[str | None, ...]  # for messages: the JSON key that each expression casts
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from . import load_history
 from .copy_lines import abort_if_asked
 from .copy_plan import CopyPlan
-from .load_history import FileLoad, Rejection
+from .load_history import REJECTED_PER_FILE, FileLoad, Rejection
 from .results import snowflake_type
 
 # Three ways to read "fields" from a line; {} is replaced by the line and the shape.
@@ -51,7 +50,7 @@ def compute(
         CopyAbortedError: ON_ERROR is ABORT_STATEMENT and a line is in error.
     """
     for index, count in _count_by_file(lines).items():
-        files[index].parsed = files[index].loaded = count
+        files[index].count(count)
     rows = _try(duck, plan, lines)
     if rows is not None:
         return rows
@@ -59,15 +58,14 @@ def compute(
     rejected: set[tuple[int, int]] = set()
     for index, problems in sorted(_examine(duck, plan, lines).items()):
         each = files[index]
-        each.errors = len(problems)
-        each.rejected = [_explain(plan, problem) for problem in problems[: load_history.REJECTED_A_FILE]]
+        each.reject([_explain(plan, problem) for problem in problems[:REJECTED_PER_FILE]], len(problems))
         abort_if_asked(plan, each)
-        each.error_limit = _error_limit(plan.on_error, each.parsed)
+        each.limit_errors(_error_limit(plan.on_error, each.parsed))
         if each.errors >= each.error_limit or each.errors == each.parsed:
-            each.status, each.loaded = "LOAD_FAILED", 0
+            each.skip()
             dropped.add(index)
         else:
-            each.status, each.loaded = "PARTIALLY_LOADED", each.parsed - each.errors
+            each.skip_rejected()
             rejected.update((index, problem.line) for problem in problems)
     keep = [
         index not in dropped and (index, line) not in rejected

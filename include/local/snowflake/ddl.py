@@ -14,7 +14,7 @@ from .results import Result
 
 
 def create(context: Context, expression: exp.Create, binds: list[Any] | None) -> Result:
-    """CREATE a database, schema, table, view or sequence; ``expression`` is changed."""
+    """Create a database, schema, table, view or sequence; ``expression`` is changed."""
     kind = str(expression.args.get("kind")).upper()
     stated = parameters.take_from(expression)
     match kind:
@@ -151,7 +151,7 @@ def _create_table(context: Context, expression: exp.Create, stated: dict[str, in
 
 
 def _rename(context: Context, expression: exp.Expr, table: Key, to: exp.Table) -> Result:
-    """ALTER TABLE ... RENAME TO: its streams, parameters and load history go with it."""
+    """ALTER TABLE ... RENAME TO; the table keeps its streams, parameters and load history."""
     new = context.table_key(to)
     if new is None or new[:2] != table[:2]:
         raise errors.unsupported("ALTER TABLE ... RENAME TO another schema")

@@ -1,4 +1,4 @@
-"""Errors as Snowflake reports them: a number, an SQLSTATE and a message that names what is wrong."""
+"""Errors as Snowflake reports them: a number, an SQLSTATE and a message that names the cause."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import snowflake.connector.errors
 
 
 class SnowflakeError(Exception):
-    """A statement failed; ``errno`` and ``sqlstate`` are Snowflake's where it has one for the case."""
+    """A statement failed; ``errno`` and ``sqlstate`` are Snowflake's where it has them for the case."""
 
     def __init__(self, message: str, errno: int = 100183, sqlstate: str = "P0000") -> None:
         super().__init__(message)
@@ -24,9 +24,9 @@ def compilation_error(message: str, errno: int = 1003, sqlstate: str = "42000") 
     return SnowflakeError(f"SQL compilation error:\n{message}", errno, sqlstate)
 
 
-def unsupported(what: str) -> SnowflakeError:
-    """What Snowflake has and this server can't honour: it is refused, never half done."""
-    return SnowflakeError(f"Unsupported feature of the local Snowflake: {what}. See DEVIATIONS.md.", 2, "0A000")
+def unsupported(feature: str) -> SnowflakeError:
+    """Refuse a feature of Snowflake that this server can't honour, instead of doing half of it."""
+    return SnowflakeError(f"Unsupported feature of the local Snowflake: {feature}. See DEVIATIONS.md.", 2, "0A000")
 
 
 def does_not_exist(kind: str, name: str) -> SnowflakeError:
@@ -38,11 +38,11 @@ def already_exists(name: str) -> SnowflakeError:
 
 
 def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
-    """Any exception of the engine, met while ``sql`` ran, as an error that a Snowflake client understands."""
+    """Convert any exception that ``sql`` raised to an error that a Snowflake client understands."""
     if isinstance(error, SnowflakeError):
         return error
     if isinstance(error, duckdb.ParserException) or isinstance(error.__cause__, duckdb.ParserException):
-        # It was parsed as Snowflake's, and came out as nothing that the engine knows.
+        # It is valid for Snowflake, but DuckDB can't parse its translation.
         return unsupported(f"the statement {sql[:60]!r}")
     if isinstance(error, snowflake.connector.errors.Error):
         if isinstance(error.__cause__, duckdb.BinderException):

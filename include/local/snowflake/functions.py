@@ -25,7 +25,7 @@ def substitute(context: Context, expression: Node) -> Node:
 
 
 def is_momentary(expression: exp.Expr) -> bool:
-    """Whether the values that ``substitute`` puts into ``expression`` are valid only now, or only in this context."""
+    """Whether the values that ``substitute`` puts into ``expression`` are valid only now, or only in this session."""
     if expression.find(exp.TableFromRows, exp.CurrentSession):
         return True
     return any(str(node.this).upper() in _SYSTEM for node in expression.find_all(exp.Anonymous))
@@ -107,7 +107,7 @@ _TABLE: dict[str, Callable[[Context, Mapping[str, exp.Expr], Sequence[exp.Expr]]
 
 
 def _table_function(context: Context, node: exp.TableFromRows) -> exp.Subquery | None:
-    """TABLE(INFORMATION_SCHEMA.name(...)) as a query, where it is one of ours."""
+    """The query for TABLE(INFORMATION_SCHEMA.name(...)), or None where it is not a function of ours."""
     call = node.this
     while isinstance(call, exp.Dot):
         call = call.expression

@@ -60,14 +60,13 @@ class Show:
 
 @dataclass(frozen=True)
 class NoOp:
-    """Accepted and without effect here; DEVIATIONS.md lists them."""
+    """A statement that is accepted without effect; DEVIATIONS.md lists them."""
 
     what: str
 
 
 Statement = Create | Alter | Drop | Describe | Show | NoOp
 
-# Longest first: "STORAGE INTEGRATION" before a kind that is its prefix.
 ACCOUNT_KINDS = (
     "STORAGE INTEGRATION",
     "NOTIFICATION INTEGRATION",
@@ -206,7 +205,7 @@ def _show(reader: Reader) -> Statement | None:
     kind = next((kind for kind, words in _PLURALS if reader.accept(*words)), None)
     if kind is None:
         if reader.peek() == "GRANTS":
-            raise unsupported("SHOW GRANTS (privileges are not kept)")
+            raise unsupported("SHOW GRANTS (privileges are not recorded)")
         return None
     like = scope = scope_name = None
     if reader.accept("LIKE"):

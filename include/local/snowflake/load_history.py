@@ -24,8 +24,8 @@ from .names import Key, table_node
 # COPY_HISTORY reaches this far back, and a pipe does not load a file again that it loaded within this time.
 HISTORY_DAYS = 14
 # Limits of what is kept: rejected lines per file, and characters per line.
-REJECTED_A_FILE = 1000
-REJECTED_CHARACTERS = 16 * 1024
+REJECTED_PER_FILE = 1000
+CHARACTERS_PER_LINE = 16 * 1024
 _STATUS = {"LOADED": "Loaded", "PARTIALLY_LOADED": "Partially loaded", "LOAD_FAILED": "Load failed"}
 _TABLES = ("load_history", "rejected_records")
 _INSTANT = pa.timestamp("us", "UTC")
@@ -39,7 +39,7 @@ _REJECTED_COLUMNS = (
     "ERROR", "FILE", "LINE", "CHARACTER", "BYTE_OFFSET", "CATEGORY", "CODE", "SQL_STATE", "COLUMN_NAME", "ROW_NUMBER",
     "ROW_START_LINE", "REJECTED_RECORD",
 )  # fmt: skip
-# As in ``catalog``.
+# The types of the tables in ``catalog``.
 _HISTORY_TYPES = (
     [pa.string()] * 2 + [_INSTANT] + [pa.int64()] * 3 + [pa.string()] * 2 + [pa.int64()] * 2 + [pa.string()]
     + [pa.int64()] * 2 + [pa.string()] * 8 + [_INSTANT] * 2
@@ -75,7 +75,7 @@ class LoadingPipe:
 
 @dataclass
 class FileLoad:
-    """The outcome of loading one file; ``copy_into`` fills it in."""
+    """A file to load, and the outcome once it is loaded."""
 
     key: str
     name: str
@@ -92,6 +92,30 @@ class FileLoad:
     @property
     def first(self) -> Rejection | None:
         return self.rejected[0] if self.rejected else None
+
+    def read(self, size: int, etag: str) -> None:
+        """The file was read: its size as stored, and its ETag."""
+        self.size, self.etag = size, etag
+
+    def count(self, lines: int) -> None:
+        """The file has this many lines; all are loaded unless ``reject`` follows."""
+        self.parsed = self.loaded = lines
+
+    def reject(self, rejected: list[Rejection], errors: int) -> None:
+        """Lines, or the whole file, can't be loaded; ``rejected`` has at least the first of ``errors``."""
+        self.rejected, self.errors = rejected, errors
+
+    def limit_errors(self, limit: int) -> None:
+        """From ``limit`` errors on, the whole file is skipped."""
+        self.error_limit = limit
+
+    def skip(self) -> None:
+        """Load nothing of the file."""
+        self.status, self.loaded = "LOAD_FAILED", 0
+
+    def skip_rejected(self) -> None:
+        """Load all lines but the rejected ones."""
+        self.status, self.loaded = "PARTIALLY_LOADED", self.parsed - self.errors
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -128,9 +152,9 @@ def record(
             (
                 job, *plan.target.table[1:], pipe_uid, now, found.error, each.name, found.line, found.character,
                 found.byte_offset, found.category, found.code, found.sqlstate, found.column, found.line, found.line,
-                found.record and found.record[:REJECTED_CHARACTERS],
+                found.record and found.record[:CHARACTERS_PER_LINE],
             )
-            for found in each.rejected[:REJECTED_A_FILE]
+            for found in each.rejected[:REJECTED_PER_FILE]
         ]  # fmt: skip
     _insert(duck, plan.target.table[0], "load_history", rows, _HISTORY_TYPES)
     _insert(duck, plan.target.table[0], "rejected_records", rejected, _REJECTED_TYPES)

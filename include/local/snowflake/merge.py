@@ -1,4 +1,4 @@
-"""MERGE in DuckDB's plain statements: the source once, what matches, then each clause's rows, in one transaction.
+"""MERGE as plain statements of DuckDB: stage the source, match its rows, change rows clause by clause.
 
 The source goes into a temporary table first: knowing its true size, DuckDB probes the target with it instead of hashing
 a target of millions of rows.  DuckDB's own MERGE is not used: to say how many rows each action changed it would have to
@@ -18,9 +18,9 @@ from .fakesnow_adapter import MERGE, Translator
 from .results import Result
 
 _SOURCE = "_merge_source"
-# Pairs of a source row and the target row that it matches, with the number of the clause that they meet, or NULL.
+# Pairs of a source row and the target row that it matches, with the number of the first clause that applies, or NULL.
 _MATCHES = "_merge_matches"
-# No target row twice, Snowflake would have to choose; and the clauses that any pair meets.
+# Whether each target row is there only once (Snowflake would have to choose), and the clauses that apply to any pair.
 _MET = f"""
     SELECT count(*) = count(DISTINCT _target_row), coalesce(list(DISTINCT _clause), [])
     FROM {_MATCHES} WHERE _clause IS NOT NULL
@@ -30,11 +30,11 @@ _INSERTED, _UPDATED, _DELETED = "inserted", "updated", "deleted"
 
 @dataclass(frozen=True)
 class Change:
-    """What one clause does to rows, and the statement that does it."""
+    """One clause: how it changes rows, and the statement that does it."""
 
     kind: str
     sql: str
-    clause: int | None  # its number, where it changes rows that match
+    clause: int | None  # its number, if it changes rows that match
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class CompiledMerge:
 
 
 def compile_merge(translator: Translator, expression: exp.Merge) -> CompiledMerge:
-    """Translate a MERGE (whose streams are substituted already); ``expression`` is used up."""
+    """Translate a MERGE whose streams are substituted already; ``expression`` is changed."""
     if expression.args.get("with_"):
         raise errors.unsupported("WITH before MERGE (put it into USING)")
     using = expression.args["using"]
@@ -113,7 +113,7 @@ def run(duck: duckdb.DuckDBPyConnection, compiled: CompiledMerge) -> Result:
 
 
 def _clause_met(clauses: list[tuple[int, exp.When]]) -> str:
-    """An expression that gives the number of the first of ``clauses`` whose condition holds, NULL where none does."""
+    """An expression for the number of the first of ``clauses`` whose condition is true; NULL if none is."""
     if not clauses:
         return "NULL::INTEGER"
     whens = [f"WHEN {_sql(when.args.get('condition') or exp.true())} THEN {number}" for number, when in clauses]
@@ -121,7 +121,7 @@ def _clause_met(clauses: list[tuple[int, exp.When]]) -> str:
 
 
 def _insertion(insert: exp.Insert) -> tuple[str, str]:
-    """The columns that an INSERT clause names, in parentheses or none at all, and the values for them."""
+    """The columns that an INSERT clause names, in parentheses (or an empty text), and their values."""
     values = insert.expression.expressions
     columns = [_sql(column.this) for column in insert.this.expressions] if insert.this else []
     is_given = [not (isinstance(value, exp.Var) and value.name.upper() == "DEFAULT") for value in values]
@@ -139,7 +139,7 @@ def _insertion(insert: exp.Insert) -> tuple[str, str]:
 
 
 def _name(table: exp.Expr) -> str:
-    """What columns of ``table`` are qualified with."""
+    """The qualifier of the columns of ``table``."""
     return _sql(table.args["alias"].this if table.args.get("alias") else table.this)
 
 

@@ -35,7 +35,7 @@ def create(context: Context, statement: Create) -> Result:
     if "ON_ERROR" in copy_plan.options(expression) and plan.on_error == "ABORT_STATEMENT":
         raise errors.compilation_error("ON_ERROR = ABORT_STATEMENT is not allowed in the COPY of a pipe.")
     if plan.target.table[0] != key[0]:
-        raise errors.unsupported("a pipe in another database than its table")
+        raise errors.unsupported("a pipe whose table is in another database")
     auto_ingest = bool(statement.options.get("AUTO_INGEST", False))
     definition = {
         "COPY": statement.body,

@@ -16,7 +16,7 @@ from .fakesnow_adapter import DML_TYPE_IDS, SELECT, Column
 
 MICROSECONDS = 1_000_000
 
-# DuckDB's type, without parameters, to Snowflake's as the wire names it.
+# DuckDB's type, without parameters -> the name of Snowflake's on the wire.
 _SNOWFLAKE_TYPES = {
     "BLOB": "binary",
     "BOOLEAN": "boolean",
@@ -26,7 +26,7 @@ _SNOWFLAKE_TYPES = {
     "FLOAT": "real",
     "JSON": "variant",
     "TIME": "time",
-    # DuckDB keeps no offset: an instant, shown in the session's time zone.
+    # DuckDB keeps no offset: this is an instant, shown in the session's time zone.
     "TIMESTAMP WITH TIME ZONE": "timestamp_ltz",
     "TIMESTAMP": "timestamp_ntz",
     "TIMESTAMP_NS": "timestamp_ntz",
@@ -40,7 +40,7 @@ _SNOWFLAKE_TYPES = {
 
 @dataclass(frozen=True)
 class Result:
-    """Rows of one statement: an Arrow table and the DuckDB type of each column."""
+    """The rows of one statement: an Arrow table and the DuckDB type of each column."""
 
     table: pa.Table
     types: list[Column]
@@ -66,7 +66,7 @@ class Result:
         return cls.of([f"number of rows {name}" for name in counts], [list(counts.values())], statement_type)
 
     def response(self) -> dict[str, Any]:
-        """The part of a query response that describes and carries the rows."""
+        """The part of a query response with the rows and their description."""
         rowtype = [_column(name, duckdb_type) for name, duckdb_type in self.types]
         body: dict[str, Any] = {
             "rowtype": rowtype,

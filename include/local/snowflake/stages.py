@@ -136,7 +136,7 @@ def file_format(context: Context, stated: dict[str, Any] | str) -> dict[str, Any
 
 def _check_format(options: dict[str, Any]) -> None:
     if str(options.get("TYPE", "CSV")).upper() != "JSON":
-        raise errors.unsupported(f"file format TYPE = {options.get('TYPE', 'CSV')} (only JSON, a document a line)")
+        raise errors.unsupported(f"file format TYPE = {options.get('TYPE', 'CSV')} (only JSON, one document per line)")
     if str(options.get("COMPRESSION", "AUTO")).upper() not in _COMPRESSIONS:
         raise errors.unsupported(f"file format COMPRESSION = {options['COMPRESSION']}")
     for option, value in options.items():

@@ -1,4 +1,4 @@
-"""S3 as COPY sees it: objects listed and read with the process's own AWS_* environment."""
+"""S3 for COPY: lists and reads objects with the process's own AWS_* environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MISSING = {"NoSuchKey", "NoSuchBucket", "404", "AccessDenied", "403"}
 
 @dataclass(frozen=True)
 class StoredFile:
-    """An object of a bucket and its content, unpacked; ``error`` says why it has none."""
+    """An object of a bucket with its unpacked content; ``error`` says why the content is missing."""
 
     key: str
     size: int = 0
@@ -33,7 +33,7 @@ class StoredFile:
 
 @functools.cache
 def client(service: str) -> Any:
-    """The process's boto3 client; retries and timeouts are bounded."""
+    """The process's boto3 client, with bounded retries and timeouts."""
     config = Config(
         connect_timeout=2,
         read_timeout=30,
@@ -68,7 +68,7 @@ def list_objects(bucket: str, prefix: str) -> list[ListedObject]:
 
 
 def etag(bucket: str, key: str) -> str | None:
-    """An object's ETag, None where it is not there.
+    """An object's ETag; None if the object is missing.
 
     Raises:
         TransientError: S3 can't be reached.
@@ -84,7 +84,7 @@ def etag(bucket: str, key: str) -> str | None:
 
 
 def read_objects(bucket: str, keys: list[str], compression: str) -> list[StoredFile]:
-    """The objects ``keys``, in that order, read side by side.
+    """Read the objects ``keys`` in parallel; the result is in their order.
 
     Raises:
         TransientError: S3 can't be reached.  A missing or damaged object is that file's ``error`` instead.
@@ -109,7 +109,7 @@ def _read(bucket: str, key: str, compression: str) -> StoredFile:
 
 
 def _gunzip(found: StoredFile) -> StoredFile:
-    """Every member of a gzip file, or an error where one is damaged or cut short."""
+    """Unpack every member of a gzip file; an error where one is damaged or cut short."""
     content, rest = [], found.content
     try:
         while rest:

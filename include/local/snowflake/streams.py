@@ -48,7 +48,7 @@ def create(context: Context, statement: Create) -> Result:
         raise errors.unsupported("a stream that is not APPEND_ONLY = TRUE")
     key, table = context.resolve(statement.name), context.resolve(statement.table)
     if key[0] != table[0]:
-        raise errors.unsupported("a stream in another database than its table")
+        raise errors.unsupported("a stream whose table is in another database")
     if not engine.has_table(duck, table):
         raise errors.does_not_exist("Table", ".".join(table))
     with context.atomic(writes=True):
