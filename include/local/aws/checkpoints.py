@@ -1,6 +1,7 @@
-"""How far each shard of a stream that a driver follows has come: one JSON file a follower.
+"""How far a driver has come with each shard of a stream: one JSON file per follower of the stream.
 
-A file belongs to one follower of one stream; either, created again under its name, starts afresh.
+A follower is an event source mapping or a delivery stream.  The file belongs to one follower and one stream: if one of
+them is deleted and created again under the same name, the file starts afresh.
 """
 
 from __future__ import annotations
@@ -9,39 +10,42 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 import msgspec
 
 from include.local.aws import status_files
 from include.local.aws.shard_reader import Position
 
-# How often what was merely read, and not done, is written, in seconds.
+# How often progress in reading alone is written, in seconds.
 STATUS_INTERVAL = 0.5
 
 
 class ShardStatus(msgspec.Struct):
-    """Where one shard stands."""
+    """How far one shard is processed."""
 
     # Reading continues here after a restart: everything before it is done.
     position: Position
     finished: bool = False
-    # Records read and not yet done.
+    # Records that were read and are not done yet.
     waiting: int = 0
     # When the shard was last read up to its tip, in seconds since the epoch.
     tip_read_at: float | None = None
 
 
-class StreamStatus(msgspec.Struct, kw_only=True):
-    """Where one follower of a stream stands; what its file holds."""
+ShardStatusT = TypeVar("ShardStatusT", bound=ShardStatus)
+
+
+class StreamStatus(msgspec.Struct, Generic[ShardStatusT], kw_only=True):
+    """How far one follower of a stream has come: the content of its file."""
 
     stream_arn: str
     stream_created: float
-    shards: dict[str, ShardStatus] = {}
+    shards: dict[str, ShardStatusT] = {}
 
     @property
-    def source(self) -> tuple[Any, ...]:
-        """What the positions are about."""
+    def source(self) -> tuple[str | float, ...]:
+        """Identify what the positions belong to."""
         return (self.stream_created,)
 
     def caught_up(self, since: float) -> bool:
@@ -52,17 +56,25 @@ class StreamStatus(msgspec.Struct, kw_only=True):
         )
 
 
-class CheckpointFile:
+class CheckpointFile(Generic[ShardStatusT]):
     """The file of one follower, shared by the threads of its shards.
 
     Args:
         path: of the file.
-        fresh: the status where there is no file, or one that is unreadable or about another source.
+        fresh: the status to start with where the file is missing, unreadable or about another source.
+        new_shard: makes the status of a shard that starts at a position.
         clock: seconds since the epoch.
     """
 
-    def __init__(self, path: Path, fresh: StreamStatus, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        fresh: StreamStatus[ShardStatusT],
+        new_shard: Callable[[Position], ShardStatusT],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._path = path
+        self._new_shard = new_shard
         self._clock = clock
         self._lock = threading.RLock()
         self._written_at = 0.0
@@ -70,28 +82,28 @@ class CheckpointFile:
         self._status = found if found and found.source == fresh.source else fresh
 
     @property
-    def shards(self) -> Mapping[str, Any]:
-        """Every shard that was begun; a copy."""
+    def shards(self) -> Mapping[str, ShardStatusT]:
+        """A copy of the status of every shard that has begun."""
         with self._lock:
             return dict(self._status.shards)
 
     def begin(self, shard_id: str, position: Position) -> None:
-        """Remember where a new shard starts before anything of it is read."""
+        """Record where a new shard starts, before anything of it is read."""
         with self._lock:
             self._status.shards[shard_id] = self._new_shard(position)
             self._write()
 
     def finish(self, shard_id: str) -> None:
-        """The shard is closed and done: its children may start."""
+        """Record that the shard is closed and done: its children may start."""
         with self._lock:
             shard = self._status.shards[shard_id]
             shard.finished, shard.waiting = True, 0
             self._write()
 
     def observe(self, shard_id: str, *, waiting: int, tip_read_at: float | None) -> None:
-        """Note a read, up to the tip at ``tip_read_at`` or not up to it (None).
+        """Note a read; ``tip_read_at`` is None unless it reached the shard's tip.
 
-        Written at once when the shard starts or stops to have records waiting, else now and then.
+        It is written immediately when the shard starts or stops having records that wait, else every STATUS_INTERVAL.
         """
         with self._lock:
             shard = self._status.shards[shard_id]
@@ -101,10 +113,6 @@ class CheckpointFile:
                 shard.tip_read_at = tip_read_at
             if changed or self._clock() - self._written_at >= STATUS_INTERVAL:
                 self._write()
-
-    @staticmethod
-    def _new_shard(position: Position) -> ShardStatus:
-        return ShardStatus(position)
 
     def _write(self) -> None:
         status_files.save(self._path, self._status)

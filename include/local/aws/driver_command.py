@@ -1,4 +1,4 @@
-"""The command line that the drivers of MiniStack's streams share."""
+"""The command line of the drivers that deliver MiniStack's streams."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from botocore.exceptions import BotoCoreError
 
 
 class Driver(Protocol):
+    """Delivers the account's streams."""
+
     def run(self) -> None:
-        """Works until stopped."""
+        """Deliver until stopped."""
 
     def stop(self) -> None:
-        """Makes ``run`` finish what is in flight and return."""
+        """Make ``run`` finish the batches in flight and return."""
 
 
 def main(module: str, description: str, make: Callable[[Path], Driver], arguments: Sequence[str] | None = None) -> int:
-    """Runs the driver that ``make`` builds on a state directory until SIGTERM or SIGINT; returns the exit code."""
+    """Run the driver that ``make`` builds on a state directory until SIGTERM or SIGINT; return the exit code."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="directory of the checkpoints")
     options = parser.parse_args(arguments)
@@ -31,8 +33,11 @@ def main(module: str, description: str, make: Callable[[Path], Driver], argument
     for chatty in ("botocore", "boto3", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if not os.environ.get("AWS_ENDPOINT_URL"):
-        # On AWS the service itself delivers; this must never be a second consumer there.
-        print("error: AWS_ENDPOINT_URL is not set: this drives a local stand-in, never an AWS account", file=sys.stderr)
+        # On AWS the service itself delivers: a driver would be a second consumer.
+        print(
+            "error: AWS_ENDPOINT_URL is not set: it must name a local stand-in, never an AWS account",
+            file=sys.stderr,
+        )
         return 1
     try:
         options.state.mkdir(parents=True, exist_ok=True)

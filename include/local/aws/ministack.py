@@ -1,8 +1,8 @@
 """MiniStack, the laptop's AWS: its environment, its entry point and the wait until it answers.
 
-``python -m include.local.aws.ministack --port 4566 --state DIR`` becomes MiniStack (``exec``: signals and exit code are
-MiniStack's own).  MiniStack lives in a virtual environment of its own, because the Lambdas that it runs see that
-environment's packages: a bundle that forgot a dependency must fail here as it would on AWS.
+``python -m include.local.aws.ministack --port 4566 --state DIR`` becomes MiniStack (``exec``); signals and exit code
+are MiniStack's.  MiniStack has its own virtual environment, because the Lambda functions that it runs see the packages
+of that environment: a bundle that lacks a dependency must fail here as it would on AWS.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
 VENV = Path(__file__).parents[3] / ".venv-ministack"
 
-# MiniStack's process.  Its own Firehose would store each record of a Kinesis source as an object of its own, without
-# its metadata; include/local/aws/firehose_delivery delivers instead.  No setting turns that off (docs/adr/0033).
+# MiniStack's process.  Its own Firehose would store one object per record of a Kinesis source, without the record's
+# metadata; include/local/aws/firehose_delivery delivers instead.  No setting turns that off (docs/adr/0033).
 PROGRAM = """
 from ministack.services import firehose
 firehose.ingest_from_kinesis_source = lambda stream_arn, records: None
@@ -32,7 +32,7 @@ from ministack.app import main
 main()
 """
 
-# The host's environment reaches every Lambda, as it never would on AWS: only these pass, and no setting of ours.
+# MiniStack's environment reaches every Lambda function, as it never would on AWS.  Only these variables are passed on.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL")
 
 
@@ -43,9 +43,9 @@ class StartError(RuntimeError):
 def server_environment(
     port: int, state: Path, *, host: str = "127.0.0.1", environ: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """The whole environment of the MiniStack process.
+    """Return the whole environment of the MiniStack process.
 
-    Service state is written to ``state/services`` on SIGTERM, S3 objects to ``state/s3`` as they come.
+    MiniStack writes the state of its services to ``state/services`` on SIGTERM, S3 objects to ``state/s3`` immediately.
     """
     return {
         **{name: environ[name] for name in PASSED_ON if name in environ},
@@ -57,7 +57,7 @@ def server_environment(
         "STATE_DIR": str(state / "services"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(state / "s3"),
-        # Unpacked Lambda bundles: under the state directory too, so that nothing is left in /tmp.
+        # Lambda bundles are unpacked under the state directory too, so that nothing is left in /tmp.
         "TMPDIR": str(state / "tmp"),
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
@@ -76,7 +76,7 @@ def client_environment(port: int, *, host: str = "127.0.0.1") -> dict[str, str]:
         # MiniStack checks no signature.  An access key of twelve digits would name another account.
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        # A laptop has no instance profile: don't ask the network for one.
+        # A laptop has no instance profile; boto3 must not ask the network for one.
         "AWS_EC2_METADATA_DISABLED": "true",
         # Nor may a person's own profile lead to an account.
         "AWS_CONFIG_FILE": os.devnull,
@@ -109,7 +109,7 @@ def wait_until_ready(endpoint: str, deadline: float) -> None:
 
 
 def prepare(port: int, state: Path, *, host: str = "127.0.0.1", venv: Path = VENV) -> Path:
-    """Check what MiniStack needs and make its directories; return its virtual environment's interpreter.
+    """Check MiniStack's requirements and make its directories; return its virtual environment's interpreter.
 
     Raises:
         StartError: the virtual environment is missing, the port is taken or the state directory can't be written.
@@ -124,7 +124,7 @@ def prepare(port: int, state: Path, *, host: str = "127.0.0.1", venv: Path = VEN
         except OSError as error:
             raise StartError(f"MiniStack can't listen on {host}:{port}: {error.strerror}") from error
     try:
-        # What a killed process left unpacked is of no use to the next.
+        # Bundles that a killed process left are of no use to the next.
         shutil.rmtree(state / "tmp", ignore_errors=True)
         for directory in ("services", "s3", "tmp"):
             (state / directory).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A log of one lasting problem that does not repeat itself with every attempt."""
+"""Logs a lasting problem without a line per attempt."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import Callable
 
-logger = logging.getLogger("event_source_mapping")
+logger = logging.getLogger(__name__)
 
 
 class RateLimitedLogger:
-    """Logs a problem when it starts, again every ``interval`` seconds, and once when it is over."""
+    """Logs a problem when it starts, again every ``interval`` seconds while it lasts, and once when it is over."""
 
     def __init__(self, subject: str, *, interval: float = 15.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._subject, self._interval, self._clock = subject, interval, clock
@@ -24,7 +24,7 @@ class RateLimitedLogger:
             logger.warning("%s: %s; retrying", self._subject, " ".join(reason.split()))
 
     def recovered(self) -> None:
-        """Log that it works again, if a failure was logged before."""
+        """Log the recovery, if a failure was logged before."""
         if self._logged_at is not None:
             self._logged_at = None
             logger.warning("%s: works again", self._subject)

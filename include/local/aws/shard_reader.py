@@ -1,6 +1,6 @@
 """Reads one Kinesis shard from a position to its end, through Kinesis' public API.
 
-Shared by the stand-ins that consume streams.  A reader is used by one thread.
+The stand-ins that consume streams share it.  Each reader belongs to one thread.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from botocore.exceptions import ClientError
 READ_LIMIT = 10_000
 # Kinesis drops an iterator after five minutes.
 ITERATOR_LIFETIME = 240.0
-# How far before the last record read a reader looks again once records expire (see ShardReader._iterator_request).
+# How far before the last record a reader starts again once records expire (see ShardReader._iterator_request).
 OVERLAP = timedelta(seconds=1)
 
 
 class ShardGoneError(RuntimeError):
-    """The shard, or its whole stream, does not exist (any more)."""
+    """The shard, or its whole stream, does not exist, or no longer does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """What tells a stream from a later one of the same name, and how long it keeps its records."""
+class KinesisStream:
+    """A stream.  Its time of creation distinguishes it from a later one of the same name."""
 
     arn: str
     created: float  # seconds since the epoch
-    retention: float  # seconds
+    retention: float  # of its records, in seconds
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,27 +61,27 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     at_timestamp: float | None = None  # seconds since the epoch
 
     def iterator_request(self) -> dict[str, Any]:
-        """The arguments of GetShardIterator that stand for this position."""
+        """Return the arguments of GetShardIterator for this position."""
         if self.after_sequence_number is not None:
             return {
                 "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
                 "StartingSequenceNumber": self.after_sequence_number,
             }
         if self.at_timestamp is not None:
-            # boto3 sends whole seconds, rounded: a time rounded up would skip records.  `includes` drops what is early.
+            # boto3 rounds to whole seconds, and a time rounded up would skip records.  `includes` drops the early ones.
             second = datetime.fromtimestamp(math.floor(self.at_timestamp), UTC)
             return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": second}
         return {"ShardIteratorType": "TRIM_HORIZON"}
 
     def includes(self, sequence_number: str, arrival: datetime) -> bool:
-        """Whether a record is to be read from this position on.  Kinesis tells arrivals in milliseconds."""
+        """Whether a record is at or after this position.  Kinesis reports arrivals in milliseconds."""
         if self.after_sequence_number is not None:
             return int(sequence_number) > int(self.after_sequence_number)
         return self.at_timestamp is None or arrival.timestamp() >= math.floor(self.at_timestamp * 1000) / 1000
 
 
-def describe_stream(kinesis: Any, stream_arn: str) -> Stream:
-    """The stream behind ``stream_arn``.
+def describe_stream(kinesis: Any, stream_arn: str) -> KinesisStream:
+    """Describe the stream ``stream_arn``.
 
     Raises:
         ShardGoneError: there is no such stream.
@@ -90,11 +90,13 @@ def describe_stream(kinesis: Any, stream_arn: str) -> Stream:
         summary = kinesis.describe_stream_summary(StreamARN=stream_arn)["StreamDescriptionSummary"]
     except kinesis.exceptions.ResourceNotFoundException as error:
         raise ShardGoneError(f"no stream {stream_arn}") from error
-    return Stream(stream_arn, summary["StreamCreationTimestamp"].timestamp(), summary["RetentionPeriodHours"] * 3600.0)
+    return KinesisStream(
+        stream_arn, summary["StreamCreationTimestamp"].timestamp(), summary["RetentionPeriodHours"] * 3600.0
+    )
 
 
 def list_shards(kinesis: Any, stream_arn: str) -> list[Shard]:
-    """All shards of the stream, open and closed.
+    """List all shards of the stream, open and closed.
 
     Raises:
         ShardGoneError: there is no such stream.
@@ -115,19 +117,19 @@ def list_shards(kinesis: Any, stream_arn: str) -> list[Shard]:
 
 
 class ShardReader:
-    """Reads forward from a position; every record once, in order, as long as the reader lives.
+    """Reads forward from a position.  During its life it returns every record once, in order.
 
     Attributes:
-        finished: the shard is closed and everything in it was read.
-        millis_behind: how far the last read was from the shard's tip, in milliseconds; None where it failed
-            and before the first.
+        finished: whether the shard is closed and was read to its end.
+        millis_behind: distance of the last read from the shard's tip, in milliseconds; None before the first read and
+            where the last one failed.
         read_at: when the last read began, in seconds since the epoch.
     """
 
     def __init__(
         self,
         kinesis: Any,
-        stream: Stream,
+        stream: KinesisStream,
         shard_id: str,
         position: Position,
         *,
@@ -147,14 +149,14 @@ class ShardReader:
 
     @property
     def tip_read_at(self) -> float | None:
-        """When the shard was read up to its tip, in seconds since the epoch, if the last read was; else None."""
+        """When the last read began, in seconds since the epoch, if it reached the shard's tip; else None."""
         return self.read_at if self.millis_behind == 0 else None
 
     def read(self) -> list[StreamRecord]:
-        """The next records, at most 10,000 or 10 MB; empty at the tip.
+        """Read the next records, at most 10,000 or 10 MB; none at the tip.
 
         Raises:
-            ShardGoneError: the shard does not exist any more.
+            ShardGoneError: the shard no longer exists.
             ClientError, BotoCoreError: Kinesis refused or could not be reached; the next call continues where this
                 one began.
         """
@@ -194,7 +196,7 @@ class ShardReader:
         except self._kinesis.exceptions.ResourceNotFoundException as error:
             raise ShardGoneError(f"no shard {self._shard_id} in {self._stream.arn}") from error
         except ClientError as error:
-            # A position that the shard does not know (any more), for instance one before its oldest record.
+            # The shard does not know the position, or no longer does: it may be before the oldest record.
             if (
                 error.response["Error"]["Code"] != "InvalidArgumentException"
                 or not self._position.after_sequence_number
@@ -204,12 +206,12 @@ class ShardReader:
                 StreamARN=self._stream.arn, ShardId=self._shard_id, ShardIteratorType="TRIM_HORIZON"
             )
         self._iterator_expires = self._clock() + ITERATOR_LIFETIME
-        return answer["ShardIterator"]
+        return str(answer["ShardIterator"])
 
     def _iterator_request(self) -> dict[str, Any]:
         if self._records_expire() and self._last_arrival:
-            # MiniStack's iterators count records from the shard's oldest, so each record that expires makes them skip
-            # one.  Where records expire, each read starts a little before the last record and drops what is known.
+            # MiniStack's iterators count records from the shard's oldest one, so each record that expires makes them
+            # skip one.  Where records expire, each read starts a little before the last record and drops known records.
             return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self._last_arrival - OVERLAP}
         return self._position.iterator_request()
 

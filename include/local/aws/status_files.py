@@ -1,6 +1,6 @@
-"""One JSON file for each thing that a driver follows (a mapping, a delivery stream), in its state directory.
+"""The files in a driver's state directory: one JSON file per mapping or delivery stream that it follows.
 
-A file is replaced as a whole, so a reader or a killed driver finds either the state before or the state after.
+A file is replaced as a whole, so a reader or a restarted driver finds either the old state or the new one.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Status = TypeVar("Status", bound=msgspec.Struct)
 
 
 def load(path: Path, shape: type[Status]) -> Status | None:
-    """What ``path`` holds; None where there is no file, or one that can't be read (which is said in the log)."""
+    """Read ``path``; return None where it is missing or, which is logged, unreadable."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=shape)
     except FileNotFoundError:
         return None
     except msgspec.MsgspecError as error:
-        logger.warning("unreadable checkpoints %s (%s): starting as if there were none", path, error)
+        logger.warning("unreadable checkpoints %s (%s): starting without them", path, error)
         return None
 
 
 def save(path: Path, status: msgspec.Struct) -> None:
-    """Durable when it returns."""
+    """Write ``status`` to ``path``; it survives a power failure once this returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
@@ -41,18 +41,18 @@ def save(path: Path, status: msgspec.Struct) -> None:
 
 
 def load_all(state: Path, shape: type[Status]) -> list[Status]:
-    """What every file of the directory ``state`` holds, in the order of their names."""
+    """Read every file of the directory ``state``, in the order of their names."""
     statuses = []
     for path in sorted(state.glob("*.json")):
         try:
             statuses.append(msgspec.json.decode(path.read_bytes(), type=shape))
         except FileNotFoundError:
-            continue  # What it was of has been deleted just now.
+            continue  # The driver has just removed it.
     return statuses
 
 
 def forget_others(state: Path, kept: Iterable[str]) -> None:
-    """Removes the files of what does not exist any more: all whose name without ``.json`` is not in ``kept``."""
+    """Remove the files of deleted mappings or delivery streams: all but ``<name>.json`` of the names in ``kept``."""
     names = set(kept)
     for path in state.glob("*.json"):
         if path.stem not in names:

@@ -18,14 +18,14 @@ _EVENT_START, _EVENT_END = b'{"Records":[', b"]}"
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """A record and its JSON text in a Lambda event."""
+    """A record, and its JSON text in a Lambda event."""
 
     record: StreamRecord
     json: bytes
 
 
 def to_event_record(record: StreamRecord, *, shard_id: str, stream_arn: str, region: str, role_arn: str) -> EventRecord:
-    """One entry of ``Records`` in the event that Lambda builds from a Kinesis record."""
+    """Build the entry of ``Records`` that Lambda makes of a Kinesis record."""
     entry = {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
@@ -46,12 +46,12 @@ def to_event_record(record: StreamRecord, *, shard_id: str, stream_arn: str, reg
 
 
 def event_payload(records: Sequence[EventRecord]) -> bytes:
-    """The Lambda event for a batch."""
+    """Build the Lambda event for a batch."""
     return _EVENT_START + b",".join(record.json for record in records) + _EVENT_END
 
 
 class Batcher:
-    """Holds what was read and not yet handed out, in order.  Times are seconds of one clock."""
+    """Holds the records that are in no batch yet, in order.  Times are seconds of one clock."""
 
     def __init__(self) -> None:
         self._waiting: deque[EventRecord] = deque()
@@ -61,22 +61,22 @@ class Batcher:
         return len(self._waiting)
 
     def add(self, records: Sequence[EventRecord], now: float) -> None:
-        """Append records; the batching window starts with the first that waits."""
+        """Append records; the batching window starts with the first one that waits."""
         if records and not self._waiting:
             self._window_started = now
         self._waiting.extend(records)
 
     def due_in(self, settings: MappingSettings, now: float) -> float | None:
-        """Seconds until the batching window ends, 0 if it has; None if nothing waits."""
+        """Return the seconds until the batching window ends, 0 if it has ended, None if nothing waits."""
         if not self._waiting:
             return None
         return max(0.0, self._window_started + settings.batching_window - now)
 
     def take(self, settings: MappingSettings, now: float, *, closed: bool = False) -> list[EventRecord]:
-        """The next batch, or an empty list while it may still grow.
+        """Take the next batch; return an empty list while it may still grow.
 
-        A batch is complete when it has batch_size records or no room for the next one in the payload, when the window
-        has ended, or when no more can come (``closed``).
+        A batch is complete when it has batch_size records, when the next one does not fit into the payload, when the
+        window has ended, or when no more records can come (``closed``).
         """
         batch, complete = self._next(settings)
         if not (batch and (complete or closed or self.due_in(settings, now) == 0.0)):
@@ -87,7 +87,7 @@ class Batcher:
         return batch
 
     def drain(self) -> list[EventRecord]:
-        """Take out everything that waits."""
+        """Take all records."""
         waiting = list(self._waiting)
         self._waiting.clear()
         return waiting

@@ -1,6 +1,6 @@
-"""Hands discarded records to a mapping's on-failure destination, in the form that AWS documents.
+"""Sends discarded records to a mapping's on-failure destination, in the form that AWS documents.
 
-A queue or topic gets the invocation record, which holds no payload; a bucket gets the same with the whole event.
+A queue or topic receives the invocation record, which has no payload; a bucket receives it together with the event.
 See https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html.
 """
 
@@ -23,7 +23,7 @@ RECORD_AGE_EXCEEDED = "RecordAgeExceeded"
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """Records given up on, why, and what their last invocation answered (None if they were never tried)."""
+    """Discarded records, the reason, and the answer of their last invocation (None if they were never tried)."""
 
     records: Sequence[EventRecord]
     condition: str
@@ -32,7 +32,7 @@ class Discarded:
 
 
 class UnknownDestinationError(ValueError):
-    """The on-failure destination is neither a bucket nor a queue nor a topic."""
+    """The on-failure destination is not a bucket, a queue or a topic."""
 
 
 class FailureDestination:
@@ -42,11 +42,11 @@ class FailureDestination:
         self._s3, self._sqs, self._sns = s3, sqs, sns
 
     def send(self, settings: MappingSettings, shard_id: str, discarded: Discarded, now: datetime) -> None:
-        """Deliver to ``settings.on_failure``, which must be set.
+        """Send the records to ``settings.on_failure``, which must be set.
 
         Raises:
             ClientError, BotoCoreError: the destination refused or could not be reached.
-            UnknownDestinationError: it is of a kind that a Kinesis mapping can't have.
+            UnknownDestinationError: a Kinesis mapping can't have a destination of this kind.
         """
         record = invocation_record(settings, shard_id, discarded, now)
         destination = settings.on_failure or ""
@@ -63,17 +63,17 @@ class FailureDestination:
         elif service == "sns":
             self._sns.publish(TopicArn=destination, Message=json.dumps(record))
         else:
-            raise UnknownDestinationError(f"on-failure destination {destination!r} is no bucket, queue or topic")
+            raise UnknownDestinationError(f"on-failure destination {destination!r} is not a bucket, queue or topic")
 
 
 def object_key(mapping_uuid: str, shard_id: str, now: datetime) -> str:
-    """Name of the object in S3 for records given up at ``now``."""
+    """Name the object in S3 for records discarded at ``now``."""
     now = now.astimezone(UTC)
     return f"aws/lambda/{mapping_uuid}/{shard_id}/{now:%Y/%m/%d}/{now:%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}"
 
 
 def invocation_record(settings: MappingSettings, shard_id: str, discarded: Discarded, now: datetime) -> dict[str, Any]:
-    """The metadata about discarded records, without their payload."""
+    """Build the metadata about discarded records, without their payload."""
     failure = discarded.last_failure
     first, last = discarded.records[0].record, discarded.records[-1].record
     answer: dict[str, Any] = {

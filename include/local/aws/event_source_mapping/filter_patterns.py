@@ -1,9 +1,9 @@
-"""A mapping's filter criteria: which records of a Kinesis stream its function gets to see.
+"""A mapping's filter criteria: which records of a Kinesis stream reach its function.
 
 The rules are those of https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html and, for ``data``,
-https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis-filtering.html.  A pattern is checked when it is read, so that
-one which can't be applied is refused instead of letting other records through.  PyPI has no maintained library for
-these patterns.  The pipeline's own mappings have no filter: a record that a filter drops would end in no store.
+https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis-filtering.html.  A pattern is checked when it is read: one
+that can't be applied is refused, because it would let other records pass.  PyPI has no maintained library for these
+patterns.  The pipeline's own mappings have no filter: a record that a filter drops would end in no store.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-# AWS's quota of filters a mapping (raised to ten on request).
+# AWS's quota of filters per mapping (ten on request).
 MAX_FILTERS = 10
-# Numeric rules hold between these; a number beyond them matches none.
+# Numeric rules apply up to this magnitude; a larger number matches none.
 NUMERIC_LIMIT = Decimal("5e9")
 
 _COMPARISONS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
@@ -31,17 +31,17 @@ Pattern = Mapping[str, Any]
 
 
 class PatternError(ValueError):
-    """The filter criteria are not what AWS documents; the message says which part."""
+    """The filter criteria are not as AWS documents; the message names the part."""
 
 
 class Number(str):
-    """A JSON number as it was written: equality compares the text, so 300 and 300.0 differ, as on AWS."""
+    """A JSON number as text: 300 and 300.0 differ, as on AWS."""
 
     __slots__ = ()
 
 
 class RecordFilter:
-    """Filter criteria, ready to be applied.
+    """Filter criteria, ready to use.
 
     Raises:
         PatternError: a pattern can't be applied.
@@ -69,7 +69,7 @@ class RecordFilter:
 
 
 def read_filter(criteria: Mapping[str, Any] | None) -> RecordFilter | None:
-    """The filter of ``FilterCriteria`` as ListEventSourceMappings gives it; None where everything passes.
+    """Read the ``FilterCriteria`` of ListEventSourceMappings; return None where every record passes.
 
     Raises:
         PatternError: a pattern can't be applied.
@@ -87,13 +87,13 @@ def _parse_json(text: str | bytes) -> Any:
 
 def _parse_pattern(text: str) -> Pattern:
     try:
-        pattern = _parse_json(text)
+        pattern: Pattern = _parse_json(text)
     except (ValueError, RecursionError) as error:
         raise PatternError(f"filter pattern {text[:80]!r} is not JSON: {error}") from error
     _check_object(pattern, text)
     for key in _top_keys(pattern):
         if key != "data":
-            raise PatternError(f"filter pattern {text[:80]!r} names {key!r}; of Kinesis, only 'data' can be filtered")
+            raise PatternError(f"filter pattern {text[:80]!r} names {key!r}; only 'data' can be filtered")
     return pattern
 
 
@@ -150,7 +150,7 @@ def _is_valid_comparison(operand: Any) -> bool:
 
 
 def _matches(pattern: Pattern, event: Mapping[str, Any]) -> bool:
-    """All fields of the pattern match the event's (AND)."""
+    """Whether all fields of the pattern match the event (AND)."""
     return all(_field_matches(key, rule, event) for key, rule in pattern.items())
 
 
@@ -159,10 +159,10 @@ def _field_matches(key: str, rule: Any, event: Mapping[str, Any]) -> bool:
         return any(_matches(each, event) for each in rule)
     value = event.get(key)
     if isinstance(rule, dict):
-        # A missing object has no fields, which is what {"exists": false} asks for.
+        # A missing object has no fields: {"exists": false} matches it.
         objects = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else [value]
         return any(_matches(rule, each if isinstance(each, dict) else {}) for each in objects or [{}])
-    # What a rule sees of a list are its values: one that matches is enough.
+    # A rule matches a list if it matches one of its values.
     values = value if isinstance(value, list) else [value] if key in event else []
     leaves = [each for each in values if not isinstance(each, (dict, list))]
     return any(_condition_matches(condition, leaves) for condition in rule)
@@ -175,7 +175,7 @@ def _condition_matches(condition: Any, leaves: Sequence[Any]) -> bool:
     texts = [leaf for leaf in leaves if type(leaf) is str]
     match rule:
         case "exists":
-            # Only a leaf counts: an object under this name "does not exist".
+            # Only a leaf exists in this sense; an object under this name does not.
             return bool(leaves) is operand
         case "prefix":
             return any(text.startswith(operand) for text in texts)
@@ -191,7 +191,7 @@ def _condition_matches(condition: Any, leaves: Sequence[Any]) -> bool:
 
 
 def _equal(expected: Any, leaf: Any) -> bool:
-    """Equal in type and value: the text "1", the number 1 and true are three values."""
+    """Whether type and value are equal: the text "1", the number 1 and true are three values."""
     return type(expected) is type(leaf) and expected == leaf
 
 

@@ -1,10 +1,11 @@
-"""Invokes the function with a batch and reads its answer as a Kinesis event source mapping does."""
+"""Invokes the function with a batch, and reads its answer as a Kinesis event source mapping does."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,10 +21,10 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The function ran and did not process the whole batch.
+    """The function ran, and did not process the whole batch.
 
-    ``first_failed`` is the index of the first record that was not processed, when the function reported it; None when
-    nothing is known to have been processed.
+    ``first_failed`` is the index of the first record that was not processed, as the function reported it; None when no
+    record is known to have been processed.
     """
 
     reason: str
@@ -51,47 +52,49 @@ class Invoker:
         self._lambda = lambda_client
 
     def role_arn(self, function_arn: str) -> str:
-        """The function's execution role, which an event names as its invokeIdentityArn.
+        """Return the function's execution role, which an event names as its invokeIdentityArn.
 
         Raises:
             ClientError, BotoCoreError: the function is missing, or Lambda could not be reached.
         """
-        return self._lambda.get_function_configuration(FunctionName=function_arn)["Role"]
+        return str(self._lambda.get_function_configuration(FunctionName=function_arn)["Role"])
 
     def invoke(self, settings: MappingSettings, records: Sequence[EventRecord]) -> Outcome:
-        """Invoke the function synchronously with the records; every outcome is returned, none raised."""
+        """Invoke the function synchronously with the records; return every outcome, raise none."""
         try:
             answer = self._lambda.invoke(FunctionName=settings.function_arn, Payload=event_payload(records))
             body = answer["Payload"].read()
         except (ClientError, BotoCoreError) as error:
             return NotInvoked(str(error))
-        seen = {
-            "request_id": answer["ResponseMetadata"].get("RequestId", ""),
-            "status_code": answer.get("StatusCode", 200),
-            "executed_version": answer.get("ExecutedVersion", "$LATEST"),
-        }
-        if error := answer.get("FunctionError"):
-            return Failed(_error_text(body), function_error=error, **seen)
+        failed = partial(
+            Failed,
+            request_id=answer["ResponseMetadata"].get("RequestId", ""),
+            status_code=answer.get("StatusCode", 200),
+            executed_version=answer.get("ExecutedVersion", "$LATEST"),
+            function_error=None,
+        )
+        if function_error := answer.get("FunctionError"):
+            return failed(_error_text(body), function_error=function_error)
         if not settings.report_item_failures:
             return Succeeded()
         try:
             failures = _item_failures(body)
         except ValueError as error:
-            return Failed(str(error), function_error=None, **seen)
+            return failed(str(error))
         if not failures:
             return Succeeded()
         indexes = {record.record.sequence_number: index for index, record in enumerate(records)}
         if unknown := [failure for failure in failures if failure not in indexes]:
-            return Failed(f"it reported {unknown[0]!r}, which is not in the batch", function_error=None, **seen)
+            return failed(f"it reported {unknown[0]!r}, which is not in the batch")
         first = min(indexes[failure] for failure in failures)
-        return Failed(f"it reported {failures[0]} as failed", function_error=None, first_failed=first, **seen)
+        return failed(f"it reported {failures[0]} as failed", first_failed=first)
 
 
 def _item_failures(body: bytes) -> list[str]:
-    """The sequence numbers in a ReportBatchItemFailures answer; none when the whole batch succeeded.
+    """Read the sequence numbers in a ReportBatchItemFailures answer; there are none when the whole batch succeeded.
 
     Raises:
-        ValueError: the answer can't be understood, which AWS treats as a failure of the whole batch.
+        ValueError: the answer can't be understood; AWS treats this as a failure of the whole batch.
     """
     answer = json.loads(body) if body else None
     if answer in (None, "", {}):
@@ -105,10 +108,11 @@ def _item_failures(body: bytes) -> list[str]:
         return []
     if not isinstance(items, list):
         raise ValueError("batchItemFailures is not a list")  # noqa: TRY004
-    identifiers = [item.get("itemIdentifier") if isinstance(item, dict) else None for item in items]
-    if not all(isinstance(identifier, str) and identifier for identifier in identifiers):
+    identifiers = [item.get("itemIdentifier") for item in items if isinstance(item, dict)]
+    found = [identifier for identifier in identifiers if isinstance(identifier, str) and identifier]
+    if len(found) != len(items):
         raise ValueError("an entry of batchItemFailures has no itemIdentifier")
-    return identifiers
+    return found
 
 
 def _error_text(body: bytes) -> str:

@@ -1,6 +1,6 @@
-"""Lambda's IteratorAge metric: how old the last record of an event is when its function gets it.
+"""Lambda's IteratorAge metric: how old the last record of an event is when its function receives it.
 
-On AWS, Lambda itself reports it; MiniStack has no such metric.  Dashboards and alarms read it the same way in both.
+On AWS, Lambda reports it; MiniStack does not.  Dashboards and alarms read it in the same way from both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.local.aws.rate_limited_log import RateLimitedLogger
 
-# How often it is put, in seconds, at most.
+# The shortest time between two puts, in seconds.
 PUBLISH_INTERVAL = 5.0
 
 
@@ -34,9 +34,9 @@ class _Statistics:
 
 
 class IteratorAge:
-    """Collects ages, one set of statistics a function, and puts them into CloudWatch from time to time.
+    """Collects ages, with one set of statistics per function, and puts them into CloudWatch every few seconds.
 
-    It must never hold up delivery: a put that fails is said and what it held is dropped.
+    It must never delay the delivery: where a put fails, the failure is logged and the statistics are dropped.
     """
 
     def __init__(self, cloudwatch: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,7 +48,7 @@ class IteratorAge:
         self._log = RateLimitedLogger("metric IteratorAge")
 
     def observe(self, function_name: str, age: float) -> None:
-        """An event is sent to the function, and its last record arrived ``age`` seconds ago."""
+        """Note that an event is sent to the function whose last record arrived ``age`` seconds ago."""
         milliseconds = max(0.0, age * 1000)
         with self._lock:
             if known := self._collected.get(function_name):
@@ -57,7 +57,7 @@ class IteratorAge:
                 self._collected[function_name] = _Statistics(1, milliseconds, milliseconds, milliseconds)
 
     def publish(self) -> None:
-        """Put what was collected, unless that was done less than PUBLISH_INTERVAL ago; raises nothing."""
+        """Put the statistics, at most once per PUBLISH_INTERVAL; raise nothing."""
         if self._clock() - self._put_at < PUBLISH_INTERVAL:
             return
         self._put_at = self._clock()
@@ -74,7 +74,7 @@ class IteratorAge:
 
 
 def _metric_data(collected: Mapping[str, _Statistics]) -> list[dict[str, Any]]:
-    # At most 1,000 metrics fit into one call, which is more functions than a laptop has.
+    # One call takes at most 1,000 metrics; a laptop has fewer functions.
     return [
         {
             "MetricName": "IteratorAge",

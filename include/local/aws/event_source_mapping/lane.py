@@ -1,4 +1,4 @@
-"""One of the batches that a shard has with its function at the same time."""
+"""Lanes: a shard's batches that its function processes at the same time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from include.local.aws.event_source_mapping.processor import StoppedError
 
 
 class Lane(threading.Thread):
-    """Processes the batches of its records, one after the other; many lanes side by side make a shard.
+    """Processes batches one after the other; a shard has several lanes side by side.
 
     Only the shard's worker touches the batcher; it hands a batch over while the lane is idle.
 
     Attributes:
-        batcher: the lane's records that are in no batch yet.
-        idle: whether it waits for a batch.
-        error: what ended it, if that was not a stop.
+        batcher: holds the lane's records that are in no batch yet.
+        idle: whether the lane waits for a batch.
+        error: the error that ended the lane, if one did.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Lane(threading.Thread):
                 self._process(batch)
             except StoppedError:
                 return
-            except Exception as error:  # noqa: BLE001 - the worker that waits for this lane raises it
+            except Exception as error:  # noqa: BLE001 - the shard's worker raises it
                 self.error = error
                 return
             finally:

@@ -1,8 +1,8 @@
-"""What happens to a batch: invocation, partial success, bisection, retries, record age, discarding.
+"""Processes a batch: invocation, partial success, bisection, retries, record age, discarding.
 
-Every record of a batch ends in exactly one of two ways: the function processed it, or it was discarded (handed to the
-on-failure destination, if there is one).  Either way it is acknowledged, in order.  A stop leaves the rest
-unacknowledged, to be read again.
+Every record of a batch ends in exactly one of two ways: the function processed it, or it was discarded (sent to the
+on-failure destination, if there is one).  Either way it is acknowledged, in order.  A stop leaves the other records
+unacknowledged; they are read again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from include.retry import Backoff
 
 
 class StoppedError(Exception):
-    """The driver is stopping; what is not acknowledged will be read again."""
+    """The driver is stopping; unacknowledged records will be read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class BatchProcessor:
     """Processes a shard's batches, one at a time.
 
     Args:
-        settings: gives the mapping's settings now; they may change between attempts.
+        settings: returns the mapping's current settings; they may change between attempts.
         invoke: invokes the function.
-        discard: hands records to the on-failure destination, or drops them where there is none.  Returns once done.
-        acknowledge: called in order with the records of each part that is done.
-        wait: waits so many seconds; raises StoppedError when the driver stops.
+        discard: sends records to the on-failure destination, or drops them where there is none.
+        acknowledge: called with the records of each part that is done, in order.
+        wait: waits for a number of seconds; raises StoppedError when the driver stops.
         clock: seconds since the epoch.
     """
 
@@ -94,14 +94,14 @@ class BatchProcessor:
                     pieces.extend(reversed(self._after_failure(settings, piece, outcome)))
 
     def _after_failure(self, settings: MappingSettings, piece: Piece, failure: Failed) -> list[Piece]:
-        """The pieces that remain to be processed, in order."""
+        """Return the pieces that remain to be processed, in order."""
         piece = replace(piece, invocations=piece.invocations + 1, last_failure=failure)
         size = len(piece.records)
         if failure.first_failed:
             # Partial success: continue at the lowest failed sequence number, with a fresh count of retries.
             self._acknowledge(piece.records[: failure.first_failed])
             return [Piece(piece.records[failure.first_failed :])]
-        # The function that names the batch's first record wants the same batch again: nothing to split off.
+        # A function that reports the batch's first record wants the same batch again: there is nothing to split off.
         if settings.bisect and size > 1 and failure.first_failed is None:
             return [
                 replace(piece, records=piece.records[: size // 2]),

@@ -1,4 +1,4 @@
-"""What of a shard was read and is not done yet, where several batches of it are processed side by side."""
+"""Tracks a shard's records between reading and acknowledgement, while several batches are processed side by side."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from zlib import crc32
 
 
 def lane_of(partition_key: str, lanes: int) -> int:
-    """Which of so many lanes takes a partition key's records: always the same one, so they stay in order."""
+    """Choose the lane of a partition key's records: always the same one, so that they stay in order."""
     return crc32(partition_key.encode()) % lanes
 
 
-class Progress:
-    """A shard's sequence numbers between reading and acknowledgement.  Not safe to share between threads unlocked.
+class LaneProgress:
+    """A shard's sequence numbers between reading and acknowledgement.  Threads that share it need a lock.
 
-    Lanes finish in any order, so two things are remembered: up to where **everything** is done (where reading resumes
-    after a crash), and for each lane the last record that it finished (what it need not get again then).
+    Lanes finish in any order.  Therefore it keeps two kinds of position: up to where **everything** is done (reading
+    resumes there after a crash), and the last record that each lane finished (the lane does not receive it again).
 
     Attributes:
-        lanes: for each lane the sequence number up to which all its records are done, None at its start.
+        lanes: for each lane, the sequence number up to which all its records are done; None at its start.
     """
 
     def __init__(self, lanes: Sequence[str | None]) -> None:
@@ -29,20 +29,20 @@ class Progress:
 
     @property
     def waiting(self) -> int:
-        """Records read and not done."""
+        """How many records were read and are not done."""
         return len(self._read) - len(self._done)
 
     def add(self, sequence_numbers: Iterable[str]) -> None:
-        """These were read, in the shard's order."""
+        """Add records that were read, in the shard's order."""
         self._read.extend(sequence_numbers)
 
     def is_done(self, lane: int, sequence_number: str) -> bool:
-        """Whether the lane had this record already, before a restart."""
+        """Whether the lane finished this record before a restart."""
         last = self.lanes[lane]
         return last is not None and int(sequence_number) <= int(last)
 
     def finish(self, sequence_numbers: Iterable[str], lane: int | None = None) -> str | None:
-        """These are done, by the lane if one is given; returns up to where everything is, None where it was before."""
+        """Mark records as done, by ``lane`` if given; return how far everything is done, None if unchanged."""
         finished = list(sequence_numbers)
         if finished and lane is not None:
             self.lanes[lane] = finished[-1]

@@ -1,4 +1,4 @@
-"""One event source mapping's settings, as ListEventSourceMappings gives them."""
+"""One event source mapping's settings, as ListEventSourceMappings returns them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ UNLIMITED = -1
 
 
 class UnsupportedMappingError(ValueError):
-    """The mapping uses a setting that this driver does not apply; to ignore it would deliver other records."""
+    """The mapping uses a setting that this driver does not apply; ignoring it would deliver other records."""
 
 
 @dataclass(frozen=True, slots=True)
 class MappingSettings:
-    """Names and units follow AWS's API; -1 means no limit.  Where MiniStack leaves a field out, AWS's default holds."""
+    """Names and units follow AWS's API; -1 means no limit.  AWS's defaults replace fields that MiniStack leaves out."""
 
     uuid: str
     stream_arn: str
@@ -49,22 +49,22 @@ class MappingSettings:
 
 def is_kinesis(response: Mapping[str, Any]) -> bool:
     """Whether an entry of ListEventSourceMappings reads a Kinesis stream."""
-    return response.get("EventSourceArn", "").split(":")[2:3] == ["kinesis"]
+    return str(response.get("EventSourceArn", "")).split(":")[2:3] == ["kinesis"]
 
 
-def read_settings(response: Mapping[str, Any]) -> MappingSettings:
-    """Settings from one entry of ListEventSourceMappings.
+def read_mapping(response: Mapping[str, Any]) -> MappingSettings:
+    """Read one entry of ListEventSourceMappings.
 
     Raises:
         UnsupportedMappingError: it has a tumbling window, a filter pattern that can't be applied, or starts at a
-            timestamp that the account has not kept.
+            timestamp that MiniStack did not keep.
     """
     mapping = f"mapping {response['UUID']}"
     if response.get("TumblingWindowInSeconds"):
         raise UnsupportedMappingError(f"{mapping} sets TumblingWindowInSeconds, which is not applied here")
     started: datetime | float | None = response.get("StartingPositionTimestamp")
     if response.get("StartingPosition") == "AT_TIMESTAMP" and started is None:
-        # MiniStack does not keep it; to start anywhere else would deliver other records.
+        # MiniStack does not keep it, and starting anywhere else would deliver other records.
         raise UnsupportedMappingError(f"{mapping} starts AT_TIMESTAMP and has no StartingPositionTimestamp")
     try:
         record_filter = read_filter(response.get("FilterCriteria"))
@@ -75,7 +75,7 @@ def read_settings(response: Mapping[str, Any]) -> MappingSettings:
         uuid=response["UUID"],
         stream_arn=response["EventSourceArn"],
         function_arn=response["FunctionArn"],
-        # CloudFormation on MiniStack keeps numbers as the text that the template has.
+        # CloudFormation on MiniStack keeps numbers as text, as in the template.
         batch_size=int(response.get("BatchSize", 100)),
         batching_window=float(response.get("MaximumBatchingWindowInSeconds", 0)),
         starting_position=response.get("StartingPosition", "LATEST"),
@@ -87,6 +87,6 @@ def read_settings(response: Mapping[str, Any]) -> MappingSettings:
         bisect=str(response.get("BisectBatchOnFunctionError", False)).lower() == "true",
         report_item_failures="ReportBatchItemFailures" in response.get("FunctionResponseTypes", ()),
         on_failure=destination or None,
-        # State says nothing: of a mapping made by CloudFormation, MiniStack always reports it as Enabled.
+        # State is of no use: MiniStack reports every mapping made by CloudFormation as Enabled.
         emulator_delivers=response.get("LastProcessingResult", "").startswith(("OK", "FAILED")),
     )

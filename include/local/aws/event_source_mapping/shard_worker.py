@@ -1,4 +1,4 @@
-"""One shard of one mapping: read, filter, batch, process, acknowledge, in threads of its own."""
+"""Delivers one shard of one mapping: reads, filters, batches, processes and acknowledges, in its own threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.local.aws.event_source_mapping.batcher import EventRecord, to_event_record
-from include.local.aws.event_source_mapping.checkpoints import Checkpoints
+from include.local.aws.event_source_mapping.checkpoints import MappingCheckpoints
 from include.local.aws.event_source_mapping.failure_destination import (
     Discarded,
     FailureDestination,
@@ -24,21 +24,21 @@ from include.local.aws.event_source_mapping.invoker import Invoker, Outcome
 from include.local.aws.event_source_mapping.iterator_age import IteratorAge
 from include.local.aws.event_source_mapping.lane import Lane
 from include.local.aws.event_source_mapping.processor import BatchProcessor, StoppedError
-from include.local.aws.event_source_mapping.progress import Progress, lane_of
+from include.local.aws.event_source_mapping.progress import LaneProgress, lane_of
 from include.local.aws.event_source_mapping.settings import MappingSettings
 from include.local.aws.rate_limited_log import RateLimitedLogger
-from include.local.aws.shard_reader import Position, ShardGoneError, ShardReader, Stream
+from include.local.aws.shard_reader import KinesisStream, Position, ShardGoneError, ShardReader
 from include.retry import Backoff
 
-logger = logging.getLogger("event_source_mapping")
+logger = logging.getLogger(__name__)
 
-# Longest and shortest pause between reads at the shard's tip, in seconds.
+# Shortest and longest pause between reads at the shard's tip, in seconds.
 POLL_SHORTEST, POLL_LONGEST = 0.1, 0.5
-# MiniStack's reads take longer the more a stream retains: at the tip, reading takes at most a third of the time.
+# The more a stream retains, the longer a read takes MiniStack: at the tip, reads take at most a third of the time.
 POLL_REST = 2.0
-# Reading stops while so many records, or bytes of events, wait for the function: memory must not grow with its delay.
+# Reading stops while this many records, or bytes of events, wait for the function: its delay must not fill the memory.
 READ_AHEAD_RECORDS, READ_AHEAD_BYTES = 20_000, 32 * 1024 * 1024
-# How long a worker that failed keeps its shard from being started again, in seconds.
+# How long after a failure a shard is started again, in seconds.
 RESTART_PAUSE = 5.0
 
 
@@ -46,13 +46,13 @@ class Ending(enum.Enum):
     """Why a worker's thread ended."""
 
     STOPPED = enum.auto()
-    FAILED = enum.auto()  # by an error; the next worker starts from the last checkpoint
+    FAILED = enum.auto()  # the next worker starts from the last checkpoint
     FINISHED = enum.auto()  # the shard is closed and done
-    GONE = enum.auto()  # the shard or the stream does not exist any more
+    GONE = enum.auto()  # the shard or the stream no longer exists
 
 
 @dataclass(frozen=True, slots=True)
-class Clients:
+class MappingClients:
     """The boto3 clients that the driver uses; each is safe to share between threads."""
 
     kinesis: Any
@@ -64,26 +64,26 @@ class Clients:
 
 
 class ShardWorker(threading.Thread):
-    """Delivers one shard's records to the function, in as many lanes as the mapping's ParallelizationFactor says.
+    """Delivers one shard's records to the function, in as many lanes as the mapping's ParallelizationFactor.
 
     This thread reads and forms batches; the lanes' threads process them.  Records of one partition key share a lane.
 
     Args:
-        settings: gives the mapping's settings now.
+        settings: returns the mapping's current settings.
         position: where to start.
-        lanes: what the lanes did beyond ``position`` before a restart; see Progress.
+        lanes: how far the lanes came beyond ``position`` before a restart; see LaneProgress.
     """
 
     def __init__(
         self,
         *,
-        clients: Clients,
+        clients: MappingClients,
         settings: Callable[[], MappingSettings],
-        stream: Stream,
+        stream: KinesisStream,
         shard_id: str,
         position: Position,
         lanes: Sequence[str | None],
-        checkpoints: Checkpoints,
+        checkpoints: MappingCheckpoints,
         iterator_age: IteratorAge,
     ) -> None:
         name = f"{settings().function_name}/{shard_id}"
@@ -102,16 +102,16 @@ class ShardWorker(threading.Thread):
         self._halt = threading.Event()
         # Set when there may be something to do: a lane has become idle, or everything ends.
         self._wake = threading.Event()
-        # Guards the progress and its checkpoints, which the lanes advance.
+        # Guards progress and checkpoints, which the lanes advance.
         self._lock = threading.Lock()
         self._waiting_bytes = 0
         factor = settings().parallelization_factor
-        # Lanes of another number took other records: what they did beyond the position is delivered again.
-        self._progress = Progress(lanes if len(lanes) == factor else [None] * factor)
+        # With another number of lanes, each had other records: those beyond the position are delivered again.
+        self._progress = LaneProgress(lanes if len(lanes) == factor else [None] * factor)
         self._lanes: list[Lane] = []
 
     def stop(self) -> None:
-        """Make it end; batches in flight are finished first.  Doesn't wait."""
+        """Ask it to end after the batches in flight; do not wait for it."""
         self._halt.set()
         self._wake.set()
 
@@ -170,7 +170,7 @@ class ShardWorker(threading.Thread):
         if self._role_arn is None:
             self._role_arn = self._invoker.role_arn(settings.function_arn)
         records = self._reader.read()
-        # Records that the function must not see (any more) are done as soon as all before them are.
+        # Records that are filtered out, or were delivered before a restart, are done as soon as all before them are.
         passed_over: list[str] = []
         events: list[list[EventRecord]] = [[] for _ in self._lanes]
         for record in records:
@@ -197,15 +197,15 @@ class ShardWorker(threading.Thread):
             if passed_over:
                 self._advance(passed_over)
         now = time.monotonic()
-        for lane, batch in zip(self._lanes, events, strict=True):
-            lane.batcher.add(batch, now)
+        for each, batch in zip(self._lanes, events, strict=True):
+            each.batcher.add(batch, now)
         return len(records)
 
     def _is_far_ahead(self) -> bool:
         return self._progress.waiting >= READ_AHEAD_RECORDS or self._waiting_bytes >= READ_AHEAD_BYTES
 
     def _hand_out(self, settings: MappingSettings, closed: bool) -> float:
-        """Give idle lanes their next batch; returns the seconds until one may be due."""
+        """Give idle lanes their next batch; return the seconds until another may be due."""
         for lane in self._lanes:
             if lane.error:
                 raise lane.error
@@ -243,7 +243,7 @@ class ShardWorker(threading.Thread):
         return Lane(f"{self.name}/{index}", processor.process, self._wake.set)
 
     def _change_lanes(self, count: int) -> None:
-        """Distribute what waits over another number of lanes; all of them are idle."""
+        """Distribute the waiting records over another number of lanes; all lanes are idle."""
         now = time.monotonic()
         waiting = [event for lane in self._lanes for event in lane.batcher.drain()]
         waiting.sort(key=lambda event: int(event.record.sequence_number))
@@ -255,7 +255,7 @@ class ShardWorker(threading.Thread):
             self._lanes[lane_of(event.record.partition_key, count)].batcher.add([event], now)
 
     def _end_lanes(self) -> None:
-        """End the lanes' threads and wait for them: what takes over must not overtake a batch in flight."""
+        """End the lanes' threads and wait for them: their successors must not overtake a batch in flight."""
         for lane in self._lanes:
             lane.end()
         for lane in self._lanes:
@@ -275,17 +275,17 @@ class ShardWorker(threading.Thread):
             self._advance((record.record.sequence_number for record in records), lane)
 
     def _advance(self, sequence_numbers: Iterable[str], lane: int | None = None) -> None:
-        """Checkpoint behind these; the lock is held."""
+        """Checkpoint after these records; the caller holds the lock."""
         position = self._progress.finish(sequence_numbers, lane)
         lanes = self._progress.lanes if len(self._progress.lanes) > 1 else ()
         self._checkpoints.acknowledge(self.shard_id, position, self._progress.waiting, lanes)
 
     def _discard(self, settings: MappingSettings, discarded: Discarded) -> None:
-        """Hand records to the on-failure destination, for as long as that takes: AWS would drop them where it fails."""
+        """Send records to the on-failure destination, and retry until that succeeds; AWS would drop them."""
         first, last = (discarded.records[i].record.sequence_number for i in (0, -1))
-        what = f"{len(discarded.records)} records, {first} to {last} ({discarded.condition})"
+        summary = f"{len(discarded.records)} records, {first} to {last} ({discarded.condition})"
         if settings.on_failure is None:
-            logger.error("%s: dropped %s: the mapping has no on-failure destination", self.name, what)
+            logger.error("%s: dropped %s: the mapping has no on-failure destination", self.name, summary)
             return
         backoff = Backoff()
         while True:
@@ -295,5 +295,5 @@ class ShardWorker(threading.Thread):
                 self._log.failed(f"on-failure destination {settings.on_failure}: {error}")
                 self._wait(backoff.next())
             else:
-                logger.warning("%s: sent %s to %s", self.name, what, settings.on_failure)
+                logger.warning("%s: sent %s to %s", self.name, summary, settings.on_failure)
                 return

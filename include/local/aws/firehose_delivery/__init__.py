@@ -1,6 +1,6 @@
-"""Firehose's delivery of Kinesis streams to S3, over the public APIs of Kinesis, Lambda and S3.
+"""Firehose's delivery of Kinesis streams to S3, through the public APIs of Kinesis, Lambda and S3.
 
-MiniStack keeps delivery streams but delivers one object per record, without the record's metadata.  Locally,
+MiniStack has delivery streams, but stores one object per record, without the record's metadata.  On a laptop,
 ``python -m include.local.aws.firehose_delivery --state DIR`` delivers instead, from what ListDeliveryStreams and
 DescribeDeliveryStream return.
 
@@ -11,9 +11,9 @@ DeliveryStartTimestamp, and a shard that appears later from its start.  A shard'
 its records are stored: a killed driver delivers some records twice and loses none.  Format conversion, dynamic
 partitioning and other destinations or processors are refused.
 
-Our choice where AWS's documentation is silent: pauses between invocations grow from 0.1 s to 2 s; an S3 that refuses is
-retried for ever (AWS: 24 hours); a Lambda that can't be reached counts as no attempt; objects of failed records are
-gzipped like the others.  One object has records of all shards, each shard's in order.
+Our choice where AWS's documentation is silent: pauses between invocations grow from 0.1 s to 2 s; a refused write to S3
+is retried forever (AWS: 24 hours); an invocation that can't reach Lambda is no attempt; objects of failed records are
+compressed like the others.  One object has records of all shards, in order within each shard.
 """
 
 from include.local.aws.firehose_delivery.checkpoints import DeliveryStatus, read_status

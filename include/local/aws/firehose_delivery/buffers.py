@@ -1,4 +1,4 @@
-"""Collects until a size or an interval is reached, as a buffering hint says."""
+"""Collects records until a size or an interval is reached, as a buffering hint says."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from include.local.aws.firehose_delivery.processor import SourceRecord
+from include.local.aws.firehose_delivery.transformation import SourceRecord
 
 
 class TransformationBuffer:
-    """Records that were read and not yet transformed, in order.  Times are seconds of one clock."""
+    """Records that were read and are not transformed yet, in order.  Times are seconds of one clock."""
 
     def __init__(self) -> None:
         self._records: deque[SourceRecord] = deque()
@@ -21,14 +21,14 @@ class TransformationBuffer:
         return len(self._records)
 
     def add(self, record: SourceRecord, now: float) -> None:
-        """Put a record behind the others."""
+        """Append a record."""
         if not self._records:
             self._since = now
         self._records.append(record)
         self._bytes += len(record.record.data)
 
     def take(self, limit: int, interval: float, now: float, *, flush: bool = False) -> list[SourceRecord]:
-        """The next batch of at most ``limit`` bytes (or one record); empty while more may be waited for."""
+        """Take a batch of at most ``limit`` bytes (or one record); return none while more records may come."""
         if not self._records or (self._bytes < limit and now - self._since < interval and not flush):
             return []
         batch = [self._records.popleft()]
@@ -42,21 +42,21 @@ class TransformationBuffer:
 
 @dataclass
 class DeliveryBuffer:
-    """What the next objects will hold, and what will be done with when they are stored."""
+    """The content of the next objects, and the records that will be done when these are stored."""
 
     data: list[bytes] = field(default_factory=list)
     data_bytes: int = 0
     failed: list[bytes] = field(default_factory=list)
-    # Arrival of the oldest record in each, which names the objects.
+    # Arrival of the oldest record in each; it names the objects.
     oldest: datetime | None = None
     oldest_failed: datetime | None = None
-    # Shard -> the last record in here; shard -> how many of its records are in here.
+    # Shard -> its last record in here; shard -> how many of its records are in here.
     last: dict[str, str] = field(default_factory=dict)
     records: Counter[str] = field(default_factory=Counter)
     since: float = 0.0
 
     def note(self, batch: list[SourceRecord], now: float) -> None:
-        """These records are in here, or were dropped by the processor."""
+        """Note that these records are in here, or were dropped by the processor."""
         if not self.last:
             self.since = now
         for each in batch:
@@ -64,5 +64,5 @@ class DeliveryBuffer:
             self.records[each.shard_id] += 1
 
     def is_due(self, limit: int, interval: float, now: float, *, flush: bool = False) -> bool:
-        """Whether to store what is in here."""
+        """Whether it is time to store the content."""
         return bool(self.last) and (flush or self.data_bytes >= limit or now - self.since >= interval)

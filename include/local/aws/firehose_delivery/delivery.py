@@ -1,4 +1,4 @@
-"""One delivery stream: read its shards, transform, buffer, store, checkpoint, in a thread of its own."""
+"""Delivers one delivery stream: reads its shards, transforms, buffers, stores and checkpoints, in its own thread."""
 
 from __future__ import annotations
 
@@ -17,37 +17,44 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.local.aws.firehose_delivery import objects
 from include.local.aws.firehose_delivery.buffers import DeliveryBuffer, TransformationBuffer
-from include.local.aws.firehose_delivery.checkpoints import Checkpoints
-from include.local.aws.firehose_delivery.processor import (
-    Error,
+from include.local.aws.firehose_delivery.checkpoints import DeliveryCheckpoints
+from include.local.aws.firehose_delivery.settings import DeliverySettings, Processor
+from include.local.aws.firehose_delivery.transformation import (
     InvocationError,
+    RecordError,
     SourceRecord,
     Transformed,
     invoke,
 )
-from include.local.aws.firehose_delivery.settings import DeliverySettings, Processor
 from include.local.aws.rate_limited_log import RateLimitedLogger
-from include.local.aws.shard_reader import Position, ShardGoneError, ShardReader, Stream, describe_stream, list_shards
+from include.local.aws.shard_reader import (
+    KinesisStream,
+    Position,
+    ShardGoneError,
+    ShardReader,
+    describe_stream,
+    list_shards,
+)
 from include.retry import Backoff
 
-logger = logging.getLogger("firehose_delivery")
+logger = logging.getLogger(__name__)
 
-# Longest and shortest pause between two rounds of reads at the tips, in seconds.
+# Shortest and longest pause between two rounds of reads at the tips, in seconds.
 POLL_SHORTEST, POLL_LONGEST = 0.25, 0.5
-# MiniStack's reads take longer the more a stream retains: at the tips, reading takes at most a third of the time.
+# The more a stream retains, the longer a read takes MiniStack: at the tips, reads take at most a third of the time.
 POLL_REST = 2.0
 # How often the stream's shards are listed, in seconds.
 SHARDS_INTERVAL = 1.0
-# How long a delivery that failed unexpectedly keeps from being started again, in seconds.
+# How long after an unexpected failure a delivery is started again, in seconds.
 RESTART_PAUSE = 5.0
 
 
-class StoppedError(Exception):
-    """The delivery was told to end while it waited."""
+class DeliveryStoppedError(Exception):
+    """The delivery was asked to end while it waited."""
 
 
 @dataclass(frozen=True, slots=True)
-class Clients:
+class DeliveryClients:
     """The boto3 clients in use; each is safe to share between threads."""
 
     firehose: Any
@@ -57,17 +64,15 @@ class Clients:
 
 
 class Delivery(threading.Thread):
-    """Delivers one delivery stream's records.
-
-    At least once: a shard's checkpoint moves when the objects with its records are stored.
+    """Delivers one delivery stream's records at least once: a shard's checkpoint moves after its objects are stored.
 
     Args:
-        settings: gives the delivery stream's settings now.
-        stop: set to make it end; what was read is stored first, if that works at once.
+        settings: returns the delivery stream's current settings.
+        stop: set to make it end; the records that were read are stored first, if that works immediately.
     """
 
     def __init__(
-        self, clients: Clients, state: Path, settings: Callable[[], DeliverySettings], stop: threading.Event
+        self, clients: DeliveryClients, state: Path, settings: Callable[[], DeliverySettings], stop: threading.Event
     ) -> None:
         super().__init__(name=settings().name, daemon=True)
         self._clients = clients
@@ -75,8 +80,8 @@ class Delivery(threading.Thread):
         self._settings = settings
         self._stop_event = stop
         self._log = RateLimitedLogger(f"delivery stream {self.name}")
-        self._stream: Stream | None = None
-        self._checkpoints: Checkpoints | None = None
+        self._stream: KinesisStream | None = None
+        self._checkpoints: DeliveryCheckpoints | None = None
         self._readers: dict[str, ShardReader] = {}
         self._shards_listed = float("-inf")
         self._reset()
@@ -89,7 +94,7 @@ class Delivery(threading.Thread):
     def run(self) -> None:
         try:
             self._deliver()
-        except StoppedError:
+        except DeliveryStoppedError:
             pass
         except OSError as error:
             logger.error("%s: can't write the checkpoints: %s", self.name, error)
@@ -119,7 +124,7 @@ class Delivery(threading.Thread):
     # --- Reading -----------------------------------------------------------------------------------------------------
 
     def _read(self) -> bool:
-        """Read each shard once; whether one of them has more."""
+        """Read each shard once; return whether one of them has more."""
         if time.monotonic() - self._shards_listed >= SHARDS_INTERVAL:
             self._find_shards()
         behind = False
@@ -127,8 +132,8 @@ class Delivery(threading.Thread):
             try:
                 records = reader.read()
             except ShardGoneError:
-                # As a shard whose retention has passed; MiniStack drops a shard as soon as it is split or merged.
-                logger.warning("%s: %s does not exist any more", self.name, shard_id)
+                # Like a shard whose retention has passed.  MiniStack drops a shard as soon as it is split or merged.
+                logger.warning("%s: %s no longer exists", self.name, shard_id)
                 reader.finished = True
                 records = []
             now = time.monotonic()
@@ -141,9 +146,9 @@ class Delivery(threading.Thread):
         return behind
 
     @property
-    def _progress(self) -> Checkpoints:
+    def _progress(self) -> DeliveryCheckpoints:
         if self._checkpoints is None:
-            raise RuntimeError("no stream was begun")
+            raise RuntimeError("the delivery has no stream yet")
         return self._checkpoints
 
     def _find_shards(self) -> None:
@@ -152,10 +157,10 @@ class Delivery(threading.Thread):
         if self._stream is None or self._stream.created != stream.created:
             self._stream, self._readers = stream, {}
             self._reset()
-            self._checkpoints = Checkpoints(self._state, settings, stream)
+            self._checkpoints = DeliveryCheckpoints(self._state, settings, stream)
             logger.info("delivering %s to s3://%s/%s", settings.stream_arn, settings.bucket, settings.prefix)
         known = self._progress.shards
-        # From where the delivery stream begins; a shard that appears later is read whole.
+        # At first from where the delivery stream begins; a shard that appears later is read from its oldest record.
         first = Position(at_timestamp=settings.start) if not known else Position()
         for shard in list_shards(self._clients.kinesis, settings.stream_arn):
             if shard.shard_id not in known:
@@ -205,7 +210,7 @@ class Delivery(threading.Thread):
     def _invoke(
         self, settings: DeliverySettings, processor: Processor, batch: list[SourceRecord]
     ) -> tuple[Transformed, int]:
-        """The outcome and how many invocations it took.  What the last of them did not transform has failed."""
+        """Return the outcome and the number of invocations.  Records that the last one did not transform failed."""
         backoff = Backoff()
         attempts = 0
         while True:
@@ -217,12 +222,12 @@ class Delivery(threading.Thread):
                 if attempts > processor.retries:
                     return Transformed([], [(each, error.error) for each in batch]), attempts
             except BotoCoreError as error:
-                # Lambda is not there: no invocation, and no fault of the records.
+                # Lambda could not be reached: that is no invocation, and no fault of the records.
                 attempts -= 1
                 self._log.failed(str(error))
             self._wait(backoff.next())
 
-    def _set_aside(self, processor: Processor, failed: list[tuple[SourceRecord, Error]], attempts: int) -> None:
+    def _set_aside(self, processor: Processor, failed: list[tuple[SourceRecord, RecordError]], attempts: int) -> None:
         ended = datetime.now(UTC)
         oldest = min(source.record.arrival for source, _ in failed)
         self._buffer.oldest_failed = min(self._buffer.oldest_failed or oldest, oldest)
@@ -238,10 +243,10 @@ class Delivery(threading.Thread):
             for source, error in failed
         ]
         _, (code, message) = failed[0]
-        logger.error("%s: %d records not transformed (%s: %s)", self.name, len(failed), code, message)
+        logger.error("%s: %d records were not transformed (%s: %s)", self.name, len(failed), code, message)
 
     def _store(self, settings: DeliverySettings) -> None:
-        """Store what is buffered, however long that takes, and then checkpoint it."""
+        """Store the buffer, retrying until that succeeds, and then checkpoint it."""
         buffer = self._buffer
         if buffer.data and buffer.oldest:
             self._put(settings, objects.evaluate(settings.prefix, buffer.oldest), buffer.oldest, buffer.data)
@@ -273,4 +278,4 @@ class Delivery(threading.Thread):
 
     def _wait(self, seconds: float) -> None:
         if self._stop_event.wait(seconds):
-            raise StoppedError
+            raise DeliveryStoppedError

@@ -1,4 +1,4 @@
-"""Follows the account's delivery streams and runs a delivery for each that reads a Kinesis stream."""
+"""Follows the account's delivery streams, and runs a delivery for each that reads a Kinesis stream."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.local.aws import status_files
-from include.local.aws.firehose_delivery.delivery import Clients, Delivery
+from include.local.aws.firehose_delivery.delivery import Delivery, DeliveryClients
 from include.local.aws.firehose_delivery.settings import (
     DeliverySettings,
     UnsupportedDeliveryError,
     has_kinesis_source,
-    read_settings,
+    read_delivery,
 )
 from include.local.aws.rate_limited_log import RateLimitedLogger
 
-logger = logging.getLogger("firehose_delivery")
+logger = logging.getLogger(__name__)
 
-# How often delivery streams are looked at, in seconds.
+# How often delivery streams are listed, in seconds.
 REFRESH_INTERVAL = 1.0
-# How long a stop waits until what was read is stored, in seconds.
+# How long a stop waits until the records that were read are stored, in seconds.
 STOP_DEADLINE = 2.0
 
 
-def make_clients() -> Clients:
-    """Clients from the standard AWS_* environment.  Retries are the driver's own, so boto's are off."""
+def make_clients() -> DeliveryClients:
+    """Make clients from the standard AWS_* environment.  The driver retries by itself, so boto's retries are off."""
     once = {"total_max_attempts": 1}
     config = Config(connect_timeout=3, read_timeout=10, retries=once, max_pool_connections=20)
     # Firehose lets a function run for 5 minutes.
     invoking = Config(connect_timeout=3, read_timeout=305, retries=once, max_pool_connections=20)
-    return Clients(
+    return DeliveryClients(
         firehose=boto3.client("firehose", config=config),
         kinesis=boto3.client("kinesis", config=config),
         lambda_=boto3.client("lambda", config=invoking),
@@ -47,7 +47,7 @@ def make_clients() -> Clients:
 class DeliveryRunner:
     """Keeps a delivery alive while its delivery stream exists."""
 
-    def __init__(self, clients: Clients, state: Path, settings: DeliverySettings) -> None:
+    def __init__(self, clients: DeliveryClients, state: Path, settings: DeliverySettings) -> None:
         self.settings = settings
         self._clients = clients
         self._state = state
@@ -55,14 +55,14 @@ class DeliveryRunner:
         self._delivery: Delivery | None = None
 
     def refresh(self, settings: DeliverySettings) -> None:
-        """Take over changed settings; start the delivery, or start it again where it ended by an error."""
+        """Take over changed settings; start the delivery, again if an error ended it."""
         self.settings = settings
         if self._delivery is None or not self._delivery.is_alive():
             self._delivery = Delivery(self._clients, self._state, lambda: self.settings, self._stop)
             self._delivery.start()
 
     def stop(self) -> None:
-        """Tell the delivery to end; doesn't wait."""
+        """Ask the delivery to end; do not wait for it."""
         self._stop.set()
 
     def join(self, deadline: float) -> None:
@@ -71,13 +71,13 @@ class DeliveryRunner:
             self._delivery.join(max(0.0, deadline - time.monotonic()))
 
 
-class Driver:
-    """Runs every delivery stream of the account with a Kinesis source until told to stop."""
+class DeliveryDriver:
+    """Runs every delivery stream of the account with a Kinesis source, until it is stopped."""
 
-    def __init__(self, clients: Clients, state: Path) -> None:
+    def __init__(self, clients: DeliveryClients, state: Path) -> None:
         self._clients = clients
         self._state = state
-        # A plain flag: a signal handler that sets an Event can deadlock with the thread that waits for it.
+        # A plain flag: a signal handler that sets an Event can deadlock with the thread that waits for the Event.
         self._stopping = False
         self._runners: dict[str, DeliveryRunner] = {}
         self._log = RateLimitedLogger("delivery streams")
@@ -88,7 +88,7 @@ class Driver:
         self._stopping = True
 
     def run(self) -> None:
-        """Follow delivery streams until ``stop``; returns within three seconds of it."""
+        """Follow the delivery streams until ``stop``; return within three seconds of it."""
         while not self._stopping:
             try:
                 described = self._describe_all()
@@ -101,13 +101,13 @@ class Driver:
         self._finish(list(self._runners.values()))
 
     def _sleep(self, seconds: float) -> None:
-        """In short pieces, so that a stop is noticed."""
+        """Sleep in short pieces, so that a stop is noticed."""
         ends = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < ends:
             time.sleep(0.1)
 
     def _describe_all(self) -> dict[str, dict[str, Any]]:
-        """Name -> description, of those with a Kinesis source."""
+        """Return name -> description of the delivery streams with a Kinesis source."""
         firehose = self._clients.firehose
         names: list[str] = []
         more = True
@@ -132,15 +132,15 @@ class Driver:
         status_files.forget_others(self._state, described)
         for name, description in described.items():
             try:
-                settings = read_settings(description)
+                settings = read_delivery(description)
             except UnsupportedDeliveryError as error:
                 if name not in self._refused:
                     self._refused.add(name)
-                    logger.error("%s: nothing is delivered", error)
+                    logger.error("%s: its records are not delivered", error)
                 continue
             runner = self._runners.get(name)
             if runner and runner.settings.created != settings.created:
-                # Deleted and created again under its name between two looks.
+                # Deleted and created again under the same name since the last refresh.
                 self._finish([self._runners.pop(name)])
                 runner = None
             if runner is None:

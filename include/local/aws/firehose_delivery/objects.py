@@ -1,4 +1,4 @@
-"""What Firehose's objects in S3 are called, and what it writes of records it could not transform."""
+"""The names of Firehose's objects in S3, and the lines that it writes for records that it could not transform."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 # !{timestamp:<Java pattern>}, !{firehose:error-output-type}, !{firehose:random-string}
 _EXPRESSION = re.compile(r"!\{(?P<namespace>[^:}]*):(?P<value>[^}]*)\}")
-# Letters of Java's DateTimeFormatter that are understood; everything else in a pattern must not be a letter.
+# The letters of Java's DateTimeFormatter that are understood; a pattern may have no others.
 _TIME_LETTERS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
 _TIME_TOKEN = re.compile(r"([A-Za-z])\1*")
 PROCESSING_FAILED = "processing-failed"
@@ -18,15 +18,15 @@ PROCESSING_FAILED = "processing-failed"
 
 def check_prefix(prefix: str) -> None:
     """Raises:
-    ValueError: the prefix has an expression that is not understood here.
+    ValueError: the prefix has an expression that is not understood.
     """
     evaluate(prefix, datetime(2000, 1, 1, tzinfo=UTC), PROCESSING_FAILED)
 
 
 def evaluate(prefix: str, moment: datetime, error_output_type: str = "") -> str:
-    """The prefix of an object whose oldest record arrived at ``moment``.
+    """Evaluate the prefix of an object whose oldest record arrived at ``moment``.
 
-    A prefix without a timestamp gets yyyy/MM/dd/HH/ behind it, as on AWS.
+    A prefix without a timestamp is followed by yyyy/MM/dd/HH/, as on AWS.
 
     Raises:
         ValueError: an expression is not understood.
@@ -48,7 +48,7 @@ def evaluate(prefix: str, moment: datetime, error_output_type: str = "") -> str:
 
 
 def object_name(delivery_stream: str, version: str, moment: datetime, *, gzip: bool) -> str:
-    """<delivery stream>-<version>-<time>-<UUID>, and .gz where it is compressed."""
+    """Name an object: <delivery stream>-<version>-<time>-<UUID>, with .gz if it is compressed."""
     at = moment.astimezone(UTC).strftime("%Y-%m-%d-%H-%M-%S")
     return f"{delivery_stream}-{version}-{at}-{uuid.uuid4()}" + (".gz" if gzip else "")
 
@@ -56,7 +56,7 @@ def object_name(delivery_stream: str, version: str, moment: datetime, *, gzip: b
 def failed_record(
     *, data: bytes, arrival: datetime, attempts: int, ended: datetime, error: tuple[str, str], function_arn: str
 ) -> bytes:
-    """One line of an object under processing-failed; ``error`` is a code and a message."""
+    """Build one line of an object under processing-failed; ``error`` is a code and a message."""
     document = {
         "attemptsMade": attempts,
         "arrivalTimestamp": milliseconds(arrival),
@@ -70,7 +70,7 @@ def failed_record(
 
 
 def milliseconds(moment: datetime) -> int:
-    """Since the epoch."""
+    """Return ``moment`` in milliseconds since the epoch."""
     return round(moment.timestamp() * 1000)
 
 

@@ -1,4 +1,4 @@
-"""One delivery stream's settings, as DescribeDeliveryStream gives them."""
+"""One delivery stream's settings, as DescribeDeliveryStream returns them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUPPORTED_COMPRESSION = ("GZIP", "UNCOMPRESSED")
 
 
 class UnsupportedDeliveryError(ValueError):
-    """The delivery stream uses a setting that is not applied here; to ignore it would deliver something else."""
+    """The delivery stream uses a setting that is not applied here; ignoring it would deliver something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Processor:
 
 @dataclass(frozen=True, slots=True)
 class DeliverySettings:
-    """Where a delivery stream reads, what it does with records, and where it stores them."""
+    """Where a delivery stream reads records, how it transforms them, and where it stores them."""
 
     name: str
     arn: str
     version: str
     created: float  # seconds since the epoch
     stream_arn: str
-    start: float  # nothing that arrived before is read; seconds since the epoch
+    start: float  # records that arrived earlier are not read; seconds since the epoch
     bucket: str
     prefix: str
     error_prefix: str
@@ -56,20 +56,20 @@ def has_kinesis_source(description: Mapping[str, Any]) -> bool:
     return "KinesisStreamSourceDescription" in description.get("Source", {})
 
 
-def read_settings(description: Mapping[str, Any]) -> DeliverySettings:
-    """Settings from a DeliveryStreamDescription with a Kinesis source.
+def read_delivery(description: Mapping[str, Any]) -> DeliverySettings:
+    """Read a DeliveryStreamDescription with a Kinesis source.
 
-    Where a number is left out, AWS's default holds.  CloudFormation on MiniStack keeps numbers as the text that the
-    template has.
+    AWS's defaults replace numbers that are left out.  CloudFormation on MiniStack keeps numbers as
+    text, as in the template.
 
     Raises:
-        UnsupportedDeliveryError: another destination than S3, or a setting that is not applied here.
+        UnsupportedDeliveryError: the destination is not S3, or a setting is not applied here.
     """
     name = description["DeliveryStreamName"]
     source = description["Source"]["KinesisStreamSourceDescription"]
     destinations = description.get("Destinations", [])
     if len(destinations) != 1 or "ExtendedS3DestinationDescription" not in destinations[0]:
-        raise UnsupportedDeliveryError(f"delivery stream {name} has another destination than one of S3")
+        raise UnsupportedDeliveryError(f"delivery stream {name} has a destination other than S3")
     target = destinations[0]["ExtendedS3DestinationDescription"]
     for setting in ("DataFormatConversionConfiguration", "DynamicPartitioningConfiguration"):
         if _is_enabled(target.get(setting)):
@@ -78,7 +78,7 @@ def read_settings(description: Mapping[str, Any]) -> DeliverySettings:
         raise UnsupportedDeliveryError(f"delivery stream {name} sets S3BackupMode")
     compression = target.get("CompressionFormat", "UNCOMPRESSED")
     if compression not in SUPPORTED_COMPRESSION:
-        raise UnsupportedDeliveryError(f"delivery stream {name} compresses by {compression}")
+        raise UnsupportedDeliveryError(f"delivery stream {name} sets the compression {compression}")
     prefix, error_prefix = target.get("Prefix", ""), target.get("ErrorOutputPrefix", "")
     for each in (prefix, error_prefix):
         try:
@@ -109,12 +109,12 @@ def _processor(name: str, configuration: Mapping[str, Any] | None) -> Processor 
         return None
     processors = configuration.get("Processors", []) if configuration else []
     if [each["Type"] for each in processors] != ["Lambda"]:
-        raise UnsupportedDeliveryError(f"delivery stream {name} has another processor than one Lambda function")
+        raise UnsupportedDeliveryError(f"delivery stream {name} has a processor other than one Lambda function")
     given = {each["ParameterName"]: each["ParameterValue"] for each in processors[0].get("Parameters", [])}
     if unknown := given.keys() - {
         "LambdaArn", "RoleArn", "BufferSizeInMBs", "BufferIntervalInSeconds", "NumberOfRetries"
     }:  # fmt: skip
-        raise UnsupportedDeliveryError(f"delivery stream {name} sets {sorted(unknown)[0]} of its processor")
+        raise UnsupportedDeliveryError(f"delivery stream {name} sets {sorted(unknown)[0]} for its processor")
     return Processor(
         function_arn=given["LambdaArn"],
         buffer_bytes=int(float(given.get("BufferSizeInMBs", 1)) * MEGABYTE),

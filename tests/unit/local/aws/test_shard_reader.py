@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
-from include.local.aws.shard_reader import Position, ShardGoneError, ShardReader, Stream, list_shards
+from include.local.aws.shard_reader import KinesisStream, Position, ShardGoneError, ShardReader, list_shards
 
 pytestmark = pytest.mark.unit
 
@@ -78,7 +78,7 @@ def read(reader: ShardReader) -> list[int]:
 
 
 def test_reads_each_record_once_with_one_iterator(kinesis):
-    reader = ShardReader(kinesis, Stream("arn", 0.0, 1e12), SHARD, Position())
+    reader = ShardReader(kinesis, KinesisStream("arn", 0.0, 1e12), SHARD, Position())
     for number in range(3):
         kinesis.put(number, EPOCH)
         assert read(reader) == [number]
@@ -89,7 +89,10 @@ def test_reads_each_record_once_with_one_iterator(kinesis):
 def test_starts_after_a_checkpoint(kinesis):
     for number in range(5):
         kinesis.put(number, EPOCH)
-    assert read(ShardReader(kinesis, Stream("arn", 0.0, 1e12), SHARD, Position(after_sequence_number="2"))) == [3, 4]
+    assert read(ShardReader(kinesis, KinesisStream("arn", 0.0, 1e12), SHARD, Position(after_sequence_number="2"))) == [
+        3,
+        4,
+    ]
 
 
 @pytest.mark.parametrize("within_the_second", [0.2, 0.4996, 0.8])
@@ -98,12 +101,12 @@ def test_starts_at_a_time_to_the_millisecond_although_boto3_sends_seconds(kinesi
     for number, after in enumerate((-0.15, -0.001, 0.0, 0.15)):
         moment = datetime.fromtimestamp(int((start + after) * 1000) / 1000, UTC)
         kinesis.put(number, moment)
-    assert read(ShardReader(kinesis, Stream("arn", 0.0, 1e12), SHARD, Position(at_timestamp=start))) == [2, 3]
+    assert read(ShardReader(kinesis, KinesisStream("arn", 0.0, 1e12), SHARD, Position(at_timestamp=start))) == [2, 3]
 
 
 @pytest.mark.parametrize("error", [ExpiredError(), ConnectionError("reset")])
 def test_a_failed_read_continues_where_it_began(kinesis, error):
-    reader = ShardReader(kinesis, Stream("arn", 0.0, 1e12), SHARD, Position())
+    reader = ShardReader(kinesis, KinesisStream("arn", 0.0, 1e12), SHARD, Position())
     kinesis.put(1, EPOCH)
     assert read(reader) == [1]
     kinesis.put(2, EPOCH)
@@ -115,7 +118,7 @@ def test_a_failed_read_continues_where_it_began(kinesis, error):
 
 @pytest.mark.parametrize("error", [ExpiredError(), ConnectionError("reset")])
 def test_a_read_that_failed_was_not_at_the_tip(kinesis, error):
-    reader = ShardReader(kinesis, Stream("arn", 0.0, DAY), SHARD, Position(), clock=lambda: 100.0)
+    reader = ShardReader(kinesis, KinesisStream("arn", 0.0, DAY), SHARD, Position(), clock=lambda: 100.0)
     assert reader.tip_read_at is None
     reader.read()
     assert reader.tip_read_at == 100.0
@@ -127,7 +130,7 @@ def test_a_read_that_failed_was_not_at_the_tip(kinesis, error):
 
 def test_an_iterator_is_renewed_before_it_expires(kinesis):
     now = [0.0]
-    reader = ShardReader(kinesis, Stream("arn", 0.0, 1e12), SHARD, Position(), clock=lambda: now[0])
+    reader = ShardReader(kinesis, KinesisStream("arn", 0.0, 1e12), SHARD, Position(), clock=lambda: now[0])
     kinesis.put(1, EPOCH)
     assert read(reader) == [1]
     now[0] = 299.0
@@ -138,7 +141,7 @@ def test_an_iterator_is_renewed_before_it_expires(kinesis):
 
 def test_nothing_is_skipped_while_old_records_expire(kinesis):
     now = EPOCH.timestamp() + DAY
-    reader = ShardReader(kinesis, Stream("arn", EPOCH.timestamp(), DAY), SHARD, Position(), clock=lambda: now)
+    reader = ShardReader(kinesis, KinesisStream("arn", EPOCH.timestamp(), DAY), SHARD, Position(), clock=lambda: now)
     kinesis.keeps = 5
     got: list[int] = []
     for number in range(50):
@@ -148,7 +151,7 @@ def test_nothing_is_skipped_while_old_records_expire(kinesis):
 
 
 def test_a_shard_that_is_gone_is_told_apart(kinesis):
-    reader = ShardReader(kinesis, Stream("arn", 0.0, 1e12), SHARD, Position())
+    reader = ShardReader(kinesis, KinesisStream("arn", 0.0, 1e12), SHARD, Position())
     kinesis.fail_next = NotFoundError()
     with pytest.raises(ShardGoneError, match=SHARD):
         reader.read()

@@ -50,6 +50,7 @@ def sent(number: int) -> ManifestRecord:
 
 
 def test_a_click_is_looked_for_until_its_row_is_there_and_counted_once(table, tmp_path):
+    started = time.monotonic()
     manifest = ManifestWriter(tmp_path / "manifest.jsonl")
     clicks = [sent(number) for number in range(3 * CLICKS_A_SAMPLE)]
     looked_for = clicks[CLICKS_A_SAMPLE - 1 :: CLICKS_A_SAMPLE]
@@ -61,11 +62,12 @@ def test_a_click_is_looked_for_until_its_row_is_there_and_counted_once(table, tm
             table.put_item(Item={"Timestamp": click.key[0], "Item_ID": click.key[1], "Arrival_Time": arrived})
             if number == 1:
                 manifest.append(clicks[CLICKS_A_SAMPLE + 5 :])
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while len(sampler.latencies) < number:
                 assert time.monotonic() < deadline, "the row was not seen"
                 time.sleep(0.01)
     manifest.close()
 
     assert len(sampler.latencies) == len(looked_for)
-    assert all(100 <= seconds < 125 for seconds in sampler.latencies)
+    took = time.monotonic() - started
+    assert all(100 <= seconds <= 101 + took for seconds in sampler.latencies)

@@ -40,7 +40,7 @@ def wait_for(condition):
 
 
 def test_a_process_that_ends_is_named_with_its_code_and_last_words(procfile, tmp_path):
-    procfile.write_text("steady: exec sleep 60\nfaulty: echo cannot open the port; exit 3\n")
+    procfile.write_text("steady: exec sleep 600\nfaulty: echo cannot open the port; exit 3\n")
 
     with Processes(os.environ, tmp_path / "log") as demo:
         with pytest.raises(ProcessError, match=r"faulty ended with code 3:\n  cannot open the port") as failure:
@@ -52,10 +52,10 @@ def test_a_process_that_ends_is_named_with_its_code_and_last_words(procfile, tmp
 
 
 def test_what_moved_to_a_session_of_its_own_is_stopped_too(procfile, tmp_path):
-    procfile.write_text("parent: setsid sleep 61 & exec sleep 62\n")
+    procfile.write_text("parent: setsid sleep 601 & exec sleep 602\n")
 
     with Processes(os.environ, tmp_path / "log") as demo:
-        wait_for(lambda: {"61", "62"} <= {argument for p in running(demo) for argument in p.cmdline()})
+        wait_for(lambda: {"601", "602"} <= {argument for p in running(demo) for argument in p.cmdline()})
         started = running(demo)
     assert started
     assert not [process for process in started if process.is_running() and process.status() != "zombie"]
@@ -65,12 +65,12 @@ def test_what_hides_its_environment_and_holds_the_output_open_is_stopped_when_it
     procfile, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(processes, "STOP_TIMEOUT_SECONDS", DEADLINE_SECONDS)
-    procfile.write_text("parent: env -i setsid sleep 63 & exec sleep 64\n")
+    procfile.write_text("parent: env -i setsid sleep 603 & exec sleep 604\n")
 
     with Processes(os.environ, tmp_path / "log") as demo:
         honcho = demo._honcho
         children = psutil.Process(honcho.pid).children
-        wait_for(lambda: {"63", "64"} <= {argument for p in children(recursive=True) for argument in p.cmdline()})
+        wait_for(lambda: {"603", "604"} <= {argument for p in children(recursive=True) for argument in p.cmdline()})
         started = children(recursive=True)
     assert not [process for process in started if process.is_running() and process.status() != "zombie"]
     # It ended by itself: nothing kept it waiting.
@@ -94,7 +94,7 @@ def test_what_saves_its_state_is_given_the_time_and_nothing_else_is(procfile, tm
     procfile.write_text(
         f"ministack: trap '{saving}' TERM; {loop}\n"
         f"other: echo $$ > {pid}; trap '' TERM; {loop}\n"
-        "steady: exec sleep 60\n"
+        "steady: exec sleep 600\n"
     )
     log = tmp_path / "log"
 
@@ -119,7 +119,7 @@ def test_what_is_interrupted_is_killed_with_its_output_still_open(tmp_path, monk
 
     monkeypatch.setattr(subprocess.Popen, "communicate", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run_to_end(["sh", "-c", f"echo $$ > {started}.pid; mv {started}.pid {started}; exec sleep 65"], os.environ, 60)
+        run_to_end(["sh", "-c", f"echo $$ > {started}.pid; mv {started}.pid {started}; exec sleep 605"], os.environ, 60)
 
     assert not psutil.pid_exists(int(started.read_text()))
 
@@ -129,7 +129,7 @@ def test_a_command_that_ends_returns_its_code_and_output():
 
 
 def test_only_marked_processes_are_ours(procfile, tmp_path):
-    procfile.write_text("steady: exec sleep 63\n")
+    procfile.write_text("steady: exec sleep 603\n")
     with Processes(os.environ, tmp_path / "one") as one, Processes(os.environ, tmp_path / "two") as two:
         wait_for(lambda: running(one) and running(two))
         assert not {p.pid for p in running(one)} & {p.pid for p in running(two)}

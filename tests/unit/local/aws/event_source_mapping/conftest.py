@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include.local.aws.event_source_mapping.batcher import EventRecord, to_event_record
-from include.local.aws.event_source_mapping.settings import MappingSettings, read_settings
+from include.local.aws.event_source_mapping.settings import MappingSettings, read_mapping
 from include.local.aws.shard_reader import StreamRecord
 
 START = datetime(2026, 11, 22, 14, 0, 0, 250_000, tzinfo=UTC)
@@ -48,6 +48,6 @@ def make_settings():
             "FunctionArn": "arn:aws:lambda:eu-west-1:123456789012:function:KinesisToDynamoDBProcessor",
             "StartingPosition": "TRIM_HORIZON",
         }
-        return read_settings({**response, **fields})
+        return read_mapping({**response, **fields})
 
     return make

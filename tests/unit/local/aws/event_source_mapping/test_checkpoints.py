@@ -3,48 +3,48 @@ import json
 import pytest
 
 from include.local.aws import status_files
-from include.local.aws.event_source_mapping.checkpoints import Checkpoints, read_status
-from include.local.aws.shard_reader import Position, Stream
+from include.local.aws.event_source_mapping.checkpoints import MappingCheckpoints, read_status
+from include.local.aws.shard_reader import KinesisStream, Position
 
 pytestmark = pytest.mark.unit
 
-STREAM = Stream("arn", created=1000.0, retention=86400.0)
+STREAM = KinesisStream("arn", created=1000.0, retention=86400.0)
 SHARD = "shardId-000000000000"
 
 
 def test_a_new_driver_continues_after_the_last_acknowledged_record(tmp_path, make_settings):
-    first = Checkpoints(tmp_path, make_settings(), STREAM)
+    first = MappingCheckpoints(tmp_path, make_settings(), STREAM)
     first.begin(SHARD, Position())
     first.acknowledge(SHARD, "123", waiting=0)
-    second = Checkpoints(tmp_path, make_settings(), STREAM)
+    second = MappingCheckpoints(tmp_path, make_settings(), STREAM)
     assert second.shards[SHARD].position == Position(after_sequence_number="123")
 
 
 def test_where_a_shard_starts_is_remembered_before_anything_is_read(tmp_path, make_settings):
-    Checkpoints(tmp_path, make_settings(), STREAM).begin(SHARD, Position(at_timestamp=5.0))
-    assert Checkpoints(tmp_path, make_settings(), STREAM).shards[SHARD].position == Position(at_timestamp=5.0)
+    MappingCheckpoints(tmp_path, make_settings(), STREAM).begin(SHARD, Position(at_timestamp=5.0))
+    assert MappingCheckpoints(tmp_path, make_settings(), STREAM).shards[SHARD].position == Position(at_timestamp=5.0)
 
 
 def test_a_later_stream_of_the_same_name_starts_afresh(tmp_path, make_settings):
-    Checkpoints(tmp_path, make_settings(), STREAM).begin(SHARD, Position(after_sequence_number="123"))
-    later = Stream("arn", created=2000.0, retention=86400.0)
-    assert Checkpoints(tmp_path, make_settings(), later).shards == {}
+    MappingCheckpoints(tmp_path, make_settings(), STREAM).begin(SHARD, Position(after_sequence_number="123"))
+    later = KinesisStream("arn", created=2000.0, retention=86400.0)
+    assert MappingCheckpoints(tmp_path, make_settings(), later).shards == {}
 
 
 def test_another_mapping_of_the_same_stream_starts_afresh(tmp_path, make_settings):
-    Checkpoints(tmp_path, make_settings(), STREAM).begin(SHARD, Position(after_sequence_number="123"))
-    assert Checkpoints(tmp_path, make_settings(UUID="other"), STREAM).shards == {}
+    MappingCheckpoints(tmp_path, make_settings(), STREAM).begin(SHARD, Position(after_sequence_number="123"))
+    assert MappingCheckpoints(tmp_path, make_settings(UUID="other"), STREAM).shards == {}
 
 
 def test_an_unreadable_file_means_delivering_again_and_is_said(tmp_path, make_settings, caplog):
     settings = make_settings()
     (tmp_path / f"{settings.uuid}.json").write_text('{"uuid": "cut o')
-    assert Checkpoints(tmp_path, settings, STREAM).shards == {}
+    assert MappingCheckpoints(tmp_path, settings, STREAM).shards == {}
     assert "unreadable checkpoints" in caplog.text
 
 
 def test_a_failed_write_keeps_the_last_checkpoint(tmp_path, make_settings, monkeypatch):
-    checkpoints = Checkpoints(tmp_path, make_settings(), STREAM)
+    checkpoints = MappingCheckpoints(tmp_path, make_settings(), STREAM)
     checkpoints.begin(SHARD, Position(after_sequence_number="1"))
 
     def full(_: int) -> None:
@@ -59,7 +59,7 @@ def test_a_failed_write_keeps_the_last_checkpoint(tmp_path, make_settings, monke
 
 def test_caught_up_means_read_to_the_tip_since_and_nothing_waiting(tmp_path, make_settings):
     now = [100.0]
-    checkpoints = Checkpoints(tmp_path, make_settings(), STREAM, clock=lambda: now[0])
+    checkpoints = MappingCheckpoints(tmp_path, make_settings(), STREAM, clock=lambda: now[0])
 
     def caught_up(since: float) -> bool:
         (status,) = read_status(tmp_path)
@@ -81,7 +81,7 @@ def test_caught_up_means_read_to_the_tip_since_and_nothing_waiting(tmp_path, mak
 
 def test_idle_reads_are_not_all_written(tmp_path, make_settings):
     now = [100.0]
-    checkpoints = Checkpoints(tmp_path, make_settings(), STREAM, clock=lambda: now[0])
+    checkpoints = MappingCheckpoints(tmp_path, make_settings(), STREAM, clock=lambda: now[0])
     checkpoints.begin(SHARD, Position())
     path = tmp_path / f"{make_settings().uuid}.json"
     before = path.read_bytes()
@@ -95,7 +95,7 @@ def test_idle_reads_are_not_all_written(tmp_path, make_settings):
 
 def test_deleted_mappings_are_forgotten(tmp_path, make_settings):
     for uuid in ("kept", "deleted"):
-        Checkpoints(tmp_path, make_settings(UUID=uuid), STREAM).begin(SHARD, Position())
+        MappingCheckpoints(tmp_path, make_settings(UUID=uuid), STREAM).begin(SHARD, Position())
     status_files.forget_others(tmp_path, ["kept"])
     assert [status.uuid for status in read_status(tmp_path)] == ["kept"]
 

@@ -102,5 +102,5 @@ def test_records_never_tried_have_no_response(clients, make_settings, make_recor
 
 def test_a_destination_of_another_kind_is_an_error(clients, make_settings, discarded):
     settings = make_settings(DestinationConfig={"OnFailure": {"Destination": "arn:aws:lambda:us-east-1:1:function:f"}})
-    with pytest.raises(UnknownDestinationError, match="no bucket, queue or topic"):
+    with pytest.raises(UnknownDestinationError, match="not a bucket, queue or topic"):
         FailureDestination(**clients).send(settings, "shardId-000000000000", discarded, NOW)

@@ -2,13 +2,13 @@ import random
 
 import pytest
 
-from include.local.aws.event_source_mapping.progress import Progress, lane_of
+from include.local.aws.event_source_mapping.progress import LaneProgress, lane_of
 
 pytestmark = pytest.mark.unit
 
 
 def test_the_position_is_before_the_first_record_that_is_not_done():
-    progress = Progress([None, None])
+    progress = LaneProgress([None, None])
     progress.add(["1", "2", "3", "4"])
     assert progress.finish(["2", "4"], lane=1) is None
     assert progress.waiting == 2
@@ -18,7 +18,7 @@ def test_the_position_is_before_the_first_record_that_is_not_done():
 
 
 def test_records_that_no_lane_sees_move_the_position_only_when_their_turn_comes():
-    progress = Progress([None])
+    progress = LaneProgress([None])
     progress.add(["1", "2", "3"])
     assert progress.finish(["2"]) is None
     assert progress.lanes == [None]
@@ -27,7 +27,7 @@ def test_records_that_no_lane_sees_move_the_position_only_when_their_turn_comes(
 
 
 def test_after_a_restart_a_lane_knows_what_it_did():
-    progress = Progress(["9", "11"])
+    progress = LaneProgress(["9", "11"])
     assert progress.is_done(0, "9")
     assert not progress.is_done(0, "10")
     assert progress.is_done(1, "10")
@@ -35,7 +35,7 @@ def test_after_a_restart_a_lane_knows_what_it_did():
 
 def test_in_any_order_of_the_lanes_nothing_is_passed_over():
     chance = random.Random(7)
-    progress = Progress([None] * 3)
+    progress = LaneProgress([None] * 3)
     lanes = [[str(n) for n in range(100) if lane_of(str(n), 3) == lane] for lane in range(3)]
     progress.add(str(n) for n in range(100))
     done: set[str] = set()

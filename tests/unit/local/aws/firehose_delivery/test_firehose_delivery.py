@@ -10,10 +10,10 @@ import pytest
 
 from include.local.aws.firehose_delivery import objects
 from include.local.aws.firehose_delivery.buffers import DeliveryBuffer, TransformationBuffer
-from include.local.aws.firehose_delivery.checkpoints import Checkpoints, read_status
-from include.local.aws.firehose_delivery.processor import InvocationError, SourceRecord, event, read_answer
-from include.local.aws.firehose_delivery.settings import UnsupportedDeliveryError, read_settings
-from include.local.aws.shard_reader import Position, Stream, StreamRecord
+from include.local.aws.firehose_delivery.checkpoints import DeliveryCheckpoints, read_status
+from include.local.aws.firehose_delivery.settings import UnsupportedDeliveryError, read_delivery
+from include.local.aws.firehose_delivery.transformation import InvocationError, SourceRecord, event, read_answer
+from include.local.aws.shard_reader import KinesisStream, Position, StreamRecord
 
 pytestmark = pytest.mark.unit
 
@@ -65,7 +65,7 @@ def changed(**settings) -> dict:
 
 
 def test_settings_are_those_described_and_defaults_those_of_aws():
-    settings = read_settings(DESCRIPTION)
+    settings = read_delivery(DESCRIPTION)
     assert (settings.bucket, settings.buffer_seconds, settings.buffer_bytes) == ("telemetry", 60.0, 64 << 20)
     assert (settings.start, settings.version, settings.region) == (MOMENT.timestamp(), "2", "eu-west-1")
     assert settings.gzip
@@ -88,7 +88,7 @@ def test_settings_are_those_described_and_defaults_those_of_aws():
 )
 def test_what_it_can_not_do_it_refuses(setting, value):
     with pytest.raises(UnsupportedDeliveryError, match="clicks"):
-        read_settings(changed(**{setting: value}))
+        read_delivery(changed(**{setting: value}))
 
 
 def test_prefixes_are_of_the_oldest_record_and_objects_named_as_by_firehose():
@@ -101,7 +101,7 @@ def test_prefixes_are_of_the_oldest_record_and_objects_named_as_by_firehose():
 
 
 def test_the_event_is_the_one_that_aws_documents():
-    sent = json.loads(event(read_settings(DESCRIPTION), [source(0, b"\xff")]))
+    sent = json.loads(event(read_delivery(DESCRIPTION), [source(0, b"\xff")]))
     del sent["invocationId"]
     assert sent == {
         "sourceKinesisStreamArn": STREAM_ARN,
@@ -171,10 +171,10 @@ def test_a_batch_that_was_all_dropped_is_stored_too_so_that_it_is_checkpointed()
 
 
 def test_a_checkpoint_survives_and_ends_with_the_stream_it_is_of(tmp_path):
-    settings = read_settings(DESCRIPTION)
-    stream = Stream(STREAM_ARN, 1.0, 86400.0)
+    settings = read_delivery(DESCRIPTION)
+    stream = KinesisStream(STREAM_ARN, 1.0, 86400.0)
     shard = "shardId-000000000000"
-    checkpoints = Checkpoints(tmp_path, settings, stream)
+    checkpoints = DeliveryCheckpoints(tmp_path, settings, stream)
     checkpoints.begin(shard, Position(at_timestamp=5.0))
     checkpoints.observe(shard, waiting=2, tip_read_at=10.0)
     (status,) = read_status(tmp_path)
@@ -183,6 +183,6 @@ def test_a_checkpoint_survives_and_ends_with_the_stream_it_is_of(tmp_path):
     (status,) = read_status(tmp_path)
     assert status.caught_up(since=9.0)
     assert not status.caught_up(since=11.0)
-    again = Checkpoints(tmp_path, settings, stream)
+    again = DeliveryCheckpoints(tmp_path, settings, stream)
     assert again.shards[shard].position == Position(after_sequence_number="101")
-    assert Checkpoints(tmp_path, settings, Stream(STREAM_ARN, 2.0, 86400.0)).shards == {}
+    assert DeliveryCheckpoints(tmp_path, settings, KinesisStream(STREAM_ARN, 2.0, 86400.0)).shards == {}

@@ -1,4 +1,4 @@
-"""Invokes the processor function with a batch and reads its answer as Firehose does."""
+"""Invokes the processor function with a batch, and reads its answer as Firehose does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from include.local.aws.firehose_delivery.objects import milliseconds
 from include.local.aws.firehose_delivery.settings import DeliverySettings
 from include.local.aws.shard_reader import StreamRecord
 
-# A synchronous invocation's payload, and its answer, may have so many bytes.
+# The largest payload of a synchronous invocation, and of its answer, in bytes.
 PAYLOAD_LIMIT = 6 * 1024 * 1024
 
 PROCESSING_FAILED_STATUS = ("Lambda.ProcessingFailedStatus", "ProcessingFailed status set for record")
@@ -24,42 +24,42 @@ MISSING = ("Lambda.MissingRecordId", "One or more record Ids were not returned")
 DUPLICATED = ("Lambda.DuplicatedRecordId", "Multiple records were returned with the same record Id")
 
 # A code and a message, as Firehose writes them.
-Error = tuple[str, str]
+RecordError = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """A record and the shard it is from."""
+    """A record, and the shard that it came from."""
 
     shard_id: str
     record: StreamRecord
 
     @property
     def record_id(self) -> str:
-        """What the processor knows the record by."""
+        """The id by which the processor knows the record."""
         return f"{self.shard_id}{self.record.sequence_number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Transformed:
-    """What became of a batch: the data to deliver in order, and the records that failed by themselves."""
+    """The outcome of a batch: the data to deliver, in order, and the single records that failed."""
 
     data: list[bytes]
-    failed: list[tuple[SourceRecord, Error]]
+    failed: list[tuple[SourceRecord, RecordError]]
 
 
 class InvocationError(Exception):
-    """The whole batch was not transformed; to be tried again."""
+    """The whole batch was not transformed, and should be tried again."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
-        self.error: Error = (code, message)
+        self.error: RecordError = (code, message)
 
 
 def invoke(
     lambda_client: Any, settings: DeliverySettings, function_arn: str, batch: Sequence[SourceRecord]
 ) -> Transformed:
-    """Transform a batch by one invocation.
+    """Transform a batch with one invocation.
 
     Raises:
         InvocationError: Lambda refused it, the function failed, or its answer can't be read.
@@ -82,7 +82,7 @@ def invoke(
 
 
 def event(settings: DeliverySettings, batch: Sequence[SourceRecord]) -> bytes:
-    """The event of a transformation with a Kinesis stream as source."""
+    """Build the event of a transformation whose source is a Kinesis stream."""
     return json.dumps(
         {
             "invocationId": str(uuid.uuid4()),
@@ -110,10 +110,10 @@ def event(settings: DeliverySettings, batch: Sequence[SourceRecord]) -> bytes:
 
 
 def read_answer(body: bytes, batch: Sequence[SourceRecord]) -> Transformed:
-    """What the function made of the batch, by record id.
+    """Read the function's answer by record id.
 
     Raises:
-        InvocationError: the answer is no list of records.
+        InvocationError: the answer is not a list of records.
     """
     try:
         answered = json.loads(body)["records"]
