@@ -118,7 +118,7 @@ def test_a_template_too_large_for_a_request_goes_through_the_bucket(aws, monkeyp
     assert statuses(aws) == before
 
 
-def test_a_mapping_tells_its_driver_all_its_settings(aws):
+def test_a_mapping_lists_all_its_settings(aws):
     deploy(BatchingWindowSeconds=2)
     mappings = aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert {m["EventSourceArn"].rpartition("/")[2] for m in mappings} == {names.CLICK_STREAM, names.TRUCK_STREAM}

@@ -116,7 +116,7 @@ def test_a_failure_on_the_way_leaves_everything(filled, monkeypatch):
     assert filled.history() == oracle("TRK001", "TRK0011", "TRK002")
 
 
-def test_the_ledger_forgets_what_it_told_of_the_truck_and_nothing_else(filled):
+def test_the_ledger_forgets_its_samples_of_the_truck_and_nothing_else(filled):
     columns = [row[0] for row in filled.execute(f"describe table {names.LEDGER_TABLE}")]
     counted = dict.fromkeys(columns, 0) | {"IS_OPEN": False, "BALANCED": False, "CHECKED_AT": START, "RUN_ID": "run"}
     rows = [

@@ -55,7 +55,7 @@ def doubled(version, inside, chance):
     return [version, version]
 
 
-def told_twice(version, inside, chance):
+def stored_twice(version, inside, chance):
     return [version, version._replace(attributes=(99.0,) * len(ATTRIBUTES))]
 
 
@@ -89,7 +89,7 @@ def without_a_start(version, inside, chance):
 DAMAGES = (
     lost,
     doubled,
-    told_twice,
+    stored_twice,
     falsified,
     ended_otherwise,
     current_or_not,

@@ -53,7 +53,7 @@ def test_a_stale_stream_is_named_with_what_to_do() -> None:
     assert "docs/runbooks/repair_history.md" in found
 
 
-def test_a_stream_that_soon_is_stale_is_told_of_with_the_time_in_utc() -> None:
+def test_a_stream_that_soon_is_stale_is_reported_with_the_time_in_utc() -> None:
     assert problem(stream(ends_in=timedelta(hours=13))) is None
     assert "A_STREAM becomes stale at 2026-11-23 01:00 UTC" in problem(stream(ends_in=timedelta(hours=11)))
 

@@ -73,7 +73,7 @@ def quarantine(stack: Any) -> Iterator[Any]:
     s3.delete_bucket(Bucket=bucket)
 
 
-def test_only_counts_unless_told_and_then_replays_what_the_form_chooses(run, quarantine):
+def test_counts_by_default_and_replays_what_the_form_chooses(run, quarantine):
     early, good, bad = quarantine(1, b"valid", 13), quarantine(2, b"valid"), quarantine(3, b"invalid")
     assert run("replay").state == "success"
     assert quarantine.keys() == [early, good, bad]

@@ -69,7 +69,7 @@ def test_the_same_run_again_is_recorded_once(stack: Any, run: Callable) -> None:
     assert stack.query(recorded, {"run_id": first.run_id}) == [(1, 1)]
 
 
-def test_the_watcher_tells_of_new_rows_once_for_each_offset(stack: Any, run: Callable) -> None:
+def test_the_watcher_announces_new_rows_once_for_each_offset(stack: Any, run: Callable) -> None:
     run("scd2_merge")
     trigger = StreamHasDataTrigger(
         names.RAW_STREAM, names.SNOWFLAKE_CONNECTION, min_interval_seconds=0.1, poll_interval_seconds=0.1
