@@ -61,6 +61,6 @@ def test_the_sql_operator(hook, warehouse):
     assert operator.execute({"ti": None}) == [(1,)]
 
 
-def test_describe_tells_columns_without_running(warehouse):
+def test_describe_returns_columns_without_running(warehouse):
     columns = warehouse.connection.cursor().describe("SELECT 1 AS A, 'x' AS B, CURRENT_TIMESTAMP() AS C")
     assert [column.name for column in columns] == ["A", "B", "C"]

@@ -44,7 +44,7 @@ def test_several_files_in_one_statement_with_metadata(warehouse, copy_readings):
     assert history(warehouse)["a.json.gz"][:4] == ("Loaded", 2, 2, 0)
 
 
-def test_loaded_before_is_not_loaded_again_but_by_force(warehouse, copy_readings):
+def test_loaded_files_are_loaded_again_only_by_force(warehouse, copy_readings):
     warehouse.put("a.json.gz", *GOOD)
     warehouse.rows(copy_readings)
     assert warehouse.rows(copy_readings) == [("Copy executed with 0 files processed.",)]
@@ -204,7 +204,7 @@ FROM TABLE(VALIDATE(READINGS, JOB_ID => {})) ORDER BY FILE, LINE
 
 
 @pytest.mark.parametrize("on_error", ["CONTINUE", "SKIP_FILE"])
-def test_validate_tells_all_that_was_rejected(warehouse, copy_readings, on_error):
+def test_validate_lists_every_rejected_line(warehouse, copy_readings, on_error):
     lines = ['{"truck": "Ü"}', '{"truck": "ü" "speed": 1}', '{"truck": "T3", "speed": "fast"}', '{"speed": 2}']
     warehouse.put("bad.json.gz", *lines)
     warehouse.put("cut.json.gz", raw=gzip.compress(b'{"truck": "T1"}\n' * 100)[:30])
@@ -235,14 +235,14 @@ def test_a_column_is_named_with_its_place_in_the_copy(warehouse):
     assert history(warehouse)["bad.json.gz"][5:] == (1, '"READINGS"["SPEED":1]')
 
 
-def test_of_one_file_a_thousand_rejected_lines_are_kept(warehouse, copy_readings):
+def test_a_thousand_rejected_lines_are_kept_per_file(warehouse, copy_readings):
     warehouse.put("bad.json.gz", *["x"] * 1500)
     warehouse.rows(f"{copy_readings} ON_ERROR = CONTINUE")
     assert history(warehouse)["bad.json.gz"][3] == 1500
     assert warehouse.value("SELECT COUNT(*) FROM TABLE(VALIDATE(READINGS, JOB_ID => _last))") == 1000
 
 
-def test_validate_of_a_session_that_copied_nothing(warehouse):
+def test_validate_in_a_session_without_a_copy(warehouse):
     assert "no COPY was run" in warehouse.error("SELECT * FROM TABLE(VALIDATE(READINGS, JOB_ID => _last))").msg
     assert "JOB_ID" in warehouse.error("SELECT * FROM TABLE(VALIDATE(READINGS))").msg
 
@@ -301,7 +301,7 @@ def test_expressions_over_the_document(warehouse):
         "COPY INTO READINGS FROM (SELECT $1:a::STRING, 1, NULL, 'x', 1 FROM @LANDING) VALIDATION_MODE = RETURN_ERRORS",
     ],
 )
-def test_what_it_can_not_honour_is_refused(warehouse, statement):
+def test_unsupported_features_are_refused(warehouse, statement):
     assert "Unsupported feature of the local Snowflake" in warehouse.error(statement).msg
 
 
@@ -315,5 +315,5 @@ def test_what_it_can_not_honour_is_refused(warehouse, statement):
         ("COPY INTO READINGS (TRUCK) FROM (SELECT other FROM @LANDING)", "invalid identifier"),
     ],
 )
-def test_what_is_wrong_is_named(warehouse, statement, message):
+def test_errors_name_the_cause(warehouse, statement, message):
     assert message in warehouse.error(statement).msg

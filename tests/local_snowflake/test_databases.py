@@ -67,9 +67,7 @@ def test_a_dropped_schema_takes_its_objects_with_it(warehouse, furnished):
     warehouse.rows(f"DROP SCHEMA IF EXISTS {furnished}.NO_SUCH")
 
 
-def test_a_table_created_as_a_query_in_place_of_another_ends_its_streams_and_history(
-    warehouse, furnished, copy_readings
-):
+def test_create_or_replace_table_as_ends_the_old_tables_streams_and_history(warehouse, furnished, copy_readings):
     warehouse.rows("CREATE OR REPLACE TABLE READINGS AS SELECT * FROM READINGS")
     assert warehouse.error("SELECT * FROM NEW_READINGS").errno == 91901
     assert len(warehouse.rows(copy_readings)) == 1
@@ -111,7 +109,7 @@ def test_comments_and_lengths_of_a_replaced_table(warehouse):
 
 
 class TestTemporaryTables:
-    def test_it_is_the_sessions_own_and_gone_at_its_end(self, warehouse):
+    def test_a_temporary_table_belongs_to_its_session(self, warehouse):
         other = warehouse.connect()
         other.cursor().execute("CREATE TEMPORARY TABLE NOTES (ID INTEGER, TEXT STRING)")
         other.cursor().executemany("INSERT INTO NOTES VALUES (%s, %s)", [(1, "a"), (2, "b")])
@@ -121,7 +119,7 @@ class TestTemporaryTables:
         other.close()
         assert "NOTES" in warehouse.error("SELECT * FROM NOTES").msg
 
-    def test_it_is_in_transactions(self, warehouse):
+    def test_a_temporary_table_takes_part_in_transactions(self, warehouse):
         warehouse.rows("CREATE TEMPORARY TABLE NOTES (ID INTEGER)")
         warehouse.rows("CREATE TABLE KEPT (ID INTEGER)")
         warehouse.rows("BEGIN")
@@ -130,7 +128,7 @@ class TestTemporaryTables:
         warehouse.rows("ROLLBACK")
         assert warehouse.rows("SELECT * FROM NOTES UNION ALL SELECT * FROM KEPT") == []
 
-    def test_it_hides_a_table_of_its_name_and_its_end_touches_nothing_of_that(self, warehouse):
+    def test_a_temporary_table_hides_its_namesake_and_leaves_it_alone_when_dropped(self, warehouse):
         warehouse.rows("CREATE TABLE NOTES (ID INTEGER)")
         warehouse.rows("CREATE STREAM NEW_NOTES ON TABLE NOTES APPEND_ONLY = TRUE")
         warehouse.rows("INSERT INTO NOTES VALUES (1)")

@@ -33,7 +33,7 @@ def test_a_role_or_warehouse_that_does_not_exist_may_be_used(warehouse, statemen
     assert warehouse.value("SELECT 1") == 1
 
 
-def test_text_is_not_cut_to_length_and_nanoseconds_are(warehouse):
+def test_text_keeps_its_length_and_times_lose_nanoseconds(warehouse):
     warehouse.rows("CREATE TABLE LOOSE (A VARCHAR(2), AT TIMESTAMP_NTZ(9))")
     warehouse.rows("INSERT INTO LOOSE SELECT 'longer', '2026-01-01 00:00:00.123456789'")
     assert warehouse.rows("SELECT A, AT FROM LOOSE") == [("longer", NTZ)]
@@ -56,7 +56,7 @@ def test_a_stream_or_pipe_in_another_database_than_its_table_is_refused(warehous
     assert "table is in another database" in warehouse.error(pipe).msg
 
 
-def test_what_information_schema_has_not(warehouse):
+def test_information_schema_lacks_some_objects(warehouse):
     assert warehouse.error("SELECT * FROM INFORMATION_SCHEMA.PIPES").errno == 2003
     tables = "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = %s"
     warehouse.rows("CREATE TABLE LASTING (ID INTEGER)")
@@ -90,7 +90,7 @@ def test_clustering_and_comments_on_columns_are_forgotten(warehouse):
         "EXPLAIN SELECT 1",
     ],
 )
-def test_what_it_can_not_honour_is_refused(warehouse, statement):
+def test_unsupported_features_are_refused(warehouse, statement):
     warehouse.rows("CREATE TABLE T (ID INTEGER)")
     warehouse.rows("CREATE STREAM NEW_ROWS ON TABLE T APPEND_ONLY = TRUE")
     error = warehouse.error(statement.format(schema=warehouse.schema))

@@ -101,7 +101,7 @@ def test_what_the_adapter_reads_of_a_cursor_that_ran():
     assert from_binding({"type": "FIXED", "value": "5"}) == 5
 
 
-def test_a_database_is_a_file_of_its_name_and_one_in_use_is_told_apart(tmp_path):
+def test_a_database_is_a_file_of_its_name_and_one_in_use_has_its_own_error(tmp_path):
     snow = FakeSnow(create_database_on_connect=False, create_schema_on_connect=False, db_path=tmp_path)
     connection = snow.connect()
     cursor = fakesnow.cursor.FakeSnowflakeCursor(connection, connection._duck_conn)
@@ -145,7 +145,7 @@ def test_a_temporary_table_hides_another_and_belongs_to_its_connection(duck):
         ("SELECT CURRENT_DATABASE()", exp.CurrentDatabase),
     ],
 )
-def test_what_sqlglot_makes_of_a_statement(sql, node):
+def test_sqlglots_node_for_a_statement(sql, node):
     assert sqlglot.parse_one(sql, read="snowflake").find(node)
 
 
@@ -193,7 +193,7 @@ def test_a_variable_prunes_like_a_literal(duck):
     assert "rowid > 5" in plan.replace("\n", " ")
 
 
-def test_merge_names_what_it_did_and_refuses_to_do_it_twice(duck):
+def test_duckdbs_merge_names_its_actions_and_refuses_ambiguous_rows(duck):
     duck.execute("CREATE TABLE T (i INTEGER, v INTEGER)")
     duck.execute("INSERT INTO T VALUES (1, 1), (2, 2)")
     merge = (

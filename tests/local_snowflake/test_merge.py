@@ -61,7 +61,7 @@ def test_two_source_rows_that_change_one_target_row_are_refused(warehouse, sourc
     assert target(warehouse) == [(1, "a"), (2, "b"), (3, "c")]
 
 
-def test_two_source_rows_of_which_one_does_nothing_are_fine(warehouse):
+def test_two_source_rows_may_match_if_one_does_nothing(warehouse):
     warehouse.rows("INSERT INTO SOURCE VALUES (1, 'x', FALSE), (1, 'y', NULL), (8, 'x', FALSE), (8, 'y', FALSE)")
     warehouse.rows(UPSERT.replace("WHEN MATCHED THEN", "WHEN MATCHED AND NOT S.GONE THEN"))
     assert target(warehouse) == [(1, "x"), (2, "b"), (3, "c"), (8, "x"), (8, "y")]
@@ -91,7 +91,7 @@ def test_a_failing_action_changes_nothing_and_keeps_the_stream(warehouse):
     assert warehouse.value("SELECT COUNT(*) FROM CHANGES") == 2
 
 
-def test_from_a_stream_it_consumes_in_its_transaction(warehouse):
+def test_merge_consumes_a_stream_in_its_transaction(warehouse):
     warehouse.rows("CREATE STREAM CHANGES ON TABLE SOURCE APPEND_ONLY = TRUE")
     merge = UPSERT.replace("FROM SOURCE", "FROM CHANGES")
     for number in range(3):  # the same text: translated once
@@ -100,7 +100,7 @@ def test_from_a_stream_it_consumes_in_its_transaction(warehouse):
         assert warehouse.rows(merge) == [(0, 0, 0)]
 
 
-def test_what_a_function_told_the_last_time_is_not_kept(warehouse):
+def test_a_functions_last_answer_is_not_kept(warehouse):
     warehouse.rows("CREATE STREAM CHANGES ON TABLE SOURCE APPEND_ONLY = TRUE")
     merge = (
         "MERGE INTO TARGET T USING (SELECT 9 AS ID, SYSTEM$STREAM_HAS_DATA('CHANGES') AS V) S ON T.ID = S.ID"
@@ -112,7 +112,7 @@ def test_what_a_function_told_the_last_time_is_not_kept(warehouse):
         warehouse.rows("INSERT INTO SOURCE VALUES (1, 'A', FALSE)")
 
 
-def test_two_at_once_are_serialised(warehouse):
+def test_two_concurrent_merges_are_serialised(warehouse):
     warehouse.rows("CREATE STREAM CHANGES ON TABLE SOURCE APPEND_ONLY = TRUE")
     values = ", ".join(f"({number}, 'n', FALSE)" for number in range(100, 400))
     warehouse.rows(f"INSERT INTO SOURCE VALUES {values}")
@@ -158,7 +158,7 @@ def test_the_same_text_in_another_schema_is_another_merge(warehouse):
     assert target(warehouse)[-1] == (4, "here")
 
 
-def test_a_session_variable_has_its_value_of_the_moment(warehouse):
+def test_a_session_variable_has_its_current_value(warehouse):
     merge = "MERGE INTO TARGET T USING SOURCE S ON T.ID = S.ID WHEN MATCHED THEN UPDATE SET V = $said"
     warehouse.rows("INSERT INTO SOURCE VALUES (1, '', FALSE)")
     for said in ("first", "second"):
@@ -167,7 +167,7 @@ def test_a_session_variable_has_its_value_of_the_moment(warehouse):
         assert said in dict(target(warehouse)).values()
 
 
-def test_default_is_a_column_left_out_and_refused_where_none_is_named(warehouse):
+def test_default_leaves_a_column_out_and_needs_named_columns(warehouse):
     warehouse.rows("INSERT INTO SOURCE VALUES (4, 'd', FALSE)")
     warehouse.rows("ALTER TABLE TARGET ADD COLUMN W INTEGER DEFAULT 7")
     merge = "MERGE INTO TARGET T USING SOURCE S ON T.ID = S.ID WHEN NOT MATCHED THEN INSERT"

@@ -28,7 +28,7 @@ def hours_behind_utc(connection):
     return round((utc - local) / timedelta(minutes=1)) / 60
 
 
-def test_the_accounts_zone_is_that_of_sessions_to_come(warehouse, set_account_zone):
+def test_the_accounts_time_zone_is_for_later_sessions(warehouse, set_account_zone):
     assert zone(warehouse.connection, "ACCOUNT") == ("America/Los_Angeles", "America/Los_Angeles", "")
     set_account_zone("Asia/Kolkata")
     assert zone(warehouse.connection, "ACCOUNT") == ("Asia/Kolkata", "America/Los_Angeles", "ACCOUNT")
@@ -42,7 +42,7 @@ def test_the_accounts_zone_is_that_of_sessions_to_come(warehouse, set_account_zo
     assert zone(stated)[0] == "Asia/Kolkata"
 
 
-def test_snowpipe_runs_in_the_accounts_zone_whatever_a_session_says(warehouse, set_account_zone, wait_until):
+def test_snowpipe_runs_in_the_accounts_time_zone_not_a_sessions(warehouse, set_account_zone, wait_until):
     warehouse.stage()
     warehouse.rows("CREATE TABLE LOADED (SCANNED TIMESTAMP_NTZ, AT TIMESTAMP_LTZ)")
     set_account_zone("Asia/Kolkata")
@@ -81,5 +81,5 @@ def test_autocommit_is_shown_and_unset(warehouse):
         ("SHOW PARAMETERS IN TABLE NO_SUCH", "NO_SUCH"),
     ],
 )
-def test_what_can_not_be_honoured_is_refused(warehouse, statement, message):
+def test_unsupported_parameters_are_refused(warehouse, statement, message):
     assert message in warehouse.error(statement).msg

@@ -99,7 +99,7 @@ def test_a_put_becomes_rows_and_load_history(warehouse, pipe, wait_until):
     assert "COPY INTO READINGS" in describe(warehouse)["definition"]
 
 
-def test_all_that_waits_is_loaded_with_one_commit(warehouse, deaf_pipe, wait_until):
+def test_all_pending_files_are_loaded_in_one_commit(warehouse, deaf_pipe, wait_until):
     warehouse.rows("ALTER PIPE INTAKE SET PIPE_EXECUTION_PAUSED = TRUE")
     for number in range(40):
         warehouse.put(f"{number}.json.gz", {"truck": f"T{number}"})
@@ -114,7 +114,7 @@ def test_all_that_waits_is_loaded_with_one_commit(warehouse, deaf_pipe, wait_unt
     assert commits == 1
 
 
-def test_duplicate_foreign_and_senseless_messages_are_harmless(warehouse, ministack, deaf_pipe, wait_until):
+def test_duplicate_foreign_and_malformed_messages_are_harmless(warehouse, ministack, deaf_pipe, wait_until):
     key = warehouse.put("a=1 .json.gz", {"truck": "T1"})
     notify(ministack, deaf_pipe, body=json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": BUCKET}))
     notify(ministack, deaf_pipe, body="not json")
@@ -130,7 +130,7 @@ def test_duplicate_foreign_and_senseless_messages_are_harmless(warehouse, minist
     assert [row[:3] for row in history(warehouse)] == [("a=1 .json.gz", "Loaded", 1), ("b.json.gz", "Loaded", 1)]
 
 
-def test_a_bad_file_is_skipped_and_told(warehouse, pipe, wait_until):
+def test_a_bad_file_is_skipped_and_reported(warehouse, pipe, wait_until):
     warehouse.put("bad.json.gz", {"truck": "T1"}, {"truck": "T2", "speed": "fast"})
     warehouse.put("cut.json.gz", raw=b"\x1f\x8b\x08\x00truncated")
     warehouse.put("good.json.gz", {"truck": "T3"})
@@ -143,7 +143,7 @@ def test_a_bad_file_is_skipped_and_told(warehouse, pipe, wait_until):
     assert count(warehouse) == 1
 
 
-def test_what_a_pipe_rejected_can_be_asked_for(warehouse, pipe, wait_until):
+def test_validate_pipe_load_lists_what_a_pipe_rejected(warehouse, pipe, wait_until):
     warehouse.put("bad.json.gz", {"truck": "T1"}, {"truck": "T2", "speed": "fast"}, "{")
     wait_until(lambda: history(warehouse))
     rejected = (
@@ -158,7 +158,7 @@ def test_what_a_pipe_rejected_can_be_asked_for(warehouse, pipe, wait_until):
     assert "NOPE' does not exist" in warehouse.error(rejected.format(-1).replace("INTAKE", "NOPE")).msg
 
 
-def test_announced_again_a_file_that_failed_is_tried_again(warehouse, ministack, deaf_pipe, wait_until):
+def test_a_failed_file_that_is_announced_again_is_tried_again(warehouse, ministack, deaf_pipe, wait_until):
     key = warehouse.put("a.json.gz", "bad")
     notify(ministack, deaf_pipe, key)
     wait_until(lambda: len(history(warehouse)) == 1)
@@ -183,7 +183,7 @@ def test_a_file_that_is_gone_fails_alone(warehouse, ministack, deaf_pipe, wait_u
     assert {row[0]: row[1] for row in history(warehouse)} == {"gone.json.gz": "Load failed", "here.json.gz": "Loaded"}
 
 
-def test_paused_it_remembers_and_resumed_it_loads(warehouse, pipe, wait_until):
+def test_a_paused_pipe_remembers_files_and_loads_them_when_resumed(warehouse, pipe, wait_until):
     warehouse.rows("ALTER PIPE INTAKE SET PIPE_EXECUTION_PAUSED = TRUE")
     warehouse.put("a.json.gz", {"truck": "T1"})
     wait_until(lambda: status(warehouse)["pendingFileCount"] == 1)
@@ -193,7 +193,7 @@ def test_paused_it_remembers_and_resumed_it_loads(warehouse, pipe, wait_until):
     assert status(warehouse)["pendingFileCount"] == 0
 
 
-def test_refresh_finds_what_was_never_announced(warehouse, deaf_pipe, wait_until):
+def test_refresh_finds_files_that_were_never_announced(warehouse, deaf_pipe, wait_until):
     for name in ("day=1/a", "day=1/b", "day=2/c"):
         warehouse.put(f"{name}.json.gz", {"truck": name})
     assert warehouse.rows("ALTER PIPE INTAKE REFRESH PREFIX = 'day=1/'") == [
@@ -208,7 +208,7 @@ def test_refresh_finds_what_was_never_announced(warehouse, deaf_pipe, wait_until
     assert "MODIFIED_AFTER" in warehouse.error("ALTER PIPE INTAKE REFRESH MODIFIED_AFTER = '2020-01-01'").msg
 
 
-def test_recreated_it_forgets_and_if_not_exists_it_does_not(warehouse, copy_readings, deaf_pipe, wait_until):
+def test_or_replace_forgets_loaded_files_and_if_not_exists_does_not(warehouse, copy_readings, deaf_pipe, wait_until):
     warehouse.put("a.json.gz", {"truck": "T1"})
     warehouse.rows("ALTER PIPE INTAKE REFRESH")
     wait_until(lambda: count(warehouse) == 1)
@@ -219,7 +219,7 @@ def test_recreated_it_forgets_and_if_not_exists_it_does_not(warehouse, copy_read
     wait_until(lambda: count(warehouse) == 2)
 
 
-def test_a_pipe_without_its_table_says_so_and_goes_on_when_it_is_back(warehouse, deaf_pipe, wait_until):
+def test_a_pipe_without_its_table_reports_it_and_continues_when_it_is_back(warehouse, deaf_pipe, wait_until):
     warehouse.rows("ALTER TABLE READINGS RENAME TO ELSEWHERE")
     warehouse.put("a.json.gz", {"truck": "T1"})
     warehouse.rows("ALTER PIPE INTAKE REFRESH")
@@ -231,7 +231,7 @@ def test_a_pipe_without_its_table_says_so_and_goes_on_when_it_is_back(warehouse,
     assert status(warehouse)["executionState"] == "RUNNING"
 
 
-def test_dropped_it_loads_no_more(warehouse, pipe, wait_until):
+def test_a_dropped_pipe_loads_nothing(warehouse, pipe, wait_until):
     warehouse.rows("DROP PIPE INTAKE")
     assert warehouse.rows("SHOW PIPES LIKE 'INT%'") == []
     warehouse.rows("DROP PIPE IF EXISTS INTAKE")
@@ -255,7 +255,7 @@ def test_show_pipes_like(warehouse, deaf_pipe):
         ("ALTER PIPE NOPE REFRESH", "'NOPE' does not exist"),
     ],
 )
-def test_what_is_wrong_is_named(warehouse, copy_readings, statement, message):
+def test_errors_name_the_cause(warehouse, copy_readings, statement, message):
     warehouse.stage()
     assert message in warehouse.error(statement.format(copy=copy_readings)).msg
 

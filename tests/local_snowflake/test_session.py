@@ -29,7 +29,7 @@ def sessions(instance):
     return first, Session(instance, Login(database="D", schema="PUBLIC"))
 
 
-def test_an_idle_transaction_gives_way_and_is_told(sessions, monkeypatch):
+def test_an_idle_transaction_gives_way_and_its_client_gets_an_error(sessions, monkeypatch):
     monkeypatch.setattr(writers, "IDLE_SECONDS", 0.0)
     idle, waiting = sessions
     idle.execute("INSERT INTO T VALUES (1)")
@@ -74,7 +74,7 @@ def test_objects_that_a_message_announces(body, expected):
     assert announced_objects(body) == expected
 
 
-def test_what_a_kill_left_of_a_dropped_database_is_not_found_by_the_next_of_its_name(tmp_path):
+def test_a_new_database_does_not_find_the_files_of_its_dropped_namesake(tmp_path):
     instance = Instance(tmp_path)
     session = Session(instance)
     for statement in (
@@ -123,7 +123,7 @@ class CutQueue:
         return {}
 
 
-def test_a_cut_answer_of_the_queue_is_as_if_it_could_not_be_reached(instance, monkeypatch):
+def test_a_cut_answer_of_the_queue_counts_as_unreachable(instance, monkeypatch):
     monkeypatch.setattr(storage, "client", lambda _: CutQueue())
     assert instance.ingestion.queue.outstanding_messages() == 0
     with pytest.raises(TransientError, match="has no QueueUrl"):

@@ -29,7 +29,7 @@ def days_left(warehouse):
     return (shown(warehouse)["stale_after"] - datetime.now(UTC)) / timedelta(days=1)
 
 
-def test_it_may_be_left_for_the_longer_of_retention_and_extension(warehouse):
+def test_a_stream_is_stale_after_the_longer_of_retention_and_extension(warehouse):
     assert days_left(warehouse) == pytest.approx(14, abs=0.01)
     warehouse.rows("ALTER TABLE SOURCE SET DATA_RETENTION_TIME_IN_DAYS = 30")
     assert days_left(warehouse) == pytest.approx(30, abs=0.01)
@@ -39,7 +39,7 @@ def test_it_may_be_left_for_the_longer_of_retention_and_extension(warehouse):
     assert days_left(warehouse) == pytest.approx(14, abs=0.01)
 
 
-def test_said_when_the_table_is_created(warehouse):
+def test_retention_can_be_set_when_the_table_is_created(warehouse):
     table = "TABLE KEPT (ID INTEGER) DATA_RETENTION_TIME_IN_DAYS = 3 MAX_DATA_EXTENSION_TIME_IN_DAYS = 0 COMMENT = 'x'"
     for create in ("CREATE", "CREATE OR REPLACE"):
         warehouse.rows(f"{create} {table}")
@@ -62,7 +62,7 @@ def test_said_when_the_table_is_created(warehouse):
     ],
     ids=["select", "insert", "merge", "has_data"],
 )
-def test_stale_it_can_not_be_read(warehouse, statement):
+def test_a_stale_stream_can_not_be_read(warehouse, statement):
     warehouse.rows("INSERT INTO SOURCE VALUES (1)")
     warehouse.rows(NOTHING_KEPT)
     error = warehouse.error(statement)
@@ -73,7 +73,7 @@ def test_stale_it_can_not_be_read(warehouse, statement):
     assert found["stale_after"] <= datetime.now(UTC)
 
 
-def test_stale_it_stays_stale_until_it_is_created_again(warehouse):
+def test_a_stale_stream_stays_stale_until_it_is_created_again(warehouse):
     warehouse.rows("INSERT INTO SOURCE VALUES (1)")
     warehouse.rows(NOTHING_KEPT)
     warehouse.rows(DEFAULTS)
@@ -95,7 +95,7 @@ def test_deleting_the_rows_does_not_help(warehouse):
     assert shown(warehouse)["stale"] == "true"
 
 
-def test_without_rows_it_never_is(warehouse):
+def test_a_stream_without_rows_is_never_stale(warehouse):
     """In Snowflake only while somebody consumes it or asks SYSTEM$STREAM_HAS_DATA, as the merge's watcher does."""
     warehouse.rows(NOTHING_KEPT)
     assert shown(warehouse)["stale"] == "false"
@@ -117,5 +117,5 @@ def test_without_rows_it_never_is(warehouse):
         ("CREATE DATABASE D DATA_RETENTION_TIME_IN_DAYS = 0", "CREATE DATABASE ... DATA_RETENTION"),
     ],
 )
-def test_what_is_wrong_is_named(warehouse, statement, message):
+def test_errors_name_the_cause(warehouse, statement, message):
     assert message in warehouse.error(statement).msg

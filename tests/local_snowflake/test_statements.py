@@ -44,7 +44,7 @@ def test_listed_no_ops_are_accepted(warehouse, statement):
         "REMOVE @~",
     ],
 )
-def test_what_it_can_not_honour_is_refused_naming_it(warehouse, statement):
+def test_a_refusal_names_the_feature(warehouse, statement):
     error = warehouse.error(statement)
     assert error.errno in (2, 8, 1003), error.msg
     assert error.msg
@@ -229,7 +229,7 @@ def test_insert_overwrite_replaces_in_one_transaction(warehouse):
     assert warehouse.rows("SELECT A FROM REPLACED") == [(9,)]
 
 
-def test_the_same_text_means_what_it_means_now(warehouse):
+def test_the_same_text_is_translated_for_the_present_context(warehouse):
     """Translations are kept under the statement's text and everything else that they depend on."""
     query = "SELECT *, CURRENT_SCHEMA(), $said FROM SAME"
     warehouse.rows("SET said = 'a'")

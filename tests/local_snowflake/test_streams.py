@@ -47,7 +47,7 @@ def test_begins_at_the_tip_and_select_never_consumes(warehouse):
     assert warehouse.rows('SELECT "METADATA$ACTION", METADATA$ISUPDATE FROM NEW_ROWS') == [("INSERT", False)]
 
 
-def test_it_is_read_wherever_a_query_names_it(warehouse):
+def test_a_stream_is_read_wherever_a_query_names_it(warehouse):
     warehouse.rows("INSERT INTO SOURCE VALUES (3)")
     for query in (
         "SELECT ID FROM NEW_ROWS UNION ALL SELECT ID FROM NEW_ROWS",
@@ -97,7 +97,7 @@ def test_failed_statement_does_not_consume(warehouse):
     assert (stream(warehouse), token(warehouse)) == ([3], before)
 
 
-def test_rollback_gives_the_rows_back_and_commit_takes_them(warehouse):
+def test_rollback_keeps_the_rows_in_the_stream_and_commit_removes_them(warehouse):
     warehouse.rows("INSERT INTO SOURCE VALUES (3)")
     for end, left in (("ROLLBACK", [3]), ("COMMIT", [])):
         warehouse.rows("BEGIN")
@@ -209,7 +209,7 @@ def test_a_cte_of_the_same_name_is_not_the_stream(warehouse):
     assert (sink(warehouse), stream(warehouse)) == ([9], [3])
 
 
-def test_consumers_at_once_get_each_row_once(warehouse):
+def test_concurrent_consumers_get_each_row_once(warehouse):
     """Two consume while a third inserts: no row is lost, none is doubled."""
     failures: list[BaseException] = []
 
@@ -243,7 +243,7 @@ def test_consumers_at_once_get_each_row_once(warehouse):
         "CREATE STREAM S ON TABLE SOURCE APPEND_ONLY = TRUE INSERT_ONLY = TRUE",
     ],
 )
-def test_what_it_can_not_honour_is_refused(warehouse, statement):
+def test_unsupported_features_are_refused(warehouse, statement):
     assert "Unsupported feature of the local Snowflake" in warehouse.error(statement).msg
 
 

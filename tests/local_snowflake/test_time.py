@@ -117,7 +117,7 @@ def test_a_stream_is_fresh_for_14_days_from_its_last_consumption(session, clock)
 @pytest.mark.parametrize(
     "look", ["SELECT SYSTEM$STREAM_HAS_DATA('N')", "INSERT INTO SINK SELECT ID FROM N"], ids=["asked", "consumed"]
 )
-def test_an_empty_stream_that_is_looked_at_counts_from_the_last_look(session, clock, look):
+def test_an_empty_streams_age_counts_from_the_last_read(session, clock, look):
     session.execute("CREATE STREAM N ON TABLE T APPEND_ONLY = TRUE")
     session.execute("CREATE TABLE SINK (ID INTEGER)")
     clock(20 * 24)

@@ -50,12 +50,12 @@ def test_the_key_is_the_owners_alone(tmp_path):
     assert stat.S_IMODE(tls.ensure(tmp_path).key.stat().st_mode) == 0o600
 
 
-def test_what_is_good_is_kept(tmp_path):
+def test_valid_files_are_kept(tmp_path):
     assert contents(tls.ensure(tmp_path)) == contents(tls.ensure(tmp_path))
 
 
 @pytest.mark.parametrize("spoil", ["ca", "certificate", "key", "bundle"])
-def test_a_missing_or_damaged_file_makes_all_anew(tmp_path, spoil):
+def test_a_missing_or_damaged_file_renews_all(tmp_path, spoil):
     before = contents(files := tls.ensure(tmp_path))
     getattr(files, spoil).write_bytes(b"damaged")
     after = contents(tls.ensure(tmp_path))
@@ -64,7 +64,7 @@ def test_a_missing_or_damaged_file_makes_all_anew(tmp_path, spoil):
     assert contents(tls.ensure(tmp_path)) != after
 
 
-def test_near_its_end_it_is_renewed(tmp_path, monkeypatch):
+def test_a_certificate_about_to_expire_is_renewed(tmp_path, monkeypatch):
     monkeypatch.setattr(tls, "VALID", tls.RENEW_BEFORE - timedelta(days=1))
     before = contents(tls.ensure(tmp_path))
     monkeypatch.undo()

@@ -33,7 +33,7 @@ def test_without_autocommit_a_dml_opens_a_transaction(warehouse):
     assert ids(warehouse) == [2, 3]
 
 
-def test_a_failed_statement_rolls_all_back_and_commit_says_so(warehouse):
+def test_a_failed_statement_rolls_everything_back_and_commit_reports_it(warehouse):
     warehouse.rows("BEGIN")
     warehouse.rows("INSERT INTO T VALUES (1)")
     warehouse.error("INSERT INTO T SELECT 'x'::INTEGER")
@@ -43,7 +43,7 @@ def test_a_failed_statement_rolls_all_back_and_commit_says_so(warehouse):
     assert ids(warehouse) == [3]
 
 
-def test_a_transaction_sees_what_was_committed_at_its_first_dml(warehouse):
+def test_a_transaction_sees_rows_committed_before_its_first_dml(warehouse):
     other = warehouse.connect().cursor()
     warehouse.rows("BEGIN")
     other.execute("INSERT INTO T VALUES (1)")
@@ -56,7 +56,7 @@ def test_a_transaction_sees_what_was_committed_at_its_first_dml(warehouse):
     assert ids(warehouse) == [1, 2, 3]
 
 
-def test_ddl_commits_what_is_open(warehouse):
+def test_ddl_commits_the_open_transaction(warehouse):
     warehouse.rows("BEGIN TRANSACTION")
     warehouse.rows("INSERT INTO T VALUES (1)")
     warehouse.rows("CREATE TABLE OTHER (A INTEGER)")
@@ -64,7 +64,7 @@ def test_ddl_commits_what_is_open(warehouse):
     assert ids(warehouse) == [1]
 
 
-def test_commit_and_rollback_without_a_transaction_are_fine(warehouse):
+def test_commit_and_rollback_work_without_a_transaction(warehouse):
     warehouse.rows("COMMIT")
     warehouse.rows("ROLLBACK")
 
