@@ -15,7 +15,7 @@ from include.retry import backoff
 
 # A quota of BatchGetItem.
 BATCH_KEYS = 100
-# How often keys that it hands back unprocessed are requested, with full jitter in between.
+# Attempts on keys that it returns unprocessed, with full jitter in between.
 MAX_ATTEMPTS = 8
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.1, 5.0
 

@@ -1,10 +1,10 @@
-"""Probe records: sent to see that what a stream takes reaches the archive, before anything that matters is sent.
+"""Probe records: they show that a stream's records reach the archive, before real records are sent.
 
-Firehose reads a stream from its tip, from some moment after the delivery stream says that it is active: until a probe
-has come through, nobody knows whether records are archived.
+Firehose starts to read a stream at its tip, some time after the delivery stream reports that it is active.  Only a
+probe in the archive proves that records are archived.
 
-A probe is an invalid record like any other: its function quarantines it, so that everything that counts records
-counts it.  Then whoever sent it moves it to quarantine-resolved/ (docs/adr/0007).
+A probe is an invalid record like any other.  Its function quarantines it, so everything that counts records counts it.
+Its sender then moves it to quarantine-resolved/ (docs/adr/0007).
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ class _Payload(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Probe(NamedTuple):
-    """One probe as the stream took it."""
+    """One probe as the stream accepted it."""
 
     stream: str
     shard_id: str
     sequence_number: str
-    sent: datetime  # just before
+    sent: datetime  # A moment before the stream accepted it.
 
 
 def payload() -> bytes:
-    """What a probe says: nothing that a click or a reading could."""
+    """A new probe's payload: no click or reading has such a key."""
     return msgspec.json.encode(_Payload(str(uuid.uuid4())))
 
 
 def is_probe(data: bytes) -> bool:
-    """Whether a record's payload is a probe's."""
+    """Whether a payload is a probe's."""
     try:
         msgspec.json.decode(data, type=_Payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -46,7 +46,7 @@ def is_probe(data: bytes) -> bool:
 
 
 def send(kinesis: Any, stream: str, sent: datetime) -> list[Probe]:
-    """One probe into each open shard: Firehose starts with every shard by itself."""
+    """Send a probe to each open shard: Firehose starts to read each shard at its own time."""
     return [_send_to(kinesis, stream, shard, sent) for shard in _open_shards(kinesis, stream)]
 
 

@@ -73,7 +73,8 @@ def erase(
         for store in stores:
             erased = summary.stores[store.prefix]
             _StorePass(versioned, store, erased, dry_run=dry_run, is_first=number == 1).erase(since)
-            report(f"{store.prefix}: {erased.read:,} versions read, {erased.found:,} with records of {truck_id}")
+            found = f"{erased.records:,} records and {erased.outdated:,} old versions of {truck_id}"
+            report(f"{store.prefix}: {erased.read:,} versions read, {found}")
         had_state = _erase_state(clients, truck_id, dry_run)
         summary.state |= had_state
         summary.passes = number

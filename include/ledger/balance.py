@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
+HOUR = timedelta(hours=1)
+# Samples of a kind of difference in the ledger, and in an alert.
 SAMPLES_KEPT = 20
 SAMPLES_SHOWN = 5
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -11,10 +11,8 @@ from include import names
 from include.contracts import ContractError, decode_click
 from include.contracts.archive import ArchivedRecord
 from include.contracts.times import parse, to_canonical
-from include.ledger.balance import SAMPLES_KEPT, Balance
+from include.ledger.balance import HOUR, SAMPLES_KEPT, Balance
 from include.ledger.hour_database import IN_ORDER, RESOLVED, HourDatabase
-
-HOUR = timedelta(hours=1)
 
 # A row of the table ``clicks``: key, digest of the content, arrival time.
 ClickRow = tuple[str, bytes, str]

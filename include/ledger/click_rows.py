@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
 from include import click_table, names
 from include.click_table import DynamoItem
 from include.contracts.times import MAX_CLOCK_SKEW, to_canonical
+from include.ledger.balance import HOUR
 from include.ledger.click_balance import ClickRow, click_key, content_digest
 
-HOUR = timedelta(hours=1)
 WORKERS = 16
 # The index has a click's own time, not its arrival: rows are read from this long before the hour until this long after.
 AROUND = MAX_CLOCK_SKEW

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from include import names
+from include.ledger.balance import HOUR
 
-HOUR = timedelta(hours=1)
 # New hours of a stream per run, when the ledger starts or after an outage of the ledger itself.
 MAX_NEW_HOURS = 24
 # An hour with a difference is counted again for this long.

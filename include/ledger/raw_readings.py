@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from snowflake.connector import SnowflakeConnection
 
 from include import sql
 from include.contracts.times import to_canonical
+from include.ledger.balance import HOUR
 from include.ledger.reading_balance import ReadingRow
 
-HOUR = timedelta(hours=1)
 READINGS = "ledger/readings_of_hour.sql"
 FETCHED_AT_ONCE = 10_000
 

@@ -17,7 +17,7 @@ from include.archive.archive_objects import hour_of
 from include.aws_clients import StoreClients
 from include.contracts.archive import ArchivedRecord
 from include.contracts.times import to_canonical
-from include.ledger.balance import Balance
+from include.ledger.balance import HOUR, Balance
 from include.ledger.click_balance import archived_click, balance_clicks
 from include.ledger.click_rows import DynamoClickRows
 from include.ledger.held_records import held_rows, reason_of
@@ -26,7 +26,6 @@ from include.ledger.landing_zone import S3LandingZone
 from include.ledger.raw_readings import raw_readings
 from include.ledger.reading_balance import archived_reading, balance_readings
 
-HOUR = timedelta(hours=1)
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
 # How long a record may be on its way after its arrival: Firehose's buffers, Snowpipe, a merge.
 GRACE = timedelta(minutes=15)

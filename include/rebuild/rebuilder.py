@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 # As in the event source mappings.  Payloads in base64 leave room for the envelopes within Lambda's 6 MB.
 BATCH_RECORDS = 500
 BATCH_BYTES = 3_000_000
-# How often a batch is sent that the function's stores refuse, or that makes the function raise.
+# Attempts on a batch that the function's stores refuse, or that makes the function raise.
 MAX_ATTEMPTS = 6
 
 

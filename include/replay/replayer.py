@@ -39,7 +39,7 @@ from include.stream_functions import (
 
 logger = logging.getLogger("replay")
 
-# How often a batch is sent that the function's stores refuse.
+# Attempts on a batch that the function's stores refuse.
 MAX_ATTEMPTS = 5
 
 
