@@ -2,7 +2,7 @@
 -- severity: fail
 -- owner: data-platform
 -- meaning: A recent click in DynamoDB breaks the contract. The sample names its key and the fields.
--- action: Find out what else writes to ClickStreamData besides KinesisToDynamoDBProcessor, or which
+-- action: Find out what else writes to ClickStreamData beside KinesisToDynamoDBProcessor, or which
 --   limit of the contract (include/contracts/click.py) was narrowed.
 -- reads: recent_clicks
 -- runbook: clicks-are-wrong

@@ -3,7 +3,7 @@
 -- owner: data-platform
 -- meaning: A recent click in DynamoDB does not say which record of the stream it came from, or when
 --   it was stored, so it can't be accounted for.
--- action: Find out what else writes to ClickStreamData besides KinesisToDynamoDBProcessor, or if a
+-- action: Find out what else writes to ClickStreamData beside KinesisToDynamoDBProcessor, or if a
 --   new version of the function leaves out the envelope.
 -- reads: recent_clicks
 -- runbook: clicks-are-wrong

@@ -4,7 +4,7 @@
 -- meaning: A metric is outside the range of its contract (include/contracts), although the stream's
 --   processor quarantines such readings.
 -- action: Find the landing file of the reading (FILE_NAME in TRUCK_TELEMETRY_RAW). Most likely a
---   range was narrowed, or something besides TruckDataProcessor writes to the landing zone.
+--   range was narrowed, or something beside TruckDataProcessor writes to the landing zone.
 -- runbook: raw-holds-what-it-should-not
 with CHECKED as (
     select

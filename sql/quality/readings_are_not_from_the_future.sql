@@ -3,7 +3,7 @@
 -- owner: data-platform
 -- meaning: A reading's event time is later than its arrival, by more than a clock may be wrong. It
 --   hides the truck's real readings until that time.
--- action: The contract quarantines such readings, so something besides TruckDataProcessor writes to
+-- action: The contract quarantines such readings, so something beside TruckDataProcessor writes to
 --   the landing zone. FILE_NAME in TRUCK_TELEMETRY_RAW names the file.
 -- runbook: raw-holds-what-it-should-not
 select distinct TRUCK_ID || ' ' || EVENT_TIME::string as SAMPLE_KEY

@@ -3,8 +3,8 @@
 -- owner: data-platform
 -- meaning: A truck's state in DynamoDB breaks the contract, or lacks the envelope of its record.
 --   The sample names the fields.
--- action: Find out what else writes to TruckLatestState besides TruckDataProcessor. The truck's
---   next reading replaces the state, unless its Recency is wrong as well: then delete the item.
+-- action: Find out what else writes to TruckLatestState beside TruckDataProcessor. The truck's next
+--   reading replaces the state, unless its Recency is wrong as well: then delete the item.
 -- reads: truck_states
 -- runbook: the-stores-disagree
 with CHECKED as (

@@ -192,9 +192,9 @@ class Stores:
                 | {"FAILING_SINCE": self.start - timedelta(minutes=12)}
                 for run, rule, severity, status, count, samples, age in (
                     # Superseded by the next run, which had no rule "gone".
-                    ("1", "versions_are_contiguous", "fail", "fail", 4, "[]", 90),
+                    ("1", "versions_meet", "fail", "fail", 4, "[]", 90),
                     ("1", "gone", "fail", "fail", 4, "[]", 90),
-                    ("2", "versions_are_contiguous", "fail", "pass", 0, "[]", 30),
+                    ("2", "versions_meet", "fail", "pass", 0, "[]", 30),
                     ("2", "trucks_are_known", "warn", "fail", 2, '["TRK998", "TRK999"]', 30),
                     ("2", "states_match_history", "fail", "fail", 25, '["TRK001 state is behind"]', 30),
                 )

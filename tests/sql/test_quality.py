@@ -168,7 +168,7 @@ FAULTS = {
         history_where("IS_CURRENT = false where TRUCK_ID = 'TRK001'"),
         ["TRK001"],
     ),
-    "versions_are_contiguous": (
+    "versions_meet": (
         history_where(
             "EFFECTIVE_END_DATE = dateadd('second', 1, EFFECTIVE_END_DATE) where TRUCK_ID = 'TRK002' and not IS_CURRENT"
         ),
@@ -199,11 +199,11 @@ FAULTS = {
     ),
     "trucks_report": (falls_silent, ["TRK003"]),
     "trucks_are_known": (arrives(reading("TRK999", number=20)), ["TRK999"]),
-    "statuses_are_known": (
+    "statuses_are_usual": (
         arrives(reading("TRK002", NOW + timedelta(seconds=1), 20, BRAKE_STATUS="On fire")),
         ["TRK002 On fire / Operational"],
     ),
-    "envelopes_have_one_content": (
+    "envelopes_say_one_thing": (
         arrives(reading("TRK001", number=10, GPS_SPEED=41.0)),
         [f"TruckTelemetry shardId-000000000000 {10**20 + 10}"],
     ),
@@ -216,7 +216,7 @@ FAULTS = {
         ),
         [f"TRK002 {NOW + timedelta(minutes=10, seconds=1)}"],
     ),
-    "streams_have_usual_volume": (
+    "streams_carry_as_usual": (
         lambda snowflake: count_hours(snowflake, usual=101, last=50),
         [
             f"{stream} {THIS_HOUR - timedelta(hours=1)} 50, usually 101"
@@ -283,7 +283,7 @@ FAULTS = {
             f"{text(NOW)} C Stream Sequence_Number Arrival_Time",
         ],
     ),
-    "clicks_are_in_their_partition": (
+    "clicks_are_where_they_are_looked_for": (
         clicks(
             click("A#1"),
             click("B", ITEM_HOUR_SHARD=f"A#{text(NOW)[:13]}#0"),
@@ -315,7 +315,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def staged(snowflake):
-    """Everything that rules read besides RAW and the history, healthy before the first test changes it."""
+    """Everything that rules read beside RAW and the history, healthy before the first test changes it."""
     stage_healthy(snowflake)
     count_hours(snowflake, usual=100, last=51)
     yield snowflake
@@ -359,11 +359,11 @@ def test_rule_names_the_key_of_its_fault(request, name):
 
 def test_there_is_no_usual_in_the_first_week(staged):
     count_hours(staged, usual=100, last=1, days=6)
-    assert offending(staged, RULES["streams_have_usual_volume"]) == []
+    assert offending(staged, RULES["streams_carry_as_usual"]) == []
     count_hours(staged, usual=100, last=1, days=7)
-    assert len(offending(staged, RULES["streams_have_usual_volume"])) == 2
+    assert len(offending(staged, RULES["streams_carry_as_usual"])) == 2
     count_hours(staged, usual=100, last=201)
-    assert len(offending(staged, RULES["streams_have_usual_volume"])) == 2
+    assert len(offending(staged, RULES["streams_carry_as_usual"])) == 2
 
 
 def test_a_state_may_be_ahead_of_what_waits_for_the_merge_and_of_what_was_just_loaded(healthy_snowflake):

@@ -299,7 +299,7 @@ def test_a_rule_that_fails_says_since_when_what_to_do_and_where_to_look(
     common = {"severity": "fail", "checked_at": pd.Timestamp(now), "failing_since": since}
     results = pd.DataFrame(
         [
-            {"rule": "versions_are_contiguous", "status": "fail", "failed_count": 25, "message": "It does not end."}
+            {"rule": "versions_meet", "status": "fail", "failed_count": 25, "message": "It does not end."}
             | {"samples": '["TRK001 *a*", "TRK002 b"]'},
             {"rule": "gone", "status": "error", "failed_count": None, "message": "no *table*", "samples": "[]"},
         ]
@@ -308,10 +308,10 @@ def test_a_rule_that_fails_says_since_when_what_to_do_and_where_to_look(
     page = run("pipeline_health")
     said = "\n".join(markdown.value for markdown in page.markdown)
     for part in (
-        f"**versions_are_contiguous** · severity fail · failing for **12 min**, since {since:%Y-%m-%d %H:%M:%S} UTC",
+        f"**versions_meet** · severity fail · failing for **12 min**, since {since:%Y-%m-%d %H:%M:%S} UTC",
         "It does not end.",
         "**What to do:** Run the DAG repair_history for the truck",
-        "Runbook `docs/runbooks/data_quality.md#the-history-is-wrong`, rule `sql/quality/versions_are_contiguous.sql`",
+        "Runbook `docs/runbooks/data_quality.md#the-history-is-wrong`, rule `sql/quality/versions_meet.sql`",
         "**gone**",
     ):
         assert part in said

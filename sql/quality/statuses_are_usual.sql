@@ -1,4 +1,4 @@
--- name: statuses_are_known
+-- name: statuses_are_usual
 -- severity: warn
 -- owner: data-platform
 -- meaning: A truck reports an unknown status. Known are Good and Needs Inspection (brakes), and

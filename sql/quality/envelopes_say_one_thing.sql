@@ -1,4 +1,4 @@
--- name: envelopes_have_one_content
+-- name: envelopes_say_one_thing
 -- severity: fail
 -- owner: data-platform
 -- meaning: One envelope (stream, shard, sequence number) landed with two contents. A redelivery

@@ -1,4 +1,4 @@
--- name: clicks_are_in_their_partition
+-- name: clicks_are_where_they_are_looked_for
 -- severity: fail
 -- owner: data-platform
 -- meaning: A recent click's index key is not that of its item and hour (Item_ID#hour#shard), so the

@@ -1,4 +1,4 @@
--- name: versions_are_contiguous
+-- name: versions_meet
 -- severity: fail
 -- owner: data-platform
 -- meaning: A version does not end where the truck's next one starts, so some moment has no version

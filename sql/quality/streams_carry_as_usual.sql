@@ -1,4 +1,4 @@
--- name: streams_have_usual_volume
+-- name: streams_carry_as_usual
 -- severity: warn
 -- owner: data-platform
 -- meaning: In the last closed hour a stream had less than half or more than twice its usual records
