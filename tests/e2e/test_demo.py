@@ -54,15 +54,15 @@ def start(state: Path, *arguments: str, **environment: str) -> subprocess.Popen[
 
 
 def read_until(demo: subprocess.Popen[str], text: str, seconds: float) -> str:
-    """Its output up to the line that holds ``text``."""
+    """Read its output up to the line that contains ``text``."""
     assert demo.stdout is not None
-    deadline, said = time.monotonic() + seconds, ""
+    deadline, output = time.monotonic() + seconds, ""
     for line in demo.stdout:
-        said += line
+        output += line
         if text in line:
-            return said
-        assert time.monotonic() < deadline, f"no {text!r} within {seconds} s:\n{said}"
-    raise AssertionError(f"the demo ended before {text!r}:\n{said}")
+            return output
+        assert time.monotonic() < deadline, f"no {text!r} within {seconds} s:\n{output}"
+    raise AssertionError(f"the demo ended before {text!r}:\n{output}")
 
 
 def test_one_cycle_of_ten_thousand_clicks_and_readings_balances_to_the_record(tmp_path):

@@ -314,7 +314,7 @@ def test_a_missing_function_delays_and_does_not_lose(pipeline, driver):
     pipeline.wait_for_seen(2)
     pipeline.lambda_.delete_function(FunctionName=pipeline.name)
     pipeline.put("c")
-    wait_for(lambda: "retrying" in driver.log.read_text(), "the driver to say that the function is missing")
+    wait_for(lambda: "retrying" in driver.log.read_text(), "the driver to log that the function is missing")
     assert pipeline.name in driver.log.read_text()
     assert "Traceback" not in driver.log.read_text()
     pipeline.create_function()
@@ -326,7 +326,7 @@ def test_an_emulator_that_is_not_up_yet_is_waited_for(tmp_path, own_ministack):
     process = DeliveryProcess("event_source_mapping", own_ministack.environment, tmp_path / "checkpoints")
     process.start()
     try:
-        wait_for(lambda: "retrying" in process.log.read_text(), "the driver to say that it can't connect")
+        wait_for(lambda: "retrying" in process.log.read_text(), "the driver to log that it can't connect")
         own_ministack.start()
         pipeline = Pipeline(own_ministack)
         pipeline.map()

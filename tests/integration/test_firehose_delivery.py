@@ -200,7 +200,7 @@ def test_a_batch_whose_processor_crashes_is_set_aside_after_three_retries_and_th
     wait_for(lambda: obedient.lines("archive/") == [b"Ok"], "the next record")
 
 
-def test_killed_at_any_moment_it_goes_on_where_it_had_stored(archive, delivery):
+def test_killed_at_any_moment_it_continues_after_the_stored_records(archive, delivery):
     payloads = [b"%d" % n for n in range(3000)]
     for start in range(0, 3000, 500):
         archive.put(*payloads[start : start + 500])

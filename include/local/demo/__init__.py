@@ -1,1 +1,1 @@
-"""The demo: starts every process, sends traffic, and checks every store against what was sent."""
+"""The demo: starts every process, sends traffic, and compares every store with what was sent."""

@@ -1,4 +1,4 @@
-"""Samples how long a record takes from its stream to a row that anyone can read: by reading, while the traffic runs."""
+"""Samples how long a record takes from its stream to a row that can be read, by reading while the traffic runs."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ from include.contracts import times
 from include.generator.manifest import ManifestRecord
 from include.local.demo.connections import AWS_CONFIG
 
-# Adds at most this to what is measured.
+# Adds at most this to a measured latency.
 POLL_SECONDS = 0.2
-# One click of so many is looked for.
-CLICKS_A_SAMPLE = 20
+# One click of this many is looked for.
+CLICKS_PER_SAMPLE = 20
 
 _decode = msgspec.json.Decoder(ManifestRecord).decode
 
-Item = dict[str, dict[str, str]]
+# As DynamoDB's API returns it: attribute -> type -> value.
+DynamoDbItem = dict[str, dict[str, str]]
 
 
 class Sampler(ABC):
-    """While entered, looks for new rows; ``latencies`` are seconds from a record's arrival to the sight of its row."""
+    """Reads new rows between ``__enter__`` and ``__exit__``.
+
+    Attributes:
+        latencies: seconds from each record's arrival in its stream until its row was read.
+    """
 
     def __init__(self) -> None:
         self.latencies: list[float] = []
@@ -55,33 +60,33 @@ class Sampler(ABC):
             try:
                 rows = list(self._rows())
             except (BotoCoreError, ClientError):
-                continue  # A sample less; the stores themselves are checked by the acceptance report.
+                continue  # One sample less; the acceptance report checks the stores themselves.
             now = datetime.now(UTC)
             for item in rows:
                 if self._is_new(item):
                     self.latencies.append((now - times.parse(item["Arrival_Time"]["S"])).total_seconds())
 
     @abstractmethod
-    def _rows(self) -> Iterator[Item]:
-        """What is there to be read now."""
+    def _rows(self) -> Iterator[DynamoDbItem]:
+        """Read the rows that may be new."""
 
     @abstractmethod
-    def _is_new(self, item: Item) -> bool:
-        """Whether no look before this one saw the record that the row is of; marks it as seen."""
+    def _is_new(self, item: DynamoDbItem) -> bool:
+        """Whether no earlier read saw this record's row; mark it as seen."""
 
 
 class TruckStateSampler(Sampler):
-    """Reads all of TruckLatestState; a state that is replaced between two looks is not seen."""
+    """Reads all of TruckLatestState; it misses a state that is replaced between two reads."""
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: dict[str, str] = {}
 
-    def _rows(self) -> Iterator[Item]:
+    def _rows(self) -> Iterator[DynamoDbItem]:
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=names.TRUCK_STATE_TABLE)
         return (item for page in pages for item in page["Items"])
 
-    def _is_new(self, item: Item) -> bool:
+    def _is_new(self, item: DynamoDbItem) -> bool:
         truck, arrival = item["Truck_ID"]["S"], item["Arrival_Time"]["S"]
         is_new = self._seen.get(truck) != arrival
         self._seen[truck] = arrival
@@ -89,7 +94,7 @@ class TruckStateSampler(Sampler):
 
 
 class ClickSampler(Sampler):
-    """Looks in ClickStreamData for some of the clicks that were sent, as the manifest tells, until each is there."""
+    """Looks for a sample of the manifest's clicks in ClickStreamData, until each is there."""
 
     def __init__(self, manifest: Path) -> None:
         super().__init__()
@@ -98,7 +103,7 @@ class ClickSampler(Sampler):
         self._clicks = 0
         self._missing: dict[tuple[str, str], None] = {}  # A set that keeps its order.
 
-    def _rows(self) -> Iterator[Item]:
+    def _rows(self) -> Iterator[DynamoDbItem]:
         self._missing |= dict.fromkeys(self._new_keys())
         keys = [{"Timestamp": {"S": time}, "Item_ID": {"S": item}} for time, item in islice(self._missing, BATCH_KEYS)]
         if not keys:
@@ -106,7 +111,7 @@ class ClickSampler(Sampler):
         request: dict[str, Any] = {names.CLICK_TABLE: {"Keys": keys, "ConsistentRead": True}}
         return iter(self._dynamodb.batch_get_item(RequestItems=request)["Responses"].get(names.CLICK_TABLE, []))
 
-    def _is_new(self, item: Item) -> bool:
+    def _is_new(self, item: DynamoDbItem) -> bool:
         del self._missing[item["Timestamp"]["S"], item["Item_ID"]["S"]]
         return True
 
@@ -121,5 +126,5 @@ class ClickSampler(Sampler):
         for record in map(_decode, whole.splitlines()):
             if record.stream == names.CLICK_STREAM and record.kind == "valid" and record.key:
                 self._clicks += 1
-                if self._clicks % CLICKS_A_SAMPLE == 0:
+                if self._clicks % CLICKS_PER_SAMPLE == 0:
                     yield record.key

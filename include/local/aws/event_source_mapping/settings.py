@@ -30,7 +30,7 @@ class MappingSettings:
     maximum_retry_attempts: int
     maximum_record_age: float  # seconds
     bisect: bool
-    parallelization_factor: int  # batches of one shard at once
+    parallelization_factor: int  # batches of one shard at the same time
     filter: RecordFilter | None  # None: every record passes
     report_item_failures: bool
     on_failure: str | None  # ARN of a bucket, queue or topic

@@ -150,7 +150,7 @@ def test_nothing_is_skipped_while_old_records_expire(kinesis):
     assert got == [*range(50)]
 
 
-def test_a_shard_that_is_gone_is_told_apart(kinesis):
+def test_a_shard_that_is_gone_is_an_error_of_its_own(kinesis):
     reader = ShardReader(kinesis, KinesisStream("arn", 0.0, 1e12), SHARD, Position())
     kinesis.fail_next = NotFoundError()
     with pytest.raises(ShardGoneError, match=SHARD):

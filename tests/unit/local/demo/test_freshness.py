@@ -10,7 +10,7 @@ from moto import mock_aws
 from include import names
 from include.contracts import times
 from include.generator.manifest import ManifestRecord, ManifestWriter
-from include.local.demo.freshness import CLICKS_A_SAMPLE, ClickSampler
+from include.local.demo.freshness import CLICKS_PER_SAMPLE, ClickSampler
 
 pytestmark = pytest.mark.unit
 
@@ -52,16 +52,16 @@ def sent(number: int) -> ManifestRecord:
 def test_a_click_is_looked_for_until_its_row_is_there_and_counted_once(table, tmp_path):
     started = time.monotonic()
     manifest = ManifestWriter(tmp_path / "manifest.jsonl")
-    clicks = [sent(number) for number in range(3 * CLICKS_A_SAMPLE)]
-    looked_for = clicks[CLICKS_A_SAMPLE - 1 :: CLICKS_A_SAMPLE]
+    clicks = [sent(number) for number in range(3 * CLICKS_PER_SAMPLE)]
+    looked_for = clicks[CLICKS_PER_SAMPLE - 1 :: CLICKS_PER_SAMPLE]
     arrived = times.to_canonical(datetime.now(UTC) - timedelta(seconds=100))
-    manifest.append(clicks[: CLICKS_A_SAMPLE + 5])
+    manifest.append(clicks[: CLICKS_PER_SAMPLE + 5])
 
     with ClickSampler(tmp_path / "manifest.jsonl") as sampler:
         for number, click in enumerate(looked_for, start=1):
             table.put_item(Item={"Timestamp": click.key[0], "Item_ID": click.key[1], "Arrival_Time": arrived})
             if number == 1:
-                manifest.append(clicks[CLICKS_A_SAMPLE + 5 :])
+                manifest.append(clicks[CLICKS_PER_SAMPLE + 5 :])
             deadline = time.monotonic() + 60
             while len(sampler.latencies) < number:
                 assert time.monotonic() < deadline, "the row was not seen"

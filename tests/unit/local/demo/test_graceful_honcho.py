@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 
 class Signals:
-    """Stands for honcho's ProcessManager: remembers what it would signal."""
+    """Replaces honcho's ProcessManager, and remembers the signals."""
 
     def __init__(self) -> None:
         self.terminated: list[int] = []

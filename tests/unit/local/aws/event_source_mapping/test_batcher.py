@@ -34,7 +34,7 @@ def test_without_a_window_whatever_waits_is_a_batch(make_records, make_settings)
     assert batcher.take(make_settings(BatchSize=10), now=0.0) == []
 
 
-def test_a_window_ends_so_long_after_the_first_record(make_records, make_settings):
+def test_a_window_ends_a_fixed_time_after_the_first_record(make_records, make_settings):
     batcher, records = Batcher(), make_records(2)
     settings = make_settings(MaximumBatchingWindowInSeconds=5)
     batcher.add(records[:1], now=10.0)
@@ -63,7 +63,7 @@ def test_a_batch_stays_within_the_payload_limit(make_records, make_settings):
     assert batcher.take(settings, now=0.0, closed=True) == records[len(batch) : 2 * len(batch)]
 
 
-def test_a_closed_shard_gives_what_is_left_at_once(make_records, make_settings):
+def test_a_closed_shard_hands_out_the_remaining_records_immediately(make_records, make_settings):
     batcher, records = Batcher(), make_records(2)
     settings = make_settings(MaximumBatchingWindowInSeconds=300)
     batcher.add(records, now=0.0)

@@ -36,7 +36,7 @@ def test_another_mapping_of_the_same_stream_starts_afresh(tmp_path, make_setting
     assert MappingCheckpoints(tmp_path, make_settings(UUID="other"), STREAM).shards == {}
 
 
-def test_an_unreadable_file_means_delivering_again_and_is_said(tmp_path, make_settings, caplog):
+def test_an_unreadable_file_means_delivering_again_and_is_logged(tmp_path, make_settings, caplog):
     settings = make_settings()
     (tmp_path / f"{settings.uuid}.json").write_text('{"uuid": "cut o')
     assert MappingCheckpoints(tmp_path, settings, STREAM).shards == {}

@@ -219,7 +219,7 @@ def test_a_merged_shard_waits_for_both_parents(runner, kinesis, function, make_s
 def test_latest_starts_now_and_reads_later_shards_from_their_start(runner, kinesis, function, make_settings):
     settings = make_settings(StartingPosition="LATEST")
     kinesis.put(FIRST, "too old")
-    # Kinesis' times are milliseconds: within one, nobody can tell before from after.
+    # Kinesis' times are milliseconds: within one, before and after look the same.
     kinesis.shards[FIRST]["records"][0]["ApproximateArrivalTimestamp"] -= timedelta(seconds=1)
     runner.refresh(settings)
     kinesis.put(FIRST, "new")
@@ -400,7 +400,7 @@ def test_a_destination_that_fails_is_tried_until_it_takes_the_records(
     assert kept == ["1000"]
 
 
-def test_a_checkpoint_that_can_not_be_written_is_said_and_the_batch_comes_again(
+def test_a_checkpoint_that_can_not_be_written_is_logged_and_the_batch_comes_again(
     runner, kinesis, function, make_settings, monkeypatch, caplog
 ):
     monkeypatch.setattr("include.local.aws.event_source_mapping.shard_worker.RESTART_PAUSE", 0.05)
@@ -469,7 +469,7 @@ def test_mappings_that_appear_and_disappear_are_followed(running, kinesis, funct
     until(lambda: len(function.got) == 3)  # A new mapping starts at its own position.
 
 
-def test_an_unreachable_account_is_waited_for_and_said_once(running, kinesis, function, caplog):
+def test_an_unreachable_account_is_waited_for_and_logged_once(running, kinesis, function, caplog):
     function.reachable = False
     until(lambda: "retrying" in caplog.text)
     kinesis.put(FIRST, "a")
@@ -480,7 +480,7 @@ def test_an_unreachable_account_is_waited_for_and_said_once(running, kinesis, fu
     assert "Traceback" not in caplog.text
 
 
-def test_a_mapping_that_can_not_be_applied_is_refused_and_said_once(running, function, kinesis, caplog):
+def test_a_mapping_that_can_not_be_applied_is_refused_and_logged_once(running, function, kinesis, caplog):
     kinesis.put(FIRST, "a")
     function.mappings = [mapping(UUID="tumbling", TumblingWindowInSeconds=30), mapping()]
     until(lambda: function.got == [FIRST])

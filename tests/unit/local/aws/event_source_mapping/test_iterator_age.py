@@ -50,7 +50,7 @@ def test_ages_are_put_as_lambda_names_them(ages, cloudwatch, now):
     assert trucks["StatisticValues"] == {"SampleCount": 1, "Sum": 0.0, "Minimum": 0.0, "Maximum": 0.0}
 
 
-def test_they_are_put_seldom_and_only_if_there_are_any(ages, cloudwatch, now):
+def test_ages_are_put_rarely_and_only_if_there_are_any(ages, cloudwatch, now):
     ages.observe("clicks", 1.0)
     ages.publish()
     assert cloudwatch.calls == []
@@ -61,7 +61,7 @@ def test_they_are_put_seldom_and_only_if_there_are_any(ages, cloudwatch, now):
     assert len(cloudwatch.calls) == 1
 
 
-def test_a_put_that_fails_is_said_once_and_holds_up_nothing(ages, cloudwatch, now, caplog):
+def test_a_put_that_fails_is_logged_once_and_delays_nothing(ages, cloudwatch, now, caplog):
     cloudwatch.reachable = False
     for _ in range(3):
         ages.observe("clicks", 1.0)

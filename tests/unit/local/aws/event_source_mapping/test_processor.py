@@ -73,7 +73,7 @@ def test_a_success_acknowledges_the_batch(make_settings, make_records):
     assert harness.acknowledged == [0, 1, 2, 3]
 
 
-def test_a_partial_success_is_acknowledged_and_the_rest_retried_at_once(make_settings, make_records):
+def test_a_partial_success_is_acknowledged_and_the_rest_retried_immediately(make_settings, make_records):
     harness = Harness(make_settings(), in_turn(reported(2), Succeeded()))
     harness.process(make_records(5))
     assert harness.calls == [[0, 1, 2, 3, 4], [2, 3, 4]]
@@ -105,7 +105,7 @@ def test_pauses_between_retries_grow_to_a_limit_and_differ(make_settings, make_r
     assert len(set(harness.waits)) > 40
 
 
-def test_exhausted_retries_discard_the_batch_and_the_next_one_goes_on(make_settings, make_records):
+def test_exhausted_retries_discard_the_batch_and_the_next_one_follows(make_settings, make_records):
     harness = Harness(make_settings(MaximumRetryAttempts=2), crash_on(0))
     records = make_records(4)
     harness.process(records[:2])
