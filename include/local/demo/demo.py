@@ -34,8 +34,8 @@ LEDGER_DAG = "reconcile"
 
 # A process that fails is noticed immediately; these only end a wait for one that hangs.
 START_TIMEOUT_SECONDS = 300
-PROVISION_TIMEOUT_SECONDS = 300
-SETTLE_TIMEOUT_SECONDS = 300
+PROVISION_TIMEOUT_SECONDS = 600
+SETTLE_TIMEOUT_SECONDS = 600
 # The ledger counts an hour when it has closed.  A demo that stays up has the open hour counted once, so that there is
 # something to see.
 FIRST_LEDGER_AFTER_SECONDS = 90
@@ -166,7 +166,7 @@ class Demo:
             seconds = max(options.clicks, options.readings) / options.rate
             self._watch.follow(TRAFFIC_DAG, run, 3 * seconds + SETTLE_TIMEOUT_SECONDS, counts=counts)
             unsettled = partial(unsettled_stage, self._state, self._bucket, connection, time.time())
-            self._watch.print("All sent; waiting until the last record is through")
+            self._watch.print("All sent; waiting until every store has the last record")
             self._watch.wait_for(
                 lambda: not unsettled(),
                 SETTLE_TIMEOUT_SECONDS,
