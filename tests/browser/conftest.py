@@ -65,7 +65,7 @@ class Dashboard:
                 stderr=subprocess.STDOUT,
             )
 
-    def wait(self, deadline: float = 60) -> None:
+    def wait(self, deadline: float = 120) -> None:
         """Until it answers."""
         end = time.monotonic() + deadline
         while True:
@@ -82,10 +82,10 @@ class Dashboard:
         """SIGTERM, and SIGKILL if that is not enough."""
         self.process.terminate()
         try:
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=60)
 
 
 class Stores:
@@ -415,7 +415,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A fresh tab of a wide window."""
     context = browser.new_context(viewport={"width": 1440, "height": 1100})
-    context.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
+    context.set_default_timeout(90_000)
+    expect.set_options(timeout=90_000)
     yield context.new_page()
     context.close()

@@ -45,7 +45,7 @@ def test_a_new_click_appears_without_a_reload(page: Page, dashboard: Any, stores
     stores.click("MOB001", datetime.now(UTC), 100)
     stores.expected["events"] += 1
     stores.expected["clicks"] += 100
-    expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]), timeout=15_000)
+    expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]), timeout=90_000)
     expect(metric(page, "Clicks")).to_have_text(str(stores.expected["clicks"]))
     assert page.evaluate("window.notReloaded")
 
@@ -138,7 +138,7 @@ def test_before_the_first_record_every_page_says_what_to_do_next(page: Page, emp
         no_traceback(page)
 
 
-@pytest.mark.timeout(240)  # The stores' clients try for a while before they give up.
+@pytest.mark.timeout(600)  # The stores' clients try for a while before they give up.
 def test_a_store_that_goes_down_is_named_and_the_rest_keeps_working(page: Page, doomed: Any) -> None:
     url = doomed.dashboard.url
     page.goto(f"{url}/fleet")
@@ -146,7 +146,7 @@ def test_a_store_that_goes_down_is_named_and_the_rest_keeps_working(page: Page, 
 
     doomed.snowflake.kill()
     message = page.get_by_test_id("stAlert").filter(has_text="Snowflake")
-    expect(message).to_contain_text("is unreachable", timeout=60_000)
+    expect(message).to_contain_text("is unreachable", timeout=120_000)
     expect(message).to_contain_text("SNOWFLAKE_HOST")
     expect(metric(page, "Reporting")).to_have_text("3 of 3")
     page.goto(url)
@@ -154,11 +154,11 @@ def test_a_store_that_goes_down_is_named_and_the_rest_keeps_working(page: Page, 
 
     doomed.ministack.kill()
     message = page.get_by_test_id("stAlert").filter(has_text="ClickStreamData")
-    expect(message).to_contain_text("is unreachable", timeout=60_000)
+    expect(message).to_contain_text("is unreachable", timeout=120_000)
     expect(message).to_contain_text("AWS_ENDPOINT_URL")
     no_traceback(page)
 
     doomed.snowflake.start()
     page.goto(f"{url}/truck_history")
-    expect(metric(page, "Versions")).to_be_visible(timeout=60_000)
+    expect(metric(page, "Versions")).to_be_visible(timeout=120_000)
     no_traceback(page)

@@ -20,7 +20,7 @@ from lambdas.bundle import local_target
 from tests.fixtures.delivery import DeliveryProcess
 from tests.fixtures.snowflake import LocalSnowflake
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "dags"

@@ -25,7 +25,7 @@ FILE_FORMAT = (FORMAT_NAME = 'NDJSON')
 """
 
 
-def eventually(check: Callable[[], Any], deadline: float = 10.0) -> Any:
+def eventually(check: Callable[[], Any], deadline: float = 60.0) -> Any:
     """Return the first true answer of ``check``; fail if there is none within ``deadline`` seconds."""
     end = time.monotonic() + deadline
     while not (answer := check()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -227,7 +226,7 @@ def test_a_pipe_without_its_table_reports_it_and_continues_when_it_is_back(wareh
     assert "READINGS" in status(warehouse)["error"]
     assert status(warehouse)["pendingFileCount"] == 1
     warehouse.rows("ALTER TABLE ELSEWHERE RENAME TO READINGS")
-    wait_until(lambda: count(warehouse) == 1, deadline=30)
+    wait_until(lambda: count(warehouse) == 1)
     assert status(warehouse)["executionState"] == "RUNNING"
 
 
@@ -260,12 +259,8 @@ def test_errors_name_the_cause(warehouse, copy_readings, statement, message):
     assert message in warehouse.error(statement.format(copy=copy_readings)).msg
 
 
-def test_put_to_visible_within_a_second(warehouse, pipe, wait_until):
-    """The fifth of seven, so that one hiccup of a busy machine is not a failure."""
-    waits = []
-    for number in range(1, 8):
-        start = time.monotonic()
+def test_each_file_becomes_visible_without_a_refresh(warehouse, pipe, wait_until):
+    """How long that takes is measured by the benchmark ``snowpipe``."""
+    for number in range(1, 4):
         warehouse.put(f"{number}.json.gz", {"truck": "T"})
         wait_until(lambda number=number: count(warehouse) == number)
-        waits.append(time.monotonic() - start)
-    assert sorted(waits)[4] < 1.0, waits

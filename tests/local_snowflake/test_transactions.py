@@ -86,7 +86,7 @@ def test_a_request_that_comes_again_does_not_run_again(warehouse):
         params={"databaseName": "TESTS", "schemaName": warehouse.schema},
         json={"data": {"LOGIN_NAME": "x", "SESSION_PARAMETERS": {}}},
         verify=str(warehouse.server.tls.bundle),
-        timeout=10,
+        timeout=60,
     ).json()
 
     def send(identifier, sql):
@@ -99,7 +99,7 @@ def test_a_request_that_comes_again_does_not_run_again(warehouse):
                 "Content-Type": "application/json",
             },
             verify=str(warehouse.server.tls.bundle),
-            timeout=10,
+            timeout=60,
         )
 
     identifier = str(uuid.uuid4())
@@ -118,6 +118,6 @@ def test_an_unknown_session_must_log_in_again(warehouse):
         json={"sqlText": "SELECT 1"},
         headers={"Authorization": 'Snowflake Token="nobody"'},
         verify=str(warehouse.server.tls.bundle),
-        timeout=10,
+        timeout=60,
     )
     assert (answer.status_code, answer.json()["code"]) == (200, "390104")

@@ -58,7 +58,7 @@ def words(command: list[str]) -> list[str]:
 
 def test_it_is_valid_against_the_compose_specification():
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    result = subprocess.run([*command, "docker-compose.yaml"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run([*command, "docker-compose.yaml"], cwd=ROOT, capture_output=True, text=True, timeout=180)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -83,7 +83,7 @@ def test_the_pool_of_the_history_writer_is_made():
 
 def test_the_certificate_is_for_the_service_name(tmp_path):
     code = SERVICES["certificates"]["command"][-1].replace("/certificates", str(tmp_path))
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=180)
     leaf = x509.load_pem_x509_certificate((tmp_path / "certificate.pem").read_bytes())
     hosts = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert SERVICES["dashboard"]["environment"]["SNOWFLAKE_HOST"] in hosts.get_values_for_type(x509.DNSName)
@@ -135,7 +135,7 @@ def test_no_secret_is_in_the_file_and_none_has_a_default():
 def test_the_recipe_at_the_top_makes_every_required_variable(tmp_path):
     recipe = re.search(r"<<'END'\n(.*?)\n#\s+END", COMPOSE_TEXT, re.DOTALL)
     code = "\n".join(line.removeprefix("#        ") for line in recipe[1].splitlines())
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30).stdout
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=180).stdout
     body = "\n".join(line for line in COMPOSE_TEXT.splitlines() if not line.startswith("#"))
     required = {match["name"] for match in VARIABLE.finditer(body) if ":-" not in match["rest"]}
     assert {line.split("=", 1)[0] for line in made.splitlines()} == required

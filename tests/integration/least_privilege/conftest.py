@@ -55,7 +55,7 @@ class EnforcingMiniStack(MiniStack):
         command = [str(python), "-P", "-c", PROGRAM.read_text() + local_ministack.PROGRAM]
         self.process = subprocess.Popen(command, cwd=self.state, env=environment, start_new_session=True)
         try:
-            self._wait_until_ready(time.monotonic() + 30)
+            self._wait_until_ready(time.monotonic() + 120)
         except BaseException:
             self.kill()
             raise

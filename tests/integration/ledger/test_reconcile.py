@@ -10,7 +10,7 @@ import pytest
 
 from include import names
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 HOUR = timedelta(hours=1)
 CLICKS, TRUCKS = names.CLICK_STREAM, names.TRUCK_STREAM

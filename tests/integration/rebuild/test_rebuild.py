@@ -15,7 +15,7 @@ from include.rebuild.__main__ import main
 from tests.fixtures.deployment import CODE_BUCKET, Bundles
 from tests.fixtures.waiting import wait_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
 TABLES = {

@@ -13,7 +13,7 @@ from include import names
 from include.contracts import times
 from tests.fixtures.waiting import wait_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 # The command line, killed after the first record was processed and before it is moved.
 KILLED_BEFORE_THE_MOVE = """

@@ -37,7 +37,7 @@ def api(deploy: Deploy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
 
             def send(method: str, path: str, *, key: str | None = key, **request: Any) -> requests.Response:
                 headers = ({"x-api-key": key} if key else {}) | request.pop("headers", {})
-                return session.request(method, outputs["ApiUrl"] + path, headers=headers, timeout=20, **request)
+                return session.request(method, outputs["ApiUrl"] + path, headers=headers, timeout=60, **request)
 
             yield SimpleNamespace(
                 url=outputs["ApiUrl"],

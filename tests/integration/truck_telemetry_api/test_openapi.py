@@ -61,4 +61,4 @@ def trucks(states):
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_as_documented(case, api):
-    case.call_and_validate(base_url=api.url, headers={"x-api-key": api.key}, checks=CHECKS, timeout=20)
+    case.call_and_validate(base_url=api.url, headers={"x-api-key": api.key}, checks=CHECKS, timeout=60)

@@ -272,7 +272,7 @@ def test_a_function_starts_with_the_environment_it_is_given(function):
     module, _, name = properties["Handler"].rpartition(".")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "AWS_DEFAULT_REGION": "us-east-1", **variables}
     command = [sys.executable, "-c", f"import {module}; assert callable({module}.{name})"]
-    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180)
     assert result.returncode == 0, result.stderr
 
 

@@ -26,7 +26,7 @@ def metrics(page: AppTest) -> dict[str, str]:
 
 
 def run(name: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=30).run()
+    app = AppTest.from_file(APP, default_timeout=120).run()
     if name != "live_clicks":
         app.switch_page(f"app_pages/{PATHS.get(name, f'{name}.py')}").run()
     assert not app.exception

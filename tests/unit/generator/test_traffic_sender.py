@@ -160,7 +160,7 @@ def _command(*arguments, **environment):
         [sys.executable, "-m", "include.generator", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(filter(None, sys.path)), **environment},
     )

@@ -45,10 +45,10 @@ def python_with_boto3(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("clean") / "venv"
     uv_bin = uv.find_uv_bin()
     python = directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    subprocess.run([uv_bin, "venv", "--quiet", "--python", sys.executable, str(directory)], check=True, timeout=60)
+    subprocess.run([uv_bin, "venv", "--quiet", "--python", sys.executable, str(directory)], check=True, timeout=180)
     install = [uv_bin, "pip", "install", "--quiet", "--python", str(python), "--only-binary", ":all:", "boto3"]
     locked = bundler.ROOT / "include/requirements/dev.txt"
-    subprocess.run([*install, "--constraint", str(locked)], check=True, timeout=120)
+    subprocess.run([*install, "--constraint", str(locked)], check=True, timeout=180)
     return python
 
 
@@ -172,7 +172,7 @@ def test_local_bundle_is_imported_and_invoked_where_only_boto3_is_installed(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

@@ -81,7 +81,7 @@ def test_first_error_stops_what_has_not_begun_and_waits_for_what_has():
         if item == 0:
             failed.set()
             raise StoreError("down")
-        failed.wait(10)
+        failed.wait(60)
         busy.wait(0.001)  # Work of a millisecond.
         ended.append(item)
 

@@ -33,7 +33,7 @@ def test_the_loader_puts_no_module_of_the_package_under_its_bare_name(tmp_path):
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
     }
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=60, cwd=tmp_path
+        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=180, cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
     lines = [line for line in result.stdout.splitlines() if line.startswith(("module ", "imported"))]
