@@ -1,9 +1,9 @@
-"""Packages a Lambda function as a zip: same sources, lock and target give the same bytes.
+"""Packages a Lambda function as a zip.  The same sources, lock and target always produce the same bytes.
 
     python -m lambdas.bundle --function truck_data --python 3.13 --platform aarch64-manylinux_2_28 --output build/
 
-Dependencies come as wheels for the named target, which need not be this machine; they are locked with hashes in
-include/requirements/lambdas.txt.  boto3 is not among them: AWS's runtime has it.
+Dependencies are wheels for the named target, which need not be this machine.  include/requirements/lambdas.txt locks
+them with hashes.  boto3 is not among them: AWS's runtime provides it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FUNCTIONS = {
     "quarantine_intake": names.INTAKE_FUNCTION,
 }
 
-# Our own code in every bundle, beside the function's package.
+# Our own code in every bundle, besides the function's package.
 SHARED = (
     "include/__init__.py",
     "include/contracts",
@@ -52,10 +52,10 @@ MAX_BYTES = 10_000_000
 
 INSTALL_TIMEOUT_SECONDS = 180
 
-# What an installer leaves beside the packages: no part of them, and different from one installation to the next.
+# Files that an installer leaves beside the packages.  They differ from one installation to the next.
 _INSTALLER_FILES = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json", ".lock"}
 
-# The earliest moment that a zip can hold.
+# The earliest time that a zip can store.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
 # e_machine of ELF (offset 18) and cputype of Mach-O (offset 4).
@@ -64,7 +64,7 @@ _MACHO_MACHINES = {0x01000007: "x86_64", 0x0100000C: "aarch64"}
 
 
 class BundleError(Exception):
-    """The bundle can't be made or would not run on its target; the message says what to change."""
+    """The bundle can't be built, or would not run on its target; the message says what to change."""
 
 
 def local_target() -> tuple[str, str]:
@@ -80,25 +80,25 @@ def local_target() -> tuple[str, str]:
 
 
 def bundle(function: str, *, python_version: str, platform: str, output_dir: Path) -> Path:
-    """Writes ``<function>-<first 16 hex digits of the zip's SHA-256>.zip`` into ``output_dir`` and returns its path.
+    """Write ``<function>-<first 16 hex digits of the zip's SHA-256>.zip`` to ``output_dir`` and return its path.
 
     Args:
         function: a key of FUNCTIONS.
-        python_version: of the target's runtime, such as ``3.13``.
-        platform: of the target, one of uv's ``--python-platform`` such as ``aarch64-manylinux_2_28``.
-        output_dir: made if missing.
+        python_version: the Python of the target's runtime, such as ``3.13``.
+        platform: the target's platform as uv's ``--python-platform`` names it, such as ``aarch64-manylinux_2_28``.
+        output_dir: created if missing.
 
     Raises:
-        BundleError: unknown function, dependencies not to be had for the target, a compiled module for another
-            target, or a bundle that is too large.
+        BundleError: the function is unknown, a dependency has no wheel for the target, a compiled module is for another
+            target, or the bundle is too large.
     """
     if function not in FUNCTIONS:
         raise BundleError(f"unknown function {function!r}; there are {', '.join(FUNCTIONS)}")
     with tempfile.TemporaryDirectory(prefix="bundle-") as directory:
         content = Path(directory)
         _install_dependencies(content, python_version, platform)
-        for path in (*SHARED, f"lambdas/{function}"):
-            _copy(ROOT / path, content / path)
+        for source in (*SHARED, f"lambdas/{function}"):
+            _copy(ROOT / source, content / source)
         check_compiled_modules(content, python_version, platform)
         data = _zip(content)
     if len(data) > MAX_BYTES:
@@ -110,9 +110,9 @@ def bundle(function: str, *, python_version: str, platform: str, output_dir: Pat
 
 
 def check_compiled_modules(content: Path, python_version: str, platform: str) -> None:
-    """Raises BundleError for a compiled module below ``content`` that ``python_version`` on ``platform`` can't load.
+    """Raise BundleError if ``python_version`` on ``platform`` can't load a compiled module below ``content``.
 
-    The installer picks wheels by their names; this looks at what was in them.
+    The installer chooses wheels by their names; this checks their content.
     """
     python_tag = "cpython-" + python_version.replace(".", "")
     machine = platform.split("-", 1)[0]
@@ -145,7 +145,7 @@ def _install_dependencies(target: Path, python_version: str, platform: str) -> N
             command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_SECONDS, check=False, cwd=ROOT
         )
     except subprocess.TimeoutExpired as error:
-        raise BundleError(f"dependencies not installed within {INSTALL_TIMEOUT_SECONDS} s") from error
+        raise BundleError(f"the dependencies were not installed within {INSTALL_TIMEOUT_SECONDS} s") from error
     if done.returncode:
         raise BundleError(f"dependencies for Python {python_version} on {platform}: {done.stderr.strip()}")
 
@@ -163,7 +163,7 @@ def _zip(content: Path) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         for path in _files(content):
             entry = zipfile.ZipInfo(path.relative_to(content).as_posix(), _TIMESTAMP)
-            entry.create_system = 3  # Unix, wherever this runs: the modes below are read only then.
+            entry.create_system = 3  # Unix, on any machine: otherwise the mode below is ignored.
             entry.external_attr = 0o100644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes(), compresslevel=9)
@@ -171,7 +171,7 @@ def _zip(content: Path) -> bytes:
 
 
 def _files(content: Path) -> Iterator[Path]:
-    """What belongs into the zip, in the order of names."""
+    """The files that belong in the zip, in the order of their names."""
     for path in sorted(content.rglob("*"), key=lambda path: path.relative_to(content).as_posix()):
         launcher = path.is_relative_to(content / "bin")
         if path.is_file() and not launcher and path.name not in _INSTALLER_FILES and path.suffix != ".pyc":
@@ -184,7 +184,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--function", choices=sorted(FUNCTIONS), required=True, help="which function to package")
     parser.add_argument("--python", default=python_version, help="Python of the target (default: %(default)s)")
     parser.add_argument(
-        "--platform", default=platform, help="target as uv's --python-platform names it (default: %(default)s)"
+        "--platform",
+        default=platform,
+        help="its platform, as uv's --python-platform names it (default: %(default)s)",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the zip")
     options = parser.parse_args(arguments)

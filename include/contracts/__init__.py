@@ -1,10 +1,10 @@
-"""The events of both streams: what a record must be, whoever sent it.  One msgspec struct an event."""
+"""The contracts of both streams: what makes a record valid.  One msgspec struct per kind of event."""
 
 from include.contracts.click import ClickEvent, decode_click
 from include.contracts.envelope import Envelope
 from include.contracts.errors import ContractError, Reason
 from include.contracts.telemetry import METRICS, Metric, TelemetryReading, decode_reading
-from include.contracts.times import MAX_CLOCK_SKEW
+from include.contracts.times import MAX_CLOCK_SKEW, TimeLimits
 
 __all__ = [
     "MAX_CLOCK_SKEW",
@@ -15,6 +15,7 @@ __all__ = [
     "Metric",
     "Reason",
     "TelemetryReading",
+    "TimeLimits",
     "decode_click",
     "decode_reading",
 ]

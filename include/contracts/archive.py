@@ -1,4 +1,4 @@
-"""One line of the raw archive: a record as a stream took it, whatever it holds."""
+"""One line of the raw archive: a record exactly as the stream accepted it, valid or not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from include.contracts.times import to_canonical
 
 
 class ArchivedRecord(msgspec.Struct, frozen=True, gc=False):
-    """The envelope's fields, and the payload in base64 because it can be any bytes, none included."""
+    """The fields of an envelope, and the payload in base64: it can be any bytes, or empty."""
 
     stream: str
     shard_id: str
@@ -23,12 +23,12 @@ class ArchivedRecord(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def envelope(self) -> Envelope:
-        """Who the record is."""
+        """The record's identity."""
         return Envelope(self.stream, self.shard_id, self.sequence_number, self.arrival_time, self.partition_key)
 
     @property
     def payload(self) -> bytes:
-        """What the device sent.
+        """The bytes that the device sent.
 
         Raises:
             ValueError: ``payload_base64`` is not base64.
@@ -44,20 +44,20 @@ def encode_line(record: ArchivedRecord) -> bytes:
     """The record as one line of JSON, newline included.
 
     Raises:
-        ValueError: a text holds what UTF-8 cannot say (a lone surrogate).
+        ValueError: a field holds text that UTF-8 cannot encode (a lone surrogate).
     """
     return _encoder.encode(record) + b"\n"
 
 
 def decode_line(line: bytes) -> ArchivedRecord:
-    """What ``encode_line`` wrote, with or without the newline.
+    """Decode a line of ``encode_line``, with or without the newline.
 
     Raises:
-        msgspec.MsgspecError: not such a line.
+        msgspec.MsgspecError: it is not such a line.
     """
     return _decoder.decode(line)
 
 
 def arrival_text(milliseconds: int) -> str:
-    """Canonical text of a time as Firehose gives it: milliseconds since the epoch, Kinesis' own precision."""
+    """Canonical text of an arrival time in milliseconds since the epoch, as Firehose passes it."""
     return to_canonical(datetime.fromtimestamp(milliseconds / 1000, UTC))

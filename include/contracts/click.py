@@ -1,18 +1,22 @@
-"""What a customer clicked."""
+"""A customer's clicks on an item."""
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
 from include.contracts.errors import ContractError, short_repr
 from include.contracts.json_object import UNREADABLE, check_object, require_text
-from include.contracts.times import MAX_CLOCK_SKEW, canonical_event_time
+from include.contracts.times import DEFAULT_TIME_LIMITS, TimeLimits, canonical_event_time
 
 MAX_ITEM_ID_LENGTH = 256
 MAX_ITEM_NAME_LENGTH = 512
 # The largest integer that every JSON reader and every store of the pipeline keeps exactly.
 MAX_CLICK_COUNTS = 2**53
+
+_ItemId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ITEM_ID_LENGTH)]
+_ItemName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ITEM_NAME_LENGTH)]
+_ClickCounts = Annotated[int, msgspec.Meta(ge=0, le=MAX_CLICK_COUNTS)]
 
 
 class ClickEvent(msgspec.Struct, frozen=True, gc=False):
@@ -21,10 +25,10 @@ class ClickEvent(msgspec.Struct, frozen=True, gc=False):
     ``timestamp`` is canonical UTC text (``2025-03-17T15:35:54.597252``), ``click_counts`` a number of clicks.
     """
 
-    item_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ITEM_ID_LENGTH)]
-    item_name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ITEM_NAME_LENGTH)]
+    item_id: _ItemId
+    item_name: _ItemName
     timestamp: str
-    click_counts: Annotated[int, msgspec.Meta(ge=0, le=MAX_CLICK_COUNTS)]
+    click_counts: _ClickCounts
 
 
 def item_hour_shard(item_id: str, timestamp: str, shard: int) -> str:
@@ -32,40 +36,16 @@ def item_hour_shard(item_id: str, timestamp: str, shard: int) -> str:
     return f"{item_id}#{timestamp[:13]}#{shard}"
 
 
-# The same struct under the names that are sent.  An unknown key is refused here and left to the thorough path:
-# msgspec skips what it does not know without looking for bad UTF-8 or nesting in it.
-_Sent = msgspec.defstruct(
-    "SentClick",
-    [(field.name, field.type) for field in msgspec.structs.fields(ClickEvent)],
-    rename={
-        "item_id": "Item_ID",
-        "item_name": "Item_Name",
-        "timestamp": "Timestamp",
-        "click_counts": "Click_Counts",
-    },
-    forbid_unknown_fields=True,
-    gc=False,
-)
-_decode = msgspec.json.Decoder(_Sent).decode
-
-
-def decode_click(
-    data: bytes,
-    *,
-    now: datetime,
-    max_event_age: timedelta | None = None,
-    max_clock_skew: timedelta = MAX_CLOCK_SKEW,
-) -> ClickEvent:
-    """The click that ``data`` is: ``{"Item_ID", "Item_Name", "Timestamp", "Click_Counts"}``, other keys ignored.
+def decode_click(data: bytes, *, now: datetime, limits: TimeLimits = DEFAULT_TIME_LIMITS) -> ClickEvent:
+    """Decode ``{"Item_ID", "Item_Name", "Timestamp", "Click_Counts"}``; other keys are ignored.
 
     Args:
         data: the record as it came from the stream.
         now: the clock, aware.
-        max_event_age: reject what is older; None accepts any age.
-        max_clock_skew: reject what is further ahead of ``now``.
+        limits: how far the click's own time may lie from ``now``.
 
     Raises:
-        ContractError: whatever is wrong with the bytes; nothing else is raised.
+        ContractError: the bytes break the contract.  No bytes raise anything else.
     """
     try:
         sent = _decode(data)
@@ -73,13 +53,29 @@ def decode_click(
         item_id, item_name, timestamp, click_counts = check_object(data, _check)
     else:
         item_id, item_name, timestamp, click_counts = sent.item_id, sent.item_name, sent.timestamp, sent.click_counts
-    timestamp = canonical_event_time(
-        timestamp, "Timestamp", now=now, max_event_age=max_event_age, max_clock_skew=max_clock_skew
-    )
-    return ClickEvent(item_id, item_name, timestamp, click_counts)
+    return ClickEvent(item_id, item_name, canonical_event_time(timestamp, "Timestamp", now, limits), click_counts)
 
 
-def _check(document: dict[str, Any]) -> tuple[str, str, Any, int]:
+class _SentClick(
+    msgspec.Struct,
+    rename={"item_id": "Item_ID", "item_name": "Item_Name", "timestamp": "Timestamp", "click_counts": "Click_Counts"},
+    # msgspec skips an unknown key without checking its value for bad UTF-8 or deep nesting.  So an unknown key is
+    # refused here, and the thorough check decides.
+    forbid_unknown_fields=True,
+    gc=False,
+):
+    """A click under the names that are sent."""
+
+    item_id: _ItemId
+    item_name: _ItemName
+    timestamp: str
+    click_counts: _ClickCounts
+
+
+_decode = msgspec.json.Decoder(_SentClick).decode
+
+
+def _check(document: dict[str, object]) -> tuple[str, str, object, int]:
     item_id = require_text(document.get("Item_ID"), "Item_ID", 1, MAX_ITEM_ID_LENGTH)
     item_name = require_text(document.get("Item_Name"), "Item_Name", 1, MAX_ITEM_NAME_LENGTH)
     timestamp = document.get("Timestamp")

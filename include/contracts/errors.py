@@ -1,9 +1,9 @@
-"""The one error a record can be rejected with."""
+"""The error that rejects a record."""
 
 from __future__ import annotations
 
 import reprlib
-from typing import Any, Literal
+from typing import Literal
 
 Reason = Literal[
     "not_json",
@@ -27,8 +27,8 @@ class ContractError(ValueError):
     Attributes:
         reason: one of the codes in ``Reason``, stable: quarantine objects, metrics and replay select by it.
         field: the contract's name of the offending field, or None where the record as a whole is unreadable.
-        value: a short ``repr`` of what was sent (at most 200 characters), or None where nothing was.
-        rule: the rule that was broken, as a sentence a person can act on.
+        value: a short ``repr`` of the value that was sent (at most 200 characters), or None where nothing was sent.
+        rule: the broken rule, in words that a person can act on.
     """
 
     def __init__(self, reason: Reason, field: str | None, value: str | None, rule: str) -> None:
@@ -49,6 +49,6 @@ _short.maxstring = _short.maxother = _short.maxlong = 120
 _short.maxlevel = 3
 
 
-def short_repr(value: Any) -> str:
-    """``repr(value)`` in at most 200 characters of ASCII, printable, whatever the value's size or depth."""
+def short_repr(value: object) -> str:
+    """``repr(value)`` in at most 200 printable ASCII characters, whatever the value's size or depth."""
     return _short.repr(value).encode("ascii", "backslashreplace").decode()[:MAX_VALUE_LENGTH]

@@ -1,22 +1,24 @@
-"""Reading any bytes as one JSON object, and checking a value of it: the thorough path, taken only when the typed
-decoders refuse a record.  It decides what they leave open, and names field, value and rule of what is wrong."""
+"""The thorough path: any bytes read as one JSON object, and checked value by value.
+
+Only a record that the typed decoders refuse comes here.  This path decides whether the record is valid, and names the
+field, value and rule where it is not.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import msgspec
 
 from include.contracts.errors import ContractError, short_repr
 
-# Deeper than any device nests, far shallower than any interpreter's recursion limit, which differs between Python
-# versions: the same record is accepted or rejected wherever it is read.
+# No device nests deeper.  The recursion limit of an interpreter is far higher and differs between Python versions; with
+# a limit of our own, every version accepts the same records.
 MAX_NESTING = 64
 
-# What msgspec raises for bytes that are not what was asked for.  The last two are not msgspec errors: bad UTF-8 and
-# deep nesting.
+# What msgspec raises for bytes that it cannot decode as asked.  Bad UTF-8 and deep nesting raise Python's own errors.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Checked = TypeVar("Checked")
@@ -24,8 +26,8 @@ Checked = TypeVar("Checked")
 _decode = msgspec.json.Decoder().decode
 
 
-def read_object(data: bytes) -> dict[str, Any]:
-    """The JSON object that ``data`` is; of a key sent twice the last value.
+def read_object(data: bytes) -> dict[str, object]:
+    """Read ``data`` as one JSON object.  The last value of a repeated key wins.
 
     Raises:
         ContractError: ``not_json`` (also bad UTF-8, NaN, a number no float can hold, nesting beyond 64 levels) or
@@ -46,10 +48,10 @@ def read_object(data: bytes) -> dict[str, Any]:
     return document
 
 
-def read_lenient_object(data: bytes) -> dict[str, Any] | None:
-    """The object that Python's json module, which knows NaN and Infinity, reads; None if it reads none.
+def read_lenient_object(data: bytes) -> dict[str, object] | None:
+    """Read ``data`` with Python's json module, which also reads NaN and Infinity; None if it is still no object.
 
-    Only for finding out what is in a ``not_json`` record; never for accepting one.
+    Only for diagnosing a ``not_json`` record, never for accepting one.
     """
     try:
         document = json.loads(data.decode())
@@ -58,25 +60,29 @@ def read_lenient_object(data: bytes) -> dict[str, Any] | None:
     return document if type(document) is dict and not _nested_too_deep(data, document) else None
 
 
-def check_object(data: bytes, check: Callable[[dict[str, Any]], Checked]) -> Checked:
-    """What ``check`` makes of the JSON object that ``data`` is.
+def check_object(data: bytes, check: Callable[[dict[str, object]], Checked]) -> Checked:
+    """Read ``data`` as a JSON object and return the result of ``check``.
 
     Raises:
-        ContractError: as ``check`` and ``read_object`` do.  Of what is not JSON and still readable (NaN, Infinity)
-            ``check`` may name the field that is to blame.
+        ContractError: from ``read_object`` or ``check``.  Where ``data`` is JSON but for NaN or Infinity, ``check`` may
+            name the field at fault.
     """
     try:
         document = read_object(data)
     except ContractError:
         lenient = read_lenient_object(data)
         if lenient is not None:
-            check(lenient)  # Only to find out which field: it is refused in any case.
+            check(lenient)  # Only to find the field at fault: the record is rejected in any case.
         raise
     return check(document)
 
 
-def require_text(value: Any, field: str, minimum: int, maximum: int) -> str:
-    """``value`` if it is text of ``minimum`` to ``maximum`` characters, else a ContractError."""
+def require_text(value: object, field: str, minimum: int, maximum: int) -> str:
+    """Return ``value`` if it is text of ``minimum`` to ``maximum`` characters.
+
+    Raises:
+        ContractError: ``missing``, ``wrong_type`` or ``out_of_range``.
+    """
     rule = f"text of {minimum} to {maximum} characters"
     if value is None:
         raise ContractError("missing", field, None, f"required: {rule}")
@@ -91,15 +97,16 @@ def _too_deep(data: bytes) -> ContractError:
     return ContractError("not_json", None, short_repr(data[:80]), f"JSON nested at most {MAX_NESTING} levels deep")
 
 
-def _nested_too_deep(data: bytes, document: Any) -> bool:
+def _nested_too_deep(data: bytes, document: object) -> bool:
     if data.count(b"[") + data.count(b"{") <= MAX_NESTING:
         return False
     level = [document]
     for _ in range(MAX_NESTING):
-        level = [
-            child
-            for node in level
-            if type(node) in (dict, list)
-            for child in (node.values() if type(node) is dict else node)
-        ]
+        level = [child for node in level for child in _children(node)]
     return any(type(node) in (dict, list) for node in level)
+
+
+def _children(node: object) -> Iterable[object]:
+    if type(node) is dict:
+        return node.values()
+    return node if type(node) is list else ()

@@ -1,27 +1,29 @@
-"""A record in quarantine: what it was, why it is there, and what was tried since.
+"""A record in quarantine: its bytes, the reason it is there, and every replay since.
 
-Functions write it, replay reads it and adds to its history.
+The functions write it; a replay reads it and adds to its history.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Final, TypedDict
 
 import msgspec
 
 from include.contracts.envelope import Envelope
 from include.contracts.errors import ContractError
 
-# The reason of a record that no function has judged: the mapping gave its batch up.
+# The reason of a record that no function has processed: the event source mapping gave up on its batch.
 NOT_PROCESSED = "not_processed"
 
-# A replay says in its event, under this key, who it is; the function then tells under that one what it quarantined.
-REPLAY, QUARANTINED = "replay", "quarantined"
+# The key in a function's event that marks a replay (see ReplayedBy).  The function then adds an AnswerToReplay to its
+# answer, under the second key.
+REPLAY: Final = "replay"
+QUARANTINED: Final = "quarantined"
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One replay of a record: when (canonical UTC text), by whom, how it ended, and what was said about it."""
+    """One replay of a record: when (canonical UTC text), by whom, how it ended, and details."""
 
     at: str
     by: str
@@ -30,9 +32,10 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """A quarantine object.  ``history`` is empty when a function writes it, and grows with every replay.
+    """A quarantine object.  ``history`` is empty when a function writes it and grows with every replay.
 
-    ``reason``, ``field``, ``value`` and ``rule`` are those of ContractError, or NOT_PROCESSED and why.
+    ``reason``, ``field``, ``value`` and ``rule`` come from the ContractError.  Where ``reason`` is NOT_PROCESSED, only
+    ``rule`` is set: it says why the mapping gave up.
     """
 
     reason: str
@@ -46,13 +49,13 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[Attempt, ...] = ()
 
     def tried(self, *attempts: Attempt) -> Quarantined:
-        """The same, with ``attempts`` in its history: each one once, in order of time."""
+        """The record with ``attempts`` added to its history: each attempt once, in order of time."""
         history = dict.fromkeys((*self.history, *attempts))
         return msgspec.structs.replace(self, history=tuple(sorted(history, key=lambda attempt: attempt.at)))
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a function tells a replay of a record that it found invalid again."""
+    """A replayed record that the function found invalid again, and why."""
 
     shard_id: str
     sequence_number: str
@@ -66,31 +69,37 @@ class Verdict(msgspec.Struct, frozen=True):
         return cls(envelope.shard_id, envelope.sequence_number, error.reason, error.field, error.value, error.rule)
 
 
+class AnswerToReplay(TypedDict):
+    """What a function adds to its answer when its event is a replay: the verdicts, as objects."""
+
+    quarantined: list[dict[str, str | None]]
+
+
 def object_key(prefix: str, envelope: Envelope) -> str:
-    """``<prefix><stream>/<yyyy>/<mm>/<dd>/<HH>/<shard>-<sequence number>.json``, the hour being that of arrival."""
+    """``<prefix><stream>/<yyyy>/<mm>/<dd>/<HH>/<shard>-<sequence number>.json``, by hour of arrival."""
     hour = hour_prefix(prefix, envelope.stream, envelope.arrival_time)
     return f"{hour}{envelope.shard_id}-{envelope.sequence_number}.json"
 
 
 def hour_prefix(prefix: str, stream: str, arrival_time: str) -> str:
-    """What the keys of a stream's records of that hour (of a canonical time) begin with."""
+    """The prefix of the keys of a stream's records that arrived in the hour of ``arrival_time`` (canonical)."""
     return f"{prefix}{stream}/{arrival_time[:10].replace('-', '/')}/{arrival_time[11:13]}/"
 
 
 def encode(quarantined: Quarantined) -> bytes:
-    """The object's bytes; the same record and history give the same bytes."""
+    """The object's bytes.  The same record with the same history always has the same bytes."""
     return msgspec.json.encode(quarantined)
 
 
 def decode(body: bytes) -> Quarantined:
-    """What ``encode`` encoded.
+    """Decode the bytes of ``encode``.
 
     Raises:
-        msgspec.DecodeError: not a quarantine object (a ValueError).
+        msgspec.DecodeError: ``body`` is not a quarantine object (a ValueError).
     """
     return msgspec.json.decode(body, type=Quarantined)
 
 
-def answer_to_replay(verdicts: Iterable[Verdict]) -> dict[str, Any]:
-    """What a function adds to its answer when its event is a replay."""
+def answer_to_replay(verdicts: Iterable[Verdict]) -> AnswerToReplay:
+    """The answer that reports ``verdicts`` to a replay."""
     return {QUARANTINED: [msgspec.structs.asdict(verdict) for verdict in verdicts]}

@@ -1,26 +1,27 @@
-"""What a truck reports, in either of the two shapes that devices send.
+"""A truck's readings, in either of the two shapes that devices send.
 
-``TelemetryReading`` is the one source of names, order, units, ranges and of each metric's place in the nested shape:
+``TelemetryReading`` is the only source of the metrics' names, order, units, ranges and places in the nested shape.
 ``METRICS`` and the decoders are derived from it.
 
-Decoding first tries the shape that a record seems to have with one typed decode, which refuses every key it does not
-know; only what is refused is read thoroughly: keys in any mixture of cases or shapes, unknown keys, and every error.
-So the typed decoders only ever accept, and what they accept the thorough path would accept with the same result.
+Decoding first tries one typed decode of the shape that the record seems to have.  It refuses every key that it does not
+know.  A refused record goes the thorough path, which handles keys in any mixture of cases and shapes, unknown keys, and
+every error.  So the typed decoders only accept, never reject, and the thorough path accepts whatever they accept, with
+the same result.
 """
 
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from operator import attrgetter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol, cast, get_args
 
 import msgspec
 
 from include.contracts.errors import ContractError, short_repr
 from include.contracts.json_object import UNREADABLE, check_object, require_text
-from include.contracts.times import MAX_CLOCK_SKEW, canonical_event_time
+from include.contracts.times import DEFAULT_TIME_LIMITS, TimeLimits, canonical_event_time
 
 MAX_TRUCK_ID_LENGTH = 64
-# The columns of the history that are the pipeline's own: a device that sends them is not believed.
+# Columns of the history that the pipeline itself fills; values that a device sends for them are ignored.
 PIPELINE_COLUMNS = ("load_timestamp", "effective_start_date", "effective_end_date", "is_current")
 
 
@@ -33,7 +34,7 @@ def _status(nested: str) -> msgspec.Meta:
 
 
 class TelemetryReading(msgspec.Struct, frozen=True, gc=False):
-    """One truck at one instant; its identity is (truck_id, event_time).  A metric that was not sent is None.
+    """One truck at one instant.  Its identity is (truck_id, event_time).  A metric that was not sent is None.
 
     ``event_time`` is canonical UTC text (``2025-03-17T15:35:54.597252``).  Ranges are inclusive.
     """
@@ -78,7 +79,7 @@ class TelemetryReading(msgspec.Struct, frozen=True, gc=False):
 class Metric(msgspec.Struct, frozen=True):
     """One of the 21 attributes of a reading.
 
-    ``minimum`` and ``maximum`` are inclusive and in ``unit``; of a text they bound its length in characters.
+    ``minimum`` and ``maximum`` are inclusive and in ``unit``; for text they bound its length in characters.
     """
 
     name: str
@@ -90,13 +91,13 @@ class Metric(msgspec.Struct, frozen=True):
 
     @property
     def rule(self) -> str:
-        """The rule in words, as an error states it."""
+        """The rule in words, for errors."""
         if self.kind == "text":
             return f"text of {self.minimum:g} to {self.maximum:g} characters"
         return f"a finite number from {self.minimum:.7g} to {self.maximum:.7g} {self.unit}"
 
-    def check(self, value: Any) -> float | str | None:
-        """``value`` as the contract stores it; None stays None.
+    def check(self, value: object) -> float | str | None:
+        """Return ``value`` as the contract stores it; None stays None.
 
         Raises:
             ContractError: ``wrong_type`` or ``out_of_range``.
@@ -105,37 +106,33 @@ class Metric(msgspec.Struct, frozen=True):
             return None
         if self.kind == "text":
             return require_text(value, self.name, int(self.minimum), int(self.maximum))
-        if type(value) is not float and type(value) is not int:  # bool is an int, and not a measurement.
+        if type(value) is not float and type(value) is not int:  # A bool is an int, but no measurement.
             raise ContractError("wrong_type", self.name, short_repr(value), self.rule)
-        if not self.minimum <= value <= self.maximum:  # Also NaN, of which no comparison holds.
+        if not self.minimum <= value <= self.maximum:  # Rejects NaN too: it compares False.
             raise ContractError("out_of_range", self.name, short_repr(value), self.rule)
         return float(value)
 
 
 def _metrics() -> Iterator[Metric]:
-    for field in msgspec.inspect.type_info(TelemetryReading).fields[2:]:
-        described, _none = field.type.types
-        extra = described.extra
-        kind_type = described.type
-        path = tuple(extra["nested"].split("."))
-        if isinstance(kind_type, msgspec.inspect.StrType):
-            limits = ("text", extra["unit"], kind_type.min_length, kind_type.max_length)
+    for field in msgspec.structs.fields(TelemetryReading)[2:]:
+        described, _none = get_args(field.type)
+        sent_as, meta = get_args(described)
+        unit, path = meta.extra["unit"], tuple(meta.extra["nested"].split("."))
+        if sent_as is str:
+            yield Metric(field.name, "text", unit, meta.min_length, meta.max_length, path)
         else:
-            limits = ("number", extra["unit"], float(kind_type.ge), float(kind_type.le))
-        yield Metric(field.name, *limits, path)
+            yield Metric(field.name, "number", unit, float(meta.ge), float(meta.le), path)
 
 
 METRICS: tuple[Metric, ...] = tuple(_metrics())
 
 
-def decode_reading(
-    data: bytes,
-    *,
-    now: datetime,
-    max_event_age: timedelta | None = None,
-    max_clock_skew: timedelta = MAX_CLOCK_SKEW,
-) -> TelemetryReading:
-    """The reading that ``data`` is, in either shape.
+# The values of the metrics in the order of METRICS: each number a float, each text a str, None where nothing was sent.
+_MetricValues = Sequence[Any]
+
+
+def decode_reading(data: bytes, *, now: datetime, limits: TimeLimits = DEFAULT_TIME_LIMITS) -> TelemetryReading:
+    """Decode a reading in either shape.
 
     Flat: the names of the metrics, ``truck_id`` and ``timestamp``, in any case.  Nested: the paths of ``METRICS``,
     ``truck_id`` and ``timestamp``.  Unknown keys and the pipeline's own columns are ignored.
@@ -143,43 +140,56 @@ def decode_reading(
     Args:
         data: the record as it came from the stream.
         now: the clock, aware.
-        max_event_age: reject what is older; None accepts any age.
-        max_clock_skew: reject what is further ahead of ``now``.
+        limits: how far the reading's own time may lie from ``now``.
 
     Raises:
-        ContractError: whatever is wrong with the bytes; nothing else is raised.
+        ContractError: the bytes break the contract.  No bytes raise anything else.
     """
+    timestamp: object
+    metrics: _MetricValues
     try:
         truck_id, timestamp, metrics = _decode_known_shape(data)
     except UNREADABLE:
         truck_id, timestamp, metrics = decode_thoroughly(data)
-    event_time = canonical_event_time(
-        timestamp, "timestamp", now=now, max_event_age=max_event_age, max_clock_skew=max_clock_skew
-    )
-    return TelemetryReading(truck_id, event_time, *metrics)
+    return TelemetryReading(truck_id, canonical_event_time(timestamp, "timestamp", now, limits), *metrics)
 
 
 # --- The shapes that devices send, one typed decode each -------------------------------------------------------------
 
 
-def _sent_struct(name: str, fields: list[tuple], names: dict[str, str]) -> type[msgspec.Struct]:
+class _Sent(Protocol):
+    """A decoded record; its metrics are attributes under the names of its shape."""
+
+    truck_id: str
+    timestamp: str
+
+
+# A field of a struct: (name, type), or (name, type, default).
+_Field = tuple[str, Any] | tuple[str, Any, Any]
+
+
+def _sent_struct(name: str, fields: list[_Field], names: dict[str, str]) -> type[msgspec.Struct]:
     return msgspec.defstruct(name, fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
 
 
+def _decoder(struct: type[msgspec.Struct]) -> Callable[[bytes], _Sent]:
+    return cast("Callable[[bytes], _Sent]", msgspec.json.Decoder(struct).decode)
+
+
 _metric_types = {field.name: field.type for field in msgspec.structs.fields(TelemetryReading)[2:]}
-_identity = [("truck_id", msgspec.structs.fields(TelemetryReading)[0].type), ("timestamp", str)]
-_ignored = [(column, str | int | float | bool | None, None) for column in PIPELINE_COLUMNS]
+_identity: list[_Field] = [("truck_id", msgspec.structs.fields(TelemetryReading)[0].type), ("timestamp", str)]
+_ignored: list[_Field] = [(column, str | int | float | bool | None, None) for column in PIPELINE_COLUMNS]
 
 
-def _flat_decoder(key: Callable[[str], str], time_key: str) -> Callable[[bytes], Any]:
+def _flat_decoder(key: Callable[[str], str], time_key: str) -> Callable[[bytes], _Sent]:
     fields = [*_identity, *((name, sent_as, None) for name, sent_as in _metric_types.items()), *_ignored]
     names = {field[0]: key(field[0]) for field in fields} | {"timestamp": time_key}
-    return msgspec.json.Decoder(_sent_struct("SentFlat", fields, names)).decode
+    return _decoder(_sent_struct("SentFlat", fields, names))
 
 
-def _nested_decoder() -> Callable[[bytes], Any]:
+def _nested_decoder() -> Callable[[bytes], _Sent]:
     def group(name: str, depth: int, metrics: list[Metric]) -> type[msgspec.Struct]:
-        fields: list[tuple] = [*_identity, *_ignored] if depth == 0 else []
+        fields = [*_identity, *_ignored] if depth == 0 else []
         groups: dict[str, list[Metric]] = {}
         for metric in metrics:
             if len(metric.nested_path) == depth + 1:
@@ -191,7 +201,7 @@ def _nested_decoder() -> Callable[[bytes], Any]:
             fields.append((child, struct, msgspec.field(default_factory=struct)))
         return _sent_struct(f"Sent_{name}", fields, {})
 
-    return msgspec.json.Decoder(group("nested", 0, list(METRICS))).decode
+    return _decoder(group("nested", 0, list(METRICS)))
 
 
 _decode_upper = _flat_decoder(str.upper, "TIMESTAMP")
@@ -202,11 +212,11 @@ _flat_metrics = attrgetter(*(metric.name for metric in METRICS))
 _nested_metrics = attrgetter(*(".".join(metric.nested_path) for metric in METRICS))
 
 
-def _decode_known_shape(data: bytes) -> tuple[str, str, tuple]:
-    """(truck_id, timestamp as sent, metrics) by one typed decode, of the shape that a glance at the bytes suggests.
+def _decode_known_shape(data: bytes) -> tuple[str, str, _MetricValues]:
+    """(truck_id, timestamp as sent, metrics) by one typed decode, of the shape that the bytes suggest.
 
     Raises:
-        msgspec.DecodeError, UnicodeDecodeError, RecursionError: not surely valid; it says nothing more than that.
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: the record needs the thorough path.
     """
     if b'"gps_location"' in data:
         sent = _decode_nested(data)
@@ -221,32 +231,39 @@ def _decode_known_shape(data: bytes) -> tuple[str, str, tuple]:
 # --- Everything else -------------------------------------------------------------------------------------------------
 
 
-def _key_tree() -> dict[str, Any]:
-    """Folded key -> name in the contract, or -> the tree of a group; both shapes at once."""
-    tree: dict[str, Any] = {"truck_id": "truck_id", "timestamp": "timestamp"}
+class _KeyTree(msgspec.Struct):
+    """The known keys of an object, in lower case: those of values, with their name in the contract, and of groups."""
+
+    names: dict[str, str] = {}
+    groups: dict[str, "_KeyTree"] = {}
+
+
+def _key_tree() -> _KeyTree:
+    """The keys of both shapes together."""
+    tree = _KeyTree({"truck_id": "truck_id", "timestamp": "timestamp"})
     for metric in METRICS:
-        tree[metric.name] = metric.name
+        tree.names[metric.name] = metric.name
         branch = tree
         for group in metric.nested_path[:-1]:
-            branch = branch.setdefault(group, {})
-        branch[metric.nested_path[-1]] = metric.name
+            branch = branch.groups.setdefault(group, _KeyTree())
+        branch.names[metric.nested_path[-1]] = metric.name
     return tree
 
 
 _KEYS = _key_tree()
 
 
-def decode_thoroughly(data: bytes) -> tuple[str, Any, list]:
+def decode_thoroughly(data: bytes) -> tuple[str, object, list[float | str | None]]:
     """(truck_id, timestamp as sent, metrics) of any object that holds a reading, under keys of any case.
 
     Raises:
-        ContractError: for every reason but those of time.
+        ContractError: for every reason except those of the event time.
     """
     return check_object(data, _check)
 
 
-def _check(document: dict[str, Any]) -> tuple[str, Any, list]:
-    sent: dict[str, Any] = {}
+def _check(document: dict[str, object]) -> tuple[str, object, list[float | str | None]]:
+    sent: dict[str, object] = {}
     _collect(document, _KEYS, sent)
     truck_id = require_text(sent.get("truck_id"), "truck_id", 1, MAX_TRUCK_ID_LENGTH)
     timestamp = sent.get("timestamp")
@@ -255,19 +272,19 @@ def _check(document: dict[str, Any]) -> tuple[str, Any, list]:
     return truck_id, timestamp, [metric.check(sent.get(metric.name)) for metric in METRICS]
 
 
-def _collect(document: dict[str, Any], keys: dict[str, Any], sent: dict[str, Any]) -> None:
-    """Put what is known in ``document`` into ``sent`` by its name in the contract."""
+def _collect(document: dict[str, object], keys: _KeyTree, sent: dict[str, object]) -> None:
+    """Copy the known keys of ``document`` into ``sent``, under their names in the contract."""
     for key, value in document.items():
         folded = key.lower()
-        known = keys.get(folded)
-        if known is None:
+        group = keys.groups.get(folded)
+        name = keys.names.get(folded) if group is None else folded
+        if name is None:
             continue
-        name = known if type(known) is str else folded
         if name in sent:
             rule = "given once: upper and lower case, and the two shapes, are the same to the contract"
             raise ContractError("ambiguous_key", name, short_repr(key), rule)
         sent[name] = value
-        if type(known) is dict and value is not None:
+        if group is not None and value is not None:
             if type(value) is not dict:
                 raise ContractError("wrong_type", name, short_repr(value), "a JSON object")
-            _collect(value, known, sent)
+            _collect(value, group, sent)

@@ -6,9 +6,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+import msgspec
+
 from include.contracts.errors import ContractError, short_repr
 
-# A device's clock may be this far ahead of ours; what is further in the future is rejected.
+# How far a device's clock may be ahead of ours.
 MAX_CLOCK_SKEW = timedelta(minutes=10)
 
 RULE = (
@@ -16,8 +18,8 @@ RULE = (
     "without an offset it is UTC"
 )
 
-# The profile of ISO 8601 that every client library writes.  datetime.fromisoformat alone would also take dates without
-# a time, week dates, any separator, and silently cut a seventh decimal off.
+# The profile of ISO 8601 that every client library writes.  datetime.fromisoformat alone would also accept dates
+# without a time, week dates and any separator, and would silently drop a seventh decimal.
 _ACCEPTED = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
     r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
@@ -28,7 +30,7 @@ def to_canonical(moment: datetime) -> str:
     """The canonical text of an aware datetime.
 
     Raises:
-        ValueError: ``moment`` is naive; guessing its zone would corrupt the history in silence.
+        ValueError: ``moment`` is naive.  Guessing its zone would silently corrupt the history.
     """
     if moment.tzinfo is None:
         raise ValueError(f"a time zone is required, got the naive {moment!r}")
@@ -39,7 +41,8 @@ def parse(text: str) -> datetime:
     """The aware UTC datetime of ``text``; no offset means UTC.
 
     Raises:
-        ValueError: not in the accepted profile of ISO 8601 (see ``RULE``), or outside the years 1 to 9999 in UTC.
+        ValueError: ``text`` is not in the accepted profile of ISO 8601 (see ``RULE``), or not between the years 1 and
+            9999 in UTC.
     """
     if not _ACCEPTED.fullmatch(text):
         raise ValueError(f"{short_repr(text)} is not {RULE}")
@@ -52,13 +55,24 @@ def parse(text: str) -> datetime:
         raise ValueError(f"{short_repr(text)} is not between the years 1 and 9999 in UTC") from error
 
 
-def canonical_event_time(
-    text: object, field: str, *, now: datetime, max_event_age: timedelta | None, max_clock_skew: timedelta
-) -> str:
+class TimeLimits(msgspec.Struct, frozen=True):
+    """How far an event's own time may lie from the clock.
+
+    An event further ahead than ``max_clock_skew`` or older than ``max_event_age`` is rejected; None accepts any age.
+    """
+
+    max_clock_skew: timedelta = MAX_CLOCK_SKEW
+    max_event_age: timedelta | None = None
+
+
+DEFAULT_TIME_LIMITS = TimeLimits()
+
+
+def canonical_event_time(text: object, field: str, now: datetime, limits: TimeLimits) -> str:
     """The canonical text of an event's time as sent.
 
     Raises:
-        ContractError: ``bad_time``, ``in_future`` (further ahead of ``now`` than ``max_clock_skew``) or ``too_old``.
+        ContractError: ``bad_time``, or beyond ``limits``: ``in_future`` or ``too_old``.
     """
     if type(text) is not str:
         raise ContractError("bad_time", field, short_repr(text), RULE)
@@ -66,23 +80,23 @@ def canonical_event_time(
         canonical = text if _is_canonical(text) else to_canonical(parse(text))
     except ValueError as error:
         raise ContractError("bad_time", field, short_repr(text), RULE) from error
-    oldest, newest = _window(now, max_event_age, max_clock_skew)
+    oldest, newest = _window(now, limits)
     if canonical > newest:
-        raise ContractError("in_future", field, short_repr(text), f"at most {max_clock_skew} ahead of the clock")
+        raise ContractError("in_future", field, short_repr(text), f"at most {limits.max_clock_skew} ahead of the clock")
     if canonical < oldest:
-        raise ContractError("too_old", field, short_repr(text), f"at most {max_event_age} old")
+        raise ContractError("too_old", field, short_repr(text), f"at most {limits.max_event_age} old")
     return canonical
 
 
 def _is_canonical(text: str) -> bool:
-    """Whether ``text`` is canonical already; a quick test for the usual case (whole seconds answer False)."""
+    """Whether ``text`` is canonical already: a quick test of the usual case.  Whole seconds return False."""
     if len(text) != 26:
         return False
     return datetime.fromisoformat(text).isoformat() == text
 
 
 @lru_cache(maxsize=8)
-def _window(now: datetime, max_event_age: timedelta | None, max_clock_skew: timedelta) -> tuple[str, str]:
-    """Oldest and newest acceptable canonical time; cached because a whole batch shares its clock."""
-    oldest = "" if max_event_age is None else to_canonical(now - max_event_age)
-    return oldest, to_canonical(now + max_clock_skew)
+def _window(now: datetime, limits: TimeLimits) -> tuple[str, str]:
+    """Oldest and newest acceptable canonical time; cached because many records share a clock."""
+    oldest = "" if limits.max_event_age is None else to_canonical(now - limits.max_event_age)
+    return oldest, to_canonical(now + limits.max_clock_skew)

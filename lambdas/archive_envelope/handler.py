@@ -1,23 +1,30 @@
-"""ArchiveEnvelope: gives each record that Firehose delivers to the raw archive its envelope.
+"""ArchiveEnvelope: adds the envelope to each record that Firehose delivers to the raw archive.
 
-Called by Firehose with what it read from a Kinesis stream; writes nothing itself.
+Firehose calls it with the records that it has read from a Kinesis stream.  It writes nothing itself.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TypedDict
 
 from aws_lambda_powertools.logging import Logger
 
 from lambdas.archive_envelope import logic
+from lambdas.common.deadline import Context
 
 logger = Logger()
 
 
+class Answer(TypedDict):
+    """The answer that Firehose expects."""
+
+    records: list[logic.TransformedRecord]
+
+
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:
-    """Answers Firehose's transformation event: every record is Ok and a line, or by itself ProcessingFailed."""
+def handler(event: logic.FirehoseEvent, context: Context) -> Answer:
+    """Answer Firehose's transformation event: each record is Ok, as one line, or ProcessingFailed by itself."""
     answer = logic.transform(event)
     oldest = answer.oldest_arrival
     counts = {

@@ -1,26 +1,59 @@
-"""Raw archive: what one invocation of Firehose's is answered."""
+"""The raw archive: the answer to one invocation by Firehose."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 import msgspec
 
 from include.contracts.archive import ArchivedRecord, arrival_text, encode_line
 
-# Lambda refuses an answer of more than 6 MB, and Firehose would give up the whole batch; this leaves room for the
-# JSON around the records.
+# Lambda refuses an answer of more than 6 MB, and Firehose would then give up on the whole batch.  This leaves room for
+# the JSON around the records.
 MAX_ANSWER_BYTES = 6_000_000
 # {"recordId":"","result":"Ok","data":""}, and a comma.
 _BYTES_AROUND = 48
 
 
-class ArchiveAnswer(msgspec.Struct):
-    """An answer to Firehose, and what became of the records: received = archived + failed."""
+class RecordMetadata(TypedDict):
+    """What Kinesis knows of a record; the arrival is in milliseconds since the epoch."""
 
-    records: list[dict[str, str]]
-    # Record id -> why it is not archived; Firehose keeps its payload under the error prefix.
+    shardId: str
+    partitionKey: str
+    sequenceNumber: str
+    approximateArrivalTimestamp: int
+
+
+class FirehoseRecord(TypedDict):
+    """One record of a transformation event; ``data`` is base64."""
+
+    recordId: str
+    data: str
+    kinesisRecordMetadata: RecordMetadata
+
+
+class FirehoseEvent(TypedDict):
+    """The part of a transformation event that is used here."""
+
+    deliveryStreamArn: NotRequired[str]
+    sourceKinesisStreamArn: NotRequired[str]
+    records: list[FirehoseRecord]
+
+
+class TransformedRecord(TypedDict):
+    """One record of the answer; ``data`` is base64."""
+
+    recordId: str
+    result: Literal["Ok", "ProcessingFailed"]
+    data: NotRequired[str]
+
+
+class ArchiveAnswer(msgspec.Struct):
+    """An answer to Firehose, and what happened to the records: received = archived + failed."""
+
+    records: list[TransformedRecord]
+    # Record id -> why it is not archived.  Firehose keeps its payload under the error prefix.
     failed: dict[str, str]
     # When the oldest record arrived, in milliseconds since the epoch.
     oldest_arrival: int | None
@@ -30,11 +63,11 @@ class ArchiveAnswer(msgspec.Struct):
         return len(self.records) - len(self.failed)
 
 
-def transform(event: dict[str, Any], *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> ArchiveAnswer:
-    """Each record of a Firehose event as one line of the archive, in the event's order.
+def transform(event: FirehoseEvent, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> ArchiveAnswer:
+    """Turn each record of a Firehose event into one line of the archive, in the event's order.
 
-    The payload is not looked at: empty and malformed ones are archived as they are.  A record that cannot be put in
-    a line, or has no room in the answer, is marked as failed by itself; it never takes the others with it.
+    The payload is not decoded: empty and malformed payloads are archived unchanged.  A record that fits no line, or for
+    which the answer has no room, is marked as failed by itself; the others are not affected.
     """
     answer = ArchiveAnswer([], {}, None)
     stream = event.get("sourceKinesisStreamArn", "").rpartition(":stream/")[2]
@@ -56,7 +89,7 @@ def transform(event: dict[str, Any], *, max_answer_bytes: int = MAX_ANSWER_BYTES
     return answer
 
 
-def _archived(stream: str, record: dict[str, Any]) -> ArchivedRecord:
+def _archived(stream: str, record: FirehoseRecord) -> ArchivedRecord:
     if not stream:
         raise ValueError("the event names no source stream")
     metadata = record["kinesisRecordMetadata"]

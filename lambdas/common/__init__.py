@@ -1,1 +1,1 @@
-"""What the functions share: environment, batches, deadline, stores of both, quarantine."""
+"""Code that several functions share: environment, batches, deadlines, clients of AWS, quarantine, metrics."""

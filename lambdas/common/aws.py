@@ -1,4 +1,4 @@
-"""AWS clients with bounds, and calls made side by side."""
+"""AWS clients with timeouts, and calls in parallel."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.common.deadline import Deadline, StoreError
 
-# Calls in flight at once: they wait for the network most of the time.
+# Calls in flight at the same time: they mostly wait for the network.
 CONCURRENCY = 8
 
-# The worst case of one call, three attempts of 1 + 3 s and their waits, stays well inside an invocation.
+# In the worst case a call takes three attempts of 1 + 3 s and the waits between them: well below a function's timeout.
 CONFIG = Config(
     connect_timeout=1,
     read_timeout=3,
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=CONCURRENCY,
-    # Our requests are built from validated events by fixed code; checking each of their fields again costs as much
-    # as sending them.  The service checks them too.
+    # Fixed code builds our requests from validated events, and the service checks them.  botocore's own check of every
+    # field costs as much time as sending the request.
     parameter_validation=False,
 )
 
@@ -35,13 +35,16 @@ R = TypeVar("R")
 
 
 def client(service: str) -> Any:
-    """A boto3 client with explicit timeouts and bounded retries.  Thread-safe; build it once a container."""
+    """A boto3 client with explicit timeouts and bounded retries.  Thread-safe; create it once per container.
+
+    boto3 has no types of its own: each store says in a Protocol which calls it makes.
+    """
     return boto3.client(service, config=CONFIG)
 
 
 @contextmanager
 def store_errors(doing: str) -> Iterator[None]:
-    """Turns every way a call to AWS fails (throttled, refused, timed out, unreachable) into a StoreError."""
+    """Turn every failure of a call to AWS (throttled, refused, timed out, unreachable) into a StoreError."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
@@ -49,14 +52,14 @@ def store_errors(doing: str) -> Iterator[None]:
 
 
 def in_parallel(function: Callable[[T], R], items: Iterable[T], deadline: Deadline) -> list[R]:
-    """``function`` of each item, in their order.
+    """Call ``function`` for each item in threads; return the results in the order of the items.
 
-    After the first error, or past the deadline, nothing more is begun; what has begun is waited for, so that nothing
-    writes on behind an invocation that has answered.
+    After the first error, or past the deadline, no further call starts.  Calls that have started are waited for: none
+    may still be writing when the invocation has answered.
 
     Raises:
         StoreError: the deadline has passed.
-        Exception: whatever ``function`` raised first.
+        Exception: the first exception of ``function``.
     """
 
     def in_time(item: T) -> R:
@@ -75,7 +78,7 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T], deadline: Deadli
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """``items`` in lists of ``size``, the last one possibly shorter."""
+    """``items`` in lists of ``size``; the last one may be shorter."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk

@@ -1,4 +1,4 @@
-"""The batch that an event source mapping of a Kinesis stream hands over, and the answer to it."""
+"""The batch that an event source mapping of a Kinesis stream hands over, and the function's answer."""
 
 from __future__ import annotations
 
@@ -6,27 +6,35 @@ from binascii import a2b_base64
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import msgspec
 
 from include.contracts import ContractError, Envelope
-from include.contracts.kinesis_event import envelope_of
+from include.contracts.kinesis_event import KinesisEvent, envelope_of
 from include.contracts.quarantine import REPLAY, Verdict, answer_to_replay
 
-Answer = dict[str, list[dict[str, Any]]]
 
-# Everything is durable: checkpoint behind the batch.
-ALL_DONE: Answer = {"batchItemFailures": []}
+class BatchItemFailure(TypedDict):
+    """The sequence number of a record from which on nothing counts as done."""
+
+    itemIdentifier: str
+
+
+class Answer(TypedDict):
+    """An answer as ReportBatchItemFailures expects it.  To a replay it also is an AnswerToReplay."""
+
+    batchItemFailures: list[BatchItemFailure]
+    quarantined: NotRequired[list[dict[str, str | None]]]
 
 
 class BatchRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record as the device sent it, and who it is."""
+    """One record: the bytes that the device sent, and their identity."""
 
     payload: bytes
     envelope: Envelope
-    # When the stream took it.  Times in the payload are judged against this, not against the moment of processing:
-    # a record gets the same verdict however often and however late it is processed.
+    # When the stream accepted the record.  Times in the payload are compared with this, not with the moment of
+    # processing: the result is the same however often and however late the record is processed.
     arrival: datetime
 
 
@@ -37,8 +45,8 @@ class Rejected(msgspec.Struct, frozen=True):
     error: ContractError
 
 
-def records(event: dict[str, Any]) -> list[BatchRecord]:
-    """The records of a Lambda event of a Kinesis mapping, in order of their sequence numbers."""
+def records(event: KinesisEvent) -> list[BatchRecord]:
+    """The records of a Kinesis mapping's event, in order of their sequence numbers."""
     return [
         BatchRecord(
             a2b_base64(record["kinesis"]["data"]),
@@ -50,24 +58,27 @@ def records(event: dict[str, Any]) -> list[BatchRecord]:
 
 
 def nothing_done(batch: Sequence[BatchRecord]) -> Answer:
-    """Nothing counts as done: the mapping checkpoints before the lowest sequence number and delivers all again."""
+    """Report the whole batch as failed: the mapping keeps its checkpoint and delivers every record again."""
     return {"batchItemFailures": [{"itemIdentifier": batch[0].envelope.sequence_number}]}
 
 
-def all_done(event: dict[str, Any], rejected: Iterable[Rejected]) -> Answer:
-    """Everything is durable.  A replay, which says so in its event, is told what of it went to quarantine again."""
+def all_done(event: KinesisEvent, rejected: Iterable[Rejected]) -> Answer:
+    """Report that everything is durable.  A replay also learns which of its records are in quarantine again."""
     if REPLAY not in event:
-        return ALL_DONE
-    return ALL_DONE | answer_to_replay(Verdict.of(each.record.envelope, each.error) for each in rejected)
+        return {"batchItemFailures": []}
+    return {
+        "batchItemFailures": [],
+        **answer_to_replay(Verdict.of(each.record.envelope, each.error) for each in rejected),
+    }
 
 
 def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:
-    """How many records were rejected for which reason."""
+    """The number of rejected records by reason."""
     return dict(Counter(each.error.reason for each in rejected))
 
 
-def lag_seconds(event: dict[str, Any], batch: Sequence[BatchRecord]) -> float | None:
-    """How long the oldest record has been on its way; None of no record, and of a replay, which was not in a stream."""
+def lag_seconds(event: KinesisEvent, batch: Sequence[BatchRecord]) -> float | None:
+    """The age of the batch's oldest record; None for an empty batch, and for a replay, which no stream delivered."""
     if not batch or REPLAY in event:
         return None
     return round((datetime.now(UTC) - min(record.arrival for record in batch)).total_seconds(), 3)

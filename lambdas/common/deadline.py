@@ -1,4 +1,4 @@
-"""Waiting and repeating within what is left of an invocation."""
+"""Retries within the time that is left of an invocation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from include.retry import backoff
 
-# Kept back for the answer, which must leave before the runtime kills the invocation.
+# Reserved for the answer, which must leave before the runtime kills the invocation.
 MARGIN_SECONDS = 1.0
 
 MAX_ATTEMPTS = 10
@@ -19,37 +19,38 @@ T = TypeVar("T")
 
 
 class Context(Protocol):
-    """The part of AWS's Lambda context that is used here."""
+    """The part of AWS's Lambda context that the functions use."""
 
     def get_remaining_time_in_millis(self) -> int: ...
 
 
 class StoreError(Exception):
-    """A store did not take everything: nothing of the batch may be acknowledged.  Every write can be repeated."""
+    """A store did not accept everything: the batch must not be acknowledged.  Every write can be repeated."""
 
 
 class Deadline:
-    """The moment until which an invocation may go on working."""
+    """The moment until which an invocation may work."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     @classmethod
     def of(cls, context: Context) -> Deadline:
+        """The deadline of an invocation."""
         return cls(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
 
     def remaining(self) -> float:
-        """Seconds left; negative when passed."""
+        """Seconds left; negative once the deadline has passed."""
         return self._end - time.monotonic()
 
 
 def send_all(send: Callable[[Sequence[T]], Sequence[T]], pending: Sequence[T], deadline: Deadline) -> None:
-    """Calls ``send``, which returns what the store refused for now, until nothing is refused.
+    """Call ``send`` until the store refuses nothing.  ``send`` returns the items that the store refused for now.
 
-    Waits between attempts with full jitter.
+    The waits between attempts have full jitter.
 
     Raises:
-        StoreError: something is still refused after MAX_ATTEMPTS, or the deadline would pass.
+        StoreError: items are still refused after MAX_ATTEMPTS, or the next wait would pass the deadline.
     """
     for failures in range(1, MAX_ATTEMPTS + 1):
         pending = send(pending)

@@ -8,31 +8,31 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from include.contracts import TimeLimits
+
 Seconds = Annotated[int, msgspec.Meta(ge=0)]
 NotEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class EventTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """How far ahead of its arrival, and how far behind (unset: any), an event's own time may be.
+    """How far an event's own time may lie from its arrival, ahead and behind (unset: any).
 
-    As in every struct of this kind, field ``max_clock_skew_seconds`` is the variable ``MAX_CLOCK_SKEW_SECONDS``, and so
-    on.
+    As in every struct for ``read``, a field is a variable of the same name: ``MAX_CLOCK_SKEW_SECONDS`` and so on.
     """
 
     max_clock_skew_seconds: Seconds = 600
     max_event_age_seconds: Seconds | None = None
 
     @property
-    def max_clock_skew(self) -> timedelta:
-        return timedelta(seconds=self.max_clock_skew_seconds)
-
-    @property
-    def max_event_age(self) -> timedelta | None:
-        return None if self.max_event_age_seconds is None else timedelta(seconds=self.max_event_age_seconds)
+    def time_limits(self) -> TimeLimits:
+        age = self.max_event_age_seconds
+        return TimeLimits(
+            timedelta(seconds=self.max_clock_skew_seconds), None if age is None else timedelta(seconds=age)
+        )
 
 
 class ProcessorEnvironment(EventTimes, frozen=True, kw_only=True):
-    """What both processors of the streams are told by the template."""
+    """The variables that the template sets for both stream processors and the intake."""
 
     bucket: NotEmpty
     quarantine_prefix: NotEmpty
@@ -46,10 +46,10 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def read(shape: type[T], environ: Mapping[str, str]) -> T:
-    """``environ`` as ``shape``; a variable set to nothing counts as unset.
+    """``environ`` as ``shape``; a variable that is set to an empty text counts as unset.
 
     Raises:
-        EnvironmentVariableError: a variable is missing, or its value is not what the field demands.
+        EnvironmentVariableError: a variable is missing or not of its field's type.
     """
     values = {}
     for field in msgspec.structs.fields(shape):

@@ -1,51 +1,56 @@
-"""What an invocation tells CloudWatch: one blob of the embedded metric format, a log line that becomes metrics.
+"""What an invocation reports to CloudWatch: one blob in the embedded metric format, a log line that becomes metrics.
 
-Their one dimension is ``service``, the function's name.  Counts are of acknowledged batches only: a batch that is
-delivered again would be counted again.  Powertools writes the format: the functions have its Logger already, and it
-adds less to a cold start than two runs differ by.  A call of PutMetricData would be one more store that can fail.
+The metrics have one dimension, ``service``: the function's name.  Only acknowledged batches are counted, because others
+are delivered again and would be counted twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 from aws_lambda_powertools.metrics import Metrics
 
 from include import names
 
-# Records that are durable where they belong, quarantine included.
+# Records that are durable in their sink or in quarantine.
 PROCESSED = "Processed"
-# Also one metric a reason, Quarantined.<reason>: as a dimension it would take one blob a reason.
+# There is also one metric per reason, Quarantined.<reason>: as a dimension, each reason would need a blob of its own.
 QUARANTINED = "Quarantined"
-# Records that say again what another one of their batch says: the same click, or a reading of the same truck's instant.
+# Records that repeat another one of their batch: the same click, or a reading of the same truck and instant.
 DUPLICATES = "Duplicates"
-# Milliseconds from the arrival of the batch's oldest record to the moment that all was durable, or was given up.
+# Milliseconds from the arrival of the batch's oldest record until the function finished with the batch.
 OLDEST_LAG = "OldestLag"
 
 _metrics = Metrics(namespace=names.METRICS_NAMESPACE)
 
 
-def acknowledged(counts: Mapping[str, Any]) -> None:
-    """Reports a batch that is done, from what its summary line says of it."""
+class BatchCounts(TypedDict):
+    """The records of one batch: how many came, how many are duplicates, and how many are in quarantine by reason."""
+
+    received: int
+    duplicates: int
+    quarantined: dict[str, int]
+
+
+def acknowledged(counts: BatchCounts, oldest_lag_seconds: float | None) -> None:
+    """Report an acknowledged batch."""
     _metrics.add_metric(PROCESSED, "Count", counts["received"])
     _metrics.add_metric(DUPLICATES, "Count", counts["duplicates"])
-    # Zero too: then no quarantine and no traffic look different.
+    # Zero is reported too: it tells "no quarantine" from "no traffic".
     _metrics.add_metric(QUARANTINED, "Count", sum(counts["quarantined"].values()))
     for reason, count in counts["quarantined"].items():
         _metrics.add_metric(f"{QUARANTINED}.{reason}", "Count", count)
-    _add_lag(counts)
+    _add_lag(oldest_lag_seconds)
     _metrics.flush_metrics()
 
 
-def not_acknowledged(counts: Mapping[str, Any]) -> None:
-    """Reports a batch that is delivered again: nothing of it is counted, it only gets older."""
-    if _add_lag(counts):
+def not_acknowledged(oldest_lag_seconds: float | None) -> None:
+    """Report a batch that will be delivered again: only its age, no counts."""
+    if oldest_lag_seconds is not None:
+        _add_lag(oldest_lag_seconds)
         _metrics.flush_metrics()
 
 
-def _add_lag(counts: Mapping[str, Any]) -> bool:
-    lag = counts["oldest_lag_seconds"]
-    if lag is not None:
-        _metrics.add_metric(OLDEST_LAG, "Milliseconds", round(lag * 1000))
-    return lag is not None
+def _add_lag(seconds: float | None) -> None:
+    if seconds is not None:
+        _metrics.add_metric(OLDEST_LAG, "Milliseconds", round(seconds * 1000))

@@ -1,8 +1,8 @@
-"""S3: whole objects under keys that depend only on what they hold, so that a retry overwrites its own."""
+"""Whole objects in S3.  A key depends only on its object's content, so a retry writes the same object again."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import IO, Protocol, TypedDict
 
 from botocore.exceptions import ClientError
 
@@ -10,15 +10,31 @@ from lambdas.common.aws import store_errors
 from lambdas.common.deadline import StoreError
 
 
+class _GetObjectAnswer(TypedDict):
+    """The part of GetObject's answer that is used here."""
+
+    Body: IO[bytes]
+
+
+class S3Client(Protocol):
+    """The calls to S3."""
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str, IfNoneMatch: str = ...) -> object: ...
+
+    def get_object(self, *, Bucket: str, Key: str) -> _GetObjectAnswer: ...
+
+    def delete_object(self, *, Bucket: str, Key: str) -> object: ...
+
+
 class Bucket:
     """One bucket, object by object."""
 
-    def __init__(self, client: Any, name: str) -> None:
+    def __init__(self, client: S3Client, name: str) -> None:
         self._client = client
         self._name = name
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
-        """Durable when it returns.
+        """Write an object.  It is durable when this returns.
 
         Raises:
             StoreError: S3 did not confirm the object.
@@ -27,10 +43,10 @@ class Bucket:
             self._client.put_object(Bucket=self._name, Key=key, Body=body, ContentType=content_type)
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-        """Durable when it returns; False where the key has an object already, which stays as it is.
+        """Write an object unless the key has one already; return whether it was written.
 
         Raises:
-            StoreError: S3 did neither.
+            StoreError: S3 neither confirmed nor refused the object.
         """
         try:
             with store_errors(f"put s3://{self._name}/{key}"):
@@ -44,10 +60,10 @@ class Bucket:
         return True
 
     def get(self, key: str) -> bytes | None:
-        """The object, or None where there is none.
+        """The object's bytes, or None if there is no such object.
 
         Raises:
-            StoreError: S3 did not say.
+            StoreError: S3 did not answer.
         """
         try:
             with store_errors(f"get s3://{self._name}/{key}"):
@@ -58,7 +74,7 @@ class Bucket:
             raise
 
     def delete(self, key: str) -> None:
-        """Gone when it returns; also where it was gone before.
+        """Delete an object, if it exists.
 
         Raises:
             StoreError: S3 did not confirm.

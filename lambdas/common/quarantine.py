@@ -1,4 +1,4 @@
-"""What is invalid is kept whole: one object a record, with the reason, the envelope and the raw bytes."""
+"""Writing to quarantine: one object per invalid record, with the reason, the envelope and the raw bytes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from lambdas.common.object_store import Bucket
 
 
 class QuarantineWriter:
-    """The quarantine of one function.
+    """Writes the quarantine objects of one function.
 
-    The first object of a record stands: written again it stays as it is, with what replay has added to its history
-    (docs/adr/0009).
+    It never overwrites an object, which may hold a history that replays have added (docs/adr/0009).
     """
 
     def __init__(self, bucket: Bucket, prefix: str, function: str) -> None:
@@ -24,7 +23,7 @@ class QuarantineWriter:
         self._function = function
 
     def write(self, rejected: Iterable[Rejected], deadline: Deadline) -> None:
-        """Durable when it returns.
+        """Write the rejected records.  All are durable when this returns.
 
         Raises:
             StoreError: at least one object is not confirmed.
@@ -32,7 +31,7 @@ class QuarantineWriter:
         self.keep([quarantined(each, self._function) for each in rejected], deadline)
 
     def keep(self, records: Iterable[Quarantined], deadline: Deadline) -> None:
-        """As ``write``, of records whose reason is known."""
+        """As ``write``, for records that already have their reason."""
         in_parallel(self._put, records, deadline)
 
     def _put(self, record: Quarantined) -> None:
@@ -40,7 +39,7 @@ class QuarantineWriter:
 
 
 def quarantined(rejected: Rejected, function: str) -> Quarantined:
-    """The quarantine object of one rejected record; the same record rejected again gives the same bytes."""
+    """The quarantine object of a rejected record.  The same record, rejected again, has the same bytes."""
     error = rejected.error
     return Quarantined(
         reason=error.reason,

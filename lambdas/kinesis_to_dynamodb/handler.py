@@ -1,21 +1,22 @@
-"""KinesisToDynamoDBProcessor: batches of ClickDataStream into ClickStreamData, the invalid into quarantine.
+"""KinesisToDynamoDBProcessor: writes batches of ClickDataStream to ClickStreamData, and invalid records to quarantine.
 
-All or nothing: the batch is acknowledged when every record is durable in one of the two, otherwise delivered again.
+All or nothing: a batch is acknowledged once every record is durable in one of the two, otherwise it is delivered again.
 """
 
 from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from aws_lambda_powertools.logging import Logger
 
 from include import names
 from include.contracts import times
+from include.contracts.kinesis_event import KinesisEvent
 from lambdas.common import aws, batch, environment, metrics
-from lambdas.common.deadline import Deadline, StoreError
+from lambdas.common.deadline import Context, Deadline, StoreError
 from lambdas.common.object_store import Bucket
 from lambdas.common.quarantine import QuarantineWriter
 from lambdas.kinesis_to_dynamodb import logic
@@ -37,17 +38,17 @@ quarantine = QuarantineWriter(Bucket(aws.client("s3"), env.bucket), env.quaranti
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> batch.Answer:
-    """Answers ReportBatchItemFailures: nothing failed, or everything from the batch's first record on."""
+def handler(event: KinesisEvent, context: Context) -> batch.Answer:
+    """Answer in the form of ReportBatchItemFailures: no record failed, or the whole batch did."""
     deadline = Deadline.of(context)
     records = batch.records(event)
     now = datetime.now(UTC)
-    clicks = logic.sort_out(records, max_clock_skew=env.max_clock_skew, max_event_age=env.max_event_age)
+    clicks = logic.sort_out(records, env.time_limits)
     rows = [
         logic.click_item(click, envelope, ingested_at=times.to_canonical(now), index_shards=env.click_index_shards)
         for click, envelope in clicks.accepted.values()
     ]
-    counts: dict[str, Any] = {
+    counts: metrics.BatchCounts = {
         "received": len(records),
         "duplicates": clicks.duplicates,
         "quarantined": batch.by_reason(clicks.rejected),
@@ -56,11 +57,12 @@ def handler(event: dict[str, Any], context: Any) -> batch.Answer:
         quarantine.write(clicks.rejected, deadline)
         store.write(rows, {click.item_id: click.item_name for click, _ in clicks.accepted.values()}, deadline)
     except StoreError as error:
-        counts |= {"written": 0, "oldest_lag_seconds": batch.lag_seconds(event, records), "error": str(error)}
-        metrics.not_acknowledged(counts)
-        logger.error("batch not acknowledged", extra=counts)
+        lag = batch.lag_seconds(event, records)
+        metrics.not_acknowledged(lag)
+        outcome = {"written": 0, "oldest_lag_seconds": lag, "error": str(error)}
+        logger.error("batch not acknowledged", extra={**counts, **outcome})
         return batch.nothing_done(records)
-    counts |= {"written": len(rows), "oldest_lag_seconds": batch.lag_seconds(event, records)}
-    metrics.acknowledged(counts)
-    logger.info("batch acknowledged", extra=counts)
+    lag = batch.lag_seconds(event, records)
+    metrics.acknowledged(counts, lag)
+    logger.info("batch acknowledged", extra={**counts, "written": len(rows), "oldest_lag_seconds": lag})
     return batch.all_done(event, clicks.rejected)

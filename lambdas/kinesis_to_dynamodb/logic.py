@@ -1,43 +1,38 @@
-"""Clicks: which records of a batch become rows, and what the rows are."""
+"""The rules for clicks: which records of a batch become rows, and what is in a row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from zlib import crc32
 
 import msgspec
 
-from include.contracts import ClickEvent, ContractError, Envelope, decode_click
+from include.contracts import ClickEvent, ContractError, Envelope, TimeLimits, decode_click
 from include.contracts.click import item_hour_shard
 from lambdas.common.batch import BatchRecord, Rejected
 from lambdas.common.dynamodb import DynamoItem
 
 
 class ClickBatch(msgspec.Struct):
-    """A batch sorted out: received = accepted + duplicates + rejected."""
+    """A sorted batch: received = accepted + duplicates + rejected.  ``accepted`` is by (timestamp, item id)."""
 
     accepted: dict[tuple[str, str], tuple[ClickEvent, Envelope]]
     rejected: list[Rejected]
     duplicates: int
 
 
-def sort_out(
-    records: Iterable[BatchRecord], *, max_clock_skew: timedelta, max_event_age: timedelta | None
-) -> ClickBatch:
-    """Decodes and validates every record and keeps the first content of each key (timestamp, item id).
+def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ClickBatch:
+    """Decode and validate every record; keep the first content of each key (timestamp, item id).
 
-    BatchWriteItem refuses a batch that names a key twice.  A repetition with the same content is a duplicate, whose
-    envelope replaces the one before it, as it would from a later batch: wherever batches are cut, a row names the last
-    record of its shard.  One with other content cannot be told from an error and is rejected as ``key_conflict``.
-    Never raises because of data.
+    BatchWriteItem refuses a batch that names a key twice.  A repeated key with the same content is a duplicate.  Its
+    envelope replaces the earlier one, as it would in a later batch: so a row names the last record of its shard,
+    wherever batches are cut.  A repeated key with other content is rejected as ``key_conflict``, because nothing shows
+    which one is wrong.  Data never raises an error.
     """
     clicks = ClickBatch({}, [], 0)
     for record in records:
         try:
-            click = decode_click(
-                record.payload, now=record.arrival, max_clock_skew=max_clock_skew, max_event_age=max_event_age
-            )
+            click = decode_click(record.payload, now=record.arrival, limits=limits)
         except ContractError as error:
             clicks.rejected.append(Rejected(record, error))
             continue
@@ -52,7 +47,7 @@ def sort_out(
 
 
 def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index_shards: int) -> DynamoItem:
-    """The row of ClickStreamData, in DynamoDB's own notation."""
+    """The row of ClickStreamData for a click."""
     shard = crc32(click.timestamp.encode()) % index_shards
     return {
         "Timestamp": {"S": click.timestamp},

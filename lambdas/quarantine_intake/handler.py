@@ -1,23 +1,44 @@
-"""QuarantineIntake: what a mapping's on-failure destination holds becomes quarantine, one object a record.
+"""QuarantineIntake: moves a mapping's on-failure destination to quarantine, one object per record.
 
-Started by the bucket for each new object under aws/lambda/, and by replay for those that are still there.  The object
-goes when every record of it is in quarantine, so that stopping anywhere and doing it again change nothing.
+The bucket invokes it for each new object under aws/lambda/, and a replay for objects that are still there.  It deletes
+an object once all its records are in quarantine, so it can stop anywhere and safely start again.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TypedDict
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.logging import Logger
 
 from include import names
 from lambdas.common import aws, environment
-from lambdas.common.deadline import Deadline
+from lambdas.common.deadline import Context, Deadline
 from lambdas.common.object_store import Bucket
 from lambdas.common.quarantine import QuarantineWriter
 from lambdas.quarantine_intake import logic
+
+
+class S3Object(TypedDict):
+    """The part of a changed object's description that is used here."""
+
+    key: str
+
+
+class S3Entity(TypedDict):
+    object: S3Object
+
+
+class S3EventRecord(TypedDict):
+    s3: S3Entity
+
+
+class S3Event(TypedDict):
+    """A notification of the bucket."""
+
+    Records: list[S3EventRecord]
+
 
 env = environment.read(environment.ProcessorEnvironment, os.environ)
 logger = Logger()
@@ -26,21 +47,21 @@ quarantine = QuarantineWriter(bucket, env.quarantine_prefix, names.INTAKE_FUNCTI
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Answers how many records it put into quarantine.
+def handler(event: S3Event, context: Context) -> dict[str, int]:
+    """Answer the number of records that are now in quarantine.
 
     Raises:
         StoreError: S3 failed; the object is still there for the next attempt.
-        NotAnInvocationRecordError: an object under aws/lambda/ that no mapping left; it stays there.
+        NotAnInvocationRecordError: no mapping wrote this object; it stays where it is.
     """
     deadline = Deadline.of(context)
     taken_in = 0
     for each in event["Records"]:
-        # Keys in S3's events are encoded as in a form.
+        # S3 encodes the keys in its events like form values.
         key = unquote_plus(each["s3"]["object"]["key"])
         body = bucket.get(key)
         if body is None:
-            logger.info("object taken in before", extra={"key": key})
+            logger.info("object was taken in before", extra={"key": key})
             continue
         records = logic.abandoned(body)
         quarantine.keep(records, deadline)

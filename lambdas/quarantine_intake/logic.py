@@ -1,34 +1,55 @@
-"""What an on-failure destination in S3 holds, as records in quarantine.
+"""Turns an object of an on-failure destination in S3 into records in quarantine.
 
-The object is the invocation record that AWS documents for Kinesis, with the whole event as its payload:
+The object is the invocation record that AWS documents for Kinesis; its payload is the whole event:
 https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import NotRequired, TypedDict
 
+from include.contracts.kinesis_event import KinesisEvent
 from include.contracts.quarantine import NOT_PROCESSED, Quarantined
 from lambdas.common import batch
 
 
+class RequestContext(TypedDict):
+    """Which function the mapping invoked, how often, and why it gave up."""
+
+    functionArn: str
+    condition: str
+    approximateInvokeCount: int
+
+
+class ResponseContext(TypedDict):
+    """How the last invocation ended."""
+
+    functionError: NotRequired[str | None]
+
+
+class InvocationRecord(TypedDict):
+    """The part of an invocation record that is used here.  ``payload`` is the event, or its JSON text."""
+
+    requestContext: RequestContext
+    responseContext: NotRequired[ResponseContext | None]
+    payload: KinesisEvent | str
+
+
 class NotAnInvocationRecordError(ValueError):
-    """The object is not what a Kinesis event source mapping leaves; it stays where it is."""
+    """The object is not an invocation record of a Kinesis event source mapping."""
 
 
 def abandoned(body: bytes) -> list[Quarantined]:
-    """The records of one object of an on-failure destination, whose event may be an object or JSON in a text.
-
-    The same object gives the same records, byte for byte.
+    """The records in one object of an on-failure destination.  The same object always has the same records.
 
     Raises:
-        NotAnInvocationRecordError: it is none, or holds no event.
+        NotAnInvocationRecordError: it is no invocation record, or its event has no records.
     """
     try:
-        written = json.loads(body)
+        written: InvocationRecord = json.loads(body)
         payload = written["payload"]
-        event = json.loads(payload) if isinstance(payload, str) else payload
+        event: KinesisEvent = json.loads(payload) if isinstance(payload, str) else payload
         function = written["requestContext"]["functionArn"].split(":")[6]
         rule = _rule(written)
         records = [
@@ -43,7 +64,7 @@ def abandoned(body: bytes) -> list[Quarantined]:
             )
             for record in batch.records(event)
         ]
-    # Whatever bytes can be instead of it.
+    # Every error that other bytes can cause.
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise NotAnInvocationRecordError(f"{type(error).__name__}: {error}") from error
     if not records:
@@ -51,9 +72,9 @@ def abandoned(body: bytes) -> list[Quarantined]:
     return records
 
 
-def _rule(written: dict[str, Any]) -> str:
-    """Why the mapping gave up, as a sentence."""
+def _rule(written: InvocationRecord) -> str:
+    """Why the mapping gave up, in words."""
     context = written["requestContext"]
-    answer = written.get("responseContext") or {}
-    ended = f"; the last one ended with {answer['functionError']}" if answer.get("functionError") else ""
+    function_error = (written.get("responseContext") or {}).get("functionError")
+    ended = f"; the last one ended with {function_error}" if function_error else ""
     return f"{context['condition']} after {context['approximateInvokeCount']} invocations{ended}"

@@ -1,21 +1,21 @@
-"""TruckDataProcessor: batches of TruckTelemetry into one landing object and the newest state of each truck.
+"""TruckDataProcessor: writes batches of TruckTelemetry to one landing object and to the newest state of each truck.
 
-All or nothing: the batch is acknowledged when every reading is landed, every state is up to date and every invalid
-record is in quarantine; otherwise it is delivered again.
+All or nothing: a batch is acknowledged once every reading has landed, every state is up to date and every invalid
+record is in quarantine.  Otherwise it is delivered again.
 """
 
 from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 
 from include import names
 from include.contracts import times
+from include.contracts.kinesis_event import KinesisEvent
 from lambdas.common import aws, batch, environment, metrics
-from lambdas.common.deadline import Deadline, StoreError
+from lambdas.common.deadline import Context, Deadline, StoreError
 from lambdas.common.object_store import Bucket
 from lambdas.common.quarantine import QuarantineWriter
 from lambdas.truck_data import logic
@@ -37,36 +37,33 @@ quarantine = QuarantineWriter(bucket, env.quarantine_prefix, names.TRUCK_FUNCTIO
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> batch.Answer:
-    """Answers ReportBatchItemFailures: nothing failed, or everything from the batch's first record on."""
+def handler(event: KinesisEvent, context: Context) -> batch.Answer:
+    """Answer in the form of ReportBatchItemFailures: no record failed, or the whole batch did."""
     deadline = Deadline.of(context)
     records = batch.records(event)
     now = datetime.now(UTC)
-    readings = logic.sort_out(records, max_clock_skew=env.max_clock_skew, max_event_age=env.max_event_age)
+    readings = logic.sort_out(records, env.time_limits)
     states = [logic.state_item(each, ingested_at=times.to_canonical(now)) for each in logic.newest(readings.accepted)]
-    counts: dict[str, Any] = {
+    counts: metrics.BatchCounts = {
         "received": len(records),
         "duplicates": readings.duplicates,
         "quarantined": batch.by_reason(readings.rejected),
-        "trucks": len(states),
     }
     try:
         quarantine.write(readings.rejected, deadline)
         if readings.accepted:
             key = logic.landing_key(env.landing_prefix, readings.accepted)
             bucket.put(key, logic.landing_object(readings.accepted), "application/gzip")
-        # After landing: what a person sees as a truck's state is on its way into its history.
+        # After landing: a state that people can see is on its way to the history.
         states_older = store.write(states, deadline)
     except StoreError as error:
-        counts |= {"landed": 0, "oldest_lag_seconds": batch.lag_seconds(event, records), "error": str(error)}
-        metrics.not_acknowledged(counts)
-        logger.error("batch not acknowledged", extra=counts)
+        lag = batch.lag_seconds(event, records)
+        metrics.not_acknowledged(lag)
+        outcome = {"trucks": len(states), "landed": 0, "oldest_lag_seconds": lag, "error": str(error)}
+        logger.error("batch not acknowledged", extra={**counts, **outcome})
         return batch.nothing_done(records)
-    counts |= {
-        "landed": len(readings.accepted),
-        "states_older": states_older,
-        "oldest_lag_seconds": batch.lag_seconds(event, records),
-    }
-    metrics.acknowledged(counts)
-    logger.info("batch acknowledged", extra=counts)
+    lag = batch.lag_seconds(event, records)
+    metrics.acknowledged(counts, lag)
+    landed = {"trucks": len(states), "landed": len(readings.accepted), "states_older": states_older}
+    logger.info("batch acknowledged", extra={**counts, **landed, "oldest_lag_seconds": lag})
     return batch.all_done(event, readings.rejected)

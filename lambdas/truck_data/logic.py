@@ -1,64 +1,59 @@
-"""Readings: which records of a batch are landed, the landing object, and the newest state of each truck."""
+"""The rules for readings: which records of a batch land, the landing object, and the newest state of each truck."""
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from hashlib import sha256
 
 import msgspec
 
-from include.contracts import METRICS, ContractError, Envelope, TelemetryReading, decode_reading
+from include.contracts import METRICS, ContractError, Envelope, TelemetryReading, TimeLimits, decode_reading
 from lambdas.common.batch import BatchRecord, Rejected
 from lambdas.common.dynamodb import DynamoItem
 
-# DynamoDB refuses numbers closer to zero than this, which the contract does not.
+# DynamoDB refuses numbers closer to zero; the contract accepts them.
 _SMALLEST_NUMBER = 1e-130
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class AcceptedReading(msgspec.Struct, frozen=True, gc=False):
-    """A valid reading and the record that carried it."""
+    """A valid reading and the identity of its record."""
 
     reading: TelemetryReading
     envelope: Envelope
 
     @property
     def recency(self) -> str:
-        """Sorts readings of one truck as text: by event time, then arrival, then sequence number.
+        """A text that sorts the readings of one truck by event time, then arrival, then sequence number.
 
-        Times are canonical, so they sort as text.  A sequence number is decimal without leading zeros: its length
-        in front makes the numbers sort by value.
+        Canonical times sort as text.  A sequence number is decimal without leading zeros; its length in front makes
+        the numbers sort by value.
         """
         number = self.envelope.sequence_number
         return f"{self.reading.event_time}#{self.envelope.arrival_time}#{len(number):03}{number}"
 
 
 class ReadingBatch(msgspec.Struct):
-    """A batch sorted out: received = accepted + rejected."""
+    """A sorted batch: received = accepted + rejected."""
 
     accepted: list[AcceptedReading]
     rejected: list[Rejected]
 
     @property
     def duplicates(self) -> int:
-        """How many of the accepted repeat a truck's instant.  They are landed all the same: RAW has every envelope."""
+        """The number of accepted readings that repeat a truck's instant.  They land too: RAW has every envelope."""
         instants = {(each.reading.truck_id, each.reading.event_time) for each in self.accepted}
         return len(self.accepted) - len(instants)
 
 
-def sort_out(
-    records: Iterable[BatchRecord], *, max_clock_skew: timedelta, max_event_age: timedelta | None
-) -> ReadingBatch:
-    """Decodes and validates every record.  Never raises because of data."""
+def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ReadingBatch:
+    """Decode and validate every record.  Data never raises an error."""
     readings = ReadingBatch([], [])
     for record in records:
         try:
-            reading = decode_reading(
-                record.payload, now=record.arrival, max_clock_skew=max_clock_skew, max_event_age=max_event_age
-            )
+            reading = decode_reading(record.payload, now=record.arrival, limits=limits)
         except ContractError as error:
             readings.rejected.append(Rejected(record, error))
         else:
@@ -67,10 +62,10 @@ def sort_out(
 
 
 def landing_key(prefix: str, accepted: Sequence[AcceptedReading]) -> str:
-    """``<prefix><yyyy>/<mm>/<dd>/<HH>/<shard>-<first>-<last>-<digest>.json.gz`` of the records in the object.
+    """``<prefix><yyyy>/<mm>/<dd>/<HH>/<shard>-<first>-<last>-<digest>.json.gz`` for the records in the object.
 
-    The hour is that of the first one's arrival.  The digest covers every sequence number: the same records go under
-    the same name, so a retry overwrites its own object; others, as after a bisect, never share a name.
+    The hour is that of the first record's arrival.  The digest covers every sequence number.  The same records always
+    have the same key, so a retry overwrites its own object; other records, as after a bisect, have another key.
     """
     first, last = accepted[0].envelope, accepted[-1].envelope
     every = "\n".join(f"{each.envelope.shard_id} {each.envelope.sequence_number}" for each in accepted)
@@ -80,7 +75,7 @@ def landing_key(prefix: str, accepted: Sequence[AcceptedReading]) -> str:
 
 
 def landing_object(accepted: Iterable[AcceptedReading]) -> bytes:
-    """Gzipped NDJSON, a line a reading with its envelope; the same readings give the same bytes."""
+    """Gzipped NDJSON, one line per reading with its envelope.  The same readings always have the same bytes."""
     return gzip.compress(_encode_lines([_line(each) for each in accepted]), compresslevel=6, mtime=0)
 
 
@@ -95,9 +90,9 @@ def newest(accepted: Iterable[AcceptedReading]) -> list[AcceptedReading]:
 
 
 def state_item(accepted: AcceptedReading, *, ingested_at: str) -> DynamoItem:
-    """The row of TruckLatestState, in DynamoDB's own notation; a metric that is NULL is absent.
+    """The row of TruckLatestState for a reading; a metric that is NULL has no attribute.
 
-    ``Recency`` is what decides which of two readings of a truck stands.
+    Of two readings of a truck, the one with the greater ``Recency`` wins.
     """
     reading, envelope = accepted.reading, accepted.envelope
     item = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Literal, NotRequired, Protocol, TypedDict
 
 from botocore.exceptions import ClientError
 
@@ -13,10 +13,10 @@ from lambdas.common.aws import chunks, in_parallel, store_errors
 from lambdas.common.deadline import Deadline, StoreError, send_all
 from lambdas.common.dynamodb import DynamoItem
 
-# A quota of BatchExecuteStatement.
+# The limit of BatchExecuteStatement.
 BATCH_STATEMENTS = 25
 
-# Why one statement of a batch was refused, where repeating it can help.
+# Errors of single statements in a batch that are worth a retry.
 _REFUSED_FOR_NOW = {
     "InternalServerError",
     "ProvisionedThroughputExceeded",
@@ -26,24 +26,62 @@ _REFUSED_FOR_NOW = {
 }
 
 
-class TruckStateStore:
-    """TruckLatestState, where each write is conditional on ``Recency``.
+class _UpdateStatement(TypedDict):
+    """One statement of BatchExecuteStatement."""
 
-    BatchWriteItem knows no conditions and one UpdateItem a truck is slow, so trucks that have a row are updated by
-    PartiQL statements, 25 a call.  PartiQL's UPDATE makes no row: a truck's first one is a conditional PutItem.
+    Statement: str
+    Parameters: list[dict[str, str]]
+    ReturnValuesOnConditionCheckFailure: Literal["ALL_OLD"]
+
+
+class _StatementError(TypedDict):
+    """Why a statement failed.  ``Item`` is the row that did not meet the condition."""
+
+    Code: str
+    Message: NotRequired[str]
+    Item: NotRequired[DynamoItem]
+
+
+class _StatementAnswer(TypedDict):
+    """The answer to one statement."""
+
+    Error: NotRequired[_StatementError]
+
+
+class _BatchStatementAnswer(TypedDict):
+    """The part of BatchExecuteStatement's answer that is used here."""
+
+    Responses: list[_StatementAnswer]
+
+
+class TruckTableClient(Protocol):
+    """The calls to DynamoDB."""
+
+    def batch_execute_statement(self, *, Statements: list[_UpdateStatement]) -> _BatchStatementAnswer: ...
+
+    def put_item(
+        self, *, TableName: str, Item: DynamoItem, ConditionExpression: str, ExpressionAttributeValues: DynamoItem
+    ) -> object: ...
+
+
+class TruckStateStore:
+    """TruckLatestState; every write is conditional on ``Recency``.
+
+    BatchWriteItem has no conditions, and one UpdateItem per truck is slow.  So rows that exist are updated by PartiQL
+    statements, 25 per call.  PartiQL's UPDATE creates no row: a truck's first row is a conditional PutItem.
     """
 
-    def __init__(self, client: Any, table: str) -> None:
+    def __init__(self, client: TruckTableClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def write(self, states: Sequence[DynamoItem], deadline: Deadline) -> int:
-        """Brings the row of each truck up to its state, one a truck, unless a newer one stands there.
+        """Write each truck's state, at most one per truck, unless its row is newer.
 
-        Returns how many were left because a newer one stands (or the same one, of an earlier attempt).
+        Returns the number of rows that were left alone because they are newer, or the same from an earlier attempt.
 
         Raises:
-            StoreError: not everything is written; what is, may be written again.
+            StoreError: not everything was written.  All of it can be written again.
         """
         older: list[DynamoItem] = []
         new: list[DynamoItem] = []
@@ -56,7 +94,7 @@ class TruckStateStore:
         return len(older) + created.count(False)
 
     def _update(self, states: Sequence[DynamoItem], older: list[DynamoItem], new: list[DynamoItem]) -> list[DynamoItem]:
-        """One call.  Sorts what it did not write into ``older`` and ``new`` and returns what was refused for now."""
+        """Make one call.  Append states that it did not write to ``older`` or ``new``; return those refused for now."""
         with store_errors("BatchExecuteStatement"):
             response = self._client.batch_execute_statement(Statements=[self._statement(state) for state in states])
         refused = []
@@ -65,7 +103,7 @@ class TruckStateStore:
             if error is None:
                 continue
             if error["Code"] == "ConditionalCheckFailed":
-                # ALL_OLD: the row that stands comes with the refusal; none means that there is none.
+                # Thanks to ALL_OLD, the error holds the existing row.  If it holds none, the truck has no row.
                 (older if error.get("Item") else new).append(state)
             elif error["Code"] in _REFUSED_FOR_NOW:
                 refused.append(state)
@@ -73,7 +111,7 @@ class TruckStateStore:
                 raise StoreError(f"UPDATE {self._table}: {error['Code']}: {error.get('Message')}")
         return refused
 
-    def _statement(self, state: DynamoItem) -> dict[str, Any]:
+    def _statement(self, state: DynamoItem) -> _UpdateStatement:
         assigned = tuple(name for name in state if name != "Truck_ID")
         return {
             "Statement": update_statement(self._table, assigned),
@@ -82,7 +120,7 @@ class TruckStateStore:
         }
 
     def _create(self, state: DynamoItem) -> bool:
-        """Whether the row was written; not if an invocation beside this one has just written a newer one."""
+        """Write a truck's first row; False if a parallel invocation has just written a newer one."""
         try:
             with store_errors("PutItem"):
                 self._client.put_item(
@@ -100,9 +138,9 @@ class TruckStateStore:
 
 @cache
 def update_statement(table: str, assigned: tuple[str, ...]) -> str:
-    """The PartiQL statement that makes a row's metrics and envelope exactly ``assigned`` if the row is older.
+    """The PartiQL statement that sets the ``assigned`` attributes of an older row and removes its other metrics.
 
-    Parameters, in order: the assigned values, the truck, its recency.
+    Its parameters, in order: the assigned values, the truck, its recency.
     """
     clauses = [f'SET "{name}" = ?' for name in assigned]
     clauses += [f'REMOVE "{metric.name}"' for metric in METRICS if metric.name not in assigned]

@@ -1,7 +1,7 @@
 """TruckTelemetryApi: the truck telemetry API behind API Gateway, as include/cloudformation/openapi.yaml describes it.
 
-Validates here, not in API Gateway: with the contract that the stream's processor applies, so that what is accepted is
-not quarantined later.
+This function validates readings, not API Gateway.  It applies the same contract as the stream's processor, so that an
+accepted reading is not quarantined later.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import os
 from collections import Counter
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 
+from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from lambdas.common import aws, environment
-from lambdas.common.deadline import Deadline, StoreError
+from lambdas.common.deadline import Context, Deadline, StoreError
 from lambdas.truck_telemetry_api import logic
 from lambdas.truck_telemetry_api.api_stores import TelemetryStream, TruckStates
-from lambdas.truck_telemetry_api.logic import Problem, ReadingOutcome, Request, Response
+from lambdas.truck_telemetry_api.logic import ReadingOutcome
+from lambdas.truck_telemetry_api.proxy import Problem, ProxyAnswer, ProxyEvent, Request, Response, problem_response
 
-# A device waits for the answer, and API Gateway no longer than 29 s.
+# A device waits for the answer; API Gateway waits at most 29 s.
 ANSWER_WITHIN_SECONDS = 5.0
 
 
@@ -38,30 +39,30 @@ states = TruckStates(aws.client("dynamodb"), env.truck_state_table)
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answers a proxy event; what goes wrong is a problem document."""
+def handler(event: ProxyEvent, context: Context) -> ProxyAnswer:
+    """Answer a proxy event; an error becomes a problem document."""
     request = Request.of(event)
-    # What the summary line says besides.
-    counts: dict[str, Any] = {}
+    # Further fields of the summary line.
+    counts: dict[str, object] = {}
     try:
         response = answer(request, Deadline.of(context), counts)
     except Problem as problem:
-        response = logic.problem_response(problem, request.id)
+        response = problem_response(problem, request.id)
     except StoreError as error:
         counts["error"] = str(error)
-        problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "a store does not answer", headers=logic.RETRY_LATER)
-        response = logic.problem_response(problem, request.id)
+        unavailable = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "a store does not answer", headers=logic.RETRY_LATER)
+        response = problem_response(unavailable, request.id)
     log = logger.error if "error" in counts else logger.info
     about = {"request_id": request.id, "method": request.method, "route": request.route, "status": int(response.status)}
     log("request answered", extra={**about, **counts})
-    return response.to_event()
+    return response.to_answer()
 
 
-def answer(request: Request, deadline: Deadline, counts: dict[str, Any]) -> Response:
-    """Calls what serves the request's route and method; it may add to ``counts``.
+def answer(request: Request, deadline: Deadline, counts: dict[str, object]) -> Response:
+    """Call the function for the request's route and method.  It may add to ``counts``.
 
     Raises:
-        Problem: the answer is a problem document.
+        Problem: the response is a problem document.
         StoreError: a store did not answer.
     """
     match request.route, request.method:
@@ -78,14 +79,12 @@ def answer(request: Request, deadline: Deadline, counts: dict[str, Any]) -> Resp
             raise Problem(HTTPStatus.NOT_FOUND, f"there is no {route}")
 
 
-def post_telemetry(request: Request, deadline: Deadline, counts: dict[str, Any]) -> Response:
-    """POST /telemetry: what keeps the contract goes into the stream, byte for byte."""
+def post_telemetry(request: Request, deadline: Deadline, counts: dict[str, object]) -> Response:
+    """POST /telemetry: send valid readings to the stream, byte for byte."""
     logic.check_query(request.query, ())
     logic.check_is_json(request.headers)
     sent = logic.payloads(request.body)
-    readings, rejected = logic.sort_out(
-        sent, now=datetime.now(UTC), max_clock_skew=env.max_clock_skew, max_event_age=env.max_event_age
-    )
+    readings, rejected = logic.sort_out(sent, now=datetime.now(UTC), limits=env.time_limits)
     accepted: list[ReadingOutcome] = []
     if readings:
         try:
@@ -99,13 +98,13 @@ def post_telemetry(request: Request, deadline: Deadline, counts: dict[str, Any])
     return logic.telemetry_response([*accepted, *rejected, *failed])
 
 
-def list_trucks(request: Request, counts: dict[str, Any]) -> Response:
+def list_trucks(request: Request, counts: dict[str, object]) -> Response:
     """GET /trucks: one page of the trucks' latest states."""
     page = logic.page(request.query)
     items, last = states.page(page.size, page.after)
     now = datetime.now(UTC)
     counts["trucks"] = len(items)
-    body: dict[str, Any] = {"trucks": [logic.truck(item, now=now) for item in items]}
+    body: dict[str, object] = {"trucks": [logic.truck(item, now=now) for item in items]}
     if last is not None:
         body["next_page_token"] = logic.page_token(last)
     return Response(HTTPStatus.OK, body)
@@ -115,7 +114,7 @@ def get_truck(request: Request) -> Response:
     """GET /trucks/{truck_id}: one truck's latest state."""
     logic.check_query(request.query, ())
     truck_id = request.path_parameters["truck_id"]
-    item = states.get(truck_id) if 1 <= len(truck_id) <= logic.MAX_TRUCK_ID_LENGTH else None
+    item = states.get(truck_id) if 1 <= len(truck_id) <= MAX_TRUCK_ID_LENGTH else None
     if item is None:
         raise Problem(HTTPStatus.NOT_FOUND, "no reading of this truck has arrived")
     return Response(HTTPStatus.OK, logic.truck(item, now=datetime.now(UTC)))

@@ -18,7 +18,7 @@ import pytest
 from include import names
 from include.cloudformation import TEMPLATE
 from include.cloudformation.render import load
-from include.contracts import times
+from include.contracts import TimeLimits, times
 from include.generator import payloads
 from include.generator.catalogue import items
 from include.generator.producer import AcceptedRecord, Producer, kinesis_client
@@ -204,7 +204,7 @@ def click_items(batches: list[Event]) -> list[dict[str, Any]]:
     """The rows that the click function makes of the batches."""
     made = []
     for event in batches:
-        sorted_out = logic.sort_out(batch.records(event), max_clock_skew=timedelta(minutes=10), max_event_age=None)
+        sorted_out = logic.sort_out(batch.records(event), TimeLimits())
         for click, envelope in sorted_out.accepted.values():
             ingested_at = times.to_canonical(datetime.now(UTC))
             made.append(logic.click_item(click, envelope, ingested_at=ingested_at, index_shards=1))

@@ -18,7 +18,7 @@ from airflow.models.dagrun import DagRun
 
 from include import names, sql
 from include.aws_clients import StoreClients, store_clients
-from include.contracts import Envelope
+from include.contracts import Envelope, TimeLimits
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.quarantine import Quarantined, encode, object_key
 from include.contracts.times import to_canonical
@@ -81,7 +81,7 @@ class Stores:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def fill(self) -> None:
-        readings = logic.sort_out(VALID + INVALID, max_clock_skew=timedelta(minutes=10), max_event_age=None)
+        readings = logic.sort_out(VALID + INVALID, TimeLimits())
         assert [len(readings.accepted), len(readings.rejected)] == [len(VALID), len(INVALID)]
         for batch in (readings.accepted[:30], readings.accepted[30:], readings.accepted[:1], readings.accepted[:30]):
             self.put(logic.landing_key(names.LANDING_PREFIX, batch), logic.landing_object(batch))
@@ -246,7 +246,7 @@ def test_one_of_three_trucks_leaves_every_store(stack, stores, erase):
 
     # The records in flight arrive, and the second run erases them.
     began = datetime.now(UTC)
-    late = logic.sort_out([record(99, reading(0))], max_clock_skew=timedelta(minutes=10), max_event_age=None).accepted
+    late = logic.sort_out([record(99, reading(0))], TimeLimits()).accepted
     stores.put(logic.landing_key(names.LANDING_PREFIX, late), logic.landing_object(late))
     wait_for(lambda: len(stores.raw()) == len(kept) + 1, "Snowpipe")
     clients = StoreClients(stores.s3, stores.dynamodb)

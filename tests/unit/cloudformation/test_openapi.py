@@ -10,6 +10,7 @@ import yaml
 
 from include.cloudformation import OPENAPI
 from include.contracts import METRICS, Metric, Reason, TelemetryReading
+from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from lambdas.truck_telemetry_api import logic
 
 pytestmark = pytest.mark.unit
@@ -50,7 +51,7 @@ def test_a_truck_id_is_as_long_as_the_contract_says():
     assert SCHEMAS["Reading"]["allOf"][1]["properties"]["truck_id"] == limits
     assert SCHEMAS["Truck"]["allOf"][1]["properties"]["truck_id"] == limits
     assert DOCUMENT["paths"]["/trucks/{truck_id}"]["get"]["parameters"][0]["schema"] == limits
-    assert info["maxLength"] == logic.MAX_TRUCK_ID_LENGTH
+    assert info["maxLength"] == MAX_TRUCK_ID_LENGTH
 
 
 def test_reasons_are_those_of_the_contract_that_one_reading_can_have():

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.contracts import ContractError, decode_click
+from include.contracts import ContractError, TimeLimits, decode_click
 
 pytestmark = pytest.mark.unit
 
@@ -12,7 +12,8 @@ CLICK = {"Item_ID": "MOB001", "Item_Name": "Mobile Phone", "Timestamp": "2025-03
 
 
 def _decode(now=NOW, max_event_age=None, **changes):
-    return decode_click(json.dumps({**CLICK, **changes}).encode(), now=now, max_event_age=max_event_age)
+    limits = TimeLimits(max_event_age=max_event_age)
+    return decode_click(json.dumps({**CLICK, **changes}).encode(), now=now, limits=limits)
 
 
 def _error(data: bytes) -> ContractError:

@@ -18,8 +18,8 @@ GIVEN = {"BUCKET": "b", "QUARANTINE_PREFIX": "q/"}
 def test_environment_has_defaults_and_empty_means_unset():
     read = environment.read(environment.ProcessorEnvironment, GIVEN | {"MAX_EVENT_AGE_SECONDS": ""})
 
-    assert read.max_clock_skew.total_seconds() == 600
-    assert read.max_event_age is None
+    assert read.time_limits.max_clock_skew.total_seconds() == 600
+    assert read.time_limits.max_event_age is None
 
 
 def test_environment_reads_numbers():
@@ -27,8 +27,8 @@ def test_environment_reads_numbers():
 
     read = environment.read(environment.ProcessorEnvironment, given)
 
-    assert read.max_event_age.days == 1
-    assert read.max_clock_skew.total_seconds() == 0
+    assert read.time_limits.max_event_age.days == 1
+    assert read.time_limits.max_clock_skew.total_seconds() == 0
 
 
 @pytest.mark.parametrize("value", ["ten", "-1", "1.5"])
