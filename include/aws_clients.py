@@ -17,7 +17,7 @@ S3_WORKERS = 16
 CONNECTIONS = S3_WORKERS + 2
 
 # How long one response may take, in seconds.  An archive object has up to 64 MB; a function runs for up to 60 s.
-READ_TIMEOUTS = {"s3": 60, "dynamodb": 20, "lambda": 70}
+READ_TIMEOUTS = {"s3": 60, "dynamodb": 20, "lambda": 70, "sns": 10}
 
 
 class ClientFactory(Protocol):
@@ -53,15 +53,17 @@ def reprocessing_clients(make: ClientFactory = boto3.client, *, connections: int
 def make_client(service: str, make: ClientFactory = boto3.client, *, connections: int = CONNECTIONS) -> Any:
     """A thread-safe client of ``service``, one of READ_TIMEOUTS.
 
-    Args:
-        make: builds the client; boto3's own reads the standard AWS_* environment.
-        connections: kept open, for so many requests at a time.
+    ``make`` builds it; boto3's own reads the standard AWS_* environment.
     """
+    return make(service, config=client_config(service, connections=connections))
+
+
+def client_config(service: str, *, connections: int = CONNECTIONS) -> Config:
+    """Timeouts and retries of a client of ``service``, which keeps up to ``connections`` connections open."""
     # Standard mode repeats throttled, failed (5xx) and timed-out requests, with exponential backoff and jitter.
-    config = Config(
+    return Config(
         connect_timeout=3,
         read_timeout=READ_TIMEOUTS[service],
         retries={"mode": "standard", "total_max_attempts": 5},
         max_pool_connections=connections,
     )
-    return make(service, config=config)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow.providers.amazon.aws.hooks.sns import SnsHook
-from botocore.config import Config
 
 from include import names
+from include.aws_clients import client_config
 
 TOPIC = f"{{{{ var.json.get('{names.STACK_OUTPUTS_VARIABLE}', {{}}).get('AlertTopicArn', '') }}}}"
 # SNS takes a subject of up to 100 characters of ASCII.
 LONGEST_SUBJECT = 100
-
-_AWS_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 4, "mode": "standard"})
 
 
 def subject_of(state: str, dag_id: str, concerned: Sequence[str]) -> str:
@@ -29,4 +27,4 @@ def publish(topic_arn: str, aws_conn_id: str, subject: str, message: str) -> Non
         botocore.exceptions.BotoCoreError, ClientError: SNS did not accept it.
     """
     subject = subject.encode("ascii", "replace").decode()[:LONGEST_SUBJECT]
-    SnsHook(aws_conn_id=aws_conn_id, config=_AWS_CONFIG).publish_to_target(topic_arn, message, subject)
+    SnsHook(aws_conn_id=aws_conn_id, config=client_config("sns")).publish_to_target(topic_arn, message, subject)

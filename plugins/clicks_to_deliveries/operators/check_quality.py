@@ -7,20 +7,18 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from botocore.config import Config
 from snowflake.connector import SnowflakeConnection
 
+from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.notifiers import quality_alert
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC, publish
 from include import names, quality
+from include.aws_clients import make_client
 from include.quality import incidents
 from include.quality.rule_results import record_notifications, utc_now
-
-_AWS_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 4, "mode": "standard"})
 
 
 class QualityFailed(AirflowFailException):
@@ -77,7 +75,7 @@ class CheckQualityOperator(BaseOperator):
     def _open_reader(self) -> quality.ItemReader:
         """Raises ItemsError if there is no AWS connection: then only the rules that read DynamoDB fail."""
         try:
-            client = AwsBaseHook(self.aws_conn_id, client_type="dynamodb", config=_AWS_CONFIG).get_conn()
+            client = make_client("dynamodb", clients_of(self.aws_conn_id))
         except AirflowException as error:
             raise quality.ItemsError(str(error)) from error
         return quality.ItemReader(client, datetime.now(UTC), self.index_shards)

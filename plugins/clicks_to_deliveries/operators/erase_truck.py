@@ -11,10 +11,10 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names
@@ -62,11 +62,7 @@ class EraseObjectsOperator(BaseOperator):
         return summary_fields
 
     def _run(self, *, dry_run: bool) -> ErasureSummary:
-        clients = store_clients(
-            lambda service, config: AwsBaseHook(
-                aws_conn_id=self.aws_conn_id, client_type=service, config=config
-            ).get_conn()
-        )
+        clients = store_clients(clients_of(self.aws_conn_id))
         try:
             since = parse(self.since) if self.since else None
             return erase(clients, self.bucket, self.truck_id, dry_run=dry_run, since=since, report=self.log.info)

@@ -7,10 +7,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
+from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC, publish, subject_of
 from include import names
@@ -77,9 +77,7 @@ class ReconcileOperator(BaseOperator):
             AirflowFailException: hours don't balance.  Not retried: counting them again would find the same.
         """
         requested = self._requested_hours()
-        clients = store_clients(
-            lambda service, config: AwsBaseHook(self.aws_conn_id, client_type=service, config=config).get_conn()
-        )
+        clients = store_clients(clients_of(self.aws_conn_id))
         entries: list[CountedHour] = []
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             # Each hour is stored as soon as it is counted, so a run that is stopped loses nothing.

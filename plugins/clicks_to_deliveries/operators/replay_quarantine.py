@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
+from clicks_to_deliveries.hooks.aws_hook import clients_of
 from include import names
 from include.aws_clients import reprocessing_clients
 from include.contracts.times import parse
@@ -50,11 +50,7 @@ class ReplayQuarantineOperator(BaseOperator):
         if not isinstance(self.count_only, bool):
             # A text such as "False" would count as true, or another text as permission to replay.
             raise AirflowFailException(f"dry_run is {self.count_only!r}, not true or false")
-        clients = reprocessing_clients(
-            lambda service, config: AwsBaseHook(
-                aws_conn_id=self.aws_conn_id, client_type=service, config=config
-            ).get_conn()
-        )
+        clients = reprocessing_clients(clients_of(self.aws_conn_id))
         try:
             plan = _plan(self.plan)
             by = f"replay {context['run_id']}"

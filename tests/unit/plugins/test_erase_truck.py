@@ -14,6 +14,7 @@ from clicks_to_deliveries.operators import erase_truck
 from clicks_to_deliveries.operators.erase_truck import EraseObjectsOperator, EraseRowsOperator, VerifyErasureOperator
 
 from include import names
+from include.aws_clients import StoreClients
 from include.erasure import ErasedRecords, ErasureSummary
 
 pytestmark = pytest.mark.unit
@@ -62,7 +63,7 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> ErasureSummary:
         is_clean=True,
     )
     monkeypatch.setattr(erase_truck, "erase", lambda *_, dry_run, **__: _replace(summary, dry_run))
-    monkeypatch.setattr(erase_truck, "AwsBaseHook", lambda **_: SimpleNamespace(get_conn=lambda: None))
+    monkeypatch.setattr(erase_truck, "store_clients", lambda make: StoreClients(None, None))
     return summary
 
 
