@@ -1,4 +1,4 @@
-"""The demo's steps: prepare, start, provision, send traffic, wait until it is through, compare, stop."""
+"""The demo's steps: prepare, start, provision, send traffic, wait until every store has it, compare, stop."""
 
 from __future__ import annotations
 
