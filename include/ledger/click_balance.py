@@ -17,8 +17,8 @@ from include.ledger.hour_database import IN_ORDER, RESOLVED, HourDatabase
 # A row of the table ``clicks``: key, digest of the content, arrival time.
 ClickRow = tuple[str, bytes, str]
 
-# Where each archived envelope is; `row` is the one of its click.  Resolved means that its function took it, so it
-# counts as processed; a quarantined one whose very content the row has was written as well (docs/adr/0010).
+# Where each archived envelope is, with the row of its click.  A resolved record was accepted by its function, so it
+# counts as processed.  A quarantined record whose content the row has was written as well (docs/adr/0010).
 PLACES = """
     CREATE TEMP TABLE places AS
     SELECT

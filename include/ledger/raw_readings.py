@@ -18,6 +18,11 @@ FETCHED_AT_ONCE = 10_000
 
 
 def raw_readings(connection: SnowflakeConnection, hour: datetime) -> Iterator[ReadingRow]:
+    """The readings that arrived in ``hour``, as rows of the table ``readings``.
+
+    Raises:
+        snowflake.connector.Error: Snowflake does not answer.
+    """
     bounds = {"since": to_canonical(hour), "until": to_canonical(hour + HOUR)}
     with closing(connection.cursor()) as cursor:
         cursor.execute(sql.render(READINGS), bounds)

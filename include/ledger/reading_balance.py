@@ -16,7 +16,7 @@ from include.ledger.hour_database import IN_ORDER, HourDatabase
 # sql/ledger/readings_of_hour.sql: covered, waiting or uncovered.
 ReadingRow = tuple[str, str, str, str, str]
 
-# Landed counts before resolved and quarantined: who is replayed is in two places (docs/adr/0010).
+# Landed counts before resolved and quarantined: a replayed record is in two places (docs/adr/0010).
 PLACES = """
     CREATE TEMP TABLE places AS
     SELECT
