@@ -1,4 +1,4 @@
-"""The template as it is deployed: one JSON text, with what it includes.
+"""The template as it is deployed: one JSON text that contains the files it includes.
 
 ``Fn::Transform: AWS::Include`` with a path beside the template is what ``aws cloudformation package`` understands too;
 here the file is put in its place instead of being uploaded (docs/adr/0013).
@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-# What is written without "Fn::" in full form.
+# Functions whose full form has no "Fn::".
 _PLAIN_TAGS = {"Ref", "Condition"}
 
 
@@ -26,7 +26,7 @@ def render(template: Path) -> str:
 
     Raises:
         OSError: an included file can't be read.
-        yaml.YAMLError, TypeError: a file is not YAML, or has values that JSON has not, such as an unquoted date.
+        yaml.YAMLError, TypeError: a file is not YAML, or has a value that JSON lacks, such as an unquoted date.
     """
     document = _include(load(template), template.parent)
     return json.dumps(_name_deployments(document), separators=(",", ":"), ensure_ascii=False)
@@ -34,7 +34,8 @@ def render(template: Path) -> str:
 
 def load(path: Path) -> dict[str, Any]:
     """A template, or part of one, as data; CloudFormation's short forms (``!Ref``) become the long ones."""
-    return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- a SafeLoader
+    document: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- a SafeLoader
+    return document
 
 
 class _Loader(yaml.SafeLoader):
@@ -42,12 +43,15 @@ class _Loader(yaml.SafeLoader):
 
 
 def _long_form(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
+    value: Any
+    if isinstance(node, yaml.MappingNode):
+        value = loader.construct_mapping(node, deep=True)
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
+    elif isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
     else:
-        value = loader.construct_mapping(node, deep=True)
+        raise TypeError(f"!{name}: {node.tag} is no scalar, sequence or mapping")
     if name == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
     return {name if name in _PLAIN_TAGS else f"Fn::{name}": value}
@@ -59,7 +63,7 @@ _Loader.add_multi_constructor("!", _long_form)
 def _include(node: Any, directory: Path) -> Any:
     match node:
         case {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": str(location)}}} if len(node) == 1:
-            # One that is in S3 already is CloudFormation's to include.
+            # CloudFormation itself includes a file that is already in S3.
             return node if location.startswith("s3://") else _include(load(directory / location), directory)
     return _map(node, lambda child: _include(child, directory))
 

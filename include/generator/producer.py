@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, NotRequired, Protocol, TypedDict, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -14,16 +13,17 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnectedError
 
 from include.batches import batched
+from include.retry import backoff
 
 # PutRecords' limits: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 MAX_BATCH_RECORDS = 500
 MAX_BATCH_BYTES = 5 * 1024 * 1024
 
-# botocore's own retries are off: it would send again, in silence, a batch whose answer was lost.
+# botocore's own retries are off: it would silently repeat a batch whose answer was lost.
 CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1})
 
 MAX_ATTEMPTS = 8
-FIRST_BACKOFF = 0.1  # s
+FIRST_BACKOFF = 0.2  # s
 LONGEST_BACKOFF = 5.0  # s
 
 _TRANSIENT = frozenset(
@@ -43,22 +43,30 @@ _TRANSIENT = frozenset(
 
 
 class Sendable(Protocol):
-    data: bytes
-    partition_key: str
+    """A record to send."""
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def partition_key(self) -> str: ...
 
 
-class AcceptedRecord(NamedTuple):
-    """A record that Kinesis has, and where."""
+S = TypeVar("S", bound=Sendable)
 
-    record: Any
+
+class AcceptedRecord(NamedTuple, Generic[S]):
+    """A record that Kinesis accepted, and its place in the stream."""
+
+    record: S
     shard_id: str
     sequence_number: str
 
 
 class ProducerError(Exception):
-    """Records could not be sent; the message says how many, how often it was tried, and Kinesis' reasons.
+    """Records could not be sent; the message names their number, the attempts, and Kinesis' reasons.
 
-    What was accepted before has been reported to ``on_accepted``.
+    Records that were accepted earlier have been reported to ``on_accepted``.
     """
 
     def __init__(self, stream: str, failed: int, accepted: int, attempts: int, reasons: str) -> None:
@@ -70,8 +78,31 @@ class ProducerError(Exception):
         self.accepted = accepted
 
 
+class _Entry(TypedDict):
+    Data: bytes
+    PartitionKey: str
+
+
+class _EntryAnswer(TypedDict):
+    """An entry's place in the stream; if it was refused, only the error."""
+
+    ShardId: str
+    SequenceNumber: str
+    ErrorCode: NotRequired[str | None]
+
+
+class _PutRecordsAnswer(TypedDict):
+    Records: list[_EntryAnswer]
+
+
+class ProducerClient(Protocol):
+    """The call to Kinesis."""
+
+    def put_records(self, *, StreamName: str, Records: list[_Entry]) -> _PutRecordsAnswer: ...
+
+
 def kinesis_client() -> Any:
-    """A client from the standard AWS_* environment, with time limits."""
+    """A client from the standard AWS_* environment, with timeouts.  boto3 has no types: see ``ProducerClient``."""
     return boto3.client("kinesis", config=CLIENT_CONFIG)
 
 
@@ -85,36 +116,32 @@ class Producer:
 
     def __init__(
         self,
-        client: Any,
+        client: ProducerClient,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        rng: random.Random | None = None,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self.resent = 0
         self.unanswered = 0
         self._client = client
         self._sleep = sleep
-        self._rng = rng or random.Random()
         self._max_attempts = max_attempts
 
-    def send(
-        self, stream: str, records: Sequence[Sendable], on_accepted: Callable[[list[AcceptedRecord]], None]
-    ) -> None:
-        """Send all of ``records``; ``on_accepted`` is told after every call what Kinesis has taken.
+    def send(self, stream: str, records: Sequence[S], on_accepted: Callable[[list[AcceptedRecord[S]]], None]) -> None:
+        """Send all of ``records``; after every call, pass those that Kinesis accepted to ``on_accepted``.
 
-        The order within a partition key is kept but for records that had to be sent again.
+        The order within a partition key is kept, except for records that have to be sent again.
 
         Raises:
             ProducerError: some were not accepted in ``max_attempts`` calls.
-            botocore.exceptions.ClientError: an error that repeating can't mend (no such stream, access denied).
+            botocore.exceptions.ClientError: an error that a retry can't fix (no such stream, access denied).
         """
         done = 0
         for batch in batched(records, _bytes, max_records=MAX_BATCH_RECORDS, max_bytes=MAX_BATCH_BYTES):
-            waiting: list[Sendable] = batch
+            waiting = batch
             for attempt in range(1, self._max_attempts + 1):
                 if attempt > 1:
-                    self._back_off(attempt)
+                    self._sleep(backoff(attempt - 1, first=FIRST_BACKOFF, longest=LONGEST_BACKOFF))
                 accepted, waiting, reasons = self._put(stream, waiting)
                 done += len(accepted)
                 if accepted:
@@ -126,9 +153,9 @@ class Producer:
                 failed = len(records) - done
                 raise ProducerError(stream, failed, done, self._max_attempts, reasons)
 
-    def _put(self, stream: str, records: list[Sendable]) -> tuple[list[AcceptedRecord], list[Sendable], str]:
+    def _put(self, stream: str, records: list[S]) -> tuple[list[AcceptedRecord[S]], list[S], str]:
         """One call: (accepted, to be sent again, why)."""
-        entries = [{"Data": record.data, "PartitionKey": record.partition_key} for record in records]
+        entries: list[_Entry] = [{"Data": record.data, "PartitionKey": record.partition_key} for record in records]
         try:
             answer = self._client.put_records(StreamName=stream, Records=entries)
         except ClientError as error:
@@ -140,23 +167,19 @@ class Producer:
             return [], records, str(error)
         except NotConnectedError as error:
             return [], records, str(error)
-        except HTTPClientError as error:  # Time ran out or the connection broke after it was sent.
+        except HTTPClientError as error:  # The request was sent, but timed out or lost its connection.
             self.unanswered += 1
             return [], records, str(error)
-        accepted: list[AcceptedRecord] = []
-        refused: list[Sendable] = []
+        accepted: list[AcceptedRecord[S]] = []
+        refused: list[S] = []
         reasons: Counter[str] = Counter()
         for record, result in zip(records, answer["Records"], strict=True):
-            if result.get("ErrorCode"):
+            if error_code := result.get("ErrorCode"):
                 refused.append(record)
-                reasons[result["ErrorCode"]] += 1
+                reasons[error_code] += 1
             else:
                 accepted.append(AcceptedRecord(record, result["ShardId"], result["SequenceNumber"]))
         return accepted, refused, ", ".join(f"{code} × {count}" for code, count in reasons.items())
-
-    def _back_off(self, attempt: int) -> None:
-        """Exponential, with full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/"""
-        self._sleep(self._rng.uniform(0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (attempt - 1))))
 
 
 def _bytes(record: Sendable) -> int:

@@ -6,26 +6,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
 from include.contracts.times import to_canonical
 from include.generator.event_times import to_datetime, to_microseconds
 from include.generator.manifest import ManifestRecord, ManifestWriter
-from include.generator.producer import AcceptedRecord, Producer
+from include.generator.producer import AcceptedRecord, Producer, ProducerClient
 from include.generator.state_file import kept_state
 from include.generator.traffic import Traffic, TrafficPlan, TrafficRecord
 
 # Records that fall due within this time are sent together.
 _TICK = 100_000  # µs
 _PROGRESS_EVERY = 1_000_000  # µs
-# What is due is sent in calls of at most this many records a stream, so that progress and manifest keep up.
+# Records that are due are sent in calls of at most this many records a stream, so that progress and manifest keep up.
 _AT_ONCE = 500
 
 
 class StreamSummary(msgspec.Struct):
-    """What one stream has taken: ``sent`` is ``valid``, ``duplicate`` and ``malformed`` (counts by kind) together."""
+    """The records that a stream accepted: ``sent`` = ``valid`` + ``duplicate`` + all of ``malformed`` (by kind)."""
 
     sent: int = 0
     valid: int = 0
@@ -50,7 +49,7 @@ class StreamSummary(msgspec.Struct):
 
 
 class TrafficSummary(msgspec.Struct):
-    """What a run has sent so far.
+    """The records that a run has sent so far.
 
     Attributes:
         started_at, finished_at: canonical UTC text; ``finished_at`` is None while it runs.
@@ -80,7 +79,7 @@ class TrafficSummary(msgspec.Struct):
 
 def generate(
     plan: TrafficPlan,
-    kinesis_client: Any,
+    kinesis_client: ProducerClient,
     on_progress: Callable[[TrafficSummary], None] | None = None,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -89,13 +88,13 @@ def generate(
     """Send the traffic of ``plan`` through ``kinesis_client``, each record when it is due.
 
     Args:
-        on_progress: told about once a second, and at the end, what was sent so far (always the same object).
-        clock, sleep: the time, aware, and how to let it pass.
+        on_progress: called about once a second, and at the end, with the summary so far (always the same object).
+        clock, sleep: the current time, aware, and a function that lets it pass.
 
     Raises:
-        ProducerError: Kinesis did not accept all records.  State and manifest are kept, and tell the truth.
+        ProducerError: Kinesis did not accept all records.  State and manifest are saved and correct.
         StateError: the state file is in use or not a state.
-        botocore.exceptions.ClientError: an error that repeating can't mend (no such stream, access denied).
+        botocore.exceptions.ClientError: an error that a retry can't fix (no such stream, access denied).
         OSError: state or manifest can't be read or written.
     """
     with kept_state(plan.state) as (state, save), _manifest(plan) as write:
@@ -111,7 +110,7 @@ def generate(
         def send(stream: str, records: list[TrafficRecord]) -> None:
             sent_at = to_canonical(clock())
 
-            def accepted(results: list[AcceptedRecord]) -> None:
+            def accepted(results: list[AcceptedRecord[TrafficRecord]]) -> None:
                 write(results, sent_at)
                 for result in results:
                     summary.streams[stream].count(result.record)
@@ -129,8 +128,7 @@ def generate(
             for batch in _when_due(iter(traffic), clock, sleep):
                 for stream, records in batch.items():
                     send(stream, records)
-                now = to_microseconds(clock())
-                if now - reported >= _PROGRESS_EVERY:
+                if (now := to_microseconds(clock())) - reported >= _PROGRESS_EVERY:
                     reported = now
                     report(now)
         finally:
@@ -144,7 +142,7 @@ def generate(
 def _when_due(
     records: Iterator[TrafficRecord], clock: Callable[[], datetime], sleep: Callable[[float], None]
 ) -> Iterator[dict[str, list[TrafficRecord]]]:
-    """The records by stream, as they fall due, in bites of about a tick."""
+    """The records by stream as they fall due, in batches of about a tick."""
     record = next(records, None)
     while record is not None:
         now = to_microseconds(clock())
@@ -164,14 +162,14 @@ def _when_due(
 
 
 @contextmanager
-def _manifest(plan: TrafficPlan) -> Iterator[Callable[[list[AcceptedRecord], str], None]]:
-    """Appends what was accepted to the plan's manifest, if it has one."""
+def _manifest(plan: TrafficPlan) -> Iterator[Callable[[list[AcceptedRecord[TrafficRecord]], str], None]]:
+    """A function that appends accepted records to the plan's manifest, if it has one."""
     if plan.manifest is None:
         yield lambda _results, _sent_at: None
         return
     writer = ManifestWriter(plan.manifest)
 
-    def write(results: list[AcceptedRecord], sent_at: str) -> None:
+    def write(results: list[AcceptedRecord[TrafficRecord]], sent_at: str) -> None:
         writer.append(
             ManifestRecord(
                 stream=record.stream,

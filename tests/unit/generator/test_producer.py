@@ -1,4 +1,3 @@
-import random
 from typing import NamedTuple
 
 import pytest
@@ -29,7 +28,7 @@ class _Sending:
     def __init__(self, client, **options) -> None:
         self.naps: list[float] = []
         self.accepted: list = []
-        self.producer = Producer(client, sleep=self.naps.append, rng=random.Random(1), **options)
+        self.producer = Producer(client, sleep=self.naps.append, **options)
 
     def send(self, records) -> None:
         self.producer.send(STREAM, records, self.accepted.extend)
