@@ -1,6 +1,7 @@
-"""Every name that two parts of the pipeline must agree on, declared once.
+"""The names that two parts of the pipeline must agree on.
 
-CloudFormation gets them as parameters, Lambdas as environment, SQL as template context, DAGs as assets and tags.
+Python code takes them from here.  The CloudFormation template and the SQL files are read by tools of their own and use
+literals; tests/unit/cloudformation and tests/unit/test_names.py compare those with this module.
 """
 
 # --- AWS -------------------------------------------------------------------------------------------------------------
@@ -21,7 +22,7 @@ TRUCK_STATE_TABLE = "TruckLatestState"
 
 LANDING_PREFIX = "telemetry-data/"
 QUARANTINE_PREFIX = "quarantine/"
-# Where replay moves what succeeded, under the same relative key.
+# Where replay moves the records that succeed, under the same relative key.
 RESOLVED_PREFIX = "quarantine-resolved/"
 ARCHIVE_PREFIX = "raw-archive/"
 ARCHIVE_ERROR_PREFIX = "raw-archive-errors/"
@@ -29,7 +30,7 @@ ARCHIVE_ERROR_PREFIX = "raw-archive-errors/"
 ON_FAILURE_PREFIX = "aws/lambda/"
 
 ALERT_TOPIC = "pipeline-alerts"
-# CloudWatch namespace of what the functions count.
+# CloudWatch namespace of the functions' metrics.
 METRICS_NAMESPACE = "ClicksToDeliveries"
 
 API = "truck-telemetry"
@@ -54,13 +55,13 @@ LEDGER_TABLE = "CONSERVATION_LEDGER"
 # --- Airflow ---------------------------------------------------------------------------------------------------------
 AWS_CONNECTION = "aws_default"
 SNOWFLAKE_CONNECTION = "snowflake_default"
-# Of erase_truck alone: what they may, no other task may.
+# Only for erase_truck: no other task may delete what these connections may delete.
 ERASURE_AWS_CONNECTION = "aws_erasure"
 ERASURE_SNOWFLAKE_CONNECTION = "snowflake_erasure"
 # Outputs of the CloudFormation stack, kept by provision_resources as a JSON Airflow Variable.
 STACK_OUTPUTS_VARIABLE = "pipeline_stack_outputs"
-# Where the simulated trucks are, between two runs of generate_traffic.
+# Where generate_traffic keeps the simulated trucks between two runs.
 TRAFFIC_STATE_VARIABLE = "traffic_state"
-# One slot: merge, repair, rebuild and erasure never write the history at the same time.
+# Has one slot, so that merge, repair, rebuild and erasure never write the history at the same time.
 HISTORY_WRITER_POOL = "history_writer"
 OWNER = "data-platform"

@@ -1,7 +1,7 @@
-"""What differs between one deployment and the next, read from the environment in one place.
+"""The settings that differ between deployments, read from the environment in one place.
 
-Connections (AWS, Snowflake) are Airflow's; names that never change are in include/names.py.  A laptop and an AWS
-account run the same code with other values here.
+A laptop and an AWS account run the same code with different settings.  Connections (AWS, Snowflake) are Airflow's. Names
+that never change are in include/names.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Each field is the environment variable ``CTD_<FIELD>``; one without a default must be set."""
+    """Each field is the environment variable ``CTD_<FIELD>``.  A field without a default must be set."""
 
     # Where provision_resources uploads the Lambda bundles; created if missing.  S3 names are global.
     deployment_bucket: str
@@ -33,24 +33,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     click_shards: Positive = 1
     truck_shards: Positive = 1
-    # Spreads one item's clicks of one hour over so many partitions of the click index.
+    # The number of partitions of the click index over which one item's clicks of one hour are spread.
     click_index_shards: Positive = 1
     event_source_mappings_enabled: bool = True
-    # Longest wait of a Lambda batch for more records, in seconds.
+    # How long a Lambda batch waits for more records at most, in seconds.
     batching_window_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 1
-    # How long Firehose collects records for the raw archive: before it has them transformed, and again before it stores
-    # an object.  Short makes many small objects.
+    # How long Firehose collects records for the raw archive, in seconds: before it transforms them, and again before it
+    # stores an object.  A short interval makes many small objects.
     archive_interval_seconds: Annotated[int, msgspec.Meta(ge=0, le=900)] = 60
 
-    # Where APIs are reached, if not at AWS's execute-api: a URL that <api id>/<stage> is appended to.
+    # The URL of the APIs, if it is not AWS's execute-api; <api id>/<stage> is appended to it.
     api_endpoint: str = ""
 
-    # A merge starts at most this often while data keeps coming, so that a warehouse can rest.
+    # The shortest time between the starts of two merges while data keeps coming, so that the warehouse can suspend.
     merge_min_interval_seconds: Positive = 60
-    # How often monitor_snowpipe looks: a cron expression.
+    # When monitor_snowpipe runs: a cron expression.
     monitor_schedule: str = "*/5 * * * *"
 
-    # Synthetic traffic: a cron expression (unset: only when triggered) and its size a run.
+    # Synthetic traffic: a cron expression (unset: only when triggered) and its rates.
     traffic_schedule: str | None = None
     traffic_clicks_per_second: Positive = 10
     traffic_readings_per_second: Positive = 10
@@ -65,7 +65,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
     Raises:
         SettingsError: a required variable is missing, a value has the wrong type, or an unknown CTD_ variable is set
-            (most likely a misspelt one, which would otherwise be ignored in silence).
+            (probably misspelt, and silently ignored otherwise).
     """
     given = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
     fields = {field.name: field for field in msgspec.structs.fields(Settings)}

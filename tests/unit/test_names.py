@@ -1,0 +1,43 @@
+"""The literals in the SQL are the names of include/names.py.
+
+tests/unit/cloudformation compares those in the template.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from include import names
+
+pytestmark = pytest.mark.unit
+
+DDL = Path(__file__).parents[2] / "sql" / "ddl"
+
+CREATED = {
+    "warehouse": {names.WAREHOUSE},
+    "database": {names.DATABASE},
+    "schema": {names.SCHEMA},
+    "storage integration": {names.STORAGE_INTEGRATION},
+    "file format": {names.FILE_FORMAT},
+    "stage": {names.STAGE},
+    "pipe": {names.PIPE},
+    "stream": {names.RAW_STREAM},
+    "table": {
+        names.RAW_TABLE,
+        names.HISTORY_TABLE,
+        names.KNOWN_TRUCKS_TABLE,
+        names.QUALITY_RESULTS_TABLE,
+        names.MERGE_RUNS_TABLE,
+        names.LEDGER_TABLE,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", CREATED)
+def test_ddl_creates_the_declared_snowflake_objects(kind):
+    text = "\n".join(path.read_text() for path in sorted(DDL.glob("*.sql")))
+    created = re.findall(rf"^create (?:or replace )?{kind} (?:if not exists )?([\w.]+)", text, re.I | re.M)
+    assert {name.rpartition(".")[2].upper() for name in created} == CREATED[kind]
