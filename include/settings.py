@@ -1,7 +1,7 @@
 """The settings that differ between deployments, read from the environment in one place.
 
-A laptop and an AWS account run the same code with different settings.  Connections (AWS, Snowflake) are Airflow's. Names
-that never change are in include/names.py.
+A laptop and an AWS account run the same code with different settings.  Connections (AWS, Snowflake) are Airflow's.
+Names that never change are in include/names.py.
 """
 
 from __future__ import annotations
