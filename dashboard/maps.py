@@ -21,7 +21,7 @@ TICKS = 6
 OK, ATTENTION = "ok", "needs attention"
 
 
-class Position(NamedTuple):
+class MapPosition(NamedTuple):
     """The encodings that place a mark on the map."""
 
     x: alt.X
@@ -88,7 +88,7 @@ def _projection(bounds: tuple[float, float, float, float]) -> list[Any]:
     ]
 
 
-def _position() -> Position:
+def _position() -> MapPosition:
     """Return the encodings of longitude and latitude, in terms of the parameters of :func:`_projection`."""
     longitude = alt.Scale(
         domainMin=alt.expr("middle_longitude - degrees_per_pixel * width / 2 / squeeze"),
@@ -104,7 +104,7 @@ def _position() -> Position:
     )
     to_the_east = _degrees("E", "W", "(degrees_per_pixel * width / squeeze)")
     to_the_north = _degrees("N", "S", "(degrees_per_pixel * height)")
-    return Position(
+    return MapPosition(
         alt.X("gps_longitude:Q", scale=longitude, title=None, axis=to_the_east),
         alt.Y("gps_latitude:Q", scale=latitude, title=None, axis=to_the_north),
     )
@@ -120,7 +120,7 @@ def _degrees(positive: str, negative: str, span: str) -> alt.Axis:
     )
 
 
-def _routes(track: pd.DataFrame, position: Position, colour: alt.Color) -> alt.Chart:
+def _routes(track: pd.DataFrame, position: MapPosition, colour: alt.Color) -> alt.Chart:
     lines: alt.Chart = (
         alt.Chart(track[["truck_id", "last_time", "gps_latitude", "gps_longitude"]])
         .mark_line(strokeWidth=2.5, opacity=0.45, strokeJoin="round", clip=True)
@@ -129,7 +129,7 @@ def _routes(track: pd.DataFrame, position: Position, colour: alt.Color) -> alt.C
     return lines
 
 
-def _trucks(states: pd.DataFrame, position: Position, colour: alt.Color) -> alt.Chart:
+def _trucks(states: pd.DataFrame, position: MapPosition, colour: alt.Color) -> alt.Chart:
     # The shape, not the colour, says whether a truck needs attention.
     shape = alt.Shape(
         "condition:N",
@@ -152,7 +152,7 @@ def _trucks(states: pd.DataFrame, position: Position, colour: alt.Color) -> alt.
     return points
 
 
-def _labels(states: pd.DataFrame, position: Position, colour: alt.Color) -> alt.Chart:
+def _labels(states: pd.DataFrame, position: MapPosition, colour: alt.Color) -> alt.Chart:
     names: alt.Chart = (
         alt.Chart(states[["truck_id", "gps_latitude", "gps_longitude"]])
         .mark_text(align="left", dx=11, dy=-9, fontWeight="bold", fontSize=12)

@@ -42,7 +42,7 @@ class ClickWindow(NamedTuple):
     items_left_out: int
 
 
-class ClickRow(NamedTuple):
+class IndexedClick(NamedTuple):
     """One click in the index.  Times are canonical UTC text, so rows sort by time."""
 
     time: str
@@ -95,7 +95,7 @@ def _clicks(since: datetime, until: datetime | None) -> ClickWindow:
     shards = deployment().click_index_shards
     asked = list(catalogue)[:MAX_ITEMS]
     dynamodb = client("dynamodb")
-    rows: list[ClickRow] = []
+    rows: list[IndexedClick] = []
     complete_since: datetime | None = None
     hours = hours_between(since, until or now() + MAX_CLOCK_SKEW)
     with errors_of(CLICK_STORE), ThreadPoolExecutor(WORKERS) as pool:
@@ -111,7 +111,7 @@ def _clicks(since: datetime, until: datetime | None) -> ClickWindow:
     return ClickWindow(_click_frame(rows, catalogue), complete_since, len(catalogue) - len(asked))
 
 
-def _partition(dynamodb: Any, key: str, since: datetime, until: datetime | None) -> list[ClickRow]:
+def _partition(dynamodb: Any, key: str, since: datetime, until: datetime | None) -> list[IndexedClick]:
     """Return the clicks of one partition of the index, newest first.
 
     It reads one click more than :data:`MAX_CLICKS`, so the caller knows that there are more.
@@ -132,7 +132,7 @@ def _partition(dynamodb: Any, key: str, since: datetime, until: datetime | None)
         PaginationConfig={"MaxItems": MAX_CLICKS + 1},
     )
     return [
-        ClickRow(
+        IndexedClick(
             item["Timestamp"]["S"],
             item["Item_ID"]["S"],
             int(item["Click_Counts"]["N"]),
@@ -144,9 +144,9 @@ def _partition(dynamodb: Any, key: str, since: datetime, until: datetime | None)
     ]
 
 
-def _click_frame(rows: list[ClickRow], catalogue: dict[str, str]) -> pd.DataFrame:
+def _click_frame(rows: list[IndexedClick], catalogue: dict[str, str]) -> pd.DataFrame:
     """Return the frame of a :class:`ClickWindow`; its columns keep their types when it is empty."""
-    frame = pd.DataFrame(rows, columns=list(ClickRow._fields))
+    frame = pd.DataFrame(rows, columns=list(IndexedClick._fields))
     for column in ("time", "arrival", "ingested"):
         frame[column] = pd.to_datetime(frame[column], utc=True, format="ISO8601")
     frame["clicks"] = frame["clicks"].astype("int64")

@@ -37,7 +37,7 @@ class QuarantineCounts(NamedTuple):
     unread: int
 
 
-class ListedObject(NamedTuple):
+class BucketObject(NamedTuple):
     """An object's key, and when it was written."""
 
     key: str
@@ -85,22 +85,22 @@ def quarantine(hours: int) -> QuarantineCounts:
 
 # The cache key includes the time written, so an object that was replaced is read again.
 @lru_cache(maxsize=20_000)
-def _reason(s3: Any, bucket: str, item: ListedObject) -> str:
+def _reason(s3: Any, bucket: str, item: BucketObject) -> str:
     """Return the reason in one quarantine object."""
     body = s3.get_object(Bucket=bucket, Key=item.key)["Body"].read()
     return str(json.loads(body).get("reason", "unknown"))
 
 
-def _list_hours(prefix: str, hours: int) -> list[ListedObject]:
+def _list_hours(prefix: str, hours: int) -> list[BucketObject]:
     """List the objects under ``<prefix><yyyy>/<mm>/<dd>/<HH>/`` of this hour and the ``hours`` before it."""
     bucket, s3, instant = deployment().telemetry_bucket, client("s3"), now()
     prefixes = [f"{prefix}{hour:%Y/%m/%d/%H}/" for hour in hours_between(instant - timedelta(hours=hours), instant)]
 
-    def list_hour(hour_prefix: str) -> list[ListedObject]:
+    def list_hour(hour_prefix: str) -> list[BucketObject]:
         pages = s3.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=hour_prefix, PaginationConfig={"MaxItems": MAX_KEYS_PER_HOUR}
         )
-        return [ListedObject(item["Key"], item["LastModified"]) for page in pages for item in page.get("Contents", [])]
+        return [BucketObject(item["Key"], item["LastModified"]) for page in pages for item in page.get("Contents", [])]
 
     with errors_of(BUCKET_STORE), ThreadPoolExecutor(WORKERS) as pool:
         return [item for hour in pool.map(list_hour, prefixes) for item in hour]

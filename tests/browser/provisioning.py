@@ -1,0 +1,74 @@
+"""One dashboard's stores in the servers that all tests share: an account in MiniStack, a database in Snowflake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+
+from include import names, sql
+from tests.browser.stores import Stores
+from tests.fixtures.ministack import MiniStack
+from tests.fixtures.snowflake import LocalSnowflake
+from tests.fixtures.tables import tables
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a dashboard's stores are."""
+
+    ministack: MiniStack
+    snowflake: LocalSnowflake
+    account: str
+    database: str
+
+    @property
+    def bucket(self) -> str:
+        return f"telemetry-{self.account}"
+
+    @property
+    def aws(self) -> dict[str, str]:
+        """The environment of AWS's clients."""
+        # MiniStack takes an access key of twelve digits for the number of an account.
+        return self.ministack.environment | {"AWS_ACCESS_KEY_ID": self.account}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the dashboard: the addresses of its stores and the settings, nothing else."""
+        return {
+            **self.aws,
+            **self.snowflake.environment,
+            "SNOWFLAKE_DATABASE": self.database,
+            "CTD_DEPLOYMENT_BUCKET": "deployment",
+            "CTD_TELEMETRY_BUCKET": self.bucket,
+        }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client in the account."""
+        return boto3.client(
+            service,
+            endpoint_url=self.aws["AWS_ENDPOINT_URL"],
+            region_name=self.aws["AWS_DEFAULT_REGION"],
+            aws_access_key_id=self.aws["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.aws["AWS_SECRET_ACCESS_KEY"],
+        )
+
+
+@contextmanager
+def provisioned(place: Place) -> Iterator[Stores]:
+    """The stores of a deployed pipeline, empty: tables of DynamoDB and Snowflake, and the bucket."""
+    place.client("s3").create_bucket(Bucket=place.bucket)
+    with (
+        tables(place.client("dynamodb")),
+        place.snowflake.connect(schema=names.SCHEMA, database=place.database) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"create database if not exists {place.database}")
+        cursor.execute(f"create schema if not exists {place.database}.{names.SCHEMA}")
+        cursor.execute(f"use schema {place.database}.{names.SCHEMA}")
+        for path in ("ddl/040_raw.sql", "ddl/050_history.sql", "ddl/070_results.sql", "ddl/085_ledger.sql"):
+            connection.execute_string(sql.render(path).replace(f"{names.DATABASE}.", f"{place.database}."))
+        yield Stores(place.client, connection, place.bucket)
