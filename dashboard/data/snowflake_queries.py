@@ -77,7 +77,7 @@ def history_span(truck_id: str) -> tuple[int, datetime | None, datetime | None]:
 def as_of(truck_id: str, instant: datetime) -> pd.DataFrame:
     """Return the version of a truck that was valid at ``instant``, in the columns of :func:`current_rows`.
 
-    The frame has one row, or none if the history starts later.
+    The frame has one row, or none if the truck had no version then.
 
     Raises:
         StoreUnavailableError: Snowflake can't answer.
