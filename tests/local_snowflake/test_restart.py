@@ -65,6 +65,7 @@ def test_everything_is_there_again(warehouse, kill, copy_readings, wait_until):
 
 
 # The connector's own timer thread can't reach a killed server to cancel a statement, and says so.
+@pytest.mark.verify
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_killed_three_times_while_it_loads_and_merges(warehouse, wait_until):
     """Totals fed from the stream plus what is left in it equal the rows; each file is loaded once."""
