@@ -55,7 +55,7 @@ def parse(text: str) -> datetime:
         raise ValueError(f"{short_repr(text)} is not between the years 1 and 9999 in UTC") from error
 
 
-class TimeLimits(msgspec.Struct, frozen=True):
+class TimeLimits(msgspec.Struct, frozen=True, cache_hash=True):
     """How far an event's own time may lie from the clock.
 
     An event further ahead than ``max_clock_skew`` or older than ``max_event_age`` is rejected; None accepts any age.

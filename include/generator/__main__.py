@@ -20,14 +20,14 @@ _HELP = {
     "readings_per_second": "pace of the readings, of all trucks together",
     "trucks": "size of the fleet: TRK001, TRK002, …",
     "items": "size of the catalogue: MOB001, LAP002, CAM003, …",
-    "seed": "of all chance",
+    "seed": "seed of all random choices",
     "duplicated": "share of records that repeat the bytes of an earlier one",
-    "late": "share of events that happened 1 to 20 minutes before they are sent",
+    "late": "share of events that are sent 1 to 20 minutes after they happened",
     "out_of_order": "share of events sent after younger ones",
     "malformed": "share of records that break the contract",
     "nested": "share of readings in the nested shape",
-    "manifest": "append the truth of each accepted record to this file (JSON lines)",
-    "state": "keep the trucks in this file, so that the next run drives them on; without it every run has new trucks",
+    "manifest": "append each accepted record, and what it is, to this file (JSON lines)",
+    "state": "keep the trucks in this file, so that the next run continues with them (without it: new trucks)",
     "click_stream": "name of the stream of clicks",
     "truck_stream": "name of the stream of readings",
 }
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: what was sent so far is in the manifest", file=sys.stderr)
+        print("interrupted: the records sent so far are in the manifest", file=sys.stderr)
         return 130
     return 0
 

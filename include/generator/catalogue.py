@@ -1,4 +1,4 @@
-"""What the shop sells: three items by default, and as many more as asked for."""
+"""The items of the shop: three by default, and as many more as asked for."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from itertools import accumulate
 from include.generator.catalogue import CatalogueItem
 
 _DAY = 86_400
-# How often popularity is looked at again, and how long a promotion lasts, in seconds.
+# How often popularity is computed again, and how long a promotion lasts, in seconds.
 _REFRESH = 10
 _PROMOTION = 300
 

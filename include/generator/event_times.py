@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 SLOT = 64  # µs
-# More slots than this a second there are not.
+# There are no more slots per second.
 MAX_EVENTS_PER_SECOND = 1_000_000 // SLOT
 
 MAX_MINUTES_LATE = 20

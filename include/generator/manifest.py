@@ -1,7 +1,7 @@
-"""The truth about what was sent: one JSON line for every record that Kinesis accepted.
+"""The manifest: one JSON line for every record that Kinesis accepted.
 
-Lines are written as each batch is acknowledged, so a generator that is killed leaves no record out but those of the
-batch in flight.
+Lines are written when a batch is acknowledged.  If the generator is killed, only the records of the batch in flight are
+missing.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _decode = msgspec.json.Decoder(ManifestRecord).decode
 
 
 class ManifestWriter:
-    """Appends to a manifest; one system call a batch, so that no line is ever half there.
+    """Appends to a manifest, with one system call per batch: the file never holds half a line.
 
     Raises:
-        OSError: the file can't be opened or written (also a full disk).
+        OSError: the file can't be opened or written, for example because the disk is full.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Keeps what one run leaves to the next, for one run at a time."""
+"""Keeps the state between runs, for one run at a time."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class StateError(RuntimeError):
 
 @contextmanager
 def kept_state(path: Path | None) -> Iterator[tuple[State, Callable[[State], None]]]:
-    """The state that ``path`` holds (an empty one where there is none) and how to save the next.
+    """The state in ``path`` (an empty one if there is no file), and a function that saves the next state.
 
-    The file is replaced at once and whole.  Until the block ends no other run can use it: two would drive the same
+    The file is replaced atomically.  Until the block ends, no other run can use it: two runs would drive the same
     trucks twice.
 
     Raises:
-        StateError: another run is using it, or it is not a state.
-        OSError: it can't be read or written.
+        StateError: another run is using the file, or it does not hold a state.
+        OSError: the file can't be read or written.
     """
     if path is None:
         yield State(), lambda _state: None
@@ -37,7 +37,7 @@ def kept_state(path: Path | None) -> Iterator[tuple[State, Callable[[State], Non
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StateError(
-                f"another generator is using the state {path}: wait for it, or give --state a name of its own"
+                f"another generator is using the state {path}: wait for it, or choose another file with --state"
             ) from error
         yield _read(path), lambda state: _write(path, state)
 
@@ -48,7 +48,7 @@ def _read(path: Path) -> State:
     except FileNotFoundError:
         return State()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StateError(f"{path} is not a generator's state ({error}): delete it to start anew") from error
+        raise StateError(f"{path} is not a generator's state ({error}): delete it to start over") from error
 
 
 def _write(path: Path, state: State) -> None:

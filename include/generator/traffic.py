@@ -1,4 +1,4 @@
-"""What is sent and when: both simulations, with the asked shares of duplicated, late, displaced and broken records.
+"""The records to send, and when: both simulations, with shares of duplicated, late, displaced and broken records.
 
 Pure: the records follow from the plan, the start and the state.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, cycle
 from pathlib import Path
 from typing import Any, Literal
@@ -23,11 +23,14 @@ from include.generator.clicks import ClickSimulation
 from include.generator.event_times import Slots, to_datetime
 from include.generator.trucks import FleetSimulation, Truck
 
-# A duplicate repeats one of so many records before it.
+# A duplicate repeats one of this many records before it.
 _REMEMBERED = 1000
 _SHARES = ("duplicated", "late", "out_of_order", "malformed")
 
 Kind = Literal["valid", "duplicate", "malformed"]
+
+# (number, slot, event time) -> (document, partition key, key of the event)
+_EventMaker = Callable[[int, int, int], tuple[dict[str, Any], str, tuple[str, str]]]
 
 
 class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,14 +40,14 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
         clicks, readings: records to send, of all kinds together; 0 for none.
         clicks_per_second, readings_per_second: the pace of each stream, at most 15,625.
         trucks, items: size of fleet and catalogue.
-        seed: of all chance.
+        seed: the seed of all random choices.
         duplicated: the same bytes sent before, again.
         late: events that happened 1 to 20 minutes before they are sent.
         out_of_order: events that are sent after younger ones, displaced by seconds.
         malformed: records that break the contract.
         nested: readings in the nested shape.
-        manifest: file to which the truth of each accepted record is appended; None writes none.
-        state: file from which and to which trucks and used event times are kept; None starts anew.
+        manifest: file to which each accepted record is appended; None writes none.
+        state: file that keeps trucks and used event times between runs; None starts from the beginning.
         click_stream, truck_stream: the streams' names.
 
     Raises:
@@ -89,7 +92,7 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct):
-    """What one run leaves to the next: the last event times used (µs since 1970), and the trucks by id."""
+    """The state between runs: the last event times used (µs since 1970), and the trucks by id."""
 
     last_click: int = 0
     last_reading: int = 0
@@ -130,7 +133,7 @@ class Traffic:
         return heapq.merge(self._clicks(), self._readings(), key=lambda record: record.due)
 
     def state(self) -> State:
-        """What the next run needs; trucks that had no part in this one are kept as they were."""
+        """The state for the next run; trucks that took no part in this run are unchanged."""
         trucks = {**self._others, **self._fleet.rest()}
         return State(self._click_slots.last, self._reading_slots.last, trucks)
 
@@ -157,7 +160,7 @@ class Traffic:
             if number in nested:
                 document = payloads.nested_document(truck_id, time, values)
             else:
-                # Every other truck has a device that shouts.
+                # Every other truck has a device that writes its keys in upper case.
                 document = payloads.flat_document(truck_id, time, values, upper=index % 2 == 0)
             return document, truck_id, (truck_id, time)
 
@@ -181,7 +184,7 @@ class Traffic:
         count: int,
         rate: float,
         slots: Slots,
-        event: Any,
+        event: _EventMaker,
         fields: payloads.Fields,
         period: float,
         nested: frozenset[int] = frozenset(),
@@ -226,11 +229,11 @@ class Traffic:
 
 
 def _deck(count: int, plan: TrafficPlan, rng: random.Random) -> list[str]:
-    """One card a record, shuffled: the shares are exact, to the record."""
+    """One card per record, shuffled: the shares are exact to the record."""
     special = [name for name in _SHARES for _ in range(round(count * getattr(plan, name)))][:count]
     deck = special + ["on_time"] * (count - len(special))
     rng.shuffle(deck)
-    # Nothing can be repeated before something was sent.
+    # Nothing can be repeated before the first record.
     first = next((position for position, card in enumerate(deck) if card not in ("duplicated", "malformed")), None)
     if first is None:
         return ["on_time" if card == "duplicated" else card for card in deck]

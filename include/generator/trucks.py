@@ -1,4 +1,4 @@
-"""Trucks that really drive.
+"""A simulation of trucks that drive.
 
 A truck's course is a line through knots, one every ten seconds of UTC.  A reading of any instant lies on that line, so
 readings that are sent late or out of order agree with those sent on time: in the order of event time the odometer
@@ -33,8 +33,8 @@ TRANSMISSION = ("Operational", "Needs Maintenance")
 _TANK = 150.0  # gallons
 _MILES_PER_DEGREE = 69.093
 _RANGE_DEGREES = 2.0  # how far a truck strays from its depot
-_BRAKE_LIFE = 30_000.0  # mph braked away until the pads want a look
-_GEARBOX_LIFE = 4_000.0  # steps under high load until it wants maintenance
+_BRAKE_LIFE = 30_000.0  # mph braked away until the pads need an inspection
+_GEARBOX_LIFE = 4_000.0  # steps under high load until it needs maintenance
 
 # Decimals that the devices report.
 _DECIMALS = {"gps_latitude": 6, "gps_longitude": 6, "odometer_reading": 3, "fuel_level": 2, "battery_voltage": 2}
@@ -171,7 +171,7 @@ class Truck(msgspec.Struct):
         chance = rng.random()
         if self.mode == "driving":
             if self.fuel < 15 or (self.puncture >= 0 and self.tyres[self.puncture] < 80):
-                self.mode = "fuelling"  # Low fuel or a flat tyre: to the station, where both are seen to.
+                self.mode = "fuelling"  # Low fuel or a flat tyre: to the station, which fixes both.
             elif chance < 0.02:
                 self.mode, self.steps_left = "stopped", rng.randint(2, 12)  # Traffic lights, a delivery.
             elif chance < 0.021:
@@ -223,7 +223,7 @@ class Truck(msgspec.Struct):
             self.tyres[tyre] = max(20.0, self.tyres[tyre] - leak)
 
     def _service(self) -> None:
-        """One step at the station: fuel, air, and whatever a status asked for."""
+        """One step at the station: fuel, air, and the maintenance that a status asked for."""
         self.fuel = min(96.0, self.fuel + 3.5)
         self.tyres = [max(pressure, 100.0) for pressure in self.tyres]
         self.puncture = -1
