@@ -16,14 +16,14 @@ from lambdas.common.deadline import Context
 logger = Logger()
 
 
-class Answer(TypedDict):
+class TransformationAnswer(TypedDict):
     """The answer that Firehose expects."""
 
     records: list[logic.TransformedRecord]
 
 
 @logger.inject_lambda_context
-def handler(event: logic.FirehoseEvent, context: Context) -> Answer:
+def handler(event: logic.FirehoseEvent, context: Context) -> TransformationAnswer:
     """Answer Firehose's transformation event: each record is Ok, as one line, or ProcessingFailed by itself."""
     answer = logic.transform(event)
     oldest = answer.oldest_arrival

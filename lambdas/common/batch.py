@@ -21,7 +21,7 @@ class BatchItemFailure(TypedDict):
     itemIdentifier: str
 
 
-class Answer(TypedDict):
+class BatchAnswer(TypedDict):
     """An answer as ReportBatchItemFailures expects it.  To a replay it also is an AnswerToReplay."""
 
     batchItemFailures: list[BatchItemFailure]
@@ -57,12 +57,12 @@ def records(event: KinesisEvent) -> list[BatchRecord]:
     ]
 
 
-def nothing_done(batch: Sequence[BatchRecord]) -> Answer:
+def nothing_done(batch: Sequence[BatchRecord]) -> BatchAnswer:
     """Report the whole batch as failed: the mapping keeps its checkpoint and delivers every record again."""
     return {"batchItemFailures": [{"itemIdentifier": batch[0].envelope.sequence_number}]}
 
 
-def all_done(event: KinesisEvent, rejected: Iterable[Rejected]) -> Answer:
+def all_done(event: KinesisEvent, rejected: Iterable[Rejected]) -> BatchAnswer:
     """Report that everything is durable.  A replay also learns which of its records are in quarantine again."""
     if REPLAY not in event:
         return {"batchItemFailures": []}

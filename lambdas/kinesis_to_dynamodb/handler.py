@@ -38,7 +38,7 @@ quarantine = QuarantineWriter(Bucket(aws.client("s3"), env.bucket), env.quaranti
 
 
 @logger.inject_lambda_context
-def handler(event: KinesisEvent, context: Context) -> batch.Answer:
+def handler(event: KinesisEvent, context: Context) -> batch.BatchAnswer:
     """Answer in the form of ReportBatchItemFailures: no record failed, or the whole batch did."""
     deadline = Deadline.of(context)
     records = batch.records(event)

@@ -14,7 +14,7 @@ from include.contracts.quarantine import NOT_PROCESSED, Quarantined
 from lambdas.common import batch
 
 
-class RequestContext(TypedDict):
+class InvocationContext(TypedDict):
     """Which function the mapping invoked, how often, and why it gave up."""
 
     functionArn: str
@@ -31,7 +31,7 @@ class ResponseContext(TypedDict):
 class InvocationRecord(TypedDict):
     """The part of an invocation record that is used here.  ``payload`` is the event, or its JSON text."""
 
-    requestContext: RequestContext
+    requestContext: InvocationContext
     responseContext: NotRequired[ResponseContext | None]
     payload: KinesisEvent | str
 

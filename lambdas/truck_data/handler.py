@@ -37,7 +37,7 @@ quarantine = QuarantineWriter(bucket, env.quarantine_prefix, names.TRUCK_FUNCTIO
 
 
 @logger.inject_lambda_context
-def handler(event: KinesisEvent, context: Context) -> batch.Answer:
+def handler(event: KinesisEvent, context: Context) -> batch.BatchAnswer:
     """Answer in the form of ReportBatchItemFailures: no record failed, or the whole batch did."""
     deadline = Deadline.of(context)
     records = batch.records(event)
