@@ -11,8 +11,8 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 # Where the machine has it set, each of the many processes would compile all that it imports: Airflow alone is seconds.
 unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
-# Of the tests.  One more than CI has cores: they wait about as much as they compute.
-WORKERS ?= 3
+# Of the tests.  Twice as many as CI has cores: they wait about as much as they compute.
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test verify lint unit bench chaos format lock clean
