@@ -77,6 +77,15 @@ def check_object(data: bytes, check: Callable[[dict[str, object]], Checked]) -> 
     return check(document)
 
 
+def fold_key(key: str) -> str:
+    """``key`` in lower case if it is ASCII, otherwise unchanged.
+
+    Every key of a contract is ASCII.  Unicode has characters whose lower case is an ASCII letter (the Kelvin sign
+    becomes k), and no device means them.
+    """
+    return key.lower() if key.isascii() else key
+
+
 def require_text(value: object, field: str, minimum: int, maximum: int) -> str:
     """Return ``value`` if it is text of ``minimum`` to ``maximum`` characters.
 

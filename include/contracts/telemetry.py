@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Protocol, cast, get_args
 import msgspec
 
 from include.contracts.errors import ContractError, short_repr
-from include.contracts.json_object import UNREADABLE, check_object, require_text
+from include.contracts.json_object import UNREADABLE, check_object, fold_key, require_text
 from include.contracts.times import DEFAULT_TIME_LIMITS, TimeLimits, canonical_event_time
 
 MAX_TRUCK_ID_LENGTH = 64
@@ -134,8 +134,8 @@ _MetricValues = Sequence[Any]
 def decode_reading(data: bytes, *, now: datetime, limits: TimeLimits = DEFAULT_TIME_LIMITS) -> TelemetryReading:
     """Decode a reading in either shape.
 
-    Flat: the names of the metrics, ``truck_id`` and ``timestamp``, in any case.  Nested: the paths of ``METRICS``,
-    ``truck_id`` and ``timestamp``.  Unknown keys and the pipeline's own columns are ignored.
+    Flat: the names of the metrics, ``truck_id`` and ``timestamp``.  Nested: the paths of ``METRICS``, ``truck_id`` and
+    ``timestamp``.  Keys may be in any case (``fold_key``).  Unknown keys and the pipeline's own columns are ignored.
 
     Args:
         data: the record as it came from the stream.
@@ -275,7 +275,7 @@ def _check(document: dict[str, object]) -> tuple[str, object, list[float | str |
 def _collect(document: dict[str, object], keys: _KeyTree, sent: dict[str, object]) -> None:
     """Copy the known keys of ``document`` into ``sent``, under their names in the contract."""
     for key, value in document.items():
-        folded = key.lower()
+        folded = fold_key(key)
         group = keys.groups.get(folded)
         name = keys.names.get(folded) if group is None else folded
         if name is None:

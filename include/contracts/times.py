@@ -1,4 +1,8 @@
-"""Times as text: UTC, six decimals, no offset (``2025-03-17T15:35:54.597252``), so that they sort as text."""
+"""Times as text: UTC, six decimals, no offset (``2025-03-17T15:35:54.597252``), so that they sort as text.
+
+A finer time is cut to microseconds, never rounded.  So two events that differ only from the seventh decimal on have the
+same instant.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +18,17 @@ from include.contracts.errors import ContractError, short_repr
 MAX_CLOCK_SKEW = timedelta(minutes=10)
 
 RULE = (
-    "an ISO 8601 date and time such as 2025-03-17T15:35:54.597252 or …T15:35:54Z, with at most six decimals; "
-    "without an offset it is UTC"
+    "an ISO 8601 date and time such as 2025-03-17T15:35:54.597252 or …T15:35:54Z, with at most nine decimals after a "
+    "point and an offset below 24 hours; without an offset it is UTC"
 )
 
-# The profile of ISO 8601 that every client library writes.  datetime.fromisoformat alone would also accept dates
-# without a time, week dates and any separator, and would silently drop a seventh decimal.
+# The profile of ISO 8601 that client libraries write: .NET with seven decimals, Go and Java with up to nine.
+# datetime.fromisoformat alone would also accept dates without a time, week dates, any separator and any number of
+# decimals, and Python versions differ on 24:00 and on offsets such as +05:60.  So this pattern decides everything but
+# whether the day exists.
 _ACCEPTED = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
-    r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?"
 )
 
 
@@ -38,7 +44,7 @@ def to_canonical(moment: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
-    """The aware UTC datetime of ``text``; no offset means UTC.
+    """The aware UTC datetime of ``text``, cut to microseconds; no offset means UTC.
 
     Raises:
         ValueError: ``text`` is not in the accepted profile of ISO 8601 (see ``RULE``), or not between the years 1 and
@@ -46,6 +52,7 @@ def parse(text: str) -> datetime:
     """
     if not _ACCEPTED.fullmatch(text):
         raise ValueError(f"{short_repr(text)} is not {RULE}")
+    # It drops the decimals beyond the sixth.
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
@@ -69,7 +76,7 @@ DEFAULT_TIME_LIMITS = TimeLimits()
 
 
 def canonical_event_time(text: object, field: str, now: datetime, limits: TimeLimits) -> str:
-    """The canonical text of an event's time as sent.
+    """The canonical text of an event's time as sent, which depends on nothing but that text.
 
     Raises:
         ContractError: ``bad_time``, or beyond ``limits``: ``in_future`` or ``too_old``.

@@ -125,7 +125,7 @@ def _not_an_object(event: _Event) -> bytes:
 
 def _bad_time(event: _Event) -> bytes:
     time = event.document[event.key(event.fields.time)]
-    return event.with_value(event.fields.time, event.rng.choice((time[:10], "yesterday", 1_742_225_754, time + "1")))
+    return event.with_value(event.fields.time, event.rng.choice((time[:10], "yesterday", 1_742_225_754, time + "1234")))
 
 
 def _in_future(event: _Event) -> bytes:

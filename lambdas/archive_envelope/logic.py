@@ -79,10 +79,11 @@ def transform(event: FirehoseEvent, *, max_answer_bytes: int = MAX_ANSWER_BYTES)
         except (KeyError, TypeError, ValueError) as error:
             _fail(answer, record_id, f"{type(error).__name__}: {error}")
             continue
-        room -= len(record_id) + len(data) + _BYTES_AROUND
-        if room < 0:
+        needed = len(record_id) + len(data) + _BYTES_AROUND
+        if needed > room:
             _fail(answer, record_id, f"the answer would have more than {max_answer_bytes:,} bytes")
             continue
+        room -= needed
         answer.records.append({"recordId": record_id, "result": "Ok", "data": data})
         arrival = record["kinesisRecordMetadata"]["approximateArrivalTimestamp"]
         answer.oldest_arrival = arrival if answer.oldest_arrival is None else min(answer.oldest_arrival, arrival)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from include.contracts import METRICS, ContractError, TimeLimits, decode_reading, times
+from include.contracts.errors import short_repr
 from include.contracts.json_object import UNREADABLE
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from lambdas.common.dynamodb import DynamoItem
@@ -27,6 +29,14 @@ DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 100
 
 # For a request that failed through no fault of its own.
 RETRY_LATER = {"Retry-After": "1"}
+
+# A device family that can't be changed sends these too: the media types of JSON, none at all, and the one that HTTP
+# libraries (and curl -d) add to any body.
+_TAKEN_AS_JSON = re.compile(
+    r"(?:(?:application|text)/json|application/[a-z0-9.+-]+\+json|application/x-www-form-urlencoded)?"
+)
+# ASCII is a part of UTF-8.
+_UTF_8 = ("utf-8", "utf8", "us-ascii", "ascii", "")
 
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -58,11 +68,16 @@ class ReadingOutcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 def check_is_json(headers: Mapping[str, str]) -> None:
-    """Raise Problem 415 unless the headers declare the body as plain JSON in UTF-8."""
+    """Raise Problem 415 if the headers declare the body as anything but plain JSON in UTF-8."""
     media_type, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
-    charsets = [value.strip('"') for name, _, value in (p.partition("=") for p in parameters) if name == "charset"]
-    if media_type != "application/json" or charsets not in ([], ["utf-8"]):
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as Content-Type: application/json, in UTF-8")
+    if not _TAKEN_AS_JSON.fullmatch(media_type):
+        detail = f"send the body as Content-Type: application/json, not {short_repr(media_type)}"
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+    for name, _, value in (parameter.partition("=") for parameter in parameters):
+        charset = value.strip(" \t\"'")
+        if name.rstrip() == "charset" and charset not in _UTF_8:
+            detail = f"send the body in UTF-8, not in charset {short_repr(charset)}"
+            raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without Content-Encoding")
 

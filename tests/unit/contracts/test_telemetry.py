@@ -128,6 +128,32 @@ def test_truck_id_in_two_cases_is_ambiguous(key):
     assert (error.reason, error.field) == ("ambiguous_key", "truck_id")
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "truc\u212a_id",
+        "TRUC\u212a_ID",
+        "TRUCK_\u0130D",
+        "truck_\u0131d",
+        "\uff34ruck_id",
+        "truck_id\u200b",
+        "truc\u043a_id",
+    ],
+    ids=["kelvin", "kelvin_upper", "dotted_i", "dotless_i", "full_width", "zero_width", "cyrillic"],
+)
+def test_a_key_that_only_looks_like_an_identity_is_an_unknown_key(key):
+    """Only ASCII letters fold: str.lower() would make a k of the Kelvin sign."""
+    assert _error({key: "TRK002", "timestamp": IDENTITY["timestamp"]}).reason == "missing"
+    assert _decode({**IDENTITY, key: "TRK002"}) == _decode(IDENTITY)
+    assert _decode({**{name.upper(): value for name, value in IDENTITY.items()}, key: 7}) == _decode(IDENTITY)
+
+
+def test_a_metric_s_key_folds_as_ascii_in_every_shape():
+    assert _decode({**IDENTITY, "bra\u212ae_status": "Good"}).brake_status is None
+    assert _decode({**IDENTITY, "vehicle_health_and_maintenance": {"bra\u212ae_status": "Good"}}).brake_status is None
+    assert _decode({**IDENTITY, "tran\u017fmission_status": "Operational"}).transmission_status is None
+
+
 def test_timestamp_in_two_cases_beside_upper_case_metrics_is_ambiguous():
     sent = {"TRUCK_ID": "TRK001", "TIMESTAMP": IDENTITY["timestamp"], "timestamp": IDENTITY["timestamp"]}
     assert _error(sent).field == "timestamp"

@@ -91,6 +91,24 @@ def test_what_has_no_room_in_the_answer_fails_and_the_rest_is_archived():
     assert len(json.dumps({"records": answer.records[: answer.archived]}, separators=(",", ":"))) <= whole // 2
 
 
+@pytest.mark.parametrize(
+    ("sizes", "fails"),
+    [
+        ([10, 5000, 10, 10], [1]),
+        ([5000, 10, 10, 10], [0]),
+        ([10, 10, 10, 5000], [3]),
+        ([5000, 10, 5000, 10, 6000], [0, 2, 4]),
+        ([10] * 6 + [5000], [6]),
+        ([5000], [0]),
+    ],
+)
+def test_a_record_that_is_too_big_fails_alone_wherever_it_is(sizes, fails):
+    answer = logic.transform(firehose_event(*[b"x" * size for size in sizes]), max_answer_bytes=2000)
+    assert list(answer.failed) == [f"record-{number}" for number in fails]
+    assert [each["recordId"] for each in answer.records] == [f"record-{number}" for number in range(len(sizes))]
+    assert len(json.dumps({"records": answer.records}, separators=(",", ":"))) <= 2000 + 48 * len(fails) + 16
+
+
 @pytest.mark.parametrize("size", [0, 100, 900])
 def test_half_a_megabyte_of_records_of_any_usual_size_fits_lambdas_limits(size):
     # Firehose's buffer counts payloads only; a shard takes 1,000 records a second, and both streams' are never empty.

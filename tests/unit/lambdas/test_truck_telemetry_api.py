@@ -165,12 +165,17 @@ def test_unusable_body_is_a_problem_without_a_call(api, body, status):
 @pytest.mark.parametrize(
     "headers",
     [
-        None,
-        {},
-        {"content-type": ""},
         {"content-type": "text/plain"},
         {"content-type": "application/jsonp"},
+        {"content-type": "application/octet-stream"},
+        {"content-type": "multipart/form-data; boundary=x"},
+        {"content-type": "application/+json"},
+        {"content-type": "json"},
         {"content-type": "application/json; charset=latin-1"},
+        {"content-type": "application/json;charset=utf-16"},
+        {"content-type": 'application/json; v=1; charset="ISO-8859-1"'},
+        {"content-type": "application/json; charset=utf-8; charset=latin-1"},
+        {"content-type": "; charset=latin-1"},
         {"content-type": "application/json", "content-encoding": "gzip"},
     ],
 )
@@ -180,10 +185,46 @@ def test_body_that_is_not_declared_as_plain_json_is_refused(api, headers):
 
 
 @pytest.mark.parametrize(
-    "declared", ["APPLICATION/JSON", 'application/json ; Charset="UTF-8"', "application/json; v=1"]
+    "declared",
+    [
+        "APPLICATION/JSON",
+        'application/json ; Charset="UTF-8"',
+        "application/json; v=1",
+        "application/json;charset=utf8",
+        "application/json; charset='utf-8'",
+        "application/json; charset = UTF8 ",
+        "application/json; charset=us-ascii",
+        "application/json; charset=",
+        "application/json;",
+        "application/json; charset=utf-8; charset=utf-8",
+        "text/json",
+        "application/geo+json; charset=utf-8",
+        # The default of curl -d and of many devices' HTTP libraries.
+        "application/x-www-form-urlencoded",
+        "",
+    ],
 )
 def test_json_may_be_declared_in_any_case_and_with_parameters(api, declared):
     assert api.post(reading(), headers={"CONTENT-TYPE": declared, "Content-Encoding": "identity"})["statusCode"] == 202
+
+
+@pytest.mark.parametrize("headers", [None, {}, {"host": "x"}])
+def test_a_body_without_a_content_type_is_read_as_json(api, headers):
+    assert api.post(reading(), headers=headers)["statusCode"] == 202
+
+
+def test_an_undeclared_body_that_is_not_json_in_utf_8_is_a_clear_400(api):
+    for body in (b"truck_id=TRK001&vehicle_speed=55", '{"truck_id":"Wagen ü"}'.encode("latin-1")):
+        answer = api.post(body, headers={"content-type": "application/x-www-form-urlencoded"})
+        assert answer["statusCode"] == 400
+        assert answer["document"]["detail"].startswith("the body is not ")
+    assert api.function.calls == []
+
+
+def test_a_415_names_what_was_declared(api):
+    refused = {"text/plain": "not 'text/plain'", "application/json; charset=latin-1": "not in charset 'latin-1'"}
+    for declared, named in refused.items():
+        assert named in api.post(reading(), headers={"content-type": declared})["document"]["detail"]
 
 
 def test_only_what_the_stream_refused_is_sent_again(api, no_waiting):
