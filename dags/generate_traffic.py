@@ -15,11 +15,13 @@ streams `ClickDataStream` and `TruckTelemetry`, in real time. Start it by hand w
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import get_args
 
 from airflow.sdk import DAG, Param
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.generate_traffic import GenerateTrafficOperator
 
+from include.generator.field_cases import Selection
 from include.settings import settings
 
 # How long a scheduled run sends at its rates: less than the minute until the next run.
@@ -34,8 +36,8 @@ def rate(default: float, title: str) -> Param:
     return Param(default, type="number", exclusiveMinimum=0, maximum=15_625, title=title)
 
 
-def share(title: str, description: str) -> Param:
-    return Param(0.0, type="number", minimum=0, maximum=1, title=title, description=description)
+def share(title: str, description: str, default: float = 0.0) -> Param:
+    return Param(default, type="number", minimum=0, maximum=1, title=title, description=description)
 
 
 PARAMS = {
@@ -50,6 +52,17 @@ PARAMS = {
     "late": share("Share late", "Events from 1 to 20 minutes ago."),
     "out_of_order": share("Share out of order", "Sent after newer events."),
     "malformed": share("Share malformed", "Records that break the contract."),
+    "field": share(
+        "Share from the field",
+        "As real devices and other producers send them, right and wrong (docs/producers.md).",
+        settings().traffic_field_share,
+    ),
+    "field_cases": Param(
+        "passing",
+        enum=get_args(Selection),
+        title="Cases from the field",
+        description="Passing: without new trucks, events of other decades and absurd counts, which every page keeps.",
+    ),
     "nested": share("Share nested", "Readings in the nested shape."),
     "manifest": Param(
         None,

@@ -16,6 +16,7 @@ import msgspec
 PREFIX = "CTD_"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +51,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # When monitor_snowpipe runs: a cron expression.
     monitor_schedule: str = "*/5 * * * *"
 
-    # Synthetic traffic: a cron expression (unset: only when triggered) and its rates.
+    # Synthetic traffic: a cron expression (unset: only when triggered), its rates, and the share of it as
+    # real devices and other producers send it (include/generator/field_cases.py).
     traffic_schedule: str | None = None
     traffic_clicks_per_second: Positive = 10
     traffic_readings_per_second: Positive = 10
+    traffic_field_share: Share = 0.0
 
 
 class SettingsError(ValueError):

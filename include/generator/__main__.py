@@ -25,6 +25,8 @@ _HELP = {
     "late": "share of events that are sent 1 to 20 minutes after they happened",
     "out_of_order": "share of events sent after younger ones",
     "malformed": "share of records that break the contract",
+    "field": "share of records as real devices and other producers send them, right and wrong",
+    "field_cases": "which of these: all, or only passing ones, whose effect on pages and rules passes",
     "nested": "share of readings in the nested shape",
     "manifest": "append each accepted record, and what it is, to this file (JSON lines)",
     "state": "keep the trucks in this file, so that the next run continues with them (without it: new trucks)",
@@ -58,7 +60,7 @@ def _show(summary: TrafficSummary) -> None:
         malformed = sum(stream.malformed.values())
         parts.append(
             f"{name}: {stream.valid:,} valid, {stream.duplicate:,} duplicate, {malformed:,} malformed, "
-            f"{stream.late:,} late, {stream.out_of_order:,} out of order"
+            f"{stream.late:,} late, {stream.out_of_order:,} out of order, {sum(stream.field.values()):,} from the field"
         )
     if summary.resent or summary.unanswered:
         parts.append(f"{summary.resent:,} sent again, {summary.unanswered:,} calls without an answer repeated")

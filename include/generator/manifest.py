@@ -28,6 +28,8 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
         key: (timestamp, item id) of a click, (truck id, event time) of a reading, times canonical; None if malformed.
         payload: the bytes sent; base64 in the file, as ``payload_base64``.
         sent_at: when the acknowledged call was made, canonical UTC text.
+        field_case: name of the field case, if it is one (``field_cases``).
+        expected_reason: why this field case has to be in quarantine; None if it is accepted.
     """
 
     stream: str
@@ -41,6 +43,8 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
     shard_id: str
     sequence_number: str
     sent_at: str
+    field_case: str | None = None
+    expected_reason: str | None = None
 
 
 _decode = msgspec.json.Decoder(ManifestRecord).decode

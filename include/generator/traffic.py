@@ -1,4 +1,4 @@
-"""The records to send, and when: both simulations, with shares of duplicated, late, displaced and broken records.
+"""The records to send, and when: both simulations, with shares of records that are late, broken, sent again and so on.
 
 Pure: the records follow from the plan, the start and the state.
 """
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import chain, cycle
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -21,11 +21,14 @@ from include.generator import event_times, payloads
 from include.generator.catalogue import items
 from include.generator.clicks import ClickSimulation
 from include.generator.event_times import Slots, to_datetime
+from include.generator.field_cases import FieldCase, FieldEvent, Selection, endless_cases
 from include.generator.trucks import FleetSimulation, Truck
 
 # A duplicate repeats one of this many records before it.
 _REMEMBERED = 1000
-_SHARES = ("duplicated", "late", "out_of_order", "malformed")
+_SHARES = ("duplicated", "late", "out_of_order", "malformed", "field")
+# Those that are not repeated.
+_NOT_REPEATED = ("duplicated", "malformed", "field")
 
 Kind = Literal["valid", "duplicate", "malformed"]
 
@@ -45,6 +48,8 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
         late: events that happened 1 to 20 minutes before they are sent.
         out_of_order: events that are sent after younger ones, displaced by seconds.
         malformed: records that break the contract.
+        field: records as real devices and other producers send them, right and wrong (``field_cases``).
+        field_cases: which of the cases: "all", or only those that are "passing" (``FieldCase.passes``).
         nested: readings in the nested shape.
         manifest: file to which each accepted record is appended; None writes none.
         state: file that keeps trucks and used event times between runs; None starts from the beginning.
@@ -65,6 +70,8 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
     late: float = 0.0
     out_of_order: float = 0.0
     malformed: float = 0.0
+    field: float = 0.0
+    field_cases: Selection = "all"
     nested: float = 0.0
     manifest: Path | None = None
     state: Path | None = None
@@ -87,8 +94,10 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name} must be a share from 0 to 1, not {getattr(self, name)}")
         if sum(getattr(self, name) for name in _SHARES) > 1 + 1e-9:
             raise ValueError(f"the shares of {', '.join(_SHARES)} must not add up to more than 1")
-        if self.duplicated and self.duplicated + self.malformed >= 1:
-            raise ValueError("duplicated and malformed must leave some records to duplicate")
+        if self.field_cases not in (selections := get_args(Selection)):
+            raise ValueError(f"field_cases must be one of {', '.join(selections)}, not {self.field_cases!r}")
+        if self.duplicated and sum(getattr(self, name) for name in _NOT_REPEATED) >= 1:
+            raise ValueError(f"{', '.join(_NOT_REPEATED)} must leave some records to duplicate")
 
 
 class State(msgspec.Struct):
@@ -103,6 +112,7 @@ class TrafficRecord(msgspec.Struct, frozen=True):
     """One record to send at ``due`` (µs since 1970).
 
     ``key`` is what identifies the event, (timestamp, item id) or (truck id, event time); None of a malformed record.
+    ``field_case`` is the name of a field case.  One that the contract refuses is of the kind "malformed".
     """
 
     stream: str
@@ -115,6 +125,7 @@ class TrafficRecord(msgspec.Struct, frozen=True):
     late: bool = False
     out_of_order: bool = False
     key: tuple[str, str] | None = None
+    field_case: str | None = None
 
 
 class Traffic:
@@ -192,6 +203,7 @@ class Traffic:
         """``count`` records of one stream.  ``period``: seconds between two events of one device."""
         rng = random.Random(f"mix:{stream}:{self._plan.seed}:{self._start}")
         broken = _malformed_kinds(rng)
+        cases = endless_cases("clicks" if fields is payloads.CLICK_FIELDS else "readings", self._plan.field_cases, rng)
         recent: deque[TrafficRecord] = deque(maxlen=_REMEMBERED)
         # Displaced by more than a period, an event is sent after younger ones of its own device, where 31 s allow it.
         least = min(event_times.MAX_SECONDS_OUT_OF_ORDER, int(period) + 1)
@@ -214,6 +226,10 @@ class Traffic:
                 data = payloads.malformed(name, document, fields, partition_key, rng)
                 yield TrafficRecord(stream, data, partition_key, due, "malformed", name, shape)
                 continue
+            if kind == "field":
+                sent = FieldEvent(document, partition_key, at, rng)
+                yield _field_record(next(cases), sent, stream, due, shape)
+                continue
             record = TrafficRecord(
                 stream,
                 payloads.encode(document),
@@ -234,11 +250,20 @@ def _deck(count: int, plan: TrafficPlan, rng: random.Random) -> list[str]:
     deck = special + ["on_time"] * (count - len(special))
     rng.shuffle(deck)
     # Nothing can be repeated before the first record.
-    first = next((position for position, card in enumerate(deck) if card not in ("duplicated", "malformed")), None)
+    first = next((position for position, card in enumerate(deck) if card not in _NOT_REPEATED), None)
     if first is None:
         return ["on_time" if card == "duplicated" else card for card in deck]
     deck[0], deck[first] = deck[first], deck[0]
     return deck
+
+
+def _field_record(case: FieldCase, event: FieldEvent, stream: str, due: int, shape: payloads.Shape) -> TrafficRecord:
+    device = event.identity
+    data = case.make(event)
+    if case.reason:
+        return TrafficRecord(stream, data, device, due, "malformed", case.name, shape, field_case=case.name)
+    key = (event.identity, event.time) if event.is_reading else (event.time, event.identity)
+    return TrafficRecord(stream, data, event.identity, due, shape=shape, key=key, field_case=case.name)
 
 
 def _malformed_kinds(rng: random.Random) -> Iterator[str]:

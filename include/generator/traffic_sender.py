@@ -11,6 +11,7 @@ import msgspec
 
 from include.contracts.times import to_canonical
 from include.generator.event_times import to_datetime, to_microseconds
+from include.generator.field_cases import FIELD_CASES
 from include.generator.manifest import ManifestRecord, ManifestWriter
 from include.generator.producer import AcceptedRecord, Producer, ProducerClient
 from include.generator.state_file import kept_state
@@ -24,7 +25,10 @@ _AT_ONCE = 500
 
 
 class StreamSummary(msgspec.Struct):
-    """The records that a stream accepted: ``sent`` = ``valid`` + ``duplicate`` + all of ``malformed`` (by kind)."""
+    """The records that a stream accepted: ``sent`` = ``valid`` + ``duplicate`` + all of ``malformed`` (by kind).
+
+    ``field`` counts the field cases among them, by name.
+    """
 
     sent: int = 0
     valid: int = 0
@@ -33,12 +37,15 @@ class StreamSummary(msgspec.Struct):
     late: int = 0
     out_of_order: int = 0
     nested: int = 0
+    field: dict[str, int] = {}
 
     def count(self, record: TrafficRecord) -> None:
         self.sent += 1
         self.late += record.late
         self.out_of_order += record.out_of_order
         self.nested += record.shape == "nested"
+        if record.field_case:
+            self.field[record.field_case] = self.field.get(record.field_case, 0) + 1
         if record.kind == "valid":
             self.valid += 1
         elif record.kind == "duplicate":
@@ -183,6 +190,8 @@ def _manifest(plan: TrafficPlan) -> Iterator[Callable[[list[AcceptedRecord[Traff
                 shard_id=shard_id,
                 sequence_number=sequence_number,
                 sent_at=sent_at,
+                field_case=record.field_case,
+                expected_reason=_expected_reason(record),
             )
             for record, shard_id, sequence_number in results
         )
@@ -191,3 +200,7 @@ def _manifest(plan: TrafficPlan) -> Iterator[Callable[[list[AcceptedRecord[Traff
         yield write
     finally:
         writer.close()
+
+
+def _expected_reason(record: TrafficRecord) -> str | None:
+    return FIELD_CASES[record.field_case].reason if record.field_case else None

@@ -69,6 +69,12 @@ def _options() -> Options:
     parser = argparse.ArgumentParser(prog="make demo", description="Run the whole pipeline on this machine.")
     parser.add_argument("--once", action="store_true", help="run one full cycle on a fresh state, then check and stop")
     parser.add_argument("--state", type=Path, help="where everything is kept (default: .local/demo or .local/once)")
+    parser.add_argument(
+        "--field",
+        type=_share,
+        default=0.005,
+        help="share of records as real devices and other producers send them (default: %(default)s)",
+    )
     once = parser.add_argument_group("with --once")
     once.add_argument("--clicks", type=_positive, default=10_000, help="how many to send (default: %(default)s)")
     once.add_argument("--readings", type=_positive, default=10_000, help="how many to send (default: %(default)s)")

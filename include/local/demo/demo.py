@@ -53,6 +53,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     duplicated: float
     late: float
     nested: float
+    field: float
     seed: int
     report: Path | None
 
@@ -71,7 +72,9 @@ class Demo:
         self._console = console
         self._manifest = state / "manifest.jsonl"
         ports = choose_ports(os.environ)
-        settings = {} if options.once else {"CTD_TRAFFIC_SCHEDULE": "* * * * *"}
+        settings = {"CTD_TRAFFIC_FIELD_SHARE": str(options.field)}
+        if not options.once:
+            settings["CTD_TRAFFIC_SCHEDULE"] = "* * * * *"
         self._environment = environment.build(state, ports, settings)
         # boto3, the connector and the settings read it in this process too.
         os.environ.update(self._environment)
@@ -203,6 +206,7 @@ class Demo:
             "late": options.late / 2,
             "out_of_order": options.late / 2,
             "nested": options.nested,
+            "field_cases": "all",
             "seed": options.seed,
             "manifest": str(self._manifest),
         }

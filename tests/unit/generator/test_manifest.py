@@ -20,6 +20,7 @@ RECORD = ManifestRecord(
     shard_id="shardId-000000000000",
     sequence_number="495903382714902566085596925383615710959215759891365888",
     sent_at="2025-03-17T15:35:55.000000",
+    field_case="seven_decimals_of_dotnet",
 )
 
 
@@ -46,6 +47,8 @@ def test_a_line_is_a_record_with_its_bytes_in_base64(tmp_path):
         "shard_id": "shardId-000000000000",
         "sequence_number": "495903382714902566085596925383615710959215759891365888",
         "sent_at": "2025-03-17T15:35:55.000000",
+        "field_case": "seven_decimals_of_dotnet",
+        "expected_reason": None,
     }
 
 

@@ -11,7 +11,7 @@ import msgspec
 from include import names
 from include.contracts import METRICS, ContractError, decode_click, decode_reading, times
 from include.generator.manifest import ManifestRecord
-from include.local.demo.acceptance_report.snapshot import ClickRow, RecordId, Snapshot, StreamSnapshot
+from include.local.demo.acceptance_report.snapshot import ClickRow, HeldRecord, RecordId, Snapshot, StreamSnapshot
 from sql.merge.history_oracle import ArrivedReading, history, latest
 
 Decoded = TypeVar("Decoded")
@@ -47,6 +47,7 @@ def judge_guarantees(snapshot: Snapshot) -> list[Guarantee]:
         truck_states_are_newest(snapshot),
         ledger_balances(snapshot),
         data_quality_passes(snapshot),
+        field_cases_end_as_expected(snapshot),
     ]
 
 
@@ -155,6 +156,25 @@ def quarantine_is_exact(stream: StreamSnapshot) -> Guarantee:
         malformed.items(),
         quarantined.items(),
     )
+
+
+def field_cases_end_as_expected(snapshot: Snapshot) -> Guarantee:
+    """A record from the field is accepted, or quarantined for the reason that its case names."""
+    cases = [record for stream in snapshot.streams for record in stream.sent if record.field_case]
+    quarantined = {stream.name: stream.quarantined for stream in snapshot.streams}
+    surprises = [
+        f"{record.field_case} is {reason or 'accepted'}, not {record.expected_reason or 'accepted'}"
+        for record in cases
+        if (reason := _reason(quarantined[record.stream].get(_id(record)))) != record.expected_reason
+    ]
+    accepted = sum(record.expected_reason is None for record in cases)
+    kinds = len({record.field_case for record in cases})
+    found = f"{len(cases):,} records of {kinds} cases: {accepted:,} accepted, {len(cases) - accepted:,} quarantined"
+    return Guarantee("records from the field end as their case says", not surprises, ", ".join(surprises[:3]) or found)
+
+
+def _reason(held: HeldRecord | None) -> str | None:
+    return held.reason if held else None
 
 
 # --- The history -----------------------------------------------------------------------------------------------------

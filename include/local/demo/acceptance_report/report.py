@@ -54,6 +54,7 @@ def _counts(snapshot: Snapshot) -> list[Count]:
         Count("  of these valid, first time", len(clicks.sent_as("valid")), len(telemetry.sent_as("valid"))),
         Count("  of these sent again", len(clicks.sent_as("duplicate")), len(telemetry.sent_as("duplicate"))),
         Count("  of these malformed", len(clicks.sent_as("malformed")), len(telemetry.sent_as("malformed"))),
+        Count("  from the field", _from_field(clicks.sent), _from_field(telemetry.sent)),
         Count("  nested shape", None, sum(record.shape == "nested" for record in telemetry.sent)),
         Count("  late or out of order", _displaced(clicks.sent), _displaced(telemetry.sent)),
         Count(f"S3 {names.ARCHIVE_PREFIX}", len(clicks.archived), len(telemetry.archived)),
@@ -70,3 +71,7 @@ def _counts(snapshot: Snapshot) -> list[Count]:
 
 def _displaced(records: Sequence[ManifestRecord]) -> int:
     return sum(record.late or record.out_of_order for record in records)
+
+
+def _from_field(records: Sequence[ManifestRecord]) -> int:
+    return sum(record.field_case is not None for record in records)

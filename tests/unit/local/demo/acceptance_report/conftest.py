@@ -44,6 +44,8 @@ def sent(stream: str, payload: bytes, kind: str = "valid", **fields: Any) -> Man
         shard_id=SHARD,
         sequence_number=str(next(_sequence_numbers)),
         sent_at=ARRIVAL,
+        field_case=fields.get("field_case"),
+        expected_reason=fields.get("expected_reason"),
     )
 
 
@@ -88,13 +90,13 @@ def snapshot() -> Snapshot:
         sent(names.CLICK_STREAM, click("MOB001")),
         sent(names.CLICK_STREAM, click("MOB001"), "duplicate"),
         sent(names.CLICK_STREAM, click("LAP002"), late=True),
-        sent(names.CLICK_STREAM, b"{", "malformed"),
+        sent(names.CLICK_STREAM, b"{", "malformed", field_case="cut_at_a_buffer", expected_reason="not_json"),
     ]
     readings = [
         sent(names.TRUCK_STREAM, reading("TRK001", FIRST, 10.0)),
         sent(names.TRUCK_STREAM, reading("TRK001", SECOND, 20.0), shape="nested"),
         sent(names.TRUCK_STREAM, reading("TRK001", SECOND, 20.0), "duplicate"),
-        sent(names.TRUCK_STREAM, reading("TRK002", FIRST, 10.0)),
+        sent(names.TRUCK_STREAM, reading("TRK002", FIRST, 10.0), field_case="trailing_newline"),
         sent(names.TRUCK_STREAM, b"[]", "malformed"),
     ]
     loaded = {record_id(record) for record in readings if record.kind != "malformed"}

@@ -54,6 +54,11 @@ def a_record_nobody_sent_is_quarantined(stream: StreamSnapshot) -> StreamSnapsho
     return replace(stream, quarantined={**stream.quarantined, STRANGER: HeldRecord("not_json", b"{")})
 
 
+def a_record_is_quarantined_for_another_reason(stream: StreamSnapshot) -> StreamSnapshot:
+    held = {place: record._replace(reason="missing") for place, record in stream.quarantined.items()}
+    return replace(stream, quarantined=held)
+
+
 def a_click_is_not_stored(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, click_rows=without_one(snapshot.click_rows))
 
@@ -147,7 +152,7 @@ CASES = [
     (of_telemetry(a_record_is_not_archived), {3, 6, 16}),
     (of_clicks(a_byte_of_the_quarantine_differs), {10}),
     (of_telemetry(a_byte_of_the_quarantine_differs), {11}),
-    (of_clicks(nothing_is_quarantined), {0, 5, 10, 16}),
+    (of_clicks(nothing_is_quarantined), {0, 5, 10, 16, 18}),
     (of_telemetry(nothing_is_quarantined), {1, 6, 11, 16}),
     (of_clicks(a_record_nobody_sent_is_quarantined), {0, 5, 10, 16}),
     (a_version_is_missing, {12}),
@@ -162,13 +167,15 @@ CASES = [
     (the_ledger_is_empty, {16}),
     (a_rule_of_severity_fail_failed, {17}),
     (no_rule_ran, {17}),
+    (of_clicks(a_record_is_quarantined_for_another_reason), {18}),
+    (of_telemetry(a_record_is_quarantined_for_another_reason), set()),
 ]
 
 
 def test_every_guarantee_holds_over_a_right_snapshot(snapshot):
     judged = judge_guarantees(snapshot)
 
-    assert len(judged) == 18
+    assert len(judged) == 19
     assert [guarantee for guarantee in judged if not guarantee.holds] == []
 
 
@@ -180,7 +187,7 @@ def test_one_difference_breaks_the_guarantees_it_concerns_and_no_other(snapshot,
 
 
 def test_each_guarantee_is_broken_by_some_case():
-    assert set().union(*(broken for _, broken in CASES)) == set(range(18))
+    assert set().union(*(broken for _, broken in CASES)) == set(range(19))
 
 
 def test_a_verdict_says_what_was_found(snapshot):
@@ -190,6 +197,14 @@ def test_a_verdict_says_what_was_found(snapshot):
     broken = guarantees.raw_is_exact(a_reading_nobody_sent_is_loaded(snapshot))
     assert broken.found == f"0 missing, 1 unexpected, for example {STRANGER}"
     assert guarantees.ledger_balances(the_ledger_is_empty(snapshot)).found == "the ledger is empty"
+
+
+def test_a_record_from_the_field_that_ends_otherwise_is_named(snapshot):
+    judged = guarantees.field_cases_end_as_expected(snapshot)
+    broken = guarantees.field_cases_end_as_expected(of_clicks(nothing_is_quarantined)(snapshot))
+
+    assert judged.found == "2 records of 2 cases: 1 accepted, 1 quarantined"
+    assert broken.found == "cut_at_a_buffer is accepted, not not_json"
 
 
 def test_a_probe_of_the_archive_is_expected_there_by_what_was_resolved(snapshot):

@@ -28,6 +28,7 @@ def test_counts_are_those_of_the_snapshot(snapshot):
     assert counts["of these valid, first time"] == (2, 3)
     assert counts["of these sent again"] == (1, 1)
     assert counts["of these malformed"] == (1, 1)
+    assert counts["from the field"] == (1, 1)
     assert counts["nested shape"] == (None, 1)
     assert counts["late or out of order"] == (1, 0)
     assert counts["Snowflake TRUCK_TELEMETRY_RAW (rows)"] == (None, 5)
@@ -48,7 +49,7 @@ def test_the_printed_report_shows_every_part(snapshot):
         "\nGuarantees\n",
     ):
         assert part in output
-    assert output.count("  holds  ") == 18
+    assert output.count("  holds  ") == 19
     assert "BROKEN" not in output
 
 
