@@ -59,7 +59,7 @@ PARAMS = {
     ),
     "field_cases": Param(
         "passing",
-        enum=get_args(Selection),
+        enum=list(get_args(Selection)),
         title="Cases from the field",
         description="Passing: without new trucks, events of other decades and absurd counts, which every page keeps.",
     ),

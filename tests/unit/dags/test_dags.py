@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
 
 pytestmark = pytest.mark.unit
 
@@ -85,6 +86,10 @@ def test_parsing_is_cheap_once_the_providers_are_imported(dagbag: DagBag) -> Non
         bag = DagBag(path, collect_dags=True, bundle_path=DAGS)
         assert time.process_time() - before < 1, path.stem
         assert list(bag.dags) == [path.stem]
+
+
+def test_the_dag_processor_can_store_it(dag: DAG) -> None:
+    assert DagSerialization.to_dict(dag)["dag"]["dag_id"] == dag.dag_id
 
 
 def test_file_name_schedule_tags_and_tasks(dag: DAG) -> None:
