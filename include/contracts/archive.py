@@ -11,7 +11,7 @@ from include.contracts.envelope import Envelope
 from include.contracts.times import to_canonical
 
 
-class ArchivedRecord(msgspec.Struct, frozen=True, gc=False):
+class ArchivedRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The fields of an envelope, and the payload in base64: it can be any bytes, or empty."""
 
     stream: str
@@ -20,11 +20,19 @@ class ArchivedRecord(msgspec.Struct, frozen=True, gc=False):
     arrival_time: str
     partition_key: str
     payload_base64: str
+    sub_sequence_number: int = 0
 
     @property
     def envelope(self) -> Envelope:
         """The record's identity."""
-        return Envelope(self.stream, self.shard_id, self.sequence_number, self.arrival_time, self.partition_key)
+        return Envelope(
+            self.stream,
+            self.shard_id,
+            self.sequence_number,
+            self.arrival_time,
+            self.partition_key,
+            self.sub_sequence_number,
+        )
 
     @property
     def payload(self) -> bytes:

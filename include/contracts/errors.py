@@ -8,6 +8,7 @@ from typing import Literal
 Reason = Literal[
     "not_json",
     "not_an_object",
+    "broken_aggregate",
     "missing",
     "wrong_type",
     "out_of_range",

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from include.contracts import aggregates
 from include.contracts.errors import ContractError, short_repr
 
 # No device nests deeper.  The recursion limit of an interpreter is far higher and differs between Python versions; with
@@ -30,9 +31,11 @@ def read_object(data: bytes) -> dict[str, object]:
     """Read ``data`` as one JSON object.  The last value of a repeated key wins.
 
     Raises:
-        ContractError: ``not_json`` (also bad UTF-8, NaN, a number no float can hold, nesting beyond 64 levels) or
-            ``not_an_object``.
+        ContractError: ``not_json`` (also bad UTF-8, NaN, a number no float can hold, nesting beyond 64 levels),
+            ``not_an_object`` or ``broken_aggregate``.
     """
+    if aggregates.is_aggregate(data):
+        raise aggregates.rejection(data)
     try:
         document = _decode(data)
     except RecursionError as error:

@@ -5,12 +5,19 @@ Replay and rebuild build such events to send stored records through their functi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from base64 import b64encode
+from binascii import a2b_base64
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
 
+from include.contracts import aggregates
 from include.contracts.envelope import Envelope
+from include.contracts.errors import ContractError
 from include.contracts.times import parse, to_canonical
+
+# How the base64 of every aggregate begins.
+_AGGREGATE_BASE64 = b64encode(aggregates.MAGIC)[:5].decode()
 
 
 class KinesisData(TypedDict):
@@ -21,6 +28,8 @@ class KinesisData(TypedDict):
     sequenceNumber: str
     data: str
     approximateArrivalTimestamp: float
+    # Ours: ``data`` is one user record, and this its position in its aggregate (0 if it came alone).
+    subSequenceNumber: NotRequired[int]
 
 
 class KinesisEventRecord(TypedDict):
@@ -48,6 +57,19 @@ class KinesisEvent(TypedDict):
     replay: NotRequired[ReplayedBy]
 
 
+def user_records(records: Iterable[KinesisEventRecord]) -> Iterator[KinesisEventRecord]:
+    """The entries of ``Records`` with each aggregate replaced by its user records, in its place and order.
+
+    A broken aggregate stays as it is, for the contract to reject.  An entry with a sub-sequence number is a user record
+    already.
+    """
+    for record in records:
+        if record["kinesis"]["data"].startswith(_AGGREGATE_BASE64) and "subSequenceNumber" not in record["kinesis"]:
+            yield from _taken_apart(record)
+        else:
+            yield record
+
+
 def envelope_of(record: KinesisEventRecord) -> Envelope:
     """The envelope of one entry of ``Records``.
 
@@ -59,16 +81,38 @@ def envelope_of(record: KinesisEventRecord) -> Envelope:
     stream = record["eventSourceARN"].split(":stream/", 1)[1].split("/", 1)[0]
     shard_id, _, _sequence_number = record["eventID"].partition(":")
     arrival = datetime.fromtimestamp(kinesis["approximateArrivalTimestamp"], UTC)
-    return Envelope(stream, shard_id, kinesis["sequenceNumber"], to_canonical(arrival), kinesis["partitionKey"])
+    return Envelope(
+        stream,
+        shard_id,
+        kinesis["sequenceNumber"],
+        to_canonical(arrival),
+        kinesis["partitionKey"],
+        kinesis.get("subSequenceNumber", 0),
+    )
 
 
 def kinesis_event(records: Iterable[tuple[Envelope, str]]) -> KinesisEvent:
-    """The event with these records: each an envelope and its payload in base64.
+    """The event with these user records: each an envelope and its payload in base64.
 
     An envelope does not hold the stream's account and region, so its ARN leaves them empty.  Functions read only the
     stream's name from it.
     """
     return {"Records": [_event_record(envelope, payload_base64) for envelope, payload_base64 in records]}
+
+
+def _taken_apart(record: KinesisEventRecord) -> Iterator[KinesisEventRecord]:
+    kinesis = record["kinesis"]
+    try:
+        found = aggregates.user_records(a2b_base64(kinesis["data"]))
+    except ContractError:
+        yield record
+        return
+    for number, (partition_key, payload) in enumerate(found):
+        data = b64encode(payload).decode()
+        yield {
+            **record,
+            "kinesis": {**kinesis, "partitionKey": partition_key, "data": data, "subSequenceNumber": number},
+        }
 
 
 def _event_record(envelope: Envelope, payload_base64: str) -> KinesisEventRecord:
@@ -79,6 +123,7 @@ def _event_record(envelope: Envelope, payload_base64: str) -> KinesisEventRecord
             "sequenceNumber": envelope.sequence_number,
             "data": payload_base64,
             "approximateArrivalTimestamp": parse(envelope.arrival_time).timestamp(),
+            "subSequenceNumber": envelope.sub_sequence_number,
         },
         "eventSource": "aws:kinesis",
         "eventVersion": "1.0",

@@ -63,22 +63,31 @@ class Verdict(msgspec.Struct, frozen=True):
     field: str | None
     value: str | None
     rule: str
+    sub_sequence_number: int = 0
 
     @classmethod
     def of(cls, envelope: Envelope, error: ContractError) -> Verdict:
-        return cls(envelope.shard_id, envelope.sequence_number, error.reason, error.field, error.value, error.rule)
+        return cls(
+            envelope.shard_id,
+            envelope.sequence_number,
+            error.reason,
+            error.field,
+            error.value,
+            error.rule,
+            envelope.sub_sequence_number,
+        )
 
 
 class AnswerToReplay(TypedDict):
     """What a function adds to its answer when its event is a replay: the verdicts, as objects."""
 
-    quarantined: list[dict[str, str | None]]
+    quarantined: list[dict[str, str | int | None]]
 
 
 def object_key(prefix: str, envelope: Envelope) -> str:
-    """``<prefix><stream>/<yyyy>/<mm>/<dd>/<HH>/<shard>-<sequence number>.json``, by hour of arrival."""
+    """``<prefix><stream>/<yyyy>/<mm>/<dd>/<HH>/<shard>-<number>.json``, by hour of arrival (see Envelope.number)."""
     hour = hour_prefix(prefix, envelope.stream, envelope.arrival_time)
-    return f"{hour}{envelope.shard_id}-{envelope.sequence_number}.json"
+    return f"{hour}{envelope.shard_id}-{envelope.number}.json"
 
 
 def hour_prefix(prefix: str, stream: str, arrival_time: str) -> str:

@@ -22,6 +22,8 @@ class RecordMetadata(TypedDict):
     shardId: str
     partitionKey: str
     sequenceNumber: str
+    # The position in the aggregate that Firehose took the record from; 0 for a record that came alone.
+    subsequenceNumber: NotRequired[int | str | None]
     approximateArrivalTimestamp: int
 
 
@@ -101,6 +103,8 @@ def _archived(stream: str, record: FirehoseRecord) -> ArchivedRecord:
         arrival_time=arrival_text(metadata["approximateArrivalTimestamp"]),
         partition_key=metadata["partitionKey"],
         payload_base64=record["data"],
+        # AWS's own sample event has an empty text here.
+        sub_sequence_number=int(metadata.get("subsequenceNumber") or 0),
     )
 
 

@@ -11,7 +11,7 @@ from typing import NotRequired, TypedDict
 import msgspec
 
 from include.contracts import ContractError, Envelope
-from include.contracts.kinesis_event import KinesisEvent, envelope_of
+from include.contracts.kinesis_event import KinesisEvent, envelope_of, user_records
 from include.contracts.quarantine import REPLAY, Verdict, answer_to_replay
 
 
@@ -25,7 +25,7 @@ class BatchAnswer(TypedDict):
     """An answer as ReportBatchItemFailures expects it.  To a replay it also is an AnswerToReplay."""
 
     batchItemFailures: list[BatchItemFailure]
-    quarantined: NotRequired[list[dict[str, str | None]]]
+    quarantined: NotRequired[list[dict[str, str | int | None]]]
 
 
 class BatchRecord(msgspec.Struct, frozen=True, gc=False):
@@ -46,19 +46,22 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 def records(event: KinesisEvent) -> list[BatchRecord]:
-    """The records of a Kinesis mapping's event, in order of their sequence numbers."""
+    """The user records of a Kinesis mapping's event, in order: aggregates are taken apart (docs/adr/0042)."""
     return [
         BatchRecord(
             a2b_base64(record["kinesis"]["data"]),
             envelope_of(record),
             datetime.fromtimestamp(record["kinesis"]["approximateArrivalTimestamp"], UTC),
         )
-        for record in event["Records"]
+        for record in user_records(event["Records"])
     ]
 
 
 def nothing_done(batch: Sequence[BatchRecord]) -> BatchAnswer:
-    """Report the whole batch as failed: the mapping keeps its checkpoint and delivers every record again."""
+    """Report the whole batch as failed: the mapping keeps its checkpoint and delivers every record again.
+
+    A checkpoint is a sequence number, so an aggregate is always delivered whole.
+    """
     return {"batchItemFailures": [{"itemIdentifier": batch[0].envelope.sequence_number}]}
 
 

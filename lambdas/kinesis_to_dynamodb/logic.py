@@ -49,7 +49,7 @@ def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ClickBatch:
 def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index_shards: int) -> DynamoItem:
     """The row of ClickStreamData for a click."""
     shard = crc32(click.timestamp.encode()) % index_shards
-    return {
+    item = {
         "Timestamp": {"S": click.timestamp},
         "Item_ID": {"S": click.item_id},
         "Item_Name": {"S": click.item_name},
@@ -61,6 +61,9 @@ def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index
         "Sequence_Number": {"S": envelope.sequence_number},
         "Arrival_Time": {"S": envelope.arrival_time},
     }
+    if envelope.sub_sequence_number:
+        item["Sub_Sequence_Number"] = {"N": str(envelope.sub_sequence_number)}
+    return item
 
 
 def _key_conflict(click: ClickEvent, kept: Envelope) -> ContractError:
@@ -68,5 +71,5 @@ def _key_conflict(click: ClickEvent, kept: Envelope) -> ContractError:
         "key_conflict",
         field="Timestamp, Item_ID",
         value=f"{click.timestamp}, {click.item_id}"[:200],
-        rule=f"one content a key; another was kept from {kept.shard_id} {kept.sequence_number}",
+        rule=f"one content a key; another was kept from {kept.shard_id} {kept.number}",
     )

@@ -26,13 +26,15 @@ class AcceptedReading(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def recency(self) -> str:
-        """A text that sorts the readings of one truck by event time, then arrival, then sequence number.
+        """A text that sorts the readings of one truck by event time, arrival, sequence and sub-sequence number.
 
         Canonical times sort as text.  A sequence number is decimal without leading zeros; its length in front makes
-        the numbers sort by value.
+        the numbers sort by value.  A record of the largest size, 10 MiB, has fewer than ten million user records.
         """
-        number = self.envelope.sequence_number
-        return f"{self.reading.event_time}#{self.envelope.arrival_time}#{len(number):03}{number}"
+        envelope = self.envelope
+        number, sub_number = envelope.sequence_number, envelope.sub_sequence_number
+        recency = f"{self.reading.event_time}#{envelope.arrival_time}#{len(number):03}{number}"
+        return f"{recency}#{sub_number:07}" if sub_number else recency
 
 
 class ReadingBatch(msgspec.Struct):
@@ -64,11 +66,11 @@ def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ReadingBatch
 def landing_key(prefix: str, accepted: Sequence[AcceptedReading]) -> str:
     """``<prefix><yyyy>/<mm>/<dd>/<HH>/<shard>-<first>-<last>-<digest>.json.gz`` for the records in the object.
 
-    The hour is that of the first record's arrival.  The digest covers every sequence number.  The same records always
-    have the same key, so a retry overwrites its own object; other records, as after a bisect, have another key.
+    The hour is that of the first record's arrival.  The digest covers every number (Envelope.number).  The same records
+    always have the same key, so a retry overwrites its own object; other records, as after a bisect, have another key.
     """
     first, last = accepted[0].envelope, accepted[-1].envelope
-    every = "\n".join(f"{each.envelope.shard_id} {each.envelope.sequence_number}" for each in accepted)
+    every = "\n".join(f"{each.envelope.shard_id} {each.envelope.number}" for each in accepted)
     day, hour = first.arrival_time[:10].replace("-", "/"), first.arrival_time[11:13]
     digest = sha256(every.encode()).hexdigest()[:16]
     return f"{prefix}{day}/{hour}/{first.shard_id}-{first.sequence_number}-{last.sequence_number}-{digest}.json.gz"
@@ -105,6 +107,8 @@ def state_item(accepted: AcceptedReading, *, ingested_at: str) -> DynamoItem:
         "Sequence_Number": {"S": envelope.sequence_number},
         "Arrival_Time": {"S": envelope.arrival_time},
     }
+    if envelope.sub_sequence_number:
+        item["Sub_Sequence_Number"] = {"N": str(envelope.sub_sequence_number)}
     for metric in METRICS:
         value = getattr(reading, metric.name)
         if value is not None:
@@ -114,13 +118,16 @@ def state_item(accepted: AcceptedReading, *, ingested_at: str) -> DynamoItem:
 
 def _line(accepted: AcceptedReading) -> dict[str, object]:
     envelope = accepted.envelope
-    return msgspec.structs.asdict(accepted.reading) | {
+    line = msgspec.structs.asdict(accepted.reading) | {
         "stream_name": envelope.stream,
         "shard_id": envelope.shard_id,
         "sequence_number": envelope.sequence_number,
         "arrival_time": envelope.arrival_time,
         "partition_key": envelope.partition_key,
     }
+    if envelope.sub_sequence_number:
+        line["sub_sequence_number"] = envelope.sub_sequence_number
+    return line
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,8 @@ from lambdas.common.aws import chunks, in_parallel, store_errors
 from lambdas.common.deadline import Deadline, StoreError, send_all
 from lambdas.common.dynamodb import DynamoItem
 
+# Attributes that not every state has.
+OPTIONAL_ATTRIBUTES = (*(metric.name for metric in METRICS), "Sub_Sequence_Number")
 # The limit of BatchExecuteStatement.
 BATCH_STATEMENTS = 25
 
@@ -138,12 +140,12 @@ class TruckStateStore:
 
 @cache
 def update_statement(table: str, assigned: tuple[str, ...]) -> str:
-    """The PartiQL statement that sets the ``assigned`` attributes of an older row and removes its other metrics.
+    """The PartiQL statement that sets the ``assigned`` attributes of an older row and removes what else it may have.
 
     Its parameters, in order: the assigned values, the truck, its recency.
     """
     clauses = [f'SET "{name}" = ?' for name in assigned]
-    clauses += [f'REMOVE "{metric.name}"' for metric in METRICS if metric.name not in assigned]
+    clauses += [f'REMOVE "{name}"' for name in OPTIONAL_ATTRIBUTES if name not in assigned]
     return f'UPDATE "{table}" {" ".join(clauses)} WHERE "Truck_ID" = ? AND "Recency" < ?'
 
 
