@@ -60,6 +60,25 @@ def test_each_record_becomes_one_line_with_its_envelope_whatever_it_holds():
     assert (answer.archived, answer.failed, answer.oldest_arrival) == (4, {}, ARRIVAL)
 
 
+@pytest.mark.parametrize("zero", [0, "", None, "0"])
+def test_records_of_one_aggregate_have_one_sequence_number_and_are_told_apart(zero):
+    event = firehose_event(b"one", b"two", b"three")
+    for record, number in zip(event["records"], (zero, 1, "2"), strict=True):
+        record["kinesisRecordMetadata"] |= {"sequenceNumber": "100", "subsequenceNumber": number}
+    records = [decode_line(b64decode(each["data"])) for each in logic.transform(event).records]
+    assert [(each.envelope.number, each.payload) for each in records] == [
+        ("100", b"one"),
+        ("100.1", b"two"),
+        ("100.2", b"three"),
+    ]
+
+
+def test_a_position_that_is_no_number_fails_alone():
+    event = firehose_event(b"one", b"two")
+    event["records"][0]["kinesisRecordMetadata"]["subsequenceNumber"] = "first"
+    assert [each["result"] for each in logic.transform(event).records] == ["ProcessingFailed", "Ok"]
+
+
 def test_a_record_without_metadata_fails_alone():
     event = firehose_event(b"one", b"two", b"three")
     del event["records"][1]["kinesisRecordMetadata"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from include import names
+from tests.fixtures.aggregates import aggregate
 
 pytestmark = pytest.mark.unit
 
@@ -54,6 +55,19 @@ def test_click_becomes_one_row_with_its_envelope_and_index_key(function, cloud, 
     }
     assert cloud.rows(names.CLICK_ITEM_TABLE) == [{"Item_ID": "MOB001", "Item_Name": "Mobile"}]
     assert cloud.objects("") == {}
+
+
+def test_clicks_of_an_aggregate_are_rows_that_name_their_position(function, cloud, kinesis_event):
+    clicks = [click(0), click(1), click(1, Click_Counts=9), click(1)]
+    payloads = [json.dumps(each).encode() for each in clicks]
+    assert function(kinesis_event([aggregate(payloads)])) == DONE
+
+    first, second = sorted(cloud.rows(names.CLICK_TABLE), key=lambda row: row["Timestamp"])
+    assert "Sub_Sequence_Number" not in first
+    assert (second["Sequence_Number"], second["Sub_Sequence_Number"]) == (first["Sequence_Number"], 3)
+    ((key, body),) = cloud.objects("quarantine/").items()
+    assert key.endswith(f"-{first['Sequence_Number']}.2.json")
+    assert json.loads(body)["rule"].endswith(f"{first['Sequence_Number']}.1")
 
 
 def test_empty_batch_is_acknowledged_without_a_call(function, kinesis_event):

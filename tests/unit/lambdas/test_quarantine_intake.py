@@ -9,6 +9,7 @@ from include import names
 from include.contracts.quarantine import decode
 from lambdas.common.deadline import StoreError
 from lambdas.quarantine_intake.logic import NotAnInvocationRecordError, abandoned
+from tests.fixtures.aggregates import aggregate
 
 pytestmark = pytest.mark.unit
 
@@ -80,6 +81,22 @@ def test_every_record_is_quarantined_by_envelope_and_the_object_goes(function, c
     assert keys[0] == (
         f"quarantine/{names.CLICK_STREAM}/2026/11/22/14/shardId-000000000000-{first.envelope.sequence_number}.json"
     )
+
+
+def test_an_aggregate_is_taken_in_record_by_record_and_a_broken_one_whole(function, cloud, put, left):
+    broken = aggregate([b"{}", b"1"])[:-1]
+    put(left(aggregate([b"{}", b"1"], key="TRK001"), broken))
+
+    assert function(notification(KEY)) == {"taken_in": 3}
+
+    records = [decode(body) for _, body in sorted(cloud.objects(names.QUARANTINE_PREFIX).items())]
+    assert {record.reason for record in records} == {"not_processed"}
+    number = records[0].envelope.sequence_number
+    assert {(record.envelope.number, record.payload) for record in records[:2]} == {
+        (number, b"{}"),
+        (f"{number}.1", b"1"),
+    }
+    assert records[2].payload == broken
 
 
 def test_notified_twice_the_second_finds_nothing_to_do(function, cloud, put, left):

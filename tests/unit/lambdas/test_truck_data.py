@@ -11,6 +11,8 @@ import pytest
 
 from include import names
 from include.contracts import METRICS
+from include.contracts.quarantine import decode
+from tests.fixtures.aggregates import aggregate, broken_aggregates
 
 pytestmark = pytest.mark.unit
 
@@ -75,6 +77,64 @@ def test_reading_is_landed_with_its_envelope_and_becomes_the_trucks_state(functi
         # Closer to zero than DynamoDB's numbers go.
         "fuel_level": 0,
     }
+
+
+def test_readings_of_an_aggregate_land_apart_and_the_last_of_one_instant_is_the_state(function, cloud, truck_event):
+    sent = [reading(fuel_level=1), reading("TRK002"), b"no json", reading(fuel_level=3)]
+    payloads = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in sent]
+    assert function(truck_event([reading(), aggregate(payloads, key="TRK001"), reading("TRK003")])) == DONE
+
+    number = "49650000000000000000000000000000000000000000000000000001"
+    ((key, body),) = cloud.objects("telemetry-data/").items()
+    assert f"shardId-000000000000-{number[:-1]}0-{number[:-1]}2-" in key
+    ordinary, first, second, last, _ = lines(body)
+    assert "sub_sequence_number" not in ordinary | first
+    assert [each["sequence_number"] for each in (first, second, last)] == [number] * 3
+    assert [(each["sub_sequence_number"], each["partition_key"]) for each in (second, last)] == [
+        (1, "TRK001"),
+        (3, "TRK001"),
+    ]
+    ((key, body),) = cloud.objects("quarantine/").items()
+    assert key.endswith(f"/shardId-000000000000-{number}.2.json")
+    assert (decode(body).payload, decode(body).envelope.number) == (b"no json", f"{number}.2")
+    states = {state["Truck_ID"]: state for state in cloud.rows(names.TRUCK_STATE_TABLE)}
+    assert (states["TRK001"]["fuel_level"], states["TRK001"]["Sub_Sequence_Number"]) == (3, 3)
+
+    # An ordinary record of the next instant: nothing of the aggregate stays in the state.
+    assert function(truck_event([reading(time="2026-11-22T14:29:01")], first=7)) == DONE
+    states = {state["Truck_ID"]: state for state in cloud.rows(names.TRUCK_STATE_TABLE)}
+    assert "Sub_Sequence_Number" not in states["TRK001"]
+    assert states["TRK002"]["Sub_Sequence_Number"] == 1
+
+
+def test_objects_of_different_records_of_one_aggregate_have_different_names(function, cloud, truck_event):
+    event = truck_event([json.dumps(reading()).encode()])
+    for number in range(3):
+        event["Records"][0]["kinesis"]["subSequenceNumber"] = number
+        assert function(event) == DONE
+    assert len(cloud.objects("telemetry-data/")) == 3
+
+
+def test_a_store_that_fails_has_the_aggregate_delivered_whole_again(function, cloud, truck_event, no_waiting):
+    event = truck_event([aggregate([json.dumps(reading()).encode(), b"no json"]), reading()])
+    function.on_wire("BatchExecuteStatement", lambda request: (500, {}))
+    assert function(event) == first_of(event)
+    function.on_wire("BatchExecuteStatement", lambda request: None)
+    before = cloud.objects("")
+    assert function(event) == DONE
+    assert cloud.objects("") == before
+
+
+def test_a_broken_aggregate_is_quarantined_whole_and_its_neighbours_land(function, cloud, truck_event):
+    payload = json.dumps(reading()).encode()
+    broken = list(broken_aggregates(payload).values())
+    assert function(truck_event([reading(), *broken, aggregate([aggregate([payload]), payload])])) == DONE
+
+    held = [decode(body) for body in cloud.objects("quarantine/").values()]
+    assert {each.reason for each in held} == {"broken_aggregate"}
+    assert sorted(each.payload for each in held) == sorted([*broken, aggregate([payload])])
+    (body,) = cloud.objects("telemetry-data/").values()
+    assert [line.get("sub_sequence_number", 0) for line in lines(body)] == [0, 1]
 
 
 def test_empty_batch_is_acknowledged_without_a_call(function, truck_event):

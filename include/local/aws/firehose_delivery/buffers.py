@@ -50,19 +50,20 @@ class DeliveryBuffer:
     # Arrival of the oldest record in each; it names the objects.
     oldest: datetime | None = None
     oldest_failed: datetime | None = None
-    # Shard -> its last record in here; shard -> how many of its records are in here.
+    # Shard -> its last record that is whole in here; shard -> how many of its (user) records are in here.
     last: dict[str, str] = field(default_factory=dict)
     records: Counter[str] = field(default_factory=Counter)
     since: float = 0.0
 
     def note(self, batch: list[SourceRecord], now: float) -> None:
         """Note that these records are in here, or were dropped by the processor."""
-        if not self.last:
+        if not self.records:
             self.since = now
         for each in batch:
-            self.last[each.shard_id] = each.record.sequence_number
+            if each.is_last:
+                self.last[each.shard_id] = each.record.sequence_number
             self.records[each.shard_id] += 1
 
     def is_due(self, limit: int, interval: float, now: float, *, flush: bool = False) -> bool:
         """Whether it is time to store the content."""
-        return bool(self.last) and (flush or self.data_bytes >= limit or now - self.since >= interval)
+        return bool(self.records) and (flush or self.data_bytes >= limit or now - self.since >= interval)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from include.local.aws.firehose_delivery.transformation import (
     SourceRecord,
     Transformed,
     invoke,
+    source_records,
 )
 from include.local.aws.rate_limited_log import RateLimitedLogger
 from include.local.aws.shard_reader import (
@@ -137,9 +139,9 @@ class Delivery(threading.Thread):
                 reader.finished = True
                 records = []
             now = time.monotonic()
-            for record in records:
-                self._untransformed.add(SourceRecord(shard_id, record), now)
-            self._waiting[shard_id] += len(records)
+            for each in chain.from_iterable(source_records(shard_id, record) for record in records):
+                self._untransformed.add(each, now)
+                self._waiting[shard_id] += 1
             self._progress.observe(shard_id, waiting=self._waiting[shard_id], tip_read_at=reader.tip_read_at)
             behind = behind or bool(records and reader.tip_read_at is None)
         self._close_finished()
@@ -254,8 +256,7 @@ class Delivery(threading.Thread):
             prefix = settings.error_prefix or settings.prefix + objects.PROCESSING_FAILED + "/"
             prefix = objects.evaluate(prefix, buffer.oldest_failed, objects.PROCESSING_FAILED)
             self._put(settings, prefix, buffer.oldest_failed, buffer.failed)
-        for shard_id in buffer.last:
-            self._waiting[shard_id] -= buffer.records[shard_id]
+        self._waiting -= buffer.records
         self._progress.stored(buffer.last, self._waiting)
         self._buffer = DeliveryBuffer()
 

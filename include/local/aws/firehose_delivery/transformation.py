@@ -7,11 +7,13 @@ import binascii
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from include.contracts import ContractError, aggregates
+from include.contracts.envelope import numbered
 from include.local.aws.firehose_delivery.objects import milliseconds
 from include.local.aws.firehose_delivery.settings import DeliverySettings
 from include.local.aws.shard_reader import StreamRecord
@@ -29,15 +31,22 @@ RecordError = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """A record, and the shard that it came from."""
+    """A record, and the shard that it came from.
+
+    Attributes:
+        sub_sequence_number: its position among the user records of its aggregate.
+        is_last: whether the Kinesis record has no further user records, so that it can be checkpointed.
+    """
 
     shard_id: str
     record: StreamRecord
+    sub_sequence_number: int = 0
+    is_last: bool = True
 
     @property
     def record_id(self) -> str:
         """The id by which the processor knows the record."""
-        return f"{self.shard_id}{self.record.sequence_number}"
+        return f"{self.shard_id}{numbered(self.record.sequence_number, self.sub_sequence_number)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,20 @@ class InvocationError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.error: RecordError = (code, message)
+
+
+def source_records(shard_id: str, record: StreamRecord) -> list[SourceRecord]:
+    """Take an aggregate apart, as Firehose does; one that is broken, like any other record, is passed on whole."""
+    if not aggregates.is_aggregate(record.data):
+        return [SourceRecord(shard_id, record)]
+    try:
+        found = aggregates.user_records(record.data)
+    except ContractError:
+        return [SourceRecord(shard_id, record)]
+    return [
+        SourceRecord(shard_id, replace(record, partition_key=key, data=data), number, number == len(found) - 1)
+        for number, (key, data) in enumerate(found)
+    ]
 
 
 def invoke(
@@ -96,7 +119,7 @@ def event(settings: DeliverySettings, batch: Sequence[SourceRecord]) -> bytes:
                     "data": base64.b64encode(each.record.data).decode(),
                     "kinesisRecordMetadata": {
                         "sequenceNumber": each.record.sequence_number,
-                        "subsequenceNumber": 0,
+                        "subsequenceNumber": each.sub_sequence_number,
                         "partitionKey": each.record.partition_key,
                         "shardId": each.shard_id,
                         "approximateArrivalTimestamp": milliseconds(each.record.arrival),

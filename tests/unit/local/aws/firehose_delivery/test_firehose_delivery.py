@@ -12,8 +12,15 @@ from include.local.aws.firehose_delivery import objects
 from include.local.aws.firehose_delivery.buffers import DeliveryBuffer, TransformationBuffer
 from include.local.aws.firehose_delivery.checkpoints import DeliveryCheckpoints, read_status
 from include.local.aws.firehose_delivery.settings import UnsupportedDeliveryError, read_delivery
-from include.local.aws.firehose_delivery.transformation import InvocationError, SourceRecord, event, read_answer
+from include.local.aws.firehose_delivery.transformation import (
+    InvocationError,
+    SourceRecord,
+    event,
+    read_answer,
+    source_records,
+)
 from include.local.aws.shard_reader import KinesisStream, Position, StreamRecord
+from tests.fixtures.aggregates import aggregate, broken_aggregates
 
 pytestmark = pytest.mark.unit
 
@@ -122,6 +129,36 @@ def test_the_event_is_the_one_that_aws_documents():
             }
         ],
     }
+
+
+def test_an_aggregate_is_taken_apart_and_its_records_are_told_apart_by_their_position():
+    batch = source_records(
+        "shardId-000000000000", StreamRecord("100", "a", aggregate([b"1", b"2"], key="TRK001"), MOMENT)
+    )
+    records = json.loads(event(read_delivery(DESCRIPTION), batch))["records"]
+    assert [each["recordId"] for each in records] == ["shardId-000000000000100", "shardId-000000000000100.1"]
+    assert [each["data"] for each in records] == [b64encode(b"1").decode(), b64encode(b"2").decode()]
+    metadata = [each["kinesisRecordMetadata"] for each in records]
+    assert [(each["sequenceNumber"], each["subsequenceNumber"]) for each in metadata] == [("100", 0), ("100", 1)]
+    assert {each["partitionKey"] for each in metadata} == {"TRK001"}
+
+
+@pytest.mark.parametrize("data", [b"", b"plain", *broken_aggregates(b"{}").values()])
+def test_whatever_is_no_aggregate_in_order_is_passed_on_whole(data):
+    record = StreamRecord("100", "key", data, MOMENT)
+    assert source_records("shardId-000000000000", record) == [SourceRecord("shardId-000000000000", record)]
+
+
+def test_an_aggregate_is_checkpointed_with_its_last_record():
+    first, second = source_records("shard", StreamRecord("101", "a", aggregate([b"1", b"2"]), MOMENT))
+    buffer = DeliveryBuffer()
+    buffer.note([source(0, shard="shard"), first], now=0.0)
+    assert buffer.last == {"shard": "100"}
+    buffer.note([second], now=0.0)
+    assert (buffer.last, buffer.records) == ({"shard": "101"}, {"shard": 3})
+    alone = DeliveryBuffer()
+    alone.note([first], now=0.0)
+    assert alone.is_due(100, 60.0, now=60.0)
 
 
 def test_an_answer_is_read_by_record_id_and_delivered_in_the_batchs_order():
