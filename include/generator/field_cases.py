@@ -24,6 +24,8 @@ from include.generator.event_times import to_datetime
 Source = Literal["clicks", "readings"]
 Selection = Literal["passing", "all"]
 
+_CLICKS: tuple[Source, ...] = ("clicks",)
+_READINGS: tuple[Source, ...] = ("readings",)
 _encode = msgspec.json.Encoder().encode
 _DAY = 86_400_000_000  # µs
 _NESTED_PATHS = {metric.name: metric.nested_path for metric in METRICS}
@@ -163,6 +165,8 @@ def _moved(microseconds: int) -> Make:
 
 
 _TIMES = (
+    FieldCase("offset_with_60_minutes", _with_offset("+05:60", 360), "bad_time"),
+    FieldCase("offset_with_99_minutes", _with_offset("-03:99", -279), "bad_time"),
     FieldCase("offset_of_a_whole_day", _with_offset("+24:00", 1440), "bad_time"),
     FieldCase("offset_with_seconds", _with_offset("+00:19:32", 19), "bad_time"),
     FieldCase("offset", _with_offset("+05:30", 330)),
@@ -170,6 +174,8 @@ _TIMES = (
     FieldCase("offset_of_hours_only", _with_offset("+02", 120)),
     FieldCase("zulu_in_lower_case", _appended("z"), "bad_time"),
     FieldCase("space_instead_of_t", _time_text(lambda event: event.time.replace("T", " "))),
+    FieldCase("seven_decimals_of_dotnet", _appended("3Z")),
+    FieldCase("nine_decimals_of_go_and_java", _appended("789Z")),
     FieldCase("ten_decimals", _appended("7890Z"), "bad_time"),
     FieldCase("comma_before_the_decimals", _time_text(lambda event: event.time.replace(".", ",")), "bad_time"),
     FieldCase("epoch_seconds", _time_text(lambda event: event.at // 1_000_000), "bad_time"),
@@ -259,8 +265,9 @@ def _unknown_keys(event: FieldEvent) -> bytes:
 
 
 _KEYS = (
+    FieldCase("key_with_kelvin_sign", _renamed_key("truck_id", "TRUC\u212a_ID"), "missing", sources=_READINGS),
     FieldCase("key_in_camel_case", _renamed_key("timestamp", "timeStampUtc"), "missing"),
-    FieldCase("key_in_two_cases", _key_in_two_cases, "ambiguous_key", sources=("readings",)),
+    FieldCase("key_in_two_cases", _key_in_two_cases, "ambiguous_key", sources=_READINGS),
     FieldCase("key_twice", _repeated_key),
     FieldCase("keys_that_nobody_knows", _unknown_keys),
 )
@@ -353,9 +360,6 @@ def _hostile(field: str) -> Make:
 
 _FLAG_OF_ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 _FAMILY = "\U0001f469\U0001f3fd\u200d\U0001f469\U0001f3fb\u200d\U0001f467"
-
-_READINGS: tuple[Source, ...] = ("readings",)
-_CLICKS: tuple[Source, ...] = ("clicks",)
 
 _VALUES = (
     FieldCase("no_fix_0_0", _with(gps_latitude=0.0, gps_longitude=0.0), sources=_READINGS),
