@@ -93,6 +93,8 @@ with DAG(
                 "TruckShards": settings().truck_shards,
                 "ClickIndexShards": settings().click_index_shards,
                 "BatchingWindowSeconds": settings().batching_window_seconds,
+                "NullOutOfRange": settings().null_out_of_range,
+                "MetricDecimals": settings().metric_decimals,
                 "EventSourceMappingsEnabled": settings().event_source_mappings_enabled,
                 "ArchiveIntervalSeconds": settings().archive_interval_seconds,
                 "ApiEndpoint": settings().api_endpoint,

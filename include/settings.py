@@ -13,6 +13,8 @@ from typing import Annotated
 
 import msgspec
 
+from include.contracts import MetricPolicyError, read_metric_policy
+
 PREFIX = "CTD_"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -42,6 +44,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # How long Firehose collects records for the raw archive, in seconds: before it transforms them, and again before it
     # stores an object.  A short interval makes many small objects.
     archive_interval_seconds: Annotated[int, msgspec.Meta(ge=0, le=900)] = 60
+
+    # Metrics that are NULL where a reading has them outside their range; unset: such a reading goes into quarantine.
+    # Both texts are read by include/contracts/metric_policy_text.py.
+    null_out_of_range: str = ""
+    # Decimals that metrics are rounded to; unset: as sent.
+    metric_decimals: str = ""
 
     # The URL of the APIs, if it is not AWS's execute-api; <api id>/<stage> is appended to it.
     api_endpoint: str = ""
@@ -78,9 +86,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(f"missing setting {PREFIX}{missing[0].upper()}: set it in the environment")
     values = {name: value for name, value in given.items() if value != ""}
     try:
-        return msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
+        read = msgspec.convert(values, Settings, strict=False)
+        # Functions that can't read their policy do not start: refuse it before it is deployed.
+        read_metric_policy(read.null_out_of_range, read.metric_decimals)
+    except (msgspec.ValidationError, MetricPolicyError) as error:
         raise SettingsError(f"unusable setting: {error} (settings are the {PREFIX}* environment variables)") from error
+    return read
 
 
 @cache

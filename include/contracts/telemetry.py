@@ -9,8 +9,10 @@ every error.  So the typed decoders only accept, never reject, and the thorough 
 the same result.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from math import isfinite
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Protocol, cast, get_args
 
@@ -18,6 +20,7 @@ import msgspec
 
 from include.contracts.errors import ContractError, short_repr
 from include.contracts.json_object import UNREADABLE, check_object, fold_key, require_text
+from include.contracts.metric_policy import DEFAULT_METRIC_POLICY, MetricPolicy
 from include.contracts.times import DEFAULT_TIME_LIMITS, TimeLimits, canonical_event_time
 
 MAX_TRUCK_ID_LENGTH = 64
@@ -36,7 +39,8 @@ def _status(nested: str) -> msgspec.Meta:
 class TelemetryReading(msgspec.Struct, frozen=True, gc=False):
     """One truck at one instant.  Its identity is (truck_id, event_time).  A metric that was not sent is None.
 
-    ``event_time`` is canonical UTC text (``2025-03-17T15:35:54.597252``).  Ranges are inclusive.
+    ``event_time`` is canonical UTC text (``2025-03-17T15:35:54.597252``).  Ranges are inclusive.  ``nulled`` has each
+    metric that was sent outside its range and is None by the deployment's policy, and a short repr of what was sent.
     """
 
     truck_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TRUCK_ID_LENGTH)]
@@ -74,6 +78,11 @@ class TelemetryReading(msgspec.Struct, frozen=True, gc=False):
     environment_pressure: (
         Annotated[float, _number(300, 1100, "hPa", "environmental_conditions.atmospheric_pressure")] | None
     ) = None
+    nulled: tuple[tuple[str, str], ...] = ()
+
+
+# The fields that are metrics: all but the identity and the mark.
+_METRIC_FIELDS = msgspec.structs.fields(TelemetryReading)[2:-1]
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -114,7 +123,7 @@ class Metric(msgspec.Struct, frozen=True):
 
 
 def _metrics() -> Iterator[Metric]:
-    for field in msgspec.structs.fields(TelemetryReading)[2:]:
+    for field in _METRIC_FIELDS:
         described, _none = get_args(field.type)
         sent_as, meta = get_args(described)
         unit, path = meta.extra["unit"], tuple(meta.extra["nested"].split("."))
@@ -129,9 +138,17 @@ METRICS: tuple[Metric, ...] = tuple(_metrics())
 
 # The values of the metrics in the order of METRICS: each number a float, each text a str, None where nothing was sent.
 _MetricValues = Sequence[Any]
+# Name of a nulled metric and a short repr of the value that was sent, in the order of METRICS.
+_Nulled = tuple[tuple[str, str], ...]
 
 
-def decode_reading(data: bytes, *, now: datetime, limits: TimeLimits = DEFAULT_TIME_LIMITS) -> TelemetryReading:
+def decode_reading(
+    data: bytes,
+    *,
+    now: datetime,
+    limits: TimeLimits = DEFAULT_TIME_LIMITS,
+    policy: MetricPolicy = DEFAULT_METRIC_POLICY,
+) -> TelemetryReading:
     """Decode a reading in either shape.
 
     Flat: the names of the metrics, ``truck_id`` and ``timestamp``.  Nested: the paths of ``METRICS``, ``truck_id`` and
@@ -141,17 +158,32 @@ def decode_reading(data: bytes, *, now: datetime, limits: TimeLimits = DEFAULT_T
         data: the record as it came from the stream.
         now: the clock, aware.
         limits: how far the reading's own time may lie from ``now``.
+        policy: which metrics are nulled and which are rounded.
 
     Raises:
         ContractError: the bytes break the contract.  No bytes raise anything else.
     """
     timestamp: object
     metrics: _MetricValues
+    nulled: _Nulled = ()
     try:
         truck_id, timestamp, metrics = _decode_known_shape(data)
     except UNREADABLE:
-        truck_id, timestamp, metrics = decode_thoroughly(data)
-    return TelemetryReading(truck_id, canonical_event_time(timestamp, "timestamp", now, limits), *metrics)
+        truck_id, timestamp, metrics, nulled = decode_thoroughly(data, policy)
+    if policy.decimals:
+        metrics = _rounded(metrics, policy.decimals)
+    event_time = canonical_event_time(timestamp, "timestamp", now, limits)
+    # mypy takes *metrics for all the arguments that are left; a keyword would cost a tenth of the decoding.
+    return TelemetryReading(truck_id, event_time, *metrics, nulled)  # type: ignore[call-arg]
+
+
+def _rounded(metrics: _MetricValues, decimals: Mapping[str, int]) -> _MetricValues:
+    """The values with at most ``decimals``.  Limits are whole numbers, so a value stays in its range."""
+    return [
+        # + 0.0 turns minus zero into zero: a jitter around zero is one value.
+        round(value, decimals[metric.name]) + 0.0 if metric.name in decimals and value is not None else value
+        for metric, value in zip(METRICS, metrics, strict=True)
+    ]
 
 
 # --- The shapes that devices send, one typed decode each -------------------------------------------------------------
@@ -176,7 +208,7 @@ def _decoder(struct: type[msgspec.Struct]) -> Callable[[bytes], _Sent]:
     return cast("Callable[[bytes], _Sent]", msgspec.json.Decoder(struct).decode)
 
 
-_metric_types = {field.name: field.type for field in msgspec.structs.fields(TelemetryReading)[2:]}
+_metric_types = {field.name: field.type for field in _METRIC_FIELDS}
 _identity: list[_Field] = [("truck_id", msgspec.structs.fields(TelemetryReading)[0].type), ("timestamp", str)]
 _ignored: list[_Field] = [(column, str | int | float | bool | None, None) for column in PIPELINE_COLUMNS]
 
@@ -253,23 +285,41 @@ def _key_tree() -> _KeyTree:
 _KEYS = _key_tree()
 
 
-def decode_thoroughly(data: bytes) -> tuple[str, object, list[float | str | None]]:
-    """(truck_id, timestamp as sent, metrics) of any object that holds a reading, under keys of any case.
+def decode_thoroughly(
+    data: bytes, policy: MetricPolicy = DEFAULT_METRIC_POLICY
+) -> tuple[str, object, list[float | str | None], _Nulled]:
+    """(truck_id, timestamp as sent, metrics, nulled) of any object that holds a reading, under keys of any case.
 
     Raises:
         ContractError: for every reason except those of the event time.
     """
-    return check_object(data, _check)
+    return check_object(data, partial(_check, policy))
 
 
-def _check(document: dict[str, object]) -> tuple[str, object, list[float | str | None]]:
+def _check(policy: MetricPolicy, document: dict[str, object]) -> tuple[str, object, list[float | str | None], _Nulled]:
     sent: dict[str, object] = {}
     _collect(document, _KEYS, sent)
     truck_id = require_text(sent.get("truck_id"), "truck_id", 1, MAX_TRUCK_ID_LENGTH)
     timestamp = sent.get("timestamp")
     if timestamp is None:
         raise ContractError("missing", "timestamp", None, "required")
-    return truck_id, timestamp, [metric.check(sent.get(metric.name)) for metric in METRICS]
+    metrics: list[float | str | None] = []
+    nulled: list[tuple[str, str]] = []
+    for metric in METRICS:
+        value = sent.get(metric.name)
+        try:
+            metrics.append(metric.check(value))
+        except ContractError as error:
+            if error.reason != "out_of_range" or metric.name not in policy.null_out_of_range or _is_no_json(value):
+                raise
+            metrics.append(None)
+            nulled.append((metric.name, short_repr(value)))
+    return truck_id, timestamp, metrics, tuple(nulled)
+
+
+def _is_no_json(value: object) -> bool:
+    """Whether ``value`` is NaN or infinite: no JSON has it, so its record is rejected in any case."""
+    return isinstance(value, float) and not isfinite(value)
 
 
 def _collect(document: dict[str, object], keys: _KeyTree, sent: dict[str, object]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from include.contracts import TimeLimits
+from include.contracts import MetricPolicy, TimeLimits, read_metric_policy
 
 Seconds = Annotated[int, msgspec.Meta(ge=0)]
 NotEmpty = Annotated[str, msgspec.Meta(min_length=1)]
@@ -40,6 +40,23 @@ class ProcessorEnvironment(EventTimes, frozen=True, kw_only=True):
 
 class EnvironmentVariableError(ValueError):
     """A variable is missing or unusable; the message names it."""
+
+
+class _MetricSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The variables that the template sets for the functions that judge readings."""
+
+    null_out_of_range: str = ""
+    metric_decimals: str = ""
+
+
+def metric_policy(environ: Mapping[str, str]) -> MetricPolicy:
+    """Which metrics the deployment nulls and rounds.
+
+    Raises:
+        MetricPolicyError: a variable is unusable.
+    """
+    found = read(_MetricSettings, environ)
+    return read_metric_policy(found.null_out_of_range, found.metric_decimals)
 
 
 T = TypeVar("T", bound=msgspec.Struct)

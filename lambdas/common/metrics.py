@@ -6,6 +6,8 @@ are delivered again and would be counted twice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TypedDict
 
 from aws_lambda_powertools.metrics import Metrics
@@ -16,6 +18,8 @@ from include import names
 PROCESSED = "Processed"
 # There is also one metric per reason, Quarantined.<reason>: as a dimension, each reason would need a blob of its own.
 QUARANTINED = "Quarantined"
+# Readings in which a metric was nulled, one CloudWatch metric per metric: Nulled.<metric>.
+NULLED = "Nulled"
 # Records that repeat another one of their batch: the same click, or a reading of the same truck and instant.
 DUPLICATES = "Duplicates"
 # Milliseconds from the arrival of the batch's oldest record until the function finished with the batch.
@@ -32,14 +36,18 @@ class BatchCounts(TypedDict):
     quarantined: dict[str, int]
 
 
-def acknowledged(counts: BatchCounts, oldest_lag_seconds: float | None) -> None:
-    """Report an acknowledged batch."""
+def acknowledged(
+    counts: BatchCounts, oldest_lag_seconds: float | None, nulled: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    """Report an acknowledged batch, and in how many of its readings each metric was ``nulled``."""
     _metrics.add_metric(PROCESSED, "Count", counts["received"])
     _metrics.add_metric(DUPLICATES, "Count", counts["duplicates"])
     # Zero is reported too: it tells "no quarantine" from "no traffic".
     _metrics.add_metric(QUARANTINED, "Count", sum(counts["quarantined"].values()))
     for reason, count in counts["quarantined"].items():
         _metrics.add_metric(f"{QUARANTINED}.{reason}", "Count", count)
+    for metric, count in nulled.items():
+        _metrics.add_metric(f"{NULLED}.{metric}", "Count", count)
     _add_lag(oldest_lag_seconds)
     _metrics.flush_metrics()
 

@@ -30,6 +30,7 @@ class TruckEnvironment(environment.ProcessorEnvironment, frozen=True, kw_only=Tr
 
 
 env = environment.read(TruckEnvironment, os.environ)
+metric_policy = environment.metric_policy(os.environ)
 logger = Logger()
 bucket = Bucket(aws.client("s3"), env.bucket)
 store = TruckStateStore(aws.client("dynamodb"), env.truck_state_table)
@@ -42,7 +43,7 @@ def handler(event: KinesisEvent, context: Context) -> batch.BatchAnswer:
     deadline = Deadline.of(context)
     records = batch.records(event)
     now = datetime.now(UTC)
-    readings = logic.sort_out(records, env.time_limits)
+    readings = logic.sort_out(records, env.time_limits, metric_policy)
     states = [logic.state_item(each, ingested_at=times.to_canonical(now)) for each in logic.newest(readings.accepted)]
     counts: metrics.BatchCounts = {
         "received": len(records),
@@ -63,7 +64,9 @@ def handler(event: KinesisEvent, context: Context) -> batch.BatchAnswer:
         logger.error("batch not acknowledged", extra={**counts, **outcome})
         return batch.nothing_done(records)
     lag = batch.lag_seconds(event, records)
-    metrics.acknowledged(counts, lag)
-    landed = {"trucks": len(states), "landed": len(readings.accepted), "states_older": states_older}
-    logger.info("batch acknowledged", extra={**counts, **landed, "oldest_lag_seconds": lag})
+    metrics.acknowledged(counts, lag, readings.nulled)
+    landed = {"trucks": len(states), "landed": len(readings.accepted), "nulled": readings.nulled}
+    logger.info(
+        "batch acknowledged", extra={**counts, **landed, "states_older": states_older, "oldest_lag_seconds": lag}
+    )
     return batch.all_done(event, readings.rejected)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 import msgspec
 
-from include.contracts import METRICS, ContractError, Envelope, TelemetryReading, TimeLimits, decode_reading
+from include.contracts import (
+    METRICS,
+    ContractError,
+    Envelope,
+    MetricPolicy,
+    TelemetryReading,
+    TimeLimits,
+    decode_reading,
+)
+from include.contracts.metric_policy import DEFAULT_METRIC_POLICY
 from lambdas.common.batch import BatchRecord, Rejected
 from lambdas.common.dynamodb import DynamoItem
 
@@ -49,13 +59,20 @@ class ReadingBatch(msgspec.Struct):
         instants = {(each.reading.truck_id, each.reading.event_time) for each in self.accepted}
         return len(self.accepted) - len(instants)
 
+    @property
+    def nulled(self) -> dict[str, int]:
+        """The number of accepted readings by metric that was nulled in them."""
+        return dict(Counter(metric for each in self.accepted for metric, _sent in each.reading.nulled))
 
-def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ReadingBatch:
+
+def sort_out(
+    records: Iterable[BatchRecord], limits: TimeLimits, policy: MetricPolicy = DEFAULT_METRIC_POLICY
+) -> ReadingBatch:
     """Decode and validate every record.  Data never raises an error."""
     readings = ReadingBatch([], [])
     for record in records:
         try:
-            reading = decode_reading(record.payload, now=record.arrival, limits=limits)
+            reading = decode_reading(record.payload, now=record.arrival, limits=limits, policy=policy)
         except ContractError as error:
             readings.rejected.append(Rejected(record, error))
         else:
@@ -118,7 +135,10 @@ def state_item(accepted: AcceptedReading, *, ingested_at: str) -> DynamoItem:
 
 def _line(accepted: AcceptedReading) -> dict[str, object]:
     envelope = accepted.envelope
-    line = msgspec.structs.asdict(accepted.reading) | {
+    line = msgspec.structs.asdict(accepted.reading)
+    if nulled := line.pop("nulled"):
+        line["nulled_metrics"] = dict(nulled)
+    line |= {
         "stream_name": envelope.stream,
         "shard_id": envelope.shard_id,
         "sequence_number": envelope.sequence_number,

@@ -79,9 +79,8 @@ class TelemetryStream:
                 if record.get("ErrorCode"):
                     refused.append(reading)
                 else:
-                    accepted.append(
-                        ReadingOutcome(reading.index, "accepted", record["ShardId"], record["SequenceNumber"])
-                    )
+                    place = record["ShardId"], record["SequenceNumber"]
+                    accepted.append(ReadingOutcome(reading.index, "accepted", *place, nulled=reading.nulled))
             return refused
 
         send_all(send, readings, deadline)

@@ -33,6 +33,7 @@ class ApiEnvironment(environment.EventTimes, frozen=True, kw_only=True):
 
 
 env = environment.read(ApiEnvironment, os.environ)
+metric_policy = environment.metric_policy(os.environ)
 logger = Logger()
 stream = TelemetryStream(aws.client("kinesis"), env.truck_stream)
 states = TruckStates(aws.client("dynamodb"), env.truck_state_table)
@@ -84,7 +85,7 @@ def post_telemetry(request: Request, deadline: Deadline, counts: dict[str, objec
     logic.check_query(request.query, ())
     logic.check_is_json(request.headers)
     sent = logic.payloads(request.body)
-    readings, rejected = logic.sort_out(sent, now=datetime.now(UTC), limits=env.time_limits)
+    readings, rejected = logic.sort_out(sent, now=datetime.now(UTC), limits=env.time_limits, policy=metric_policy)
     accepted: list[ReadingOutcome] = []
     if readings:
         try:

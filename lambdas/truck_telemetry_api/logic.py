@@ -13,9 +13,10 @@ from typing import Literal
 
 import msgspec
 
-from include.contracts import METRICS, ContractError, TimeLimits, decode_reading, times
+from include.contracts import METRICS, ContractError, MetricPolicy, TimeLimits, decode_reading, times
 from include.contracts.errors import short_repr
 from include.contracts.json_object import UNREADABLE
+from include.contracts.metric_policy import DEFAULT_METRIC_POLICY
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from lambdas.common.dynamodb import DynamoItem
 from lambdas.truck_telemetry_api.proxy import Problem, Response
@@ -50,6 +51,8 @@ class ValidReading(msgspec.Struct, frozen=True, gc=False):
     index: int
     truck_id: str
     data: bytes
+    # Metrics that the history will have as NULL, and what was sent.
+    nulled: dict[str, str] | None = None
 
 
 class ReadingOutcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -65,6 +68,8 @@ class ReadingOutcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     field: str | None = None
     value: str | None = None
     rule: str | None = None
+    # Metrics of an accepted reading that are NULL by the deployment's policy, and what was sent.
+    nulled: dict[str, str] | None = None
 
 
 def check_is_json(headers: Mapping[str, str]) -> None:
@@ -106,14 +111,14 @@ def payloads(body: bytes) -> list[bytes]:
 
 
 def sort_out(
-    sent: Sequence[bytes], *, now: datetime, limits: TimeLimits
+    sent: Sequence[bytes], *, now: datetime, limits: TimeLimits, policy: MetricPolicy = DEFAULT_METRIC_POLICY
 ) -> tuple[list[ValidReading], list[ReadingOutcome]]:
     """(Valid readings, outcomes of the invalid ones)."""
     readings: list[ValidReading] = []
     rejected: list[ReadingOutcome] = []
     for index, data in enumerate(sent):
         try:
-            reading = decode_reading(data, now=now, limits=limits)
+            reading = decode_reading(data, now=now, limits=limits, policy=policy)
         except ContractError as error:
             rejected.append(
                 ReadingOutcome(
@@ -121,7 +126,7 @@ def sort_out(
                 )
             )
         else:
-            readings.append(ValidReading(index, reading.truck_id, data))
+            readings.append(ValidReading(index, reading.truck_id, data, dict(reading.nulled) or None))
     return readings, rejected
 
 

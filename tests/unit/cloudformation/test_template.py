@@ -193,6 +193,8 @@ def test_defaults_are_those_of_the_settings():
     assert defaults["ClickIndexShards"] == settings.click_index_shards
     assert defaults["BatchingWindowSeconds"] == settings.batching_window_seconds
     assert defaults["ArchiveIntervalSeconds"] == settings.archive_interval_seconds
+    assert defaults["NullOutOfRange"] == settings.null_out_of_range
+    assert defaults["MetricDecimals"] == settings.metric_decimals
     assert defaults["ApiEndpoint"] == settings.api_endpoint
 
 
@@ -266,8 +268,10 @@ def test_a_mapping_retries_for_an_hour_and_then_keeps_the_batch(mapping):
 @pytest.mark.parametrize("function", of_type("AWS::Lambda::Function"))
 def test_a_function_starts_with_the_environment_it_is_given(function):
     properties = RESOURCES[function]["Properties"]
+    defaults = {name: parameter.get("Default") for name, parameter in TEMPLATE_DATA["Parameters"].items()}
     variables = {
-        key: "1" if isinstance(value, dict) else value for key, value in properties["Environment"]["Variables"].items()
+        key: str(defaults.get(value.get("Ref"), "1")) if isinstance(value, dict) else value
+        for key, value in properties["Environment"]["Variables"].items()
     }
     module, _, name = properties["Handler"].rpartition(".")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "AWS_DEFAULT_REGION": "us-east-1", **variables}

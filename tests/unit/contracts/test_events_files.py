@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from include.contracts import ContractError, decode_click, decode_reading
+from include.contracts import METRICS, ContractError, decode_click, decode_reading
 
 pytestmark = pytest.mark.unit
 
@@ -47,7 +47,8 @@ def test_missing_and_null_metrics_are_none(path):
     reading = decode_reading(path.read_bytes(), now=NOW)
     assert reading.truck_id == "TRK001"
     assert reading.event_time == "2025-03-17T15:35:54.597252"
-    assert set(msgspec.structs.astuple(reading)[2:]) == {None}
+    assert {getattr(reading, metric.name) for metric in METRICS} == {None}
+    assert reading.nulled == ()
 
 
 @pytest.mark.parametrize("path", _files("click/valid/*.json"))

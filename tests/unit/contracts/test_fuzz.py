@@ -92,5 +92,5 @@ def test_typed_decoders_and_the_thorough_path_agree(document):
     elif isinstance(reading, ContractError):
         assert reading.field == "timestamp"
     else:
-        truck_id, _, metrics = thorough
-        assert [*msgspec.structs.astuple(reading)] == [truck_id, reading.event_time, *metrics]
+        truck_id, _, metrics, nulled = thorough
+        assert [*msgspec.structs.astuple(reading)] == [truck_id, reading.event_time, *metrics, nulled]

@@ -63,7 +63,7 @@ def _error(document: dict | bytes) -> ContractError:
 
 
 def test_metrics_are_the_struct_in_its_order_with_the_agreed_ranges():
-    assert [metric.name for metric in METRICS] == list(TelemetryReading.__struct_fields__[2:])
+    assert [metric.name for metric in METRICS] == list(TelemetryReading.__struct_fields__[2:-1])
     assert {metric.name: (metric.minimum, metric.maximum) for metric in METRICS} == RANGES
     assert all(metric.unit for metric in METRICS)
     assert len({metric.nested_path for metric in METRICS}) == 21
@@ -203,6 +203,6 @@ def test_noise_is_not_json(data):
 
 def test_reading_can_be_encoded_under_the_table_s_names():
     document = json.loads(msgspec.json.encode(_decode({**IDENTITY, "fuel_level": 7})))
-    assert list(document) == ["truck_id", "event_time", *RANGES]
+    assert list(document) == ["truck_id", "event_time", *RANGES, "nulled"]
     assert document["fuel_level"] == 7.0
     assert document["gps_speed"] is None

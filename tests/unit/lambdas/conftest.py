@@ -43,6 +43,8 @@ ENVIRONMENT = {
     "QUARANTINE_PREFIX": names.QUARANTINE_PREFIX,
     "MAX_CLOCK_SKEW_SECONDS": "600",
     "MAX_EVENT_AGE_SECONDS": "",
+    "NULL_OUT_OF_RANGE": "",
+    "METRIC_DECIMALS": "",
 }
 
 # The one PartiQL statement that the truck function uses.  moto evaluates neither comparisons nor conditions in PartiQL;

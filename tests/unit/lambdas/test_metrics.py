@@ -80,6 +80,21 @@ def test_readings_are_counted_with_their_repeated_instants(start, kinesis_event,
     assert counted == {"Processed": 3, "Duplicates": 1, "Quarantined": 1, "Quarantined.not_json": 1}
 
 
+def test_nulled_metrics_are_counted_by_metric(start, kinesis_event, blobs, monkeypatch):
+    monkeypatch.setenv("NULL_OUT_OF_RANGE", "gps_latitude, fuel_level")
+    identity = {"truck_id": "TRK001", "timestamp": "2026-11-22T14:29:00Z"}
+    batch = [{**identity, "gps_latitude": -200}, {**identity, "gps_latitude": -200, "fuel_level": 101}, identity]
+
+    start("truck_data")(kinesis_event(batch, stream="TruckTelemetry"))
+
+    (blob,) = blobs()
+    counted = values(blob)
+    assert {name: value for name, value in counted.items() if name.startswith("Nulled")} == {
+        "Nulled.gps_latitude": 2,
+        "Nulled.fuel_level": 1,
+    }
+
+
 def test_healthy_batch_says_that_nothing_was_quarantined(start, kinesis_event, blobs):
     start("kinesis_to_dynamodb")(kinesis_event([CLICK]))
 

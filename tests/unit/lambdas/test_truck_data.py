@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from include import names
-from include.contracts import METRICS
+from include.contracts import METRICS, MetricPolicyError, read_metric_policy
 from include.contracts.quarantine import decode
 from tests.fixtures.aggregates import aggregate, broken_aggregates
 
@@ -381,3 +381,49 @@ def test_summary_line_has_counts_and_no_payload(function, truck_event, caplog):
     assert line.quarantined == {"not_json": 1}
     assert isinstance(line.oldest_lag_seconds, float)
     assert "secret" not in str(line.__dict__)
+
+
+def test_a_nulled_metric_lands_with_its_mark_and_is_null_in_the_state(
+    new_function, cloud, truck_event, caplog, monkeypatch
+):
+    function = new_function("truck_data")
+    monkeypatch.setattr(function.module, "metric_policy", read_metric_policy("gps_latitude, fuel_level", ""))
+    function(truck_event([reading(gps_latitude=1)]))
+    caplog.clear()
+
+    payloads = [
+        reading(time="2026-11-22T14:29:01", gps_latitude=-200),
+        reading("TRK002"),
+        reading("TRK003", gps_speed=-1),
+    ]
+    with caplog.at_level(logging.INFO):
+        assert function(truck_event(payloads, first=1)) == DONE
+
+    landed = [line for body in cloud.objects("telemetry-data/").values() for line in lines(body)]
+    marks = {line["truck_id"]: line["nulled_metrics"] for line in landed if "nulled_metrics" in line}
+    assert marks == {"TRK001": {"gps_latitude": "-200"}}
+    assert [line["gps_latitude"] for line in landed] == [1.0, None, None]
+    assert all("nulled" not in line for line in landed)
+    states = {state["Truck_ID"]: state for state in cloud.rows(names.TRUCK_STATE_TABLE)}
+    assert "gps_latitude" not in states["TRK001"]
+    assert (states["TRK001"]["vehicle_speed"], states["TRK001"]["Event_Time"][-9:]) == (55.5, "01.000000")
+    assert [json.loads(body)["field"] for body in cloud.objects("quarantine/").values()] == ["gps_speed"]
+    assert caplog.records[-1].nulled == {"gps_latitude": 1}
+
+
+def test_the_metric_policy_comes_from_the_environment(cloud, new_function, truck_event, monkeypatch):
+    monkeypatch.setenv("NULL_OUT_OF_RANGE", "all")
+    monkeypatch.setenv("METRIC_DECIMALS", "gps_latitude=2")
+
+    assert new_function("truck_data")(truck_event([reading(gps_latitude=1.23456, fuel_level=101)])) == DONE
+
+    (body,) = cloud.objects("").values()
+    (line,) = lines(body)
+    assert (line["gps_latitude"], line["fuel_level"], line["nulled_metrics"]) == (1.23, None, {"fuel_level": "101"})
+
+
+def test_a_function_with_an_unusable_policy_does_not_start(new_function, monkeypatch):
+    monkeypatch.setenv("NULL_OUT_OF_RANGE", "gps_latitud")
+
+    with pytest.raises(MetricPolicyError, match="'gps_latitud' is not one of"):
+        new_function("truck_data")

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from include import names
-from include.contracts import METRICS
+from include.contracts import METRICS, read_metric_policy
 
 pytestmark = pytest.mark.unit
 
@@ -123,6 +123,20 @@ def test_outcomes_stand_in_the_order_of_the_list_with_the_contracts_reason(api, 
     assert "field" not in rejected[2]
     assert all(outcome["rule"] for outcome in rejected)
     assert len(cloud.records(names.TRUCK_STREAM)) == 2
+
+
+def test_a_nulled_metric_is_accepted_and_named_to_its_sender(api, cloud, monkeypatch):
+    monkeypatch.setattr(api.function.module, "metric_policy", read_metric_policy("gps_latitude", ""))
+    sent = [reading(gps_latitude=-200), reading(), reading(fuel_level=101)]
+
+    answer = api.post(sent)
+
+    assert statuses(answer) == ["accepted", "accepted", "rejected"]
+    outcomes = answer["document"]["outcomes"]
+    assert [outcome.get("nulled") for outcome in outcomes] == [{"gps_latitude": "-200"}, None, None]
+    assert sorted(data for _, data in cloud.records(names.TRUCK_STREAM).values()) == sorted(
+        json.dumps(each).encode() for each in sent[:2]
+    )
 
 
 # An array is malformed as a record, and a list here.

@@ -1,0 +1,23 @@
+"""The settings of a deployment, as the environment has them."""
+
+import pytest
+
+from include.settings import SettingsError, read_settings
+
+pytestmark = pytest.mark.unit
+
+REQUIRED = {"CTD_DEPLOYMENT_BUCKET": "bundles"}
+
+
+def test_a_metric_policy_is_read_as_text():
+    given = {"CTD_NULL_OUT_OF_RANGE": "gps_latitude", "CTD_METRIC_DECIMALS": "gps_latitude=5"}
+    settings = read_settings(REQUIRED | given)
+    assert (settings.null_out_of_range, settings.metric_decimals) == ("gps_latitude", "gps_latitude=5")
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"), [("CTD_NULL_OUT_OF_RANGE", "gps_latitud"), ("CTD_METRIC_DECIMALS", "gps_latitude:5")]
+)
+def test_an_unusable_metric_policy_is_refused_before_it_is_deployed(setting, text):
+    with pytest.raises(SettingsError, match=f"{setting.removeprefix('CTD_').lower()}='{text}'"):
+        read_settings(REQUIRED | {setting: text})
