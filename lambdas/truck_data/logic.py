@@ -136,18 +136,16 @@ def state_item(accepted: AcceptedReading, *, ingested_at: str) -> DynamoItem:
 def _line(accepted: AcceptedReading) -> dict[str, object]:
     envelope = accepted.envelope
     line = msgspec.structs.asdict(accepted.reading)
-    if nulled := line.pop("nulled"):
-        line["nulled_metrics"] = dict(nulled)
-    line |= {
+    # Null where there is nothing to say: lines that all have the same keys load in half the time.
+    line["nulled_metrics"] = dict(line.pop("nulled")) or None
+    return line | {
         "stream_name": envelope.stream,
         "shard_id": envelope.shard_id,
         "sequence_number": envelope.sequence_number,
         "arrival_time": envelope.arrival_time,
         "partition_key": envelope.partition_key,
+        "sub_sequence_number": envelope.sub_sequence_number or None,
     }
-    if envelope.sub_sequence_number:
-        line["sub_sequence_number"] = envelope.sub_sequence_number
-    return line
 
 
 def _number(value: float) -> str:

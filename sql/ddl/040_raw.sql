@@ -34,10 +34,16 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
     PARTITION_KEY string comment 'Key that chose the shard',
     FILE_NAME string not null comment 'Landing object, its path in the bucket',
     FILE_ROW_NUMBER integer not null comment 'Line of the landing object',
-    LOAD_TIMESTAMP timestamp_ntz not null comment 'When Snowpipe began to read the object (UTC)'
+    LOAD_TIMESTAMP timestamp_ntz not null comment 'When Snowpipe began to read the object (UTC)',
+    NULLED_METRICS string comment 'JSON: metric sent outside its range, hence NULL -> value as sent'
 )
 cluster by (to_date(EVENT_TIME))
 comment = 'Truck telemetry as it landed, append-only';
+
+-- For a table that is older than the column.
+alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+add column if not exists NULLED_METRICS string
+comment 'JSON: metric sent outside its range, hence NULL -> value as sent';
 
 -- The readings since the last merge.  Never replaced here: a new stream starts at the table's tip
 -- and misses what was not merged.  (The DAG repair_history replaces a stale stream.)

@@ -19,7 +19,8 @@ copy into ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
     PARTITION_KEY,
     FILE_NAME,
     FILE_ROW_NUMBER,
-    LOAD_TIMESTAMP
+    LOAD_TIMESTAMP,
+    NULLED_METRICS
 )
 from (
     select
@@ -35,7 +36,8 @@ from (
         $1:partition_key::string,
         METADATA$FILENAME,
         METADATA$FILE_ROW_NUMBER,
-        convert_timezone('UTC', METADATA$START_SCAN_TIME)::timestamp_ntz as LOAD_TIMESTAMP
+        convert_timezone('UTC', METADATA$START_SCAN_TIME)::timestamp_ntz as LOAD_TIMESTAMP,
+        $1:nulled_metrics::string
     from @ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE
 )
 file_format = (format_name = 'ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON')

@@ -96,6 +96,7 @@ def test_columns_of_raw(snowflake):
         ("FILE_NAME", "VARCHAR"),
         ("FILE_ROW_NUMBER", "NUMBER"),
         ("LOAD_TIMESTAMP", "TIMESTAMP_NTZ"),
+        ("NULLED_METRICS", "VARCHAR"),
     ]
 
 
@@ -134,6 +135,17 @@ def test_a_second_run_changes_nothing(empty_snowflake, provision):
         )
 
 
+def test_a_column_that_came_later_arrives_in_an_old_table_and_its_rows_stay(empty_snowflake, provision):
+    expected = columns(empty_snowflake, names.RAW_TABLE)
+    empty_snowflake.land([reading("old", 1)])
+    empty_snowflake.execute(f"alter table {names.RAW_TABLE} drop column NULLED_METRICS")
+    provision(empty_snowflake)
+    assert sorted(columns(empty_snowflake, names.RAW_TABLE)) == sorted(expected)
+    assert empty_snowflake.execute(f"select TRUCK_ID, NULLED_METRICS from {names.RAW_TABLE}") == [("old", None)]
+    empty_snowflake.merge()
+    assert [version.truck_id for version in empty_snowflake.history()] == ["old"]
+
+
 def line(truck, **metrics):
     return {
         "truck_id": truck,
@@ -149,7 +161,8 @@ def line(truck, **metrics):
 
 def test_the_pipe_loads_a_landing_file_in_utc(empty_snowflake, telemetry_bucket):
     values = {metric.name: "Good" if metric.kind == "text" else 1.5 + i for i, metric in enumerate(METRICS)}
-    body = "\n".join(json.dumps(row) for row in (line("TRK001", **values), line("TRK002")))
+    nulled = {"nulled_metrics": {"gps_latitude": "-200", "brake_status": "''"}}
+    body = "\n".join(json.dumps(row) for row in (line("TRK001", **values), line("TRK002") | nulled))
     key = f"{names.LANDING_PREFIX}2026/11/22/10/shardId-000000000000-1-2-0123456789abcdef.json.gz"
     before = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=1)
     telemetry_bucket.put(key, gzip.compress(body.encode()))
@@ -160,7 +173,7 @@ def test_the_pipe_loads_a_landing_file_in_utc(empty_snowflake, telemetry_bucket)
     )
     after = datetime.now(UTC).replace(tzinfo=None)
     for number, (row, metrics) in enumerate(zip(rows, (values, {}), strict=True), start=1):
-        *loaded, load_timestamp = row
+        *loaded, load_timestamp, nulled_metrics = row
         assert loaded == [
             f"TRK00{number}",
             datetime(2026, 11, 22, 10, 0, 0, 123456),  # noqa: DTZ001
@@ -174,3 +187,4 @@ def test_the_pipe_loads_a_landing_file_in_utc(empty_snowflake, telemetry_bucket)
             number,
         ]
         assert before <= load_timestamp <= after
+        assert json.loads(nulled_metrics or "{}") == (nulled["nulled_metrics"] if number == 2 else {})
