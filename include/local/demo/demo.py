@@ -36,6 +36,8 @@ LEDGER_DAG = "reconcile"
 START_TIMEOUT_SECONDS = 300
 PROVISION_TIMEOUT_SECONDS = 600
 SETTLE_TIMEOUT_SECONDS = 600
+# A slow machine that is busy with other work processes more than this.
+SLOWEST_RECORDS_PER_SECOND = 50
 # The ledger counts an hour when it has closed.  A demo that stays up has the open hour counted once, so that there is
 # something to see.
 FIRST_LEDGER_AFTER_SECONDS = 90
@@ -167,19 +169,20 @@ class Demo:
             counts = partial(live_counts.line, self._manifest, self._bucket, connection)
             run = self._airflow.trigger(TRAFFIC_DAG, self._traffic())
             seconds = max(options.clicks, options.readings) / options.rate
-            self._watch.follow(TRAFFIC_DAG, run, 3 * seconds + SETTLE_TIMEOUT_SECONDS, counts=counts)
+            timeout = SETTLE_TIMEOUT_SECONDS + (options.clicks + options.readings) / SLOWEST_RECORDS_PER_SECOND
+            self._watch.follow(TRAFFIC_DAG, run, 3 * seconds + timeout, counts=counts)
             unsettled = partial(unsettled_stage, self._state, self._bucket, connection, time.time())
             self._watch.print("All sent; waiting until every store has the last record")
             self._watch.wait_for(
                 lambda: not unsettled(),
-                SETTLE_TIMEOUT_SECONDS,
+                timeout,
                 "the pipeline to settle",
                 explain=unsettled,
                 counts=counts,
             )
             self._watch.print(f"Counting the hours of this run into the ledger, the open one too: DAG {LEDGER_DAG}")
             self._unpause(LEDGER_DAG)
-            self._watch.follow(LEDGER_DAG, self._count_hours(), SETTLE_TIMEOUT_SECONDS)
+            self._watch.follow(LEDGER_DAG, self._count_hours(), timeout)
             self._watch.print("Comparing every store with the generator's manifest")
             snapshot = acceptance_report.take_snapshot(
                 self._manifest, self._bucket, connection, clicks.latencies, states.latencies

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -222,3 +223,34 @@ def test_the_documented_way_to_the_address_and_the_key_leads_there(api):
     )
 
     assert done.stdout.split() == [api.url, api.key]
+
+
+def test_the_examples_of_the_producers_guide_work_as_they_are(api, records):
+    """All its code in one shell, but the first block, which leads to the demo instead of here."""
+    page = (ROOT / "docs" / "producers.md").read_text()
+    _where, *blocks = re.findall(r"^```(sh|python)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    commands = [f"python - <<'PY'\n{code}PY\n" if language == "python" else code for language, code in blocks]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    before = records()
+
+    done = subprocess.run(
+        ["bash", "-ec", "\n".join(commands)],
+        cwd=ROOT,
+        env={**os.environ, **api.environment, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^TruckTelemetry shardId-\d+-\d+$", done.stdout, re.MULTILINE)) == 2
+    assert len(re.findall(r"^ClickDataStream shardId-\d+-\d+$", done.stdout, re.MULTILINE)) == 1
+    assert re.findall(r"^(?:202|207)$", done.stdout, re.MULTILINE) == ["202", "207"]
+    assert '"reason":"out_of_range","field":"gps_latitude"' in done.stdout
+    assert re.search(r"sent 200 of 200 records .* 100 from the field \| .* 100 from the field", done.stdout)
+    sent = [item for place, item in records().items() if place not in before]
+    of_the_examples = [json.loads(data) for key, data in sent if key in ("TRK004", "TRK005")]
+    assert {reading["truck_id"] for reading in of_the_examples} == {"TRK004", "TRK005"}
+    assert len(of_the_examples) == 4
+    assert len(sent) == 4 + 100
