@@ -11,8 +11,13 @@ st.set_page_config(
     page_title="Clicks to Deliveries", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide"
 )
 
-# Streamlit leaves space above the title for a toolbar that this app hides.
-st.html("<style>[data-testid='stMainBlockContainer'] {padding-top: 2.5rem; padding-bottom: 2rem}</style>")
+# Streamlit leaves space above the title for a toolbar that this app hides, and cuts a long name in a chart's tooltip.
+st.html(
+    "<style>"
+    "[data-testid='stMainBlockContainer'] {padding-top: 2.5rem; padding-bottom: 2rem}"
+    "#vg-tooltip-element table tr td.value {-webkit-line-clamp: unset; line-clamp: unset; overflow-wrap: anywhere}"
+    "</style>"
+)
 
 page = st.navigation(
     [

@@ -6,6 +6,7 @@ loads anything from the network.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import altair as alt
@@ -31,7 +32,8 @@ def clicks_over_time(clicks: pd.DataFrame, bucket_seconds: int, item_order: Sequ
             tooltip=[_when("start", "from (UTC)"), alt.Tooltip("item_name:N", title="item"), alt.Tooltip("clicks:Q")],
         )
     )
-    return bars.transform_calculate(item_order=f"indexof({items!r}, datum.item_name)")
+    # JSON is a literal of Vega's expressions for any name; Python's repr is not.
+    return bars.transform_calculate(item_order=f"indexof({json.dumps(items)}, datum.item_name)")
 
 
 def clicks_per_bucket(clicks: pd.DataFrame, bucket_seconds: int) -> pd.DataFrame:

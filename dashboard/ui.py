@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 import pandas as pd
 import streamlit as st
 
-from dashboard import data
+from dashboard import as_sent, data
 from dashboard.charts import duration
 from include.contracts import METRICS
 
@@ -150,8 +150,9 @@ def store_section() -> Iterator[None]:
 
 
 def unavailable(error: data.StoreUnavailableError) -> None:
-    """Show which store can't answer, and what to check."""
-    st.error(f"**{error.store}** {error.problem}\n\n{error.check}", icon=":material/cloud_off:")
+    """Show which store can't answer, what to check, and the error in the store's own words."""
+    said = f"\n\n{as_sent.markdown(error.said)}" if error.said else ""
+    st.error(f"**{error.store}** {error.problem}\n\n{error.check}{said}", icon=":material/cloud_off:")
 
 
 def label(column: str) -> str:

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, health, maps, ui
+from dashboard import as_sent, charts, data, health, maps, ui
 
 # The palette has no more colours, and lines of the same colour can't be distinguished.
 SHOWN_BY_DEFAULT = 7
@@ -122,10 +122,14 @@ def latest(states: pd.DataFrame) -> None:
 def attention(states: pd.DataFrame) -> None:
     """List the trucks that need attention, and why."""
     flagged = states[states["condition"] == maps.ATTENTION]
-    lines = [f"▲ **{truck}** {why}" for truck, why in zip(flagged["truck_id"], flagged["warnings"], strict=True)]
+    lines = [
+        as_sent.visible(f"▲ {truck}: {why}")
+        for truck, why in zip(flagged["truck_id"], flagged["warnings"], strict=True)
+    ]
     if len(lines) > MOST_WARNED:
         lines = [*lines[:MOST_WARNED], f"and {len(lines) - MOST_WARNED} more in the tab Health"]
-    st.markdown("  \n".join(lines) or "● No truck needs attention")
+    # Not Markdown: a status is whatever the device sent.
+    st.text("\n".join(lines) or "● No truck needs attention")
 
 
 def over_time(driven: pd.DataFrame) -> None:
@@ -152,7 +156,7 @@ def routes(states: pd.DataFrame, driven: pd.DataFrame, shown: list[str]) -> None
     columns = st.columns(3)
     for position, truck in enumerate(shown):
         with columns[position % len(columns)].container(border=True):
-            st.markdown(f"**{truck}**")
+            st.markdown(f"**{as_sent.markdown(truck)}**")
             state, route = states[states["truck_id"] == truck], driven[driven["truck_id"] == truck]
             st.altair_chart(maps.fleet_map(state, route, shown, height=300), width="stretch")
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, ui
+from dashboard import as_sent, charts, data, ui
 
 NEWEST_SHOWN = 200
 
@@ -52,7 +52,8 @@ def show(clicks: pd.DataFrame) -> None:
         help="The number of records in the time window. Each record has a click count.",
     )
     cards[2].metric("Clicks, last minute", f"{last_minute:,}", border=True)
-    cards[3].metric("Most clicked", totals["item_name"].iloc[0], border=True)
+    most_clicked = as_sent.markdown(totals["item_name"].iloc[0])
+    cards[3].metric("Most clicked", most_clicked, border=True, help=most_clicked)
     cards[4].metric(
         "Delay, median",
         f"{clicks['delay'].median():.1f} s",

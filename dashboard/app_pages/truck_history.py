@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, ui
+from dashboard import as_sent, charts, data, ui
 
 GROUPS = {
     "Position": ["gps_latitude", "gps_longitude", "gps_altitude", "gps_speed", "vehicle_speed", "odometer_reading"],
@@ -44,7 +44,9 @@ def live() -> None:
         count, first, last = data.history_span(truck)
         ui.freshness("version", last)
         if first is None or last is None:
-            ui.empty(f"{truck} has no versions", "It may have just been erased. Choose another truck.")
+            ui.empty(
+                f"{as_sent.markdown(truck)} has no versions", "It may have just been erased. Choose another truck."
+            )
             return
         span = st.columns(3)
         span[0].metric("Versions", f"{count:,}", border=True)
@@ -92,19 +94,22 @@ def as_of(truck: str, middle: datetime, last: datetime) -> pd.Timestamp:
         try:
             instant = pd.Timestamp(datetime.fromisoformat(text.strip()))
         except ValueError:
-            st.warning(f"“{text}” is not a date and time. Enter one such as {last:%Y-%m-%d %H:%M:%S}.")
+            st.warning(f"{as_sent.markdown(text)} is not a date and time. Enter one such as {last:%Y-%m-%d %H:%M:%S}.")
             return pd.Timestamp(last)
         instant = instant.tz_localize(UTC) if instant.tzinfo is None else instant.tz_convert(UTC)
         found = data.as_of(truck, instant.to_pydatetime())
         if found.empty:
-            st.info(f"{truck} has no version at that instant: its history starts later.", icon=":material/history:")
+            st.info(
+                f"{as_sent.markdown(truck)} has no version at that instant: its history starts later.",
+                icon=":material/history:",
+            )
             return instant
         row = found.iloc[0]
         end = row["effective_end_date"]
         until = "now (current)" if pd.isna(end) else f"{end:%Y-%m-%d %H:%M:%S}"
         st.caption(f"Version valid from {row['effective_start_date']:%Y-%m-%d %H:%M:%S} until {until}")
         for column, (group, names) in zip(st.columns(len(GROUPS)), GROUPS.items(), strict=True):
-            lines = [f"{short(name)}: **{value(row[name], name)}**" for name in names]
+            lines = [f"{short(name)}: {value(row[name], name)}" for name in names]
             column.markdown(f":gray[{group}]\n\n" + "  \n".join(lines))
         return instant
 
@@ -116,13 +121,13 @@ def short(name: str) -> str:
 
 
 def value(of: object, name: str) -> str:
-    """Return a metric with its unit, or ``–`` for NULL."""
+    """Return the Markdown of a metric with its unit, or ``–`` for NULL."""
     if of is None or pd.isna(of):
         return "–"
     if isinstance(of, str):
-        return of
+        return as_sent.markdown(of)
     decimals = 5 if name in {"gps_latitude", "gps_longitude"} else 1
-    return f"{of:,.{decimals}f} {ui.UNITS[name]}"
+    return f"**{of:,.{decimals}f} {ui.UNITS[name]}**"
 
 
 def lasted(seconds: float) -> str:

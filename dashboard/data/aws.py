@@ -53,12 +53,14 @@ def errors_of(store: str) -> Iterator[None]:
             ) from error
         raise StoreUnavailableError(
             store,
-            f"refused the request: {code}",
+            "refused the request",
             "Check the dashboard's AWS credentials and the permissions of its role.",
+            code,
         ) from error
     except BotoCoreError as error:
         raise StoreUnavailableError(
             store,
             "is unreachable",
-            f"Check that it is running, and check AWS_ENDPOINT_URL, the region and the credentials ({error}).",
+            "Check that it is running, and check AWS_ENDPOINT_URL, the region and the credentials.",
+            str(error),
         ) from error

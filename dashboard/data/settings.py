@@ -20,7 +20,7 @@ def deployment() -> Settings:
         return read_settings(os.environ)
     except SettingsError as error:
         raise StoreUnavailableError(
-            SETTINGS, f"can't be used: {error}", "Start the dashboard with the same CTD_* variables as Airflow."
+            SETTINGS, "can't be used", "Start the dashboard with the same CTD_* variables as Airflow.", str(error)
         ) from None
 
 
@@ -62,10 +62,10 @@ def connection_settings(environ: Mapping[str, str]) -> dict[str, str | int]:
         arguments["role"] = role
     if port := environ.get("SNOWFLAKE_PORT"):
         if not port.isdigit():
-            raise _not_configured(f"SNOWFLAKE_PORT is {port!r}", "Set it to a port number.")
+            raise _not_configured("SNOWFLAKE_PORT is not a number", "Set it to a port number.", port)
         arguments["port"] = int(port)
     return arguments
 
 
-def _not_configured(problem: str, check: str) -> StoreUnavailableError:
-    return StoreUnavailableError(SNOWFLAKE_STORE, f"is not configured: {problem}", check)
+def _not_configured(problem: str, check: str, said: str = "") -> StoreUnavailableError:
+    return StoreUnavailableError(SNOWFLAKE_STORE, f"is not configured: {problem}", check, said)

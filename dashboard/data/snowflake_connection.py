@@ -119,8 +119,8 @@ class SharedConnection:
         failure = StoreUnavailableError(
             SNOWFLAKE_STORE,
             "is unreachable",
-            "Check that it is running, and check SNOWFLAKE_HOST, SNOWFLAKE_PORT and the credentials "
-            f"({_first_line(error)}).",
+            "Check that it is running, and check SNOWFLAKE_HOST, SNOWFLAKE_PORT and the credentials.",
+            _first_line(error),
         )
         self._failure = (time.monotonic() + FAILURE_MEMORY_SECONDS, failure)
         return failure
@@ -136,11 +136,12 @@ def _refused(error: SnowflakeError) -> StoreUnavailableError:
     if error.errno in {2003, 2043}:
         return StoreUnavailableError(
             SNOWFLAKE_STORE,
-            f"does not have this object yet: {_first_line(error)}",
-            "Run the DAG provision_resources, then come back.  In an account, check the role's grants too.",
+            "does not have this object yet",
+            "Run the DAG provision_resources, then come back. In an account, check the role's grants too.",
+            _first_line(error),
         )
     return StoreUnavailableError(
-        SNOWFLAKE_STORE, f"refused the query: {_first_line(error)}", "Check the role's grants and the warehouse."
+        SNOWFLAKE_STORE, "refused the query", "Check the role's grants and the warehouse.", _first_line(error)
     )
 
 

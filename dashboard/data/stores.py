@@ -17,8 +17,9 @@ class StoreUnavailableError(Exception):
         store: the store's name on the pages.
         problem: what is wrong, in one line that reads on from the store's name.
         check: what to check or do next.
+        said: the error in the words of the store or of its client, which may quote data; empty if it adds nothing.
     """
 
-    def __init__(self, store: str, problem: str, check: str) -> None:
-        super().__init__(f"{store} {problem}")
-        self.store, self.problem, self.check = store, problem, check
+    def __init__(self, store: str, problem: str, check: str, said: str = "") -> None:
+        super().__init__(f"{store} {problem}" + (f": {said}" if said else ""))
+        self.store, self.problem, self.check, self.said = store, problem, check, said

@@ -10,7 +10,7 @@ from typing import Protocol
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, ui
+from dashboard import as_sent, data, ui
 from include.quality import RUNBOOK, Rule, read
 
 
@@ -68,7 +68,8 @@ def _failing_rule(row: FailingRule) -> None:
     """Show since when a rule fails, what that means, what to do, and examples."""
     is_error = row.status == "error"
     colour = "red" if row.severity == "fail" or is_error else "orange"
-    heading = f":{colour}-badge[{row.result}] **{row.rule}** · severity {row.severity}"
+    result = row.result if row.status in {"fail", "error"} else as_sent.markdown(row.result)
+    heading = f":{colour}-badge[{result}] **{as_sent.markdown(row.rule)}** · severity {as_sent.markdown(row.severity)}"
     if not pd.isna(row.failing_since):
         heading += f" · failing for **{ui.age(row.failing_since)}**, since {row.failing_since:%Y-%m-%d %H:%M:%S} UTC"
     st.markdown(heading)
@@ -76,7 +77,7 @@ def _failing_rule(row: FailingRule) -> None:
         st.markdown("The rule could not run, which counts as a failure.")
         st.code(row.message, language=None, wrap_lines=True)
     else:
-        st.markdown(row.message)
+        st.text(row.message)
     if rule := _rules_by_name().get(row.rule):
         to_do = "" if is_error else f"**What to do:** {rule.action} "
         link = f"{RUNBOOK}#a-rule-could-not-run" if is_error else rule.link

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data
+from dashboard import as_sent, charts, data
 
 
 def show(hours: int) -> None:
@@ -19,7 +19,7 @@ def show(hours: int) -> None:
     cards = st.columns(4)
     cards[0].metric("Quarantined", f"{answer.listed:,}", border=True, help=f"Records of the last {hours} h.")
     for card, (stream, records) in zip(cards[1:3], by_stream.items(), strict=False):
-        card.metric(str(stream), f"{records:,}", border=True)
+        card.metric(as_sent.markdown(str(stream)), f"{records:,}", border=True)
     cards[3].metric("Reasons", f"{answer.frame['reason'].nunique()}", border=True)
     chart, counts = st.columns([3, 2])
     with chart.container(border=True):

@@ -8,12 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import pandas as pd
 import pytest
 import streamlit as st
 from moto import mock_aws
 
+from dashboard import data
 from dashboard.data import clock, s3
 from include import names
+from tests.unit.dashboard.pages import reading, typed
 
 NOW = datetime(2026, 11, 22, 14, 30, 20, tzinfo=UTC)
 BUCKET = "telemetry-for-tests"
@@ -103,3 +106,28 @@ def aws() -> Iterator[Any]:
             )
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         yield {"dynamodb": dynamodb, "s3": s3, "bucket": BUCKET}
+
+
+@pytest.fixture
+def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    """Every store answers, with nothing in it; a test replaces what it is about."""
+    clicks = pd.DataFrame(columns=["time", "item_id", "item_name", "clicks", "delay"])
+    states = typed([reading("x", now)]).head(0)
+    versions = states.assign(load_timestamp=[], effective_start_date=[], effective_end_date=[], is_current=[])
+    tables = ["TRUCK_TELEMETRY_RAW", "TRUCK_TELEMETRY_DATA"]
+    answers = {
+        "clicks": data.ClickWindow(clicks, None, 0),
+        "newest_click": None,
+        "truck_states": states,
+        "tracks": pd.DataFrame(columns=["truck_id", "slice_start", "last_time", "gps_latitude", "gps_longitude"]),
+        "current_rows": versions,
+        "newest_landing": (None, 0),
+        "table_freshness": pd.DataFrame({"table_name": tables, "table_rows": 0, "newest": [pd.NaT, pd.NaT]}),
+        "merge_runs": pd.DataFrame(columns=["started_at"]),
+        "quality_results": pd.DataFrame(columns=["rule"]),
+        "ledger": pd.DataFrame(columns=["stream_name"]),
+        "load_history": pd.DataFrame(columns=["file_name"]),
+        "quarantine": data.QuarantineCounts(pd.DataFrame(columns=["stream", "hour", "reason", "records"]), 0, 0),
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(data, name, lambda *_, answer=answer: answer)

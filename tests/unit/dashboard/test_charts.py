@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -42,11 +43,28 @@ def test_times_are_drawn_in_utc() -> None:
     assert spec["encoding"]["y"]["title"] == "clicks per 15 s"
 
 
-def test_an_item_with_a_quote_in_its_name_is_drawn() -> None:
-    name = 'Jan\'s "best" phone'
+@pytest.mark.parametrize(
+    "name",
+    [
+        'Jan\'s "best" phone',
+        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "back\\slash\\",
+        "two\nlines\r\t\x00\x7f",
+        "\u2028\u2029\u00ad\ufeff",
+        "lone \ud83c surrogate",
+        "مرحبا \u202e abc",
+        "x" * 512,
+    ],
+)
+def test_any_name_is_a_literal_in_the_expression_that_orders_the_stack(name: str) -> None:
     clicks = pd.DataFrame({"time": seconds(0), "item_name": [name], "clicks": [1]})
-    spec = charts.clicks_over_time(clicks, 15, [name]).to_dict()
-    assert spec["encoding"]["color"]["scale"]["domain"] == [name]
+    spec = charts.clicks_over_time(clicks, 15, ["A", name]).to_dict()
+    assert spec["encoding"]["color"]["scale"]["domain"] == ["A", name]
+    # Vega reads the escapes of JavaScript's strings; JSON's are among them, and ASCII leaves nothing to misread.
+    (order,) = spec["transform"]
+    literal = order["calculate"].removeprefix("indexof(").removesuffix(", datum.item_name)")
+    assert literal.isascii()
+    assert json.loads(literal) == ["A", name]
 
 
 def test_item_totals_are_written_beside_their_bars() -> None:

@@ -3,89 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import data
-from dashboard.data import trucks
+from tests.unit.dashboard.pages import DOWN, metrics, raising, reading, run, typed, version
 
-pytestmark = pytest.mark.unit
-
-APP = str(Path(__file__).parents[3] / "dashboard/app.py")
-# The files of pages that are packages.
-PATHS = {"pipeline_health": "pipeline_health/page.py"}
-DOWN = data.StoreUnavailableError("Snowflake", "is unreachable", "Check that it runs.")
-
-
-def metrics(page: AppTest) -> dict[str, str]:
-    return {metric.label: metric.value for metric in page.metric}
-
-
-def run(name: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=120).run()
-    if name != "live_clicks":
-        app.switch_page(f"app_pages/{PATHS.get(name, f'{name}.py')}").run()
-    assert not app.exception
-    return app
-
-
-def raising(error: Exception) -> Any:
-    def query(*_: Any) -> Any:
-        raise error
-
-    return query
-
-
-def reading(truck: str, when: datetime, **values: Any) -> dict[str, Any]:
-    row = dict.fromkeys(data.METRIC_NAMES) | {"vehicle_speed": 50.0, "fuel_level": 40.0}
-    row |= {"gps_latitude": 40.0, "gps_longitude": -83.0} | values
-    return {"truck_id": truck, "event_time": pd.Timestamp(when), "arrival_time": pd.Timestamp(when), **row}
-
-
-def typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows)
-    return frame.astype(dict.fromkeys(trucks.NUMERIC_METRICS, "float64"))
-
-
-@pytest.fixture(autouse=True)
-def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
-    """Every store answers, with nothing in it; a test replaces what it is about."""
-    clicks = pd.DataFrame(columns=["time", "item_id", "item_name", "clicks", "delay"])
-    states = typed([reading("x", now)]).head(0)
-    versions = states.assign(load_timestamp=[], effective_start_date=[], effective_end_date=[], is_current=[])
-    tables = ["TRUCK_TELEMETRY_RAW", "TRUCK_TELEMETRY_DATA"]
-    answers = {
-        "clicks": data.ClickWindow(clicks, None, 0),
-        "newest_click": None,
-        "truck_states": states,
-        "tracks": pd.DataFrame(columns=["truck_id", "slice_start", "last_time", "gps_latitude", "gps_longitude"]),
-        "current_rows": versions,
-        "newest_landing": (None, 0),
-        "table_freshness": pd.DataFrame({"table_name": tables, "table_rows": 0, "newest": [pd.NaT, pd.NaT]}),
-        "merge_runs": pd.DataFrame(columns=["started_at"]),
-        "quality_results": pd.DataFrame(columns=["rule"]),
-        "ledger": pd.DataFrame(columns=["stream_name"]),
-        "load_history": pd.DataFrame(columns=["file_name"]),
-        "quarantine": data.QuarantineCounts(pd.DataFrame(columns=["stream", "hour", "reason", "records"]), 0, 0),
-    }
-    for name, answer in answers.items():
-        monkeypatch.setattr(data, name, lambda *_, answer=answer: answer)
-
-
-def version(now: datetime, seconds_ago: float, until: float | None, **values: Any) -> dict[str, Any]:
-    start = pd.Timestamp(now - timedelta(seconds=seconds_ago))
-    end = pd.NaT if until is None else pd.Timestamp(now - timedelta(seconds=until))
-    own = {
-        "load_timestamp": start,
-        "effective_start_date": start,
-        "effective_end_date": end,
-        "is_current": until is None,
-    }
-    return reading("TRK001", now, **values) | own
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("empty_stores")]
 
 
 # --- Live clicks -----------------------------------------------------------------------------------------------------
@@ -108,7 +34,7 @@ def test_clicks_are_totalled(monkeypatch: pytest.MonkeyPatch, now: datetime) -> 
         "Clicks": "2,005",
         "Click events": "2",
         "Clicks, last minute": "5",
-        "Most clicked": "Laptop",
+        "Most clicked": "`Laptop`",
         "Delay, median": "1.0 s",
     }
     assert "Newest click **3 s ago** · 2026-11-22 14:30:17 UTC" in page.markdown[0].value
@@ -154,7 +80,7 @@ def test_the_fleet_is_summed_up_and_flagged(monkeypatch: pytest.MonkeyPatch, now
         "Lowest fuel": "9 %",
         "Need attention": "1",
     }
-    assert any("▲ **TRK002** fuel 9 %" in markdown.value for markdown in page.markdown)
+    assert any("▲ TRK002: fuel 9 %" in text.value for text in page.text)
     assert any("No history in the last 15 minutes" in info.value for info in page.info)
 
 
@@ -237,7 +163,7 @@ def test_as_of_before_the_first_version(one_truck: pd.DataFrame) -> None:
 def test_as_of_something_that_is_no_time(one_truck: pd.DataFrame) -> None:
     page = run("truck_history")
     page.text_input[0].set_value("noon").run()
-    assert "“noon” is not a date and time" in page.warning[0].value
+    assert "`noon` is not a date and time" in page.warning[0].value
 
 
 def test_no_history_says_what_to_do() -> None:
@@ -308,13 +234,13 @@ def test_a_rule_that_fails_says_since_when_what_to_do_and_where_to_look(
     page = run("pipeline_health")
     said = "\n".join(markdown.value for markdown in page.markdown)
     for part in (
-        f"**versions_meet** · severity fail · failing for **12 min**, since {since:%Y-%m-%d %H:%M:%S} UTC",
-        "It does not end.",
+        f"**`versions_meet`** · severity `fail` · failing for **12 min**, since {since:%Y-%m-%d %H:%M:%S} UTC",
         "**What to do:** Run the DAG repair_history for the truck",
         "Runbook `docs/runbooks/data_quality.md#the-history-is-wrong`, rule `sql/quality/versions_meet.sql`",
-        "**gone**",
+        "**`gone`**",
     ):
         assert part in said
+    assert "It does not end." in [text.value for text in page.text]
     assert [code.value for code in page.code] == ["no *table*", "TRK001 *a*\nTRK002 b"]
     assert "25 violations, including:" in [caption.value for caption in page.caption]
 

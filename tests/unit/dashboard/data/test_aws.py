@@ -29,12 +29,13 @@ def test_an_unreachable_aws_is_named_with_what_to_check() -> None:
     assert caught.value.store == data.CLICK_STORE
     assert caught.value.problem == "is unreachable"
     assert "AWS_ENDPOINT_URL" in caught.value.check
+    assert "http://127.0.0.1:1" in caught.value.said
 
 
 def test_a_refusal_points_at_permissions() -> None:
     with pytest.raises(data.StoreUnavailableError) as caught, dashboard_aws.errors_of(data.BUCKET_STORE):
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2")
-    assert "AccessDenied" in caught.value.problem
+    assert "AccessDenied" in caught.value.said
     assert "permissions" in caught.value.check
 
 

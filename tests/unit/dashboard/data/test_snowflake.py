@@ -141,7 +141,7 @@ def test_a_missing_table_says_to_provision_and_keeps_the_connection(connections:
     connections.append(Connection(missing, (["RULE"], [("r",)])))
     with pytest.raises(data.StoreUnavailableError) as caught:
         data.merge_runs()
-    assert "HISTORY_MERGE_RUNS" in caught.value.problem
+    assert "HISTORY_MERGE_RUNS" in caught.value.said
     assert "provision_resources" in caught.value.check
     assert len(data.quality_results()) == 1
 
@@ -150,4 +150,4 @@ def test_a_login_that_is_refused_names_the_warehouse(connections: list[Any]) -> 
     connections.append(DatabaseError("Incorrect username or password was specified.", errno=390100))
     with pytest.raises(data.StoreUnavailableError, match="Snowflake") as caught:
         data.merge_runs()
-    assert "Incorrect username" in caught.value.check
+    assert "Incorrect username" in caught.value.said

@@ -1,0 +1,60 @@
+"""Rows as the dashboard's queries return them, and a page as Streamlit runs it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data
+from dashboard.data import trucks
+
+APP = str(Path(__file__).parents[3] / "dashboard/app.py")
+# The files of pages that are packages.
+PATHS = {"pipeline_health": "pipeline_health/page.py"}
+DOWN = data.StoreUnavailableError("Snowflake", "is unreachable", "Check that it runs.")
+
+
+def metrics(page: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in page.metric}
+
+
+def run(name: str) -> AppTest:
+    app = AppTest.from_file(APP, default_timeout=120).run()
+    if name != "live_clicks":
+        app.switch_page(f"app_pages/{PATHS.get(name, f'{name}.py')}").run()
+    assert not app.exception
+    return app
+
+
+def raising(error: Exception) -> Any:
+    def query(*_: Any) -> Any:
+        raise error
+
+    return query
+
+
+def reading(truck: str, when: datetime, **values: Any) -> dict[str, Any]:
+    row = dict.fromkeys(data.METRIC_NAMES) | {"vehicle_speed": 50.0, "fuel_level": 40.0}
+    row |= {"gps_latitude": 40.0, "gps_longitude": -83.0} | values
+    return {"truck_id": truck, "event_time": pd.Timestamp(when), "arrival_time": pd.Timestamp(when), **row}
+
+
+def typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows)
+    return frame.astype(dict.fromkeys(trucks.NUMERIC_METRICS, "float64"))
+
+
+def version(now: datetime, seconds_ago: float, until: float | None, **values: Any) -> dict[str, Any]:
+    start = pd.Timestamp(now - timedelta(seconds=seconds_ago))
+    end = pd.NaT if until is None else pd.Timestamp(now - timedelta(seconds=until))
+    own = {
+        "load_timestamp": start,
+        "effective_start_date": start,
+        "effective_end_date": end,
+        "is_current": until is None,
+    }
+    return reading("TRK001", now, **values) | own
