@@ -1,5 +1,7 @@
 """The history of a set of readings by its definition, in plain Python: what TRUCK_TELEMETRY_DATA must equal.
 
+With the readings that :func:`assigned` returns, it is what TRUCK_HISTORY must equal.
+
 The oracle shares no code and no SQL with the merge.  The demo, the tests of sql/ and the fault suite compare the two.
 """
 
@@ -48,6 +50,15 @@ class HistoryVersion(NamedTuple):
     load_timestamp: Instant | None = None
 
 
+class Assignment(NamedTuple):
+    """The readings that ``reported_id`` sent for instants in [since, until) belong to ``truck_id``."""
+
+    reported_id: str
+    since: Instant
+    until: Instant
+    truck_id: str
+
+
 def from_raw(row: Mapping[str, Any]) -> ArrivedReading:
     """Turn a row of TRUCK_TELEMETRY_RAW, by column name, into a reading; a missing attribute is NULL."""
     attributes = tuple(row.get(name) for name in ATTRIBUTES)
@@ -74,6 +85,24 @@ def history(readings: Iterable[ArrivedReading]) -> list[HistoryVersion]:
             for opening, end in zip(openings, ends, strict=True)
         ]
     return versions
+
+
+def assigned(readings: Iterable[ArrivedReading], assignments: Iterable[Assignment]) -> list[ArrivedReading]:
+    """Return the readings, each of the truck that it belongs to; assignments of one id don't overlap."""
+    by_id: dict[str, list[Assignment]] = {}
+    for assignment in assignments:
+        by_id.setdefault(assignment.reported_id, []).append(assignment)
+    return [
+        next(
+            (
+                reading._replace(truck_id=assignment.truck_id)
+                for assignment in by_id.get(reading.truck_id, ())
+                if assignment.since <= reading.event_time < assignment.until
+            ),
+            reading,
+        )
+        for reading in readings
+    ]
 
 
 def latest(readings: Iterable[ArrivedReading]) -> dict[str, ArrivedReading]:

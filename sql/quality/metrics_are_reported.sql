@@ -10,6 +10,12 @@ select TRUCK_ID as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA
 where
     IS_CURRENT
+    -- The last version of a truck that left the fleet is kept as it was last seen.
+    and TRUCK_ID not in (
+        select FLEET.TRUCK_ID
+        from FLEET
+        where FLEET.RETIRED_AT <= sysdate()
+    )
     and (
         false
         {%- for metric in metrics %}

@@ -11,6 +11,12 @@ select
 from TRUCK_TELEMETRY_DATA
 where
     IS_CURRENT
+    -- The last version of a truck that left the fleet is kept as it was last seen.
+    and TRUCK_ID not in (
+        select FLEET.TRUCK_ID
+        from FLEET
+        where FLEET.RETIRED_AT <= sysdate()
+    )
     and (
         BRAKE_STATUS not in ('Good', 'Needs Inspection')
         or TRANSMISSION_STATUS not in ('Operational', 'Needs Maintenance')

@@ -97,9 +97,9 @@ class SnowflakeSession:
         (changed,) = self.execute(merge, {"earliest": earliest})
         return sum(int(count) for count in changed)
 
-    def history(self, like: str = "%") -> list[HistoryVersion]:
+    def history(self, like: str = "%", table: str = names.HISTORY_TABLE) -> list[HistoryVersion]:
         rows = self.execute(
-            f"select {', '.join(VERSION_COLUMNS)} from {names.HISTORY_TABLE}"
+            f"select {', '.join(VERSION_COLUMNS)} from {table}"
             " where TRUCK_ID like %s order by TRUCK_ID, EFFECTIVE_START_DATE",
             [like],
         )
@@ -123,7 +123,7 @@ class SnowflakeSession:
         return int(inserted) + int(deleted)
 
     def empty(self) -> None:
-        """Delete all readings and results; a merge consumes what the stream still has."""
+        """Delete all readings, results and decisions; a merge consumes what the stream still has."""
         self.merge()
         for table in (
             names.RAW_TABLE,
@@ -131,8 +131,10 @@ class SnowflakeSession:
             names.MERGE_RUNS_TABLE,
             names.QUALITY_RESULTS_TABLE,
             names.LEDGER_TABLE,
+            names.ASSIGNMENTS_TABLE,
         ):
             self.execute(f"delete from {table}")
+        self.execute(f"update {names.KNOWN_TRUCKS_TABLE} set RETIRED_AT = null where RETIRED_AT is not null")
 
 
 class TelemetryBucket:

@@ -154,6 +154,19 @@ def doubles_the_history_of_a_truck(snowflake):
     snowflake.execute(f"insert into {HISTORY} select * from {HISTORY} where TRUCK_ID = 'TRK001' and not IS_CURRENT")
 
 
+def retires(truck, at, *later):
+    def retire_and_report(snowflake):
+        snowflake.execute(f"update {names.KNOWN_TRUCKS_TABLE} set RETIRED_AT = %s where TRUCK_ID = %s", [at, truck])
+        arrives(*later)(snowflake)
+
+    return retire_and_report
+
+
+def assign(snowflake, reported_id, truck, since="0001-01-01", until="9999-12-31"):
+    columns = ("REPORTED_ID", "FROM_TIME", "UNTIL_TIME", "TRUCK_ID", "DECIDED_AT", "DECIDED_BY", "REASON")
+    snowflake.insert(names.ASSIGNMENTS_TABLE, columns, [(reported_id, since, until, truck, NOW, "tests", "-")])
+
+
 def falls_silent(snowflake):
     snowflake.execute(f"delete from {names.RAW_TABLE} where TRUCK_ID = 'TRK003'")
 
@@ -199,6 +212,10 @@ FAULTS = {
     ),
     "trucks_report": (falls_silent, ["TRK003"]),
     "trucks_are_known": (arrives(reading("TRK999", number=20)), ["TRK999"]),
+    "retired_trucks_are_silent": (
+        retires("TRK002", EARLIER, reading("TRK002", NOW + timedelta(seconds=1), 20)),
+        [f"TRK002 {NOW}"],
+    ),
     "statuses_are_usual": (
         arrives(reading("TRK002", NOW + timedelta(seconds=1), 20, BRAKE_STATUS="On fire")),
         ["TRK002 On fire / Operational"],
@@ -355,6 +372,59 @@ def test_rule_names_the_key_of_its_fault(request, name):
     if rule.is_bounded:
         assert found(since=text(EARLIER)) == sorted(keys)
         assert found(since=text(NOW + timedelta(days=1))) == []
+
+
+def test_a_retired_truck_is_not_called_silent_nor_its_last_version_odd(healthy_snowflake):
+    arrives(reading("TRK003", NOW + timedelta(seconds=1), 20, BRAKE_STATUS="On fire", OIL_PRESSURE=None))(
+        healthy_snowflake
+    )
+    healthy_snowflake.execute(f"delete from {names.RAW_TABLE} where TRUCK_ID = 'TRK003'")
+    rules = ("trucks_report", "statuses_are_usual", "metrics_are_reported")
+    assert [len(offending(healthy_snowflake, RULES[name])) for name in rules] == [1, 1, 1]
+    in_an_hour, just_now = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(seconds=5)
+    retires("TRK003", text(in_an_hour))(healthy_snowflake)
+    assert [len(offending(healthy_snowflake, RULES[name])) for name in rules] == [1, 1, 1]
+    retires("TRK003", text(just_now))(healthy_snowflake)
+    assert [offending(healthy_snowflake, RULES[name]) for name in rules] == [[], [], []]
+    assert [version.is_current for version in healthy_snowflake.history("TRK003")] == [False, False, True]
+
+
+def test_a_truck_may_report_until_it_retires_and_late_readings_of_that_time_may_come_later(healthy_snowflake):
+    rule = RULES["retired_trucks_are_silent"]
+    retires("TRK002", NOW, reading("TRK002", NOW - timedelta(seconds=1), 20))(healthy_snowflake)
+    assert offending(healthy_snowflake, rule) == []
+    arrives(reading("TRK002", NOW + timedelta(microseconds=1), 21))(healthy_snowflake)
+    assert len(offending(healthy_snowflake, rule)) == 1
+
+
+def test_a_row_added_by_hand_registers_a_retired_truck_again(healthy_snowflake):
+    retires("TRK002", EARLIER)(healthy_snowflake)
+    assert len(offending(healthy_snowflake, RULES["retired_trucks_are_silent"])) == 1
+    healthy_snowflake.insert(names.KNOWN_TRUCKS_TABLE, ("TRUCK_ID", "REGISTERED_AT"), [("TRK002", NOW)])
+    try:
+        assert offending(healthy_snowflake, RULES["retired_trucks_are_silent"]) == []
+    finally:
+        healthy_snowflake.execute(
+            f"delete from {names.KNOWN_TRUCKS_TABLE} where TRUCK_ID = 'TRK002' and RETIRED_AT is null"
+        )
+
+
+def test_a_replaced_tracker_reports_for_its_truck(healthy_snowflake):
+    falls_silent(healthy_snowflake)
+    arrives(reading("NEW", NOW, 20))(healthy_snowflake)
+    assert offending(healthy_snowflake, RULES["trucks_report"]) == ["TRK003"]
+    assert offending(healthy_snowflake, RULES["trucks_are_known"]) == ["NEW"]
+    assign(healthy_snowflake, "NEW", "TRK003", since=EARLIER)
+    assert offending(healthy_snowflake, RULES["trucks_report"]) == []
+    assert offending(healthy_snowflake, RULES["trucks_are_known"]) == []
+
+
+def test_a_tracker_that_moved_to_another_truck_does_not_report_for_the_retired_one(healthy_snowflake):
+    retires("TRK002", EARLIER)(healthy_snowflake)
+    assert len(offending(healthy_snowflake, RULES["retired_trucks_are_silent"])) == 1
+    assign(healthy_snowflake, "TRK002", "TRK777", since=EARLIER + timedelta(seconds=1))
+    assert offending(healthy_snowflake, RULES["retired_trucks_are_silent"]) == []
+    assert offending(healthy_snowflake, RULES["trucks_are_known"]) == ["TRK777"]
 
 
 def test_there_is_no_usual_in_the_first_week(staged):

@@ -32,7 +32,9 @@ CREATED = {
         names.QUALITY_RESULTS_TABLE,
         names.MERGE_RUNS_TABLE,
         names.LEDGER_TABLE,
+        names.ASSIGNMENTS_TABLE,
     },
+    "view": {names.FLEET_VIEW, names.TRUCK_HISTORY_VIEW},
 }
 
 

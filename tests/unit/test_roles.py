@@ -24,18 +24,20 @@ TABLES = {
     names.QUALITY_RESULTS_TABLE,
     names.MERGE_RUNS_TABLE,
     names.LEDGER_TABLE,
+    names.ASSIGNMENTS_TABLE,
 }
+VIEWS = {names.FLEET_VIEW, names.TRUCK_HISTORY_VIEW}
 GRANT = re.compile(r"grant (?P<privileges>[\w, ]+?)\s+on (?P<kind>[\w ]+?) (?P<object>[\w.]+)\s+to role (?P<role>\w+);")
 
 
 def granted(role: str) -> set[Privilege]:
-    """(privilege, object) pairs of a role, on tables, the stream and the pipe."""
+    """(privilege, object) pairs of a role, on tables, views, the stream and the pipe."""
     found: set[Privilege] = set()
     for grant in GRANT.finditer(sql.render("ddl/090_roles.sql")):
         if grant["role"] != role:
             continue
         name = grant["object"].rpartition(".")[2]
-        objects = TABLES if grant["kind"] == "all tables in schema" else {name} & {*TABLES, STREAM, PIPE}
+        objects = TABLES if grant["kind"] == "all tables in schema" else {name} & {*TABLES, *VIEWS, STREAM, PIPE}
         found |= {(each.strip(), on) for each in grant["privileges"].split(",") for on in objects}
     return found
 
@@ -45,7 +47,7 @@ def needed(text: str) -> Iterator[Privilege]:
     # INSERT OVERWRITE needs DELETE, not TRUNCATE: https://docs.snowflake.com/en/sql-reference/sql/insert#usage-notes
     for statement in filter(None, sqlglot.parse(re.sub(r"%\(\w+\)s", "'1'", text), dialect="snowflake")):
         for table in statement.find_all(exp.Table):
-            if table.name in {*TABLES, STREAM}:
+            if table.name in {*TABLES, *VIEWS, STREAM}:
                 yield "select", table.name
             if table.name == STREAM:
                 yield "select", names.RAW_TABLE
@@ -90,6 +92,7 @@ def test_airflows_role_can_execute_its_statements_and_write_nothing_else():
             "ops/reading_to_current_row.sql",
             "ops/rebuild_history.sql",
             "ops/repair_history.sql",
+            "register/*.sql",
         ),
         *files("quality/results/*.sql"),
         *(rule.statement for rule in quality.rules()),

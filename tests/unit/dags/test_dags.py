@@ -42,6 +42,7 @@ EXPECTED = {
     "reconcile": ("20 * * * *", {"ledger", "quality"}, {"count_hours"}),
     "replay": ("Never, external triggers only", {"quarantine"}, {"replay"}),
     "repair_history": ("Never, external triggers only", {"truck-telemetry", "history"}, {"repair"}),
+    "fleet_register": ("Never, external triggers only", {"truck-telemetry", "fleet"}, {"change"}),
     "erase_truck": (
         "Never, external triggers only",
         {"truck-telemetry", "erasure"},
