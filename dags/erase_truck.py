@@ -11,8 +11,9 @@ the streams no longer have them (docs/erasure.md has the times). Pause `reconcil
 while only some stores are erased.
 
 - **Safe to run again?** Yes, also after it was killed at any point. Each run checks everything again.
-- **When it fails:** the alert names objects that can't be read, or says that the truck still sends. If the connection
-  `aws_erasure` or `snowflake_erasure` is missing, docs/erasure.md says what it needs.
+- **When it fails:** the alert says that readings of the truck are assigned to another id or truck, names objects that
+  can't be read, or says that the truck still sends. If the connection `aws_erasure` or `snowflake_erasure` is missing,
+  docs/erasure.md says what it needs.
 - **Can it be ignored?** Never: somebody has a right to this erasure.
 """
 
@@ -24,7 +25,12 @@ from typing import Any
 from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowFailException
 from clicks_to_deliveries.defaults import dag_arguments
-from clicks_to_deliveries.operators.erase_truck import EraseObjectsOperator, EraseRowsOperator, VerifyErasureOperator
+from clicks_to_deliveries.operators.erase_truck import (
+    CheckTrackersOperator,
+    EraseObjectsOperator,
+    EraseRowsOperator,
+    VerifyErasureOperator,
+)
 from clicks_to_deliveries.params import optional_time
 
 from include import names
@@ -64,6 +70,7 @@ with DAG(
             raise AirflowFailException(f"not confirmed: set the parameter confirm to {params['truck_id']}")
 
     truck_id, count_only = "{{ params.truck_id }}", "{{ params.dry_run }}"
+    check_trackers = CheckTrackersOperator(task_id="check_trackers", truck_id=truck_id, count_only=count_only)
     erase_objects = EraseObjectsOperator(
         task_id="erase_objects",
         bucket=settings().telemetry_bucket,
@@ -81,4 +88,4 @@ with DAG(
         since="{{ ti.xcom_pull(task_ids='erase_objects')['started_at'] }}",
         count_only=count_only,
     )
-    confirm() >> erase_objects >> erase_rows >> verify
+    confirm() >> check_trackers >> erase_objects >> erase_rows >> verify

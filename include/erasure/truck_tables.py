@@ -11,9 +11,11 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.util_text import split_statements
 
 from include import sql
+from include.snowflake_rows import rows_by_column
 
 ERASE = "ops/erase_truck.sql"
 COUNT = "ops/count_truck.sql"
+ASSIGNMENTS = "ops/assignments_of_truck.sql"
 
 
 def count_rows(connection: SnowflakeConnection, truck_id: str) -> dict[str, int]:
@@ -21,6 +23,14 @@ def count_rows(connection: SnowflakeConnection, truck_id: str) -> dict[str, int]
     with closing(connection.cursor()) as cursor:
         cursor.execute(sql.render(COUNT), _binds(truck_id))
         return {table: int(found) for table, found in cursor.fetchall()}
+
+
+def assignments_of(connection: SnowflakeConnection, truck_id: str) -> list[str]:
+    """Return the assignments that name the truck, each as a few words: the truck's readings are not those of its id."""
+    return [
+        f"{row['REPORTED_ID']} from {row['FROM_TIME']} until {row['UNTIL_TIME']} is {row['TRUCK_ID']}"
+        for row in rows_by_column(connection, sql.render(ASSIGNMENTS), {"truck_id": truck_id})
+    ]
 
 
 def erase_rows(connection: SnowflakeConnection, truck_id: str) -> None:

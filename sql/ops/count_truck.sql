@@ -19,6 +19,12 @@ from KNOWN_TRUCKS
 where TRUCK_ID = {{ bind("truck_id") }}
 union all
 select
+    'TRACKER_ASSIGNMENTS' as STORE,
+    count(*) as FOUND
+from TRACKER_ASSIGNMENTS
+where {{ bind("truck_id") }} in (REPORTED_ID, TRUCK_ID)
+union all
+select
     'DATA_QUALITY_RESULTS' as STORE,
     count(*) as FOUND
 from DATA_QUALITY_RESULTS

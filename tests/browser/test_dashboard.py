@@ -111,7 +111,7 @@ def test_pipeline_health_equals_runs_results_and_quarantine(page: Page, dashboar
     expect(metric(page, "Warnings")).to_have_text("1")
     expect(page.get_by_text(re.compile(r"failing for \d+ min, since"))).to_have_count(2)
     expect(page.get_by_text("TRK001 state is behind")).to_be_visible()
-    expect(page.get_by_text("Register it in KNOWN_TRUCKS")).to_be_visible()
+    expect(page.get_by_text("Register it, or assign its readings")).to_be_visible()
     page.get_by_role("tab", name="Loads").click()
     expect(page.get_by_text("No file was loaded in the last 1 h")).to_be_visible()
     page.get_by_role("tab", name="Quarantine").click()

@@ -73,6 +73,7 @@ def test_of_the_truck_nothing_is_left_and_of_others_everything(filled):
         names.RAW_TABLE: 6,
         names.HISTORY_TABLE: 2,
         names.KNOWN_TRUCKS_TABLE: 1,
+        names.ASSIGNMENTS_TABLE: 0,
         names.QUALITY_RESULTS_TABLE: 3,
         names.LEDGER_TABLE: 0,
     }
@@ -132,6 +133,19 @@ def test_the_ledger_forgets_its_samples_of_the_truck_and_nothing_else(filled):
         assert details == [("{}",), (rows[1]["DETAILS"],), ("{}",)]
     finally:
         filled.execute(f"delete from {names.LEDGER_TABLE}")
+
+
+def test_assignments_that_name_the_truck_are_found_on_either_side(filled):
+    columns = ("REPORTED_ID", "FROM_TIME", "UNTIL_TIME", "TRUCK_ID", "DECIDED_AT", "DECIDED_BY", "REASON")
+    rows = [(reported, START, "9999-12-31", truck, START, "tests", "-") for reported, truck in
+            (("NEW", "TRK001"), ("TRK001", "TRK777"), ("TRK0011", "TRK002"))]  # fmt: skip
+    filled.insert(names.ASSIGNMENTS_TABLE, columns, rows)
+    found = truck_tables.assignments_of(filled.connection, "TRK001")
+    assert found == [
+        f"{reported} from {START} until 9999-12-31 00:00:00 is {truck}"
+        for reported, truck in (("NEW", "TRK001"), ("TRK001", "TRK777"))
+    ]
+    assert truck_tables.count_rows(filled.connection, "TRK001")[names.ASSIGNMENTS_TABLE] == 2
 
 
 def test_an_id_is_a_value_whatever_is_in_it(filled):

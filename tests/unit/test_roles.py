@@ -116,7 +116,11 @@ def test_the_dashboards_role_can_execute_its_statements_and_write_nothing():
 
 
 def test_the_erasers_role_can_execute_its_statements_and_nothing_else():
-    needs = {need for statement in files(truck_tables.ERASE, truck_tables.COUNT) for need in needed(statement)}
+    needs = {
+        need
+        for statement in files(truck_tables.ERASE, truck_tables.COUNT, truck_tables.ASSIGNMENTS)
+        for need in needed(statement)
+    }
     assert ("delete", names.RAW_TABLE) in needs
     needs |= {("monitor", PIPE)}
     assert needs == granted("TRUCK_TELEMETRY_ERASER")

@@ -24,6 +24,46 @@ from include.erasure import ErasureSummary, erase, erasure_report, truck_tables
 from include.pipe_and_stream import PIPE_STATUS, is_settled
 
 
+class CheckTrackersOperator(BaseOperator):
+    """Refuses to erase while an assignment names the truck; if this run only counts, it only says so.
+
+    An erasure knows reported ids.  With an assignment, the truck has readings under another id, or its id has readings
+    of another truck: erasing by the id would leave the former and take the latter.
+
+    :param count_only: (templated) erase nothing.
+
+    Returns the assignments.
+    """
+
+    template_fields = ("truck_id", "count_only")
+
+    def __init__(
+        self,
+        *,
+        truck_id: str,
+        count_only: bool | str,
+        snowflake_conn_id: str = names.ERASURE_SNOWFLAKE_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.truck_id = truck_id
+        self.count_only = count_only
+        self.snowflake_conn_id = snowflake_conn_id
+
+    def execute(self, context: Context) -> list[str]:
+        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+            found = truck_tables.assignments_of(connection, self.truck_id)
+        if found:
+            text = (
+                f"readings of {self.truck_id} are assigned: {'; '.join(found)}. Undo these assignments (DAG "
+                "fleet_register), then erase each id that has readings of the truck"
+            )
+            if not _as_bool(self.count_only):
+                raise AirflowFailException(text)
+            self.log.warning("Only this id is counted: %s", text)
+        return found
+
+
 class EraseObjectsOperator(BaseOperator):
     """Erases the truck from the bucket and from TruckLatestState, or only counts.
 

@@ -45,6 +45,7 @@ TABLES = (
     names.QUALITY_RESULTS_TABLE,
     names.MERGE_RUNS_TABLE,
     names.LEDGER_TABLE,
+    names.ASSIGNMENTS_TABLE,
 )
 
 
@@ -212,7 +213,7 @@ def test_one_of_three_trucks_leaves_every_store(stack, stores, erase):
     stores.fill()
     wait_for(lambda: len({row["SEQUENCE_NUMBER"] for row in stores.raw()}) == len(VALID), "Snowpipe")
     stores.merge()
-    stack.query(f"insert into {names.KNOWN_TRUCKS_TABLE} values ('{ERASED}', sysdate())")
+    stack.query(f"insert into {names.KNOWN_TRUCKS_TABLE} values ('{ERASED}', sysdate(), null)")
     before = stores.balance()
     assert (before.balanced, before.archived, before.quarantined) == (True, len(VALID + INVALID), len(INVALID))
     contents, versions, raw = stores.contents(), stores.versions(), stores.raw()
@@ -220,6 +221,15 @@ def test_one_of_three_trucks_leaves_every_store(stack, stores, erase):
     # By default it counts.
     assert erase().state == "success"
     assert stores.contents() == contents
+
+    # While its readings are assigned to another truck, nothing is erased.
+    stack.query(
+        f"insert into {names.ASSIGNMENTS_TABLE} values"
+        f" ('{ERASED}', '2026-11-21', '9999-12-31', '{KEPT}', sysdate(), 'tests', '-')"
+    )
+    assert erase(dry_run=False, confirm=ERASED).state == "failed"
+    assert stores.contents() == contents
+    stack.query(f"delete from {names.ASSIGNMENTS_TABLE}")
 
     # Stored since a long time ago: everything.
     assert erase(dry_run=False, confirm=ERASED, since="2026-11-20T00:00:00Z").state == "success"

@@ -46,7 +46,7 @@ EXPECTED = {
     "erase_truck": (
         "Never, external triggers only",
         {"truck-telemetry", "erasure"},
-        {"confirm", "erase_objects", "erase_rows", "verify"},
+        {"confirm", "check_trackers", "erase_objects", "erase_rows", "verify"},
     ),
     "teardown_resources": (
         "Never, external triggers only",

@@ -11,7 +11,12 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 from clicks_to_deliveries.operators import erase_truck
-from clicks_to_deliveries.operators.erase_truck import EraseObjectsOperator, EraseRowsOperator, VerifyErasureOperator
+from clicks_to_deliveries.operators.erase_truck import (
+    CheckTrackersOperator,
+    EraseObjectsOperator,
+    EraseRowsOperator,
+    VerifyErasureOperator,
+)
 
 from include import names
 from include.aws_clients import StoreClients
@@ -29,6 +34,7 @@ class FakeSnowflake:
     def __init__(self) -> None:
         self.status: dict[str, Any] = {"executionState": "RUNNING", "pendingFileCount": 0}
         self.found = {names.RAW_TABLE: 7, names.HISTORY_TABLE: 2}
+        self.assignments: list[str] = []
         self.erased: list[str] = []
         self.connections: list[str] = []
 
@@ -39,6 +45,9 @@ class FakeSnowflake:
 
     def count_rows(self, connection: Any, truck_id: str) -> dict[str, int]:
         return dict(self.found)
+
+    def assignments_of(self, connection: Any, truck_id: str) -> list[str]:
+        return list(self.assignments)
 
     def erase_rows(self, connection: Any, truck_id: str) -> None:
         self.erased.append(truck_id)
@@ -90,6 +99,19 @@ def test_what_is_neither_true_nor_false_permits_nothing(snowflake, objects, dry_
         with pytest.raises(AirflowFailException, match="not true or false"):
             operator.execute({})
     assert snowflake.erased == []
+
+
+def test_an_assignment_that_names_the_truck_stops_an_erasure_and_only_shows_in_a_count(snowflake):
+    def check(dry_run: Any) -> list[str]:
+        return CheckTrackersOperator(task_id="c", truck_id="TRK001", count_only=dry_run).execute({})
+
+    assert check("False") == []
+    snowflake.assignments.append("NEW from 2026-11-22 until 9999-12-31 is TRK001")
+    assert check("True") == snowflake.assignments
+    for dry_run in ("False", "no"):
+        with pytest.raises(AirflowFailException, match=r"NEW from|not true or false"):
+            check(dry_run)
+    assert set(snowflake.connections) == {"snowflake_erasure"}
 
 
 def test_rows_are_only_counted_in_a_dry_run(snowflake):
