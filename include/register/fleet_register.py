@@ -69,8 +69,8 @@ def apply(connection: SnowflakeConnection, change: RegisterChange, *, dry_run: b
 
 def effect_report(change: RegisterChange, effect: Effect) -> str:
     """A few lines for a task's log: what changed, and what that means for the histories."""
-    done = "would change" if effect.dry_run else "changed"
-    lines = [f"{change.action}: {done} {effect.rows} rows of the register"]
+    count = "1 change" if effect.rows == 1 else f"{effect.rows or 'no'} changes"
+    lines = [f"{change.action}: {count} of the register{' (dry run)' if effect.dry_run else ''}"]
     if change.action in (ASSIGN, UNDO):
         span = f", {effect.first} to {effect.last}" if effect.readings else ""
         lines.append(f"{effect.readings:,} instants of {change.reported_id} move{span}")

@@ -72,16 +72,9 @@ SPANS as (
 
 MAPPED as (
     select
+        RAW.* exclude (TRUCK_ID),
         SPANS.TRUCK_ID,
-        SPANS.REPORTED_ID,
-        RAW.EVENT_TIME,
-        RAW.ARRIVAL_TIME,
-        RAW.SHARD_ID,
-        RAW.SEQUENCE_NUMBER,
-        RAW.LOAD_TIMESTAMP,
-        RAW.FILE_NAME,
-        RAW.FILE_ROW_NUMBER,
-        {{ attributes("RAW") }}
+        SPANS.REPORTED_ID
     from ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW as RAW
     inner join SPANS
         on

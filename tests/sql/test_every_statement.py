@@ -12,8 +12,10 @@ pytestmark = pytest.mark.sql
 NOW = datetime.now(UTC)
 # The bound values, by name; a name that is not here fails the test of the file that uses it.
 VALUES = (
-    dict.fromkeys(("truck_id", "whole_key", "begin_of_key", "within_text"), "TRK404")
-    | dict.fromkeys(("run_id", "rule", "severity", "status", "message", "stream"), "every-statement")
+    dict.fromkeys(("truck_id", "whole_key", "begin_of_key", "within_text", "reported_id"), "TRK404")
+    | dict.fromkeys(
+        ("run_id", "rule", "severity", "status", "message", "stream", "decided_by", "reason"), "every-statement"
+    )
     | dict.fromkeys(("samples", "details"), "{}")
     | dict.fromkeys(("since", "earliest", "failing_since", "started_at"), (NOW - timedelta(hours=1)).isoformat())
     | dict.fromkeys(("until", "before", "instant", "hour", "checked_at", "alerted_at", "finished_at"), NOW.isoformat())
@@ -34,7 +36,9 @@ def staged(snowflake):
     for path in FILES:
         if "/staging/" in path:
             snowflake.run(path)
-    return snowflake
+    yield snowflake
+    # All tests share the register.
+    snowflake.execute("delete from KNOWN_TRUCKS where TRUCK_ID = 'TRK404'")
 
 
 @pytest.mark.parametrize("path", FILES)
