@@ -35,6 +35,8 @@ class Balance(msgspec.Struct, kw_only=True):
     archived: int = 0
     # In the sink.  For clicks: rows of ClickStreamData with an envelope of this hour.
     landed: int = 0
+    # Of the landed readings, those with a metric that was sent outside its range and is NULL.  No difference.
+    nulled: int = 0
     # More envelopes of clicks that have their row.
     duplicates: int = 0
     quarantined: int = 0

@@ -1,4 +1,4 @@
-"""The readings of an hour in RAW, and whether the history has them."""
+"""The readings of an hour in RAW: whether the history has them, and in how many a metric was nulled."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from include import sql
 from include.contracts.times import to_canonical
 from include.ledger.balance import HOUR
 from include.ledger.reading_balance import ReadingRow
+from include.snowflake_rows import first_row
 
 READINGS = "ledger/readings_of_hour.sql"
+NULLED = "ledger/nulled_of_hour.sql"
 FETCHED_AT_ONCE = 10_000
 
 
@@ -23,12 +25,25 @@ def raw_readings(connection: SnowflakeConnection, hour: datetime) -> Iterator[Re
     Raises:
         snowflake.connector.Error: Snowflake does not answer.
     """
-    bounds = {"since": to_canonical(hour), "until": to_canonical(hour + HOUR)}
     with closing(connection.cursor()) as cursor:
-        cursor.execute(sql.render(READINGS), bounds)
+        cursor.execute(sql.render(READINGS), _bounds(hour))
         while rows := cursor.fetchmany(FETCHED_AT_ONCE):
             for shard_id, sequence_number, loaded, truck_id, event_time, state in rows:
                 yield shard_id, sequence_number, state, _text(loaded), f"{truck_id} {_text(event_time)}"
+
+
+def nulled_readings(connection: SnowflakeConnection, hour: datetime) -> int:
+    """The number of readings that arrived in ``hour`` and have a metric that was nulled.
+
+    Raises:
+        snowflake.connector.Error: Snowflake does not answer.
+    """
+    (count,) = first_row(connection, sql.render(NULLED), _bounds(hour))
+    return int(count)
+
+
+def _bounds(hour: datetime) -> dict[str, str]:
+    return {"since": to_canonical(hour), "until": to_canonical(hour + HOUR)}
 
 
 def _text(moment: datetime) -> str:

@@ -23,7 +23,7 @@ from include.ledger.click_rows import DynamoClickRows
 from include.ledger.held_records import held_rows, reason_of
 from include.ledger.hour_database import HourDatabase
 from include.ledger.landing_zone import S3LandingZone
-from include.ledger.raw_readings import raw_readings
+from include.ledger.raw_readings import nulled_readings, raw_readings
 from include.ledger.reading_balance import archived_reading, balance_readings
 
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
@@ -103,6 +103,7 @@ def reconcile_stream(
             else:
                 rows, landing = raw_readings(connection, hour), S3LandingZone(s3, bucket)
                 balance_readings(database, balance, rows, landing, now - grace)
+                balance.nulled = nulled_readings(connection, hour)
             database.close()
             yield balance
 

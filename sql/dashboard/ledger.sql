@@ -16,6 +16,7 @@ select
     WAITING,
     OVERDUE,
     UNCOVERED,
+    NULLED,
     DETAILS,
     CHECKED_AT
 from CONSERVATION_LEDGER

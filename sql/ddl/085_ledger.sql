@@ -21,6 +21,12 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER (
     UNCOVERED integer not null comment 'Difference: in RAW, not in the history',
     DETAILS string comment 'JSON: kind of difference -> up to 20 files or sequence numbers',
     CHECKED_AT timestamp_ntz not null comment 'When it was counted last',
-    RUN_ID string not null comment 'Airflow run that counted it last'
+    RUN_ID string not null comment 'Airflow run that counted it last',
+    NULLED integer comment 'Landed readings with a metric that was nulled; NULL: not counted'
 )
 comment = 'One row per stream and arrival hour: whether every record is accounted for';
+
+-- For a table that is older than the column.
+alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
+add column if not exists NULLED integer
+comment 'Landed readings with a metric that was nulled; NULL: not counted';

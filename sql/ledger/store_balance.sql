@@ -20,6 +20,7 @@ using (
         {{ bind("waiting") }} as WAITING,
         {{ bind("overdue") }} as OVERDUE,
         {{ bind("uncovered") }} as UNCOVERED,
+        {{ bind("nulled") }} as NULLED,
         {{ bind("details") }} as DETAILS,
         {{ bind("checked_at") }}::timestamp_ntz as CHECKED_AT,
         {{ bind("run_id") }} as RUN_ID
@@ -44,6 +45,7 @@ when matched then
         WAITING = FOUND.WAITING,
         OVERDUE = FOUND.OVERDUE,
         UNCOVERED = FOUND.UNCOVERED,
+        NULLED = FOUND.NULLED,
         DETAILS = FOUND.DETAILS,
         CHECKED_AT = FOUND.CHECKED_AT,
         RUN_ID = FOUND.RUN_ID
@@ -65,6 +67,7 @@ when not matched then insert (
     WAITING,
     OVERDUE,
     UNCOVERED,
+    NULLED,
     DETAILS,
     CHECKED_AT,
     RUN_ID
@@ -87,6 +90,7 @@ values (
     FOUND.WAITING,
     FOUND.OVERDUE,
     FOUND.UNCOVERED,
+    FOUND.NULLED,
     FOUND.DETAILS,
     FOUND.CHECKED_AT,
     FOUND.RUN_ID

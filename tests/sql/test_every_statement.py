@@ -22,7 +22,7 @@ VALUES = (
     | dict.fromkeys(("limit", "hours", "slice_seconds", "failed_count"), 1)
     | dict.fromkeys(("rows_inserted", "rows_updated", "rows_deleted"), 1)
     | dict.fromkeys(("archived", "landed", "duplicates", "quarantined", "resolved", "missing", "not_loaded"), 0)
-    | dict.fromkeys(("covered", "waiting", "overdue", "uncovered", "unexpected", "conflicts"), 0)
+    | dict.fromkeys(("covered", "waiting", "overdue", "uncovered", "nulled", "unexpected", "conflicts"), 0)
     | dict.fromkeys(("balanced", "is_open"), True)
 )
 PARAMETERS = {"storage_role_arn": "arn:aws:iam::000000000000:role/snowflake", "telemetry_bucket": "sql-tests-telemetry"}

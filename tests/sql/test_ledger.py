@@ -9,6 +9,7 @@ import pytest
 from include import names, sql
 from include.ledger import Balance
 from include.ledger.ledger_table import ledger_rows, store_balance
+from include.ledger.raw_readings import nulled_readings
 from sql.merge.history_oracle import ATTRIBUTES
 
 pytestmark = pytest.mark.sql
@@ -107,13 +108,20 @@ def test_what_no_version_has_is_uncovered(empty_snowflake, damage, uncovered):
     assert {number for number, state in states(empty_snowflake).items() if state == "uncovered"} == uncovered
 
 
+def test_readings_with_a_nulled_metric_are_counted_once_by_arrival(empty_snowflake):
+    nulled = {"NULLED_METRICS": '{"gps_latitude": "-200"}'}
+    empty_snowflake.land([reading(0) | nulled, reading(0, line=2) | nulled, reading(1), reading(3600) | nulled])
+    assert nulled_readings(empty_snowflake.connection, HERE) == 1
+    assert nulled_readings(empty_snowflake.connection, HERE - timedelta(hours=1)) == 0
+
+
 def test_an_hour_that_is_stored_again_overwrites_its_row_and_leaves_the_others(snowflake):
     snowflake.execute(f"delete from {names.LEDGER_TABLE}")
     connection = snowflake.connection
     checked = datetime(2026, 11, 22, 12, 20, 0, 250000, tzinfo=UTC)
     lost = Balance(
         stream=names.TRUCK_STREAM, hour=HERE, is_open=False, archived=3, landed=1, missing=2, not_loaded=1, waiting=1,
-        samples={"missing": ["it's shard-0 1", "a % of"]},
+        samples={"missing": ["it's shard-0 1", "a % of"]}, nulled=1,
     )  # fmt: skip
     healthy = Balance(stream=names.TRUCK_STREAM, hour=HERE, is_open=False, archived=3, landed=3, covered=3)
     store_balance(connection, lost, "run 1", checked)
@@ -121,11 +129,11 @@ def test_an_hour_that_is_stored_again_overwrites_its_row_and_leaves_the_others(s
     row = ledger_rows(connection, names.TRUCK_STREAM)[HERE]
     assert (row.is_open, row.balanced, row.waiting, row.checked_at, row.run_id) == (False, False, 1, checked, "run 1")
     assert row.differences == {"missing": 2, "unexpected": 0, "conflicts": 0, "overdue": 0, "uncovered": 0}
-    details = f"select ARCHIVED, DETAILS from {names.LEDGER_TABLE} where STREAM_NAME = '{names.TRUCK_STREAM}'"
-    assert snowflake.execute(details) == [(3, """{"missing":["it's shard-0 1","a % of"]}""")]
+    details = f"select ARCHIVED, NULLED, DETAILS from {names.LEDGER_TABLE} where STREAM_NAME = '{names.TRUCK_STREAM}'"
+    assert snowflake.execute(details) == [(3, 1, """{"missing":["it's shard-0 1","a % of"]}""")]
 
     store_balance(connection, healthy, "run 2", checked)
     assert ledger_rows(connection, names.TRUCK_STREAM)[HERE].balanced
-    assert snowflake.execute(details) == [(3, "{}")]
+    assert snowflake.execute(details) == [(3, 0, "{}")]
     clicks = ledger_rows(connection, names.CLICK_STREAM)
     assert {hour: (row.is_open, row.run_id) for hour, row in clicks.items()} == {HERE: (True, "run 1")}

@@ -62,7 +62,8 @@ def _table(rows: pd.DataFrame) -> None:
         ),
         hide_index=True,
         column_order=[
-            *("result", "stream_name", "arrival_hour", "archived", "landed", "duplicates", "quarantined", "resolved"),
+            *("result", "stream_name", "arrival_hour", "archived", "landed", "nulled", "duplicates", "quarantined"),
+            "resolved",
             *("differences", "details", "checked_at"),
         ],
         column_config={
@@ -73,6 +74,7 @@ def _table(rows: pd.DataFrame) -> None:
             ),
             "archived": _count("Archived", "Distinct records in the raw archive."),
             "landed": _count("Landed", "Readings in RAW, or clicks in ClickStreamData."),
+            "nulled": _count("Nulled", "Of the landed readings, those with a metric that was sent outside its range."),
             "duplicates": _count("Duplicates", "Clicks that were sent again."),
             "quarantined": _count("Quarantined", "Invalid or undeliverable records that wait for a replay."),
             "resolved": _count("Resolved", "Records only in quarantine-resolved/, such as probes."),

@@ -34,6 +34,7 @@ class Raw:
 
     def __init__(self) -> None:
         self.rows: list[tuple[Any, ...]] = []
+        self.nulled: list[datetime] = []
         self.asked: list[tuple[str, str]] = []
         self._answer: list[tuple] = []
 
@@ -43,12 +44,18 @@ class Raw:
     def execute(self, statement: str, values: dict[str, str]) -> None:
         assert names.RAW_TABLE in statement
         since, until = values["since"], values["until"]
+        if "NULLED_METRICS" in statement:
+            self._answer = [(sum(since <= to_canonical(arrival) < until for arrival in self.nulled),)]
+            return
         self.asked.append((since, until))
         self._answer = [row[1:] for row in self.rows if since <= to_canonical(row[0]) < until]
 
     def fetchmany(self, size: int) -> list[tuple]:
         taken, self._answer = self._answer[:size], self._answer[size:]
         return taken
+
+    def fetchone(self) -> tuple:
+        return self._answer.pop()
 
     def close(self) -> None:
         pass

@@ -36,6 +36,14 @@ def test_a_healthy_hour_balances(world):
     assert not any(key.startswith((names.LANDING_PREFIX, names.QUARANTINE_PREFIX)) for key in world.reads)
 
 
+def test_readings_with_a_nulled_metric_are_counted_and_are_no_difference(world):
+    world.archived(1, 2, 3)
+    world.loaded(1, 2, 3)
+    world.raw.nulled = [world.hour + timedelta(seconds=second) for second in (1, 3, 3600, -1)]
+    balance = world.readings()
+    assert (balance.landed, balance.nulled, balance.balanced) == (3, 2, True)
+
+
 def test_readings_that_snowpipe_lost_are_counted_by_landing_file(world):
     world.archived(*range(1, 8))
     lost, other = world.landed(1, 2, 3), world.landed(4, 5)
