@@ -18,7 +18,7 @@ MAX_LABELS = 30
 KM_PER_DEGREE = 111.32
 TICKS = 6
 
-OK, ATTENTION = "ok", "needs attention"
+OK, ATTENTION, RETIRED = "ok", "needs attention", "retired"
 
 
 class MapPosition(NamedTuple):
@@ -34,8 +34,8 @@ def fleet_map(
     """Draw each truck at its newest position, over the route it drove.
 
     Args:
-        states: truck_id, gps_latitude, gps_longitude (degrees), vehicle_speed, warnings and condition (:data:`OK` or
-            :data:`ATTENTION`).
+        states: truck_id, gps_latitude, gps_longitude (degrees), vehicle_speed, warnings and condition (:data:`OK`,
+            :data:`ATTENTION` or :data:`RETIRED`).
         track: truck_id, last_time, gps_latitude, gps_longitude.
         trucks: all trucks of the page, so that each has the same colour on every map.
         height: in pixels.
@@ -130,11 +130,11 @@ def _routes(track: pd.DataFrame, position: MapPosition, colour: alt.Color) -> al
 
 
 def _trucks(states: pd.DataFrame, position: MapPosition, colour: alt.Color) -> alt.Chart:
-    # The shape, not the colour, says whether a truck needs attention.
+    # The shape, not the colour, says whether a truck needs attention or left the fleet.
     shape = alt.Shape(
         "condition:N",
         title=None,
-        scale=alt.Scale(domain=[OK, ATTENTION], range=["circle", "triangle-up"]),
+        scale=alt.Scale(domain=[OK, ATTENTION, RETIRED], range=["circle", "triangle-up", "square"]),
         legend=alt.Legend(orient="top", symbolFillColor="gray", symbolStrokeWidth=0, symbolOpacity=1),
     )
     tooltip = [

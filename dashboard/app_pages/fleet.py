@@ -20,6 +20,7 @@ def live() -> None:
     states = ui.ask(failures, data.truck_states)
     track = ui.ask(failures, data.tracks, chosen.minutes)
     current = ui.ask(failures, data.current_rows)
+    register = ui.ask(failures, data.fleet_register) or data.NO_REGISTER
     show_freshness(states, current, failures)
 
     # DynamoDB is only seconds behind.  If it can't answer, the history's current rows are the next best.
@@ -33,10 +34,16 @@ def live() -> None:
             "Start traffic with the DAG **generate_traffic** in Airflow. Positions appear here seconds later.",
         )
         return
+    states = register.newest_by_truck(states, "event_time")
+    track = None if track is None else register.by_truck(track, "last_time")
+    retired = states["truck_id"].isin(list(register.retired))
     states = states.assign(warnings=[", ".join(health.warnings(row)) for row in states.to_dict("records")])
+    # Nobody has to act on the last state of a truck that left.
+    states["warnings"] = states["warnings"].mask(retired, "")
     states["condition"] = states["warnings"].map(lambda text: maps.ATTENTION if text else maps.OK)
+    states["condition"] = states["condition"].mask(retired, maps.RETIRED)
 
-    cards(states)
+    cards(states[~retired])
     trucks = list(states["truck_id"])
     shown = st.multiselect("Trucks on the map and in the charts", trucks, trucks[:SHOWN_BY_DEFAULT], key="fleet_trucks")
     picked = states[states["truck_id"].isin(shown)]
@@ -91,7 +98,7 @@ def cards(states: pd.DataFrame) -> None:
         "Reporting",
         f"{reporting} of {len(states)}",
         border=True,
-        help="Trucks with a reading in the last 15 minutes, of all trucks.",
+        help="Trucks with a reading in the last 15 minutes, of all trucks that are not retired.",
     )
     columns[1].metric("Moving", f"{moving}", border=True)
     columns[2].metric("Mean speed", "–" if pd.isna(speed) else f"{speed:.0f} mph", border=True)
@@ -102,7 +109,7 @@ def cards(states: pd.DataFrame) -> None:
 def latest(states: pd.DataFrame) -> None:
     table = states.assign(
         age=[ui.age(time) for time in states["event_time"]],
-        state=states["condition"].map({maps.OK: "● ok", maps.ATTENTION: "▲ attention"}),
+        state=states["condition"].map({maps.OK: "● ok", maps.ATTENTION: "▲ attention", maps.RETIRED: "■ retired"}),
     )
     st.dataframe(
         table[["truck_id", "state", "age", "vehicle_speed", "fuel_level"]],

@@ -20,18 +20,20 @@ GROUPS = {
     "Environment": ["environment_temperature", "environment_humidity", "environment_pressure"],
 }  # fmt: skip
 SHOWN_CHANGES = 4
+VERSION_COLUMNS = ("effective_start_date", "effective_end_date", "lasted", "is_current", "reported_id", "changed")
 
 chosen = ui.filters()
 ui.header(
     "Truck history",
-    "Each row of TRUCK_TELEMETRY_DATA is a version: the state of a truck from one change to the next.",
+    "Each row of TRUCK_HISTORY is a version: the state of a truck from one change to the next.",
 )
 
 
 @st.fragment(run_every=chosen.refresh)
 def live() -> None:
     with ui.store_section():
-        trucks = list(data.current_rows()["truck_id"])
+        register = data.fleet_register()
+        trucks = sorted({*data.current_rows()["truck_id"], *register.assignments["truck_id"]})
         if not trucks:
             ui.freshness("version", None)
             ui.empty(
@@ -42,10 +44,15 @@ def live() -> None:
             return
         truck = st.selectbox("Truck", trucks, key="history_truck")
         count, first, last = data.history_span(truck)
-        ui.freshness("version", last)
+        if truck in register.retired:
+            last_seen(register.retired[truck], last)
+        else:
+            ui.freshness("version", last)
+        assignments(register.named(truck), truck)
         if first is None or last is None:
             ui.empty(
-                f"{as_sent.markdown(truck)} has no versions", "It may have just been erased. Choose another truck."
+                f"{as_sent.markdown(truck)} has no versions",
+                "Its readings may belong to another truck, or it may have just been erased. Choose another truck.",
             )
             return
         span = st.columns(3)
@@ -65,6 +72,26 @@ def live() -> None:
             visible = instant if starts.min() <= instant <= end else None
             st.altair_chart(charts.version_timeline(versions, end, visible), width="stretch")
             table(versions, count)
+
+
+def last_seen(retired_at: datetime, last: datetime | None) -> None:
+    """Say when the truck left the fleet, in place of the age of its last version: it is not late."""
+    seen = "" if last is None else f" · as last seen, in the version of {last:%Y-%m-%d %H:%M:%S} UTC"
+    st.markdown(f":gray-badge[:material/inventory_2: retired] Left the fleet {retired_at:%Y-%m-%d %H:%M:%S} UTC{seen}")
+
+
+def assignments(named: pd.DataFrame, truck: str) -> None:
+    """Say which readings of other ids the history has, and which of the truck's id it has not."""
+    lines = []
+    for each in named.to_dict("records"):
+        since = "from the first one" if pd.isna(each["begins_at"]) else f"from {each['begins_at']:%Y-%m-%d %H:%M:%S}"
+        until = "" if pd.isna(each["ends_at"]) else f" until {each['ends_at']:%Y-%m-%d %H:%M:%S}"
+        of, to = as_sent.markdown(each["reported_id"]), as_sent.markdown(each["truck_id"])
+        whose = f"belong to {to}" if each["reported_id"] == truck else "are in this history"
+        decided = f"{as_sent.markdown(each['decided_by'])}: {as_sent.markdown(each['reason'])}"
+        lines.append(f"Readings that {of} reported {since}{until} {whose} · decided by {decided}")
+    if lines:
+        st.caption("  \n".join(lines))
 
 
 def changes(versions: pd.DataFrame) -> list[str]:
@@ -144,7 +171,7 @@ def table(versions: pd.DataFrame, count: int) -> None:
     length = (versions["effective_end_date"] - versions["effective_start_date"]).dt.total_seconds()
     shown = versions.assign(lasted=[lasted(seconds) for seconds in length])
     st.dataframe(
-        shown[["effective_start_date", "effective_end_date", "lasted", "is_current", "changed", *data.METRIC_NAMES]],
+        shown[[*VERSION_COLUMNS, *data.METRIC_NAMES]],
         hide_index=True,
         height=320,
         column_config={name: st.column_config.NumberColumn(ui.label(name), format="%.5g") for name in ui.UNITS}
@@ -153,6 +180,7 @@ def table(versions: pd.DataFrame, count: int) -> None:
             "effective_end_date": ui.time_column("End, UTC", milliseconds=True),
             "lasted": st.column_config.TextColumn("Lasted", width="small"),
             "is_current": st.column_config.CheckboxColumn("Current", width="small"),
+            "reported_id": st.column_config.TextColumn("Reported by", width="small"),
             "changed": st.column_config.TextColumn("Changed", width="large"),
             "brake_status": "Brakes",
             "transmission_status": "Transmission",

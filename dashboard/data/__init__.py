@@ -13,11 +13,13 @@ name the bucket and the shards of the click index (see include/settings.py).
 
 from dashboard.data.clock import now
 from dashboard.data.dynamodb import MAX_ITEMS, RECENT, ClickWindow, clicks, items, newest_click, truck_states
+from dashboard.data.register import NO_REGISTER, FleetRegister
 from dashboard.data.s3 import MAX_QUARANTINE_READS, QuarantineCounts, newest_landing, quarantine
 from dashboard.data.settings import connection_settings, deployment
 from dashboard.data.snowflake_queries import (
     as_of,
     current_rows,
+    fleet_register,
     history_span,
     ledger,
     load_history,
@@ -43,11 +45,13 @@ __all__ = [
     "MAX_ITEMS",
     "MAX_QUARANTINE_READS",
     "METRIC_NAMES",
+    "NO_REGISTER",
     "RECENT",
     "SETTINGS",
     "SNOWFLAKE_STORE",
     "STATE_STORE",
     "ClickWindow",
+    "FleetRegister",
     "QuarantineCounts",
     "StoreUnavailableError",
     "as_of",
@@ -55,6 +59,7 @@ __all__ = [
     "connection_settings",
     "current_rows",
     "deployment",
+    "fleet_register",
     "history_span",
     "items",
     "ledger",

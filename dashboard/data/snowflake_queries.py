@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data.clock import now
+from dashboard.data.register import FleetRegister
 from dashboard.data.snowflake_connection import Values, query
 from dashboard.data.trucks import MAX_TRUCKS
 from include.contracts.times import to_canonical
@@ -16,6 +17,7 @@ from include.contracts.times import to_canonical
 MAX_TRACK_POINTS = 20_000
 TRACK_SLICES = 240
 MAX_VERSIONS = 500
+MAX_ASSIGNMENTS = 1_000
 
 
 # --- The history of the trucks ---------------------------------------------------------------------------------------
@@ -50,9 +52,23 @@ def tracks(minutes: int) -> pd.DataFrame:
     return query("tracks.sql", values)
 
 
+@st.cache_data(ttl=15, show_spinner=False)
+def fleet_register() -> FleetRegister:
+    """Return which trucks left the fleet, and which readings were assigned to another truck.
+
+    Raises:
+        StoreUnavailableError: Snowflake can't answer.
+    """
+    retired = query("retired_trucks.sql", {"limit": MAX_TRUCKS})
+    left = {truck: at.to_pydatetime() for truck, at in zip(retired["truck_id"], retired["retired_at"], strict=True)}
+    return FleetRegister(left, query("assignments.sql", {"limit": MAX_ASSIGNMENTS}))
+
+
 @st.cache_data(ttl=3, show_spinner=False)
 def versions(truck_id: str) -> pd.DataFrame:
-    """Return the newest :data:`MAX_VERSIONS` versions of a truck, newest first, in the columns of :func:`current_rows`.
+    """Return the newest :data:`MAX_VERSIONS` versions of a truck, with its assigned readings, newest first.
+
+    Columns: those of :func:`current_rows`, and reported_id, which sent the reading that opens the version.
 
     Raises:
         StoreUnavailableError: Snowflake can't answer.

@@ -1,8 +1,9 @@
 -- Grain: one row, the version of one truck that was valid at `instant` (UTC), or no row.
 -- Intervals are half-open: a version ends where the next one starts.
 select
-    {{ history_columns() }}
-from TRUCK_TELEMETRY_DATA
+    {{ history_columns() }},
+    REPORTED_ID
+from TRUCK_HISTORY
 where
     TRUCK_ID = {{ bind("truck_id") }}
     and EFFECTIVE_START_DATE <= to_timestamp_ntz({{ bind("instant") }})

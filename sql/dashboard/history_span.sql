@@ -3,5 +3,5 @@ select
     count(*) as VERSIONS,
     min(EFFECTIVE_START_DATE) as FIRST_START,
     max(EFFECTIVE_START_DATE) as LAST_START
-from TRUCK_TELEMETRY_DATA
+from TRUCK_HISTORY
 where TRUCK_ID = {{ bind("truck_id") }};

@@ -1,7 +1,8 @@
 -- Grain: one row per version of one truck, newest first.
 select
-    {{ history_columns() }}
-from TRUCK_TELEMETRY_DATA
+    {{ history_columns() }},
+    REPORTED_ID
+from TRUCK_HISTORY
 where TRUCK_ID = {{ bind("truck_id") }}
 order by EFFECTIVE_START_DATE desc
 limit {{ bind("limit") }};

@@ -121,6 +121,7 @@ def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
         "truck_states": states,
         "tracks": pd.DataFrame(columns=["truck_id", "slice_start", "last_time", "gps_latitude", "gps_longitude"]),
         "current_rows": versions,
+        "fleet_register": data.NO_REGISTER,
         "newest_landing": (None, 0),
         "table_freshness": pd.DataFrame({"table_name": tables, "table_rows": 0, "newest": [pd.NaT, pd.NaT]}),
         "merge_runs": pd.DataFrame(columns=["started_at"]),

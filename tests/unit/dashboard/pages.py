@@ -56,5 +56,6 @@ def version(now: datetime, seconds_ago: float, until: float | None, **values: An
         "effective_start_date": start,
         "effective_end_date": end,
         "is_current": until is None,
+        "reported_id": "TRK001",
     }
     return reading("TRK001", now, **values) | own
