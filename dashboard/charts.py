@@ -7,7 +7,11 @@ loads anything from the network.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -15,21 +19,34 @@ import pandas as pd
 HEIGHT = 290
 # With so few points, a line alone might not be visible.
 FEW_POINTS = 20
+# Beside a bar that is so many times as long, another is a pixel or two.
+DWARFED = 200
+# Beyond so many, a count is rounded: more digits don't fit, and nobody reads them.
+MOST_COUNTED = 10**12
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def clicks_over_time(clicks: pd.DataFrame, bucket_seconds: int, item_order: Sequence[str]) -> alt.Chart:
     """Draw the clicks in each bucket, stacked by item, from time, item_name and clicks."""
     items = list(item_order)
+    buckets = clicks_per_bucket(clicks, bucket_seconds)
+    cut = cut_at(buckets.groupby("start")["clicks"].sum())
+    title = alt.Undefined if cut is None else _quiet_title(f"longer bars are cut at {count(int(cut))} clicks")
     bars: alt.Chart = (
-        alt.Chart(clicks_per_bucket(clicks, bucket_seconds), height=HEIGHT)
-        .mark_bar(binSpacing=1)
+        alt.Chart(_for_a_browser(buckets), height=HEIGHT, title=title)
+        .mark_bar(binSpacing=1, clip=True)
         .encode(
             x=_time_axis("start", binned=True),
             x2="end:T",
-            y=alt.Y("clicks:Q", title=f"clicks per {duration(bucket_seconds)}", stack="zero"),
+            y=alt.Y("clicks:Q", title=f"clicks per {duration(bucket_seconds)}", stack="zero", scale=_up_to(cut)),
             color=alt.Color("item_name:N", title=None, sort=items, scale=alt.Scale(domain=items)),
             order=alt.Order("item_order:Q"),
-            tooltip=[_when("start", "from (UTC)"), alt.Tooltip("item_name:N", title="item"), alt.Tooltip("clicks:Q")],
+            tooltip=[
+                _when("start", "from (UTC)"),
+                alt.Tooltip("item_name:N", title="item"),
+                alt.Tooltip("counted:N", title="clicks"),
+            ],
         )
     )
     # JSON is a literal of Vega's expressions for any name; Python's repr is not.
@@ -45,16 +62,23 @@ def clicks_per_bucket(clicks: pd.DataFrame, bucket_seconds: int) -> pd.DataFrame
 
 
 def item_totals(totals: pd.DataFrame, item_order: Sequence[str]) -> alt.LayerChart:
-    """Draw one labelled bar per item, from item_name and clicks."""
-    base = alt.Chart(totals, height=HEIGHT).encode(
-        y=alt.Y("item_name:N", sort="-x", title=None, axis=alt.Axis(labelLimit=160, ticks=False, domain=False)),
-        x=alt.X("clicks:Q", title="clicks", axis=alt.Axis(tickCount=4)),
-        tooltip=[alt.Tooltip("item_name:N", title="item"), alt.Tooltip("clicks:Q", format=",")],
+    """Draw one labelled bar per item, from item_name and clicks.  A bar that would dwarf all others is cut."""
+    cut = cut_at(totals["clicks"])
+    shown = _for_a_browser(totals).assign(bar=lambda frame: frame["clicks"].clip(upper=cut))
+    base = alt.Chart(shown, height=HEIGHT).encode(
+        y=alt.Y(
+            "item_name:N",
+            sort=alt.EncodingSortField("clicks", order="descending"),
+            title=None,
+            axis=alt.Axis(labelLimit=160, ticks=False, domain=False),
+        ),
+        x=alt.X("bar:Q", title="clicks" if cut is None else "clicks, the longest bar cut", axis=alt.Axis(tickCount=4)),
+        tooltip=[alt.Tooltip("item_name:N", title="item"), alt.Tooltip("counted:N", title="clicks")],
     )
     bars = base.mark_bar(cornerRadiusEnd=3, height={"band": 0.6}).encode(
         color=alt.Color("item_name:N", legend=None, scale=alt.Scale(domain=list(item_order)))
     )
-    labels = base.mark_text(align="left", dx=5, color="gray").encode(text=alt.Text("clicks:Q", format=","))
+    labels = base.mark_text(align="left", dx=5, color="gray").encode(text="counted:N")
     return alt.LayerChart(layer=[bars, labels])
 
 
@@ -118,7 +142,7 @@ def quarantine_by_hour(counts: pd.DataFrame) -> alt.Chart:
     return bars
 
 
-def version_timeline(versions: pd.DataFrame, until: pd.Timestamp, instant: pd.Timestamp | None) -> alt.LayerChart:
+def version_timeline(versions: pd.DataFrame, until: pd.Timestamp, instant: datetime | None) -> alt.LayerChart:
     """Draw a truck's versions as a band over time, with a line at the chosen ``instant`` if there is one.
 
     ``versions`` has effective_start_date, effective_end_date, is_current and changed.  A version without an end reaches
@@ -159,6 +183,39 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * size or seconds == size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def count(number: int) -> str:
+    """Return a count for a person to read: ``9,007``, or ``9.22 × 10¹⁸`` where digits would fill the page."""
+    if abs(number) < MOST_COUNTED:
+        return f"{number:,}"
+    mantissa, exponent = f"{Decimal(number):.2e}".split("e")
+    return f"{mantissa} × 10{exponent.lstrip('+').translate(_SUPERSCRIPTS)}"
+
+
+def cut_at(lengths: Iterable[float]) -> float | None:
+    """Return where to cut the bars that would leave less than a pixel or two of all others, or None if none would.
+
+    At most half of the bars are cut.  What they stand for is in their tooltips.
+    """
+    ranked = sorted(length for length in lengths if length > 0)
+    for below, (shorter, longer) in enumerate(pairwise(ranked), start=1):
+        if 2 * below >= len(ranked) and longer > DWARFED * shorter:
+            return 1.25 * float(shorter)
+    return None
+
+
+def _for_a_browser(clicks: pd.DataFrame) -> pd.DataFrame:
+    """Return ``clicks`` as numbers that a browser can draw, and ``counted``, their text: sums may exceed 64 bits."""
+    return clicks.assign(clicks=clicks["clicks"].astype("float64"), counted=[count(n) for n in clicks["clicks"]])
+
+
+def _up_to(cut: float | None) -> alt.Scale | Any:
+    return alt.Undefined if cut is None else alt.Scale(domain=[0, cut], nice=False)
+
+
+def _quiet_title(text: str) -> alt.TitleParams:
+    return alt.TitleParams(text, anchor="end", fontSize=11, fontWeight="normal", color="gray")
 
 
 def _time_axis(field: str, title: str | None = None, *, binned: bool = False) -> alt.X:

@@ -108,6 +108,14 @@ def age(newest: datetime | pd.Timestamp | None) -> str:
     return "–" if seconds is None else duration(seconds)
 
 
+def to_the_second(instant: datetime | pd.Timestamp) -> str:
+    """Return an instant in UTC for a person to read, and to type in again: ``2026-11-22 14:05:30``.
+
+    Unlike strftime, it writes every year with four digits: a device's clock may say year 1.
+    """
+    return instant.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+
+
 def freshness(what: str, newest: datetime | pd.Timestamp | None) -> None:
     """Show the line under a title that says how old the newest ``what`` is."""
     seconds = age_seconds(newest)
@@ -115,7 +123,7 @@ def freshness(what: str, newest: datetime | pd.Timestamp | None) -> None:
     if seconds is None:
         st.markdown(f"{badge} No {what} yet")
     else:
-        st.markdown(f"{badge} Newest {what} **{duration(seconds)} ago** · {newest:%Y-%m-%d %H:%M:%S} UTC")
+        st.markdown(f"{badge} Newest {what} **{duration(seconds)} ago** · {to_the_second(newest)} UTC")
 
 
 def empty(what: str, next_step: str) -> None:

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, charts, data, health, maps, ui
+from dashboard import as_sent, charts, choices, data, health, maps, ui
 
 # The palette has no more colours, and lines of the same colour can't be distinguished.
 SHOWN_BY_DEFAULT = 7
@@ -45,7 +45,7 @@ def live() -> None:
 
     cards(states[~retired])
     trucks = list(states["truck_id"])
-    shown = st.multiselect("Trucks on the map and in the charts", trucks, trucks[:SHOWN_BY_DEFAULT], key="fleet_trucks")
+    shown = choices.many("Trucks on the map and in the charts", trucks, trucks[:SHOWN_BY_DEFAULT], key="fleet_trucks")
     picked = states[states["truck_id"].isin(shown)]
     # Without the history, the map still shows where the trucks are.
     driven = picked.head(0).assign(last_time=[]) if track is None else track[track["truck_id"].isin(shown)]
@@ -59,8 +59,8 @@ def live() -> None:
         latest(states)
         attention(states)
 
-    over_time_tab, routes_tab, health_tab, current_tab = st.tabs(
-        ["Speed and fuel", "Routes", "Health", "Current rows in Snowflake"]
+    over_time_tab, routes_tab, health_tab, current_tab = choices.tabs(
+        ["Speed and fuel", "Routes", "Health", "Current rows in Snowflake"], key="fleet_tab"
     )
     with over_time_tab:
         if track is not None:

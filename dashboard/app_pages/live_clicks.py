@@ -39,11 +39,16 @@ def show(clicks: pd.DataFrame) -> None:
     totals = clicks.groupby("item_name", as_index=False).agg(clicks=("clicks", "sum"), events=("clicks", "size"))
     totals = totals.sort_values("clicks", ascending=False, ignore_index=True)
     order = sorted(totals["item_name"])
+    delay = clicks["delay"].median()
     last_minute = clicks.loc[clicks["time"] >= data.now() - data.RECENT, "clicks"].sum()
 
+    total = totals["clicks"].sum()
     cards = st.columns(5)
     cards[0].metric(
-        "Clicks", f"{totals['clicks'].sum():,}", border=True, help="The sum of the click counts in the time window."
+        "Clicks",
+        charts.count(total),
+        border=True,
+        help=f"The sum of the click counts in the time window: {total:,}.",
     )
     cards[1].metric(
         "Click events",
@@ -51,12 +56,12 @@ def show(clicks: pd.DataFrame) -> None:
         border=True,
         help="The number of records in the time window. Each record has a click count.",
     )
-    cards[2].metric("Clicks, last minute", f"{last_minute:,}", border=True)
+    cards[2].metric("Clicks, last minute", charts.count(last_minute), border=True)
     most_clicked = as_sent.markdown(totals["item_name"].iloc[0])
     cards[3].metric("Most clicked", most_clicked, border=True, help=most_clicked)
     cards[4].metric(
         "Delay, median",
-        f"{clicks['delay'].median():.1f} s",
+        "–" if pd.isna(delay) else f"{delay:.1f} s",
         border=True,
         help="The time from a click's arrival in the stream until it is in DynamoDB.",
     )
@@ -71,7 +76,8 @@ def show(clicks: pd.DataFrame) -> None:
 
     st.markdown("**Newest clicks**")
     st.dataframe(
-        clicks.head(NEWEST_SHOWN)[["time", "item_id", "item_name", "clicks", "delay"]],
+        # A browser's numbers are floats, and a count may exceed 64 bits.
+        clicks.head(NEWEST_SHOWN)[["time", "item_id", "item_name", "clicks", "delay"]].astype({"clicks": "float64"}),
         hide_index=True,
         height=320,
         column_config={

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, charts, data, ui
+from dashboard import as_sent, charts, choices, data, ui
 
 GROUPS = {
     "Position": ["gps_latitude", "gps_longitude", "gps_altitude", "gps_speed", "vehicle_speed", "odometer_reading"],
@@ -42,7 +42,7 @@ def live() -> None:
                 "shows the progress of both.",
             )
             return
-        truck = st.selectbox("Truck", trucks, key="history_truck")
+        truck = choices.one("Truck", trucks, key="history_truck")
         count, first, last = data.history_span(truck)
         if truck in register.retired:
             last_seen(register.retired[truck], last)
@@ -57,8 +57,8 @@ def live() -> None:
             return
         span = st.columns(3)
         span[0].metric("Versions", f"{count:,}", border=True)
-        span[1].metric("First version starts", f"{first:%Y-%m-%d %H:%M:%S}", border=True)
-        span[2].metric("Current version since", f"{last:%Y-%m-%d %H:%M:%S}", border=True)
+        span[1].metric("First version starts", ui.to_the_second(first), border=True)
+        span[2].metric("Current version since", ui.to_the_second(last), border=True)
 
         versions = data.versions(truck)
         versions["changed"] = changes(versions)
@@ -107,24 +107,25 @@ def changes(versions: pd.DataFrame) -> list[str]:
     return texts
 
 
-def as_of(truck: str, middle: datetime, last: datetime) -> pd.Timestamp:
+def as_of(truck: str, middle: datetime, last: datetime) -> datetime:
     """Ask for an instant, show the truck's state at that instant, and return the instant."""
     with st.container(border=True):
         st.markdown("**As of** · the state of the truck at an instant")
-        text = st.text_input(
+        text = choices.text(
             "Instant, UTC",
-            value=f"{middle:%Y-%m-%d %H:%M:%S}",
-            # Each truck remembers its instant.
+            ui.to_the_second(middle),
+            # Each truck has its own instant.
             key=f"as_of_{truck}",
-            help="A date and time in UTC, such as 2026-11-22 14:05:30.",
+            meaning="A date and time in UTC, such as 2026-11-22 14:05:30.",
         )
-        try:
-            instant = pd.Timestamp(datetime.fromisoformat(text.strip()))
-        except ValueError:
-            st.warning(f"{as_sent.markdown(text)} is not a date and time. Enter one such as {last:%Y-%m-%d %H:%M:%S}.")
-            return pd.Timestamp(last)
-        instant = instant.tz_localize(UTC) if instant.tzinfo is None else instant.tz_convert(UTC)
-        found = data.as_of(truck, instant.to_pydatetime())
+        instant = instant_of(text)
+        if instant is None:
+            st.warning(
+                f"{as_sent.markdown(text)} is not a date and time from the year 1 to the year 9999 in UTC. "
+                f"Enter one such as {ui.to_the_second(last)}."
+            )
+            return last
+        found = data.as_of(truck, instant)
         if found.empty:
             st.info(
                 f"{as_sent.markdown(truck)} has no version at that instant: its history starts later.",
@@ -133,12 +134,21 @@ def as_of(truck: str, middle: datetime, last: datetime) -> pd.Timestamp:
             return instant
         row = found.iloc[0]
         end = row["effective_end_date"]
-        until = "now (current)" if pd.isna(end) else f"{end:%Y-%m-%d %H:%M:%S}"
-        st.caption(f"Version valid from {row['effective_start_date']:%Y-%m-%d %H:%M:%S} until {until}")
+        until = "now (current)" if pd.isna(end) else ui.to_the_second(end)
+        st.caption(f"Version valid from {ui.to_the_second(row['effective_start_date'])} until {until}")
         for column, (group, names) in zip(st.columns(len(GROUPS)), GROUPS.items(), strict=True):
             lines = [f"{short(name)}: {value(row[name], name)}" for name in names]
             column.markdown(f":gray[{group}]\n\n" + "  \n".join(lines))
         return instant
+
+
+def instant_of(text: str) -> datetime | None:
+    """Return the instant that a person typed, in UTC, or None if it is none.  A time without an offset is in UTC."""
+    try:
+        instant = datetime.fromisoformat(text.strip())
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):  # OverflowError: it is before the year 1 or after the year 9999 in UTC.
+        return None
 
 
 def short(name: str) -> str:

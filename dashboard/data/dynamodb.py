@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -135,7 +136,7 @@ def _partition(dynamodb: Any, key: str, since: datetime, until: datetime | None)
         IndexedClick(
             item["Timestamp"]["S"],
             item["Item_ID"]["S"],
-            int(item["Click_Counts"]["N"]),
+            int(Decimal(item["Click_Counts"]["N"])),
             item["Arrival_Time"]["S"],
             item["Ingested_At"]["S"],
         )
@@ -149,7 +150,8 @@ def _click_frame(rows: list[IndexedClick], catalogue: dict[str, str]) -> pd.Data
     frame = pd.DataFrame(rows, columns=list(IndexedClick._fields))
     for column in ("time", "arrival", "ingested"):
         frame[column] = pd.to_datetime(frame[column], utc=True, format="ISO8601")
-    frame["clicks"] = frame["clicks"].astype("int64")
+    # Python's integers: the sum of a thousand valid counts can exceed 64 bits.
+    frame["clicks"] = frame["clicks"].astype("object")
     frame["item_name"] = frame["item_id"].map(catalogue).astype("object")
     frame["delay"] = (frame["ingested"] - frame["arrival"]).dt.total_seconds()
     return frame[["time", "item_id", "item_name", "clicks", "delay"]]

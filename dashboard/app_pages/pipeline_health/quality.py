@@ -71,7 +71,7 @@ def _failing_rule(row: FailingRule) -> None:
     result = row.result if row.status in {"fail", "error"} else as_sent.markdown(row.result)
     heading = f":{colour}-badge[{result}] **{as_sent.markdown(row.rule)}** · severity {as_sent.markdown(row.severity)}"
     if not pd.isna(row.failing_since):
-        heading += f" · failing for **{ui.age(row.failing_since)}**, since {row.failing_since:%Y-%m-%d %H:%M:%S} UTC"
+        heading += f" · failing for **{ui.age(row.failing_since)}**, since {ui.to_the_second(row.failing_since)} UTC"
     st.markdown(heading)
     if is_error:
         st.markdown("The rule could not run, which counts as a failure.")

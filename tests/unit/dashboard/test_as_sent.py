@@ -29,7 +29,8 @@ CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 
 # What the browser shows as plain text, or not at all.  It may read every other text of an element as Markdown.
 PLAIN = {
-    "code.code_text", "multiselect.options", "selectbox.options", "text.body", "text_input.id", "vega_lite_chart.spec",
+    "code.code_text", "multiselect.options", "multiselect.raw_values", "selectbox.options", "selectbox.raw_value",
+    "text.body", "text_input.id", "text_input.value", "vega_lite_chart.spec",
 }  # fmt: skip
 
 

@@ -71,7 +71,9 @@ def test_any_name_is_a_literal_in_the_expression_that_orders_the_stack(name: str
 def test_item_totals_are_written_beside_their_bars() -> None:
     totals = pd.DataFrame({"item_name": ["Mobile"], "clicks": [1200]})
     layers = charts.item_totals(totals, ["Mobile"]).to_dict()["layer"]
-    assert layers[1]["encoding"]["text"] == {"field": "clicks", "format": ",", "type": "quantitative"}
+    assert layers[1]["encoding"]["text"] == {"field": "counted", "type": "nominal"}
+    (rows,) = charts.item_totals(totals, ["Mobile"]).to_dict()["datasets"].values()
+    assert rows == [{"item_name": "Mobile", "clicks": 1200.0, "counted": "1,200", "bar": 1200.0}]
 
 
 def test_lines_over_time_name_their_unit_and_drop_unknown_values() -> None:
@@ -126,3 +128,61 @@ def test_an_open_version_reaches_now_and_the_instant_is_marked(instant: pd.Times
 )
 def test_durations_as_a_person_says_them(length: float, text: str) -> None:
     assert charts.duration(length) == text
+
+
+HUGE = 1024 * 2**53
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (-7, "-7"),
+        (999_999_999_999, "999,999,999,999"),
+        (10**12, "1.00 × 10¹²"),
+        (HUGE, "9.22 × 10¹⁸"),
+        (-HUGE, "-9.22 × 10¹⁸"),
+        (10**38 - 1, "1.00 × 10³⁸"),
+        (10**400, "1.00 × 10⁴⁰⁰"),
+    ],
+)
+def test_counts_as_a_person_reads_them(number: int, text: str) -> None:
+    assert charts.count(number) == text
+
+
+@pytest.mark.parametrize(
+    ("lengths", "cut"),
+    [
+        ([], None),
+        ([5], None),
+        ([0, -3, 5], None),
+        ([1, 2, 4, 8, 100], None),
+        ([1, 100, 10_000], None),
+        ([100, 2**53], 125.0),
+        ([90, 100, 80, 2**53, 0], 125.0),
+        ([90, 100, 80, 10**38, 10**20], 125.0),
+        # Most bars are long, so they are what the chart is about.
+        ([1, 2**53, 2**53], None),
+    ],
+)
+def test_a_bar_that_dwarfs_the_others_is_cut(lengths: list[float], cut: float | None) -> None:
+    assert charts.cut_at(lengths) == cut
+
+
+def test_one_absurd_count_does_not_flatten_the_other_bars() -> None:
+    counts = [HUGE, 90, 100, 80]
+    clicks = pd.DataFrame({"time": seconds(0, 20, 40, 60), "item_name": list("ABCD"), "clicks": counts}).astype(
+        {"clicks": "object"}
+    )
+    over_time = charts.clicks_over_time(clicks, 15, list("ABCD")).to_dict()
+    assert over_time["encoding"]["y"]["scale"]["domain"] == [0, 125]
+    assert over_time["title"]["text"] == "longer bars are cut at 125 clicks"
+    totals = charts.item_totals(clicks[["item_name", "clicks"]], list("ABCD")).to_dict()
+    (rows,) = totals["datasets"].values()
+    assert [(row["bar"], row["counted"]) for row in rows] == [
+        (125, "9.22 × 10¹⁸"),
+        (90, "90"),
+        (100, "100"),
+        (80, "80"),
+    ]
+    assert totals["layer"][0]["encoding"]["x"]["title"] == "clicks, the longest bar cut"

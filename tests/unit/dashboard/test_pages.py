@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboard import data
 from tests.unit.dashboard.pages import DOWN, metrics, raising, reading, run, typed, version
@@ -38,6 +39,29 @@ def test_clicks_are_totalled(monkeypatch: pytest.MonkeyPatch, now: datetime) -> 
         "Delay, median": "1.0 s",
     }
     assert "Newest click **3 s ago** · 2026-11-22 14:30:17 UTC" in page.markdown[0].value
+
+
+@pytest.mark.parametrize(
+    ("counts", "total"),
+    [
+        ([2**53] * 1024, "9.22 × 10¹⁸"),
+        ([10**38 - 1, 1], "1.00 × 10³⁸"),
+        ([-(2**53)] * 1024, "-9.22 × 10¹⁸"),
+        ([0, 0], "0"),
+    ],
+)
+def test_no_sum_of_clicks_overflows(
+    monkeypatch: pytest.MonkeyPatch, now: datetime, counts: list[int], total: str
+) -> None:
+    clicks = pd.DataFrame({"clicks": pd.Series(counts, dtype="object")}).assign(
+        time=pd.Timestamp(now), item_id="MOB001", item_name="Mobile", delay=float("nan")
+    )
+    monkeypatch.setattr(data, "clicks", lambda minutes: data.ClickWindow(clicks, None, 0))
+    page = run("live_clicks")
+    shown = metrics(page)
+    assert (shown["Clicks"], shown["Clicks, last minute"], shown["Delay, median"]) == (total, total, "–")
+    assert f": {sum(counts):,}." in page.metric[0].help
+    assert list(page.dataframe[0].value["clicks"]) == [float(count) for count in counts[:200]]
 
 
 def test_clicks_left_out_are_said(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
@@ -160,10 +184,60 @@ def test_as_of_before_the_first_version(one_truck: pd.DataFrame) -> None:
     assert "no version at that instant" in page.info[0].value
 
 
-def test_as_of_something_that_is_no_time(one_truck: pd.DataFrame) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["noon", "0001-01-01T00:00+05:00", "9999-12-31T23:59:59-05:00", "10000-01-01", "2026-02-30", "2026-11-22T24:01"],
+)
+def test_as_of_something_that_is_no_time(one_truck: pd.DataFrame, text: str) -> None:
     page = run("truck_history")
-    page.text_input[0].set_value("noon").run()
-    assert "`noon` is not a date and time" in page.warning[0].value
+    page.text_input[0].set_value(text).run()
+    assert not page.exception
+    assert f"`{text}` is not a date and time" in page.warning[0].value
+
+
+FAR = [
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(1677, 9, 21, 0, 12, 43, tzinfo=UTC),  # Nanoseconds in 64 bits begin here,
+    datetime(2262, 4, 11, 23, 47, 17, tzinfo=UTC),  # and end here.
+    datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+]
+
+
+@pytest.mark.parametrize("far", FAR)
+def test_a_truck_whose_clock_is_centuries_off_has_a_page(
+    monkeypatch: pytest.MonkeyPatch, now: datetime, far: datetime
+) -> None:
+    first, last = sorted((far, now))
+    versions = typed([version(now, 0, None), version(now, 0, 0)]).assign(
+        effective_start_date=pd.to_datetime([last, first], utc=True),
+        effective_end_date=pd.to_datetime([None, last], utc=True),
+    )
+    monkeypatch.setattr(data, "current_rows", lambda: versions.head(1))
+    monkeypatch.setattr(data, "versions", lambda truck: versions.copy())
+    monkeypatch.setattr(data, "history_span", lambda truck: (2, first, last))
+    monkeypatch.setattr(data, "as_of", lambda truck, instant: versions[versions["effective_start_date"] <= instant])
+    page = run("truck_history")
+    assert metrics(page)["First version starts"] == first.replace(tzinfo=None).isoformat(" ", "seconds")
+    # The instant that the page proposes can be read again.
+    assert first < datetime.fromisoformat(page.text_input[0].value).replace(tzinfo=UTC) < last
+    for instant in FAR:
+        page.text_input[0].set_value(instant.isoformat()).run()
+        assert not page.exception
+        assert len(page.warning) == 0
+
+
+@pytest.mark.parametrize("far", FAR)
+def test_a_fleet_with_a_clock_that_is_centuries_off_has_a_page(
+    monkeypatch: pytest.MonkeyPatch, now: datetime, far: datetime
+) -> None:
+    states = typed([reading("TRK001", now), reading("TRK002", now)]).assign(
+        event_time=pd.to_datetime([now.isoformat(), far.isoformat()], utc=True, format="ISO8601")
+    )
+    monkeypatch.setattr(data, "truck_states", lambda: states)
+    track = states.assign(slice_start=states["event_time"], last_time=states["event_time"])
+    monkeypatch.setattr(data, "tracks", lambda minutes: track)
+    # A clock that runs ahead is no reason to call a truck silent.
+    assert metrics(run("fleet"))["Reporting"] == ("2 of 2" if far > now else "1 of 2")
 
 
 def test_no_history_says_what_to_do() -> None:
@@ -173,6 +247,71 @@ def test_no_history_says_what_to_do() -> None:
 def test_history_without_snowflake_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "current_rows", raising(DOWN))
     assert "**Snowflake** is unreachable" in run("truck_history").error[0].value
+
+
+# --- Choices that are kept --------------------------------------------------------------------------------------------
+def test_the_trucks_chosen_are_kept_while_trucks_come_and_go_and_stores_fail(
+    monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    def fleet(*trucks: str) -> None:
+        monkeypatch.setattr(data, "truck_states", lambda: typed([reading(truck, now) for truck in trucks]))
+
+    def chosen(page: AppTest) -> list[str]:
+        assert not page.exception
+        return list(page.multiselect[0].value)
+
+    fleet("TRK001", "TRK002", "TRK003")
+    page = run("fleet")
+    assert chosen(page) == ["TRK001", "TRK002", "TRK003"]
+    fleet("TRK000", "TRK001", "TRK002", "TRK003")
+    # Nobody has chosen yet, so a new truck is shown.
+    assert chosen(page.run()) == ["TRK000", "TRK001", "TRK002", "TRK003"]
+    page.multiselect[0].set_value(["TRK003", "TRK001"]).run()
+    fleet("TRK001", "TRK003", "TRK004")
+    assert chosen(page.run()) == ["TRK003", "TRK001"]
+    fleet("TRK001", "TRK004")
+    assert chosen(page.run()) == ["TRK001"]
+    fleet("TRK001", "TRK003", "TRK004")
+    assert chosen(page.run()) == ["TRK003", "TRK001"]
+
+    monkeypatch.setattr(data, "current_rows", raising(DOWN))
+    monkeypatch.setattr(data, "truck_states", raising(DOWN))
+    assert len(page.run().multiselect) == 0
+    fleet("TRK001", "TRK003")
+    assert chosen(page.run()) == ["TRK003", "TRK001"]
+
+    page.switch_page("app_pages/live_clicks.py").run()
+    assert chosen(page.switch_page("app_pages/fleet.py").run()) == ["TRK003", "TRK001"]
+    page.multiselect[0].set_value([]).run()
+    assert chosen(page.run()) == []
+
+
+def test_the_truck_and_the_instant_chosen_are_kept(
+    monkeypatch: pytest.MonkeyPatch, now: datetime, one_truck: pd.DataFrame
+) -> None:
+    def trucks(*names: str) -> None:
+        current = pd.concat([one_truck.head(1).assign(truck_id=name) for name in names])
+        monkeypatch.setattr(data, "current_rows", lambda: current)
+
+    def chosen(page: AppTest) -> tuple[str, str]:
+        assert not page.exception
+        return page.selectbox(key="history_truck").value, page.text_input[0].value
+
+    trucks("TRK001", "TRK002")
+    page = run("truck_history")
+    page.selectbox(key="history_truck").set_value("TRK002").run()
+    page.text_input[0].set_value("2026-11-22 14:30:15").run()
+    trucks("TRK000", "TRK002", "TRK003")
+    assert chosen(page.run()) == ("TRK002", "2026-11-22 14:30:15")
+    monkeypatch.setattr(data, "current_rows", raising(DOWN))
+    assert len(page.run().text_input) == 0
+    trucks("TRK000", "TRK002")
+    assert chosen(page.run()) == ("TRK002", "2026-11-22 14:30:15")
+    trucks("TRK000")
+    assert chosen(page.run())[0] == "TRK000"
+    trucks("TRK000", "TRK002")
+    page.switch_page("app_pages/live_clicks.py").run()
+    assert chosen(page.switch_page("app_pages/truck_history.py").run()) == ("TRK002", "2026-11-22 14:30:15")
 
 
 # --- Pipeline health -------------------------------------------------------------------------------------------------

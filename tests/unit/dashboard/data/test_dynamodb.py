@@ -50,6 +50,15 @@ def test_clicks_of_all_items_hours_and_shards_newest_first(aws: Any, now: dateti
     assert answer.items_left_out == 0
 
 
+@pytest.mark.parametrize("count", [2**53, 10**37, -(2**53)])
+def test_the_sum_of_any_counts_is_exact(aws: Any, now: datetime, count: int) -> None:
+    for second in range(3):
+        put_click(aws, "MOB001", now - timedelta(seconds=second), count)
+    counts = data.clicks(5).frame["clicks"]
+    assert counts.sum() == 3 * count
+    assert data.clicks(5).frame.head(0)["clicks"].sum() == 0
+
+
 def test_a_click_before_the_window_is_not_counted(aws: Any, now: datetime) -> None:
     put_click(aws, "MOB001", now - timedelta(minutes=6))
     assert data.clicks(5).frame.empty
