@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import jinja2
 
+from include import plausibility
 from include.contracts import MAX_CLOCK_SKEW, METRICS
 from include.contracts.click import MAX_CLICK_COUNTS, MAX_ITEM_ID_LENGTH, MAX_ITEM_NAME_LENGTH
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH, Metric
@@ -104,6 +105,12 @@ CONTEXT = MappingProxyType(
         "is_out_of_range": is_out_of_range,
         "limits": LIMITS,
         "last_arrival_first": last_arrival_first,
+        "plausible": plausibility.plausible,
+        "sentinels": plausibility.SENTINELS,
+        "speed_ratios": plausibility.SPEED_RATIOS,
+        "odometer_limits": plausibility.ODOMETER_LIMITS,
+        "is_no_position": plausibility.is_no_position,
+        "miles_between": plausibility.miles_between,
     }
 )
 

@@ -3,6 +3,7 @@
     rules.py         the files of ``sql/quality``
     staged_items.py  the DynamoDB items that a rule can read, as rows for a temporary table
     checks.py        runs rules over one Snowflake session
+    findings.py      checks the rules over consecutive readings, all in one statement, and keeps what they find
     rule_results.py  DATA_QUALITY_RESULTS: one row per rule and run
     incidents.py     since when a rule fails, and whether people were notified
     evaluation.py    one run: check every rule, store every result

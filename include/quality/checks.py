@@ -70,7 +70,12 @@ class RuleSession:
 
         def error(message: str) -> RuleResult:
             return RuleResult(
-                rule=rule.name, severity=rule.severity, status="error", message=message, checked_at=checked_at
+                rule=rule.name,
+                severity=rule.severity,
+                notifies=rule.notifies,
+                status="error",
+                message=message,
+                checked_at=checked_at,
             )
 
         for source in rule.reads:
@@ -92,6 +97,7 @@ class RuleSession:
         return RuleResult(
             rule=rule.name,
             severity=rule.severity,
+            notifies=rule.notifies,
             status="fail" if rows else "pass",
             failed_count=rows[0]["FAILED_COUNT"] if rows else 0,
             samples=[str(row["SAMPLE_KEY"]) for row in rows],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from snowflake.connector import SnowflakeConnection
 
 from include.quality.checks import RuleSession
+from include.quality.findings import check_new_readings
 from include.quality.incidents import continued
 from include.quality.rule_results import RuleResult, last_results, store, utc_now
 from include.quality.rules import Rule, RuleError
@@ -36,7 +37,11 @@ def evaluate(
     today = utc_now().date()
     is_first_today = all(result.checked_at.date() < today for result in last.values())
     session = RuleSession(connection, open_reader, last, check_everything=is_first_today)
-    found = [*map(session.check, rules), *map(_unusable_file, unusable)]
+    found = [
+        *(session.check(rule) for rule in rules if not rule.checks_new_readings),
+        *check_new_readings(connection, [rule for rule in rules if rule.checks_new_readings], last, utc_now()),
+        *map(_unusable_file, unusable),
+    ]
     results = continued(found, last, utc_now())
     store(connection, run_id, results, forget_old=is_first_today)
     return results

@@ -39,17 +39,21 @@ def continued(found: Iterable[RuleResult], last: Mapping[str, RuleResult], now: 
 
 
 def alerts_due(results: Iterable[RuleResult], now: datetime) -> list[RuleResult]:
-    """Return the failures to notify people of now: new ones, and those whose last notification was long ago."""
+    """Return the failures and warnings to notify people of: new ones, and those whose last notification was long ago.
+
+    A warning is not repeated.  Only if another truck has joined it since, it is notified again, after the same time.
+    """
     return [
         result
         for result in results
-        if result.fails_the_run and (result.alerted_at is None or now - result.alerted_at >= REMIND_AFTER)
+        if result.is_notified
+        and (result.alerted_at is None or (now - result.alerted_at >= REMIND_AFTER and _is_repeated(result)))
     ]
 
 
 def recoveries_due(results: Iterable[RuleResult]) -> list[RuleResult]:
     """Return the results reported as failing that no longer fail."""
-    return [result for result in results if result.alerted_at is not None and not result.fails_the_run]
+    return [result for result in results if result.alerted_at is not None and not result.is_notified]
 
 
 def after_alert(results: Iterable[RuleResult], now: datetime) -> list[RuleResult]:
@@ -66,6 +70,12 @@ def after_recovery(results: Iterable[RuleResult]) -> list[RuleResult]:
         replace(result, alerted_at=None, failing_since=result.failing_since if result.status == "fail" else None)
         for result in results
     ]
+
+
+def _is_repeated(result: RuleResult) -> bool:
+    if result.fails_the_run or result.alerted_at is None:
+        return True
+    return result.newest_offender_at is not None and result.newest_offender_at > result.alerted_at
 
 
 def _continue(result: RuleResult, last: RuleResult | None) -> RuleResult:

@@ -37,11 +37,19 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: datetime
     failing_since: datetime | None = None
     alerted_at: datetime | None = None
+    # Not stored: whether people are notified although it is a warning, and when its newest offender was first found.
+    notifies: bool = False
+    newest_offender_at: datetime | None = None
 
     @property
     def fails_the_run(self) -> bool:
         """A rule that can't run fails the run, whatever its severity."""
         return self.status == "error" or (self.status == "fail" and self.severity == "fail")
+
+    @property
+    def is_notified(self) -> bool:
+        """Whether people are notified of it: it fails the run, or is a warning that says so."""
+        return self.fails_the_run or (self.status == "fail" and self.notifies)
 
 
 def utc_now() -> datetime:
@@ -69,7 +77,9 @@ def store(connection: SnowflakeConnection, run_id: str, results: Iterable[RuleRe
     with closing(connection.cursor()) as cursor:
         cursor.execute(_statement("forget_run"), {"run_id": run_id})
         if forget_old:
-            cursor.execute(_statement("forget_old"), {"before": (utc_now() - RETENTION).isoformat()})
+            before = {"before": (utc_now() - RETENTION).isoformat()}
+            cursor.execute(_statement("forget_old"), before)
+            cursor.execute(sql.render("quality/findings/forget_old.sql").strip().removesuffix(";"), before)
         cursor.executemany(_statement("store"), rows)
     connection.commit()
 

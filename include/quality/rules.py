@@ -15,6 +15,8 @@ The query returns a row for each offending key, in the column SAMPLE_KEY; no row
 is a section of :data:`RUNBOOK`.  A rule that reads DynamoDB says ``reads: truck_states`` (or several, separated by
 commas) and queries a table ``STAGED_TRUCK_STATES`` (include/quality/staged_items.py).  A rule over a table that only
 grows has ``{{ bind("since") }}`` in its query: it checks what is newer, and once a day everything (:data:`WHOLE`).
+A rule that ``reads: new_readings`` queries STAGED_NEW_READINGS (include/quality/findings.py).  A warning that says
+``notify: once`` sends a message when it starts and one when it is over; without it, it shows only on the dashboard.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from include import sql
 from include.quality.staged_items import SOURCES
 
 Severity = Literal["fail", "warn"]
+#: What STAGED_NEW_READINGS is named in ``reads``: a relation of the rules that include/quality/findings.py checks.
+NEW_READINGS = "new_readings"
 FOLDER = "quality"
 #: Path in the repository of the page that says what to do about a rule that fails.
 RUNBOOK = "docs/runbooks/data_quality.md"
@@ -49,6 +53,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     runbook: str
     statement: str
     reads: tuple[str, ...] = ()
+    notify: Literal["", "once"] = ""
+
+    @property
+    def notifies(self) -> bool:
+        """Whether people are notified of a warning, once; a rule of severity fail always notifies them."""
+        return self.notify == "once"
+
+    @property
+    def checks_new_readings(self) -> bool:
+        """Whether the rule is checked together with the others over new readings (findings.py)."""
+        return NEW_READINGS in self.reads
 
     @property
     def link(self) -> str:
@@ -69,7 +84,7 @@ class RuleError(ValueError):
         self.rule = rule
 
 
-_OPTIONAL_KEYS = ("reads",)
+_OPTIONAL_KEYS = ("reads", "notify")
 _KEYS = tuple(field for field in Rule.__struct_fields__ if field not in {"statement", *_OPTIONAL_KEYS})
 _KEY_LINE = re.compile(r"-- (\w+): *(.*)")
 _CONTINUATION = re.compile(r"--  +(.*)")
@@ -126,6 +141,8 @@ def parse(stem: str, text: str) -> Rule:
         raise RuleError(stem, f"unknown key {', '.join(unknown)}; known keys are {known}")
     if values["severity"] not in get_args(Severity):
         raise RuleError(stem, f"severity is {values['severity']!r}, not one of {', '.join(get_args(Severity))}")
+    if values.get("notify", "once") != "once":
+        raise RuleError(stem, f"notify is {values['notify']!r}; the only value is once")
     if values["name"] != stem:
         raise RuleError(stem, f"its name is {values['name']!r}, but must be that of the file")
     if not re.search(r"\bSAMPLE_KEY\b", query, re.IGNORECASE):
@@ -135,8 +152,9 @@ def parse(stem: str, text: str) -> Rule:
     if _SINCE in query and "%" in query.replace(_SINCE, "").replace("%%", ""):
         raise RuleError(stem, "write % as %% in a query that has the bind since")
     reads = tuple(source.strip() for source in values.pop("reads", "").split(",") if source.strip())
-    if strangers := sorted(set(reads) - SOURCES.keys()):
-        raise RuleError(stem, f"it reads {', '.join(strangers)}, which is not one of {', '.join(SOURCES)}")
+    known_sources = (*SOURCES, NEW_READINGS)
+    if strangers := sorted(set(reads) - set(known_sources)):
+        raise RuleError(stem, f"it reads {', '.join(strangers)}, which is not one of {', '.join(known_sources)}")
     if (staged := {name.lower() for name in _STAGED.findall(query)}) != set(reads):
         raise RuleError(stem, f"it says that it reads {sorted(reads)}, but its query reads {sorted(staged)}")
     return msgspec.convert({**values, "statement": query, "reads": reads}, Rule)

@@ -51,3 +51,10 @@ create stream if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREA
 on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
 append_only = true
 comment = 'Readings that the history does not hold yet';
+
+-- The readings since plausibility was last checked.  A stream of its own, because each stream has
+-- one consumer.  Never replaced here: a new one starts at the table's tip.
+create stream if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_PLAUSIBILITY_STREAM
+on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+append_only = true
+comment = 'Readings whose plausibility was not checked yet';

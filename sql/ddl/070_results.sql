@@ -28,3 +28,14 @@ alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
 add column if not exists FAILING_SINCE timestamp_ntz;
 alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
 add column if not exists ALERTED_AT timestamp_ntz;
+
+create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.PLAUSIBILITY_FINDINGS (
+    RULE string not null comment 'Name of the rule in sql/quality',
+    TRUCK_ID string not null comment 'Whose readings are implausible',
+    READINGS integer not null comment 'How many, since FIRST_FOUND_AT',
+    FIRST_FOUND_AT timestamp_ntz not null comment 'When a check first found one',
+    LAST_FOUND_AT timestamp_ntz not null comment 'When a check last found one',
+    EVENT_TIME timestamp_ntz not null comment 'Of the newest such reading',
+    DETAIL string not null comment 'What is implausible about that reading'
+)
+comment = 'Implausible readings per rule and truck, while they last and for 30 days afterwards';

@@ -25,6 +25,12 @@ from TRACKER_ASSIGNMENTS
 where {{ bind("truck_id") }} in (REPORTED_ID, TRUCK_ID)
 union all
 select
+    'PLAUSIBILITY_FINDINGS' as STORE,
+    count(*) as FOUND
+from PLAUSIBILITY_FINDINGS
+where TRUCK_ID = {{ bind("truck_id") }}
+union all
+select
     'DATA_QUALITY_RESULTS' as STORE,
     count(*) as FOUND
 from DATA_QUALITY_RESULTS

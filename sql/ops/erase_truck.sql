@@ -17,6 +17,9 @@ where TRUCK_ID = {{ bind("truck_id") }};
 delete from KNOWN_TRUCKS
 where TRUCK_ID = {{ bind("truck_id") }};
 
+delete from PLAUSIBILITY_FINDINGS
+where TRUCK_ID = {{ bind("truck_id") }};
+
 -- A sample is a key, which begins with its truck.  All samples of the row go; its count stays.
 update DATA_QUALITY_RESULTS
 set SAMPLES = '[]'

@@ -130,6 +130,7 @@ class SnowflakeSession:
             names.HISTORY_TABLE,
             names.MERGE_RUNS_TABLE,
             names.QUALITY_RESULTS_TABLE,
+            names.FINDINGS_TABLE,
             names.LEDGER_TABLE,
             names.ASSIGNMENTS_TABLE,
         ):

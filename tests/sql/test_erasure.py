@@ -53,6 +53,11 @@ def filled(empty_snowflake):
             quality_row("error", [], "Numeric value 'TRK001' is not recognized", "error"),
         ],
     )
+    empty_snowflake.insert(
+        names.FINDINGS_TABLE,
+        ("RULE", "TRUCK_ID", "READINGS", "FIRST_FOUND_AT", "LAST_FOUND_AT", "EVENT_TIME", "DETAIL"),
+        [("positions_are_on_roads", truck, 1, START, START, START, "at 0, 0") for truck in ("TRK001", "TRK0011")],
+    )
     yield empty_snowflake
     # All tests share the register.
     empty_snowflake.execute(f"delete from {names.KNOWN_TRUCKS_TABLE} where TRUCK_ID = 'TRK001'")
@@ -74,6 +79,7 @@ def test_of_the_truck_nothing_is_left_and_of_others_everything(filled):
         names.HISTORY_TABLE: 2,
         names.KNOWN_TRUCKS_TABLE: 1,
         names.ASSIGNMENTS_TABLE: 0,
+        names.FINDINGS_TABLE: 1,
         names.QUALITY_RESULTS_TABLE: 3,
         names.LEDGER_TABLE: 0,
     }

@@ -11,17 +11,19 @@ from sqlglot import exp
 
 from include import names, quality, sql
 from include.erasure import truck_tables
+from include.quality.findings import record_statement
 
 pytestmark = pytest.mark.unit
 
 Privilege = tuple[str, str]
 
-STREAM, PIPE = names.RAW_STREAM, names.PIPE
+STREAMS, PIPE = {names.RAW_STREAM, names.PLAUSIBILITY_STREAM}, names.PIPE
 TABLES = {
     names.RAW_TABLE,
     names.HISTORY_TABLE,
     names.KNOWN_TRUCKS_TABLE,
     names.QUALITY_RESULTS_TABLE,
+    names.FINDINGS_TABLE,
     names.MERGE_RUNS_TABLE,
     names.LEDGER_TABLE,
     names.ASSIGNMENTS_TABLE,
@@ -37,7 +39,7 @@ def granted(role: str) -> set[Privilege]:
         if grant["role"] != role:
             continue
         name = grant["object"].rpartition(".")[2]
-        objects = TABLES if grant["kind"] == "all tables in schema" else {name} & {*TABLES, *VIEWS, STREAM, PIPE}
+        objects = TABLES if grant["kind"] == "all tables in schema" else {name} & {*TABLES, *VIEWS, *STREAMS, PIPE}
         found |= {(each.strip(), on) for each in grant["privileges"].split(",") for on in objects}
     return found
 
@@ -47,9 +49,9 @@ def needed(text: str) -> Iterator[Privilege]:
     # INSERT OVERWRITE needs DELETE, not TRUNCATE: https://docs.snowflake.com/en/sql-reference/sql/insert#usage-notes
     for statement in filter(None, sqlglot.parse(re.sub(r"%\(\w+\)s", "'1'", text), dialect="snowflake")):
         for table in statement.find_all(exp.Table):
-            if table.name in {*TABLES, *VIEWS, STREAM}:
+            if table.name in {*TABLES, *VIEWS, *STREAMS}:
                 yield "select", table.name
-            if table.name == STREAM:
+            if table.name in STREAMS:
                 yield "select", names.RAW_TABLE
         for function in statement.find_all(exp.Anonymous, exp.Func):
             if function.sql().upper().startswith(("INFORMATION_SCHEMA.COPY_HISTORY", "COPY_HISTORY")):
@@ -94,8 +96,9 @@ def test_airflows_role_can_execute_its_statements_and_write_nothing_else():
             "ops/repair_history.sql",
             "register/*.sql",
         ),
-        *files("quality/results/*.sql"),
+        *files("quality/results/*.sql", "quality/findings/*.sql"),
         *(rule.statement for rule in quality.rules()),
+        record_statement([rule for rule in quality.rules() if rule.checks_new_readings]),
     ]
     needs = {need for statement in statements for need in needed(statement)}
     assert {("delete", names.HISTORY_TABLE), ("update", names.MERGE_RUNS_TABLE)} <= needs

@@ -23,6 +23,17 @@ def failure(results: Sequence[RuleResult], rules: Mapping[str, Rule], where: str
     return subject, "\n".join([*(_failure(result, rules.get(result.rule)) for result in results), where, what_next])
 
 
+def warning(results: Sequence[RuleResult], rules: Mapping[str, Rule], where: str) -> tuple[str, str]:
+    """Return subject and message for warnings that people are notified of once; the run does not fail."""
+    hours = REMIND_AFTER // timedelta(hours=1)
+    what_next = (
+        f"This is a warning: the run does not fail. You get another message after {hours} hours if more trucks are "
+        "concerned by then, and one when it is over.\n"
+    )
+    details = [_failure(result, rules.get(result.rule)) for result in results]
+    return _subject("warning", results), "\n".join([*details, where, what_next])
+
+
 def recovery(results: Sequence[RuleResult], where: str) -> tuple[str, str]:
     """Return subject and message for rules that were reported as failing and no longer fail the run."""
     return _subject("recovered", results), "\n".join([*map(_recovery, results), "", where])

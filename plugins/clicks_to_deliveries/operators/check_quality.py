@@ -96,9 +96,12 @@ class CheckQualityOperator(BaseOperator):
             return
         run_id = context["run_id"]
         where = f"run      {run_id}\nlog      {context['ti'].log_url}"
-        if failing:
-            publish(self.topic_arn, self.aws_conn_id, *quality_alert.failure(failing, rules, where))
-            record_notifications(connection, run_id, incidents.after_alert(failing, utc_now()))
+        failures = [result for result in failing if result.fails_the_run]
+        warnings = [result for result in failing if not result.fails_the_run]
+        for found, message in ((failures, quality_alert.failure), (warnings, quality_alert.warning)):
+            if found:
+                publish(self.topic_arn, self.aws_conn_id, *message(found, rules, where))
+                record_notifications(connection, run_id, incidents.after_alert(found, utc_now()))
         if recovered:
             publish(self.topic_arn, self.aws_conn_id, *quality_alert.recovery(recovered, where))
             record_notifications(connection, run_id, incidents.after_recovery(recovered))

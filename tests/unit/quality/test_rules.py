@@ -49,8 +49,9 @@ def test_rule_is_its_comment_and_its_query():
         (
             "-- owner:",
             "-- onwer: me\n-- owner:",
-            "unknown key onwer; known keys are name, severity, owner, .*, reads",
+            "unknown key onwer; known keys are name, severity, owner, .*, reads, notify",
         ),
+        ("-- owner:", "-- notify: often\n-- owner:", "notify is 'often'; the only value is once"),
         ("-- owner:", "-- owner: me\n-- owner:", "owner is given twice"),
         ("-- name:", "-- Checks trucks.\n-- name:", "not a 'key: value' line"),
         ("severity: warn", "severity: panic", "severity is 'panic', not one of fail, warn"),

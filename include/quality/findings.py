@@ -1,0 +1,187 @@
+"""Rules over consecutive readings: one statement checks what is new for all of them, and findings stay while they last.
+
+Each of these rules is a query over STAGED_NEW_READINGS (``sql/quality/relations/new_readings.sql``): the readings since
+the last check, each beside the version before it.  It returns TRUCK_ID, EVENT_TIME, READINGS and a SAMPLE_KEY that says
+what is implausible.  All of them together are one MERGE into PLAUSIBILITY_FINDINGS, which also moves the stream on:
+a reading is checked exactly once, whatever crashes.
+
+A finding is open for :data:`OPEN_FOR` after the last such reading of its truck.  A rule fails while it has open
+findings, and its samples are trucks with their counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from snowflake.connector import SnowflakeConnection, errors
+
+from include import names, sql
+from include.quality.checks import RECENT, RULE_TIMEOUT, SAMPLES_KEPT
+from include.quality.rule_results import RuleResult
+from include.quality.rules import NEW_READINGS, Rule
+from include.snowflake_rows import first_row, rows_by_column
+
+OPEN_FOR = timedelta(hours=24)
+# More than this share of at least so many trucks have one cause: one line instead of one per truck.
+FLEET_SHARE = 0.5
+FLEET_AT_LEAST = 5
+
+RECORD = """\
+merge into {table} as KNOWN
+using (
+    with STAGED_{relation} as (
+{query}
+    ),
+
+    FOUND as (
+{rules}
+    )
+
+    select
+        RULE,
+        TRUCK_ID,
+        sum(READINGS) as READINGS,
+        max(EVENT_TIME) as EVENT_TIME,
+        max_by(SAMPLE_KEY, EVENT_TIME) as DETAIL
+    from FOUND
+    -- The stream still has the readings of a truck that was erased; RAW does not.
+    where exists (
+        select 1 from {raw} as RAW
+        where RAW.TRUCK_ID = FOUND.TRUCK_ID and RAW.EVENT_TIME = FOUND.EVENT_TIME
+    )
+    group by RULE, TRUCK_ID
+) as NEW
+    on KNOWN.RULE = NEW.RULE and KNOWN.TRUCK_ID = NEW.TRUCK_ID
+when matched then
+    update set
+        READINGS = NEW.READINGS + iff(KNOWN.LAST_FOUND_AT >= {open_since}, KNOWN.READINGS, 0),
+        FIRST_FOUND_AT = iff(KNOWN.LAST_FOUND_AT >= {open_since}, KNOWN.FIRST_FOUND_AT, {now}),
+        LAST_FOUND_AT = {now},
+        EVENT_TIME = NEW.EVENT_TIME,
+        DETAIL = NEW.DETAIL
+when not matched then insert (
+    RULE, TRUCK_ID, READINGS, FIRST_FOUND_AT, LAST_FOUND_AT, EVENT_TIME, DETAIL
+)
+values (
+    NEW.RULE, NEW.TRUCK_ID, NEW.READINGS, {now}, {now}, NEW.EVENT_TIME, NEW.DETAIL
+)
+"""
+FOUND_BY = """\
+select
+    '{name}' as RULE,
+    TRUCK_ID,
+    EVENT_TIME,
+    READINGS,
+    SAMPLE_KEY
+from (
+{rule}
+) as OFFENDING"""
+
+
+def check_new_readings(
+    connection: SnowflakeConnection, rules: Sequence[Rule], last: Mapping[str, RuleResult], now: datetime
+) -> list[RuleResult]:
+    """Check the new readings by every rule, and return a result for each.
+
+    If the statement fails, every rule is an error, and the next run checks the same readings.
+
+    Args:
+        rules: those that read new_readings.
+        last: the results of the last run, by rule.
+        now: naive UTC.
+    """
+    if not rules:
+        return []
+    try:
+        _record(connection, rules, last, now)
+        found = _open_findings(connection, now)
+    except errors.Error as failure:
+        return [_result(rule, now, status="error", message=str(failure)) for rule in rules]
+    return [_judged(rule, found[rule.name], now) for rule in rules]
+
+
+def record_statement(rules: Iterable[Rule]) -> str:
+    """Return the MERGE that finds and records what is implausible; it has the binds since, open_since and now."""
+    return RECORD.format(
+        table=names.FINDINGS_TABLE,
+        raw=names.RAW_TABLE,
+        relation=NEW_READINGS.upper(),
+        query=relation(NEW_READINGS),
+        rules="\nunion all\n".join(FOUND_BY.format(name=rule.name, rule=rule.statement) for rule in rules),
+        open_since=f"{sql.bind('open_since')}::timestamp_ntz",
+        now=f"{sql.bind('now')}::timestamp_ntz",
+    )
+
+
+def relation(name: str) -> str:
+    """Return the query behind STAGED_<NAME>."""
+    text = re.sub(r"^--.*\n", "", sql.render(f"quality/relations/{name}.sql"), flags=re.MULTILINE)
+    return text.strip().removesuffix(";")
+
+
+def _record(
+    connection: SnowflakeConnection, rules: Sequence[Rule], last: Mapping[str, RuleResult], now: datetime
+) -> None:
+    last_check = max((result.checked_at for result in last.values()), default=now)
+    # Midnight, so that the text stays the same all day and Snowflake need not compile it again.
+    since = (last_check - RECENT).replace(hour=0, minute=0, second=0, microsecond=0)
+    binds = {"since": since.isoformat(), **_times(now)}
+    timeout = int(RULE_TIMEOUT.total_seconds())
+    rows_by_column(connection, record_statement(rules), binds, timeout_seconds=timeout)
+
+
+def _open_findings(connection: SnowflakeConnection, now: datetime) -> dict[str, list[dict[str, Any]]]:
+    """Return the open findings of most readings by rule, each with the numbers of its rule."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows_by_column(connection, _statement("open"), {"open_since": _times(now)["open_since"]}):
+        found[row["RULE"]].append(row)
+    if any(rows[0]["TRUCKS"] >= FLEET_AT_LEAST for rows in found.values()):
+        (fleet,) = first_row(connection, _statement("reporting_trucks"), {"open_since": _times(now)["open_since"]})
+        for rows in found.values():
+            if rows[0]["TRUCKS"] >= max(FLEET_AT_LEAST, FLEET_SHARE * fleet):
+                rows[0]["FLEET"] = max(fleet, rows[0]["TRUCKS"])
+    return found
+
+
+def _judged(rule: Rule, rows: Sequence[Mapping[str, Any]], now: datetime) -> RuleResult:
+    if not rows:
+        return _result(rule, now, status="pass", message=rule.meaning)
+    first = rows[0]
+    if fleet := first.get("FLEET"):
+        samples = [
+            f"fleet-wide: {first['TRUCKS']:,} of {fleet:,} trucks, {first['ALL_READINGS']:,} readings, "
+            f"for example {first['DETAIL']}"
+        ]
+    else:
+        samples = [_sample(row) for row in rows[:SAMPLES_KEPT]]
+    return _result(
+        rule,
+        now,
+        status="fail",
+        failed_count=first["TRUCKS"],
+        samples=samples,
+        message=rule.meaning,
+        newest_offender_at=first["NEWEST"],
+    )
+
+
+def _sample(row: Mapping[str, Any]) -> str:
+    """The truck first: an erasure finds it there."""
+    readings = "1 reading" if row["READINGS"] == 1 else f"{row['READINGS']:,} readings, the last"
+    return f"{row['TRUCK_ID']} {readings} at {row['EVENT_TIME']:%Y-%m-%d %H:%M:%S}: {row['DETAIL']}"
+
+
+def _result(rule: Rule, now: datetime, **found: Any) -> RuleResult:
+    return RuleResult(rule=rule.name, severity=rule.severity, notifies=rule.notifies, checked_at=now, **found)
+
+
+def _times(now: datetime) -> dict[str, str]:
+    return {"now": now.isoformat(), "open_since": (now - OPEN_FOR).isoformat()}
+
+
+def _statement(name: str) -> str:
+    return sql.render(f"quality/findings/{name}.sql").strip().removesuffix(";")

@@ -1,0 +1,46 @@
+-- The readings since plausibility was last checked, each with the version of its truck before it.
+-- Grain: one row per reading in TRUCK_PLAUSIBILITY_STREAM (twice if it landed twice).
+-- `since`, a constant, bounds what is read: versions that ended earlier are not joined. Readings
+-- that arrived earlier are left out: a rebuild has landed them again.
+-- A reading that is merged starts where the version before it ended; if it still waits for its
+-- merge, the current version is before it.  PREVIOUS_TIME is when that version began: the truck has
+-- been in that state since, so a speed that is derived from it is never too high.
+with ENDED as (
+    select
+        TRUCK_ID,
+        EFFECTIVE_START_DATE,
+        EFFECTIVE_END_DATE,
+        GPS_LATITUDE,
+        GPS_LONGITUDE,
+        ODOMETER_READING
+    from TRUCK_TELEMETRY_DATA
+    where not IS_CURRENT and EFFECTIVE_END_DATE >= {{ bind("since") }}::timestamp_ntz
+),
+
+LATEST as (
+    select
+        TRUCK_ID,
+        EFFECTIVE_START_DATE,
+        GPS_LATITUDE,
+        GPS_LONGITUDE,
+        ODOMETER_READING
+    from TRUCK_TELEMETRY_DATA
+    where IS_CURRENT
+)
+
+select
+    ARRIVED.TRUCK_ID,
+    ARRIVED.EVENT_TIME,
+    ARRIVED.ARRIVAL_TIME,
+    {{ attributes("ARRIVED") }},
+    coalesce(ENDED.EFFECTIVE_START_DATE, LATEST.EFFECTIVE_START_DATE) as PREVIOUS_TIME,
+    iff(ENDED.TRUCK_ID is null, LATEST.GPS_LATITUDE, ENDED.GPS_LATITUDE) as PREVIOUS_LATITUDE,
+    iff(ENDED.TRUCK_ID is null, LATEST.GPS_LONGITUDE, ENDED.GPS_LONGITUDE) as PREVIOUS_LONGITUDE,
+    iff(ENDED.TRUCK_ID is null, LATEST.ODOMETER_READING, ENDED.ODOMETER_READING)
+        as PREVIOUS_ODOMETER
+from TRUCK_PLAUSIBILITY_STREAM as ARRIVED
+left join ENDED
+    on ARRIVED.TRUCK_ID = ENDED.TRUCK_ID and ARRIVED.EVENT_TIME = ENDED.EFFECTIVE_END_DATE
+left join LATEST
+    on ARRIVED.TRUCK_ID = LATEST.TRUCK_ID and ARRIVED.EVENT_TIME > LATEST.EFFECTIVE_START_DATE
+where ARRIVED.ARRIVAL_TIME >= {{ bind("since") }}::timestamp_ntz;

@@ -1,0 +1,328 @@
+"""The rules over consecutive readings: each names the truck of its fault, and raises no false alarm."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from msgspec.structs import replace
+
+from include import names, plausibility, quality
+from include.contracts import METRICS
+from include.quality.findings import OPEN_FOR, check_new_readings
+from sql.merge.history_oracle import ATTRIBUTES
+
+pytestmark = pytest.mark.sql
+
+RULES = [rule for rule in quality.rules() if rule.checks_new_readings]
+numbers = count(1)
+NOW = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+START = NOW - timedelta(minutes=30)
+BERLIN, NAIROBI, HAMBURG, POTSDAM = (52.52, 13.405), (-1.2921, 36.8219), (53.5511, 9.9937), (52.39, 13.06)
+HEALTHY = dict.fromkeys(ATTRIBUTES, 42.0) | {
+    "GPS_LATITUDE": BERLIN[0],
+    "GPS_LONGITUDE": BERLIN[1],
+    "ENVIRONMENT_PRESSURE": 1013.0,
+    "ENGINE_TEMPERATURE": 90.0,
+    "ENVIRONMENT_TEMPERATURE": 12.0,
+    "TIRE_PRESSURE_FRONT_LEFT": 102.0,
+    "TIRE_PRESSURE_FRONT_RIGHT": 102.0,
+    "TIRE_PRESSURE_REAR_LEFT": 102.0,
+    "TIRE_PRESSURE_REAR_RIGHT": 102.0,
+    "ODOMETER_READING": 120_000.0,
+    "BRAKE_STATUS": "Good",
+    "TRANSMISSION_STATUS": "Operational",
+}
+
+
+def reading(seconds, truck="TRK001", **changes):
+    at = START + timedelta(seconds=seconds)
+    number = next(numbers)
+    return {
+        **HEALTHY,
+        "TRUCK_ID": truck,
+        "EVENT_TIME": at,
+        "ARRIVAL_TIME": at,
+        "SEQUENCE_NUMBER": str(10**20 + number),
+        "FILE_NAME": f"telemetry-data/{number}.json.gz",
+        "FILE_ROW_NUMBER": 1,
+        "LOAD_TIMESTAMP": NOW,
+        # No two readings are equal, so each is a version.
+        "FUEL_LEVEL": 90 - seconds / 1000,
+    } | changes
+
+
+def at(place, seconds, truck="TRK001", **changes):
+    return reading(seconds, truck, GPS_LATITUDE=place[0], GPS_LONGITUDE=place[1], **changes)
+
+
+def clock(event_time):
+    return [reading(0, EVENT_TIME=event_time, ARRIVAL_TIME=START)]
+
+
+def odometer(*values, every=10):
+    return [reading(every * number, ODOMETER_READING=value) for number, value in enumerate(values)]
+
+
+def speeds(*pairs):
+    return [reading(number, GPS_SPEED=gps, VEHICLE_SPEED=own) for number, (gps, own) in enumerate(pairs)]
+
+
+def one(**changes):
+    return [reading(0, **changes)]
+
+
+class Checks:
+    """Checks of data_quality, one after another."""
+
+    def __init__(self, snowflake):
+        self.snowflake = snowflake
+        self.now = NOW
+        self.last = {}
+        self.check()
+
+    def arrive(self, *readings, merge=True):
+        self.snowflake.land(readings)
+        if merge:
+            self.snowflake.merge()
+        return self
+
+    def check(self, now=None):
+        self.now = now or self.now
+        results = check_new_readings(self.snowflake.connection, RULES, self.last, self.now)
+        assert {result.status for result in results} <= {"pass", "fail"}, results
+        self.last = {result.rule: result for result in results}
+        return {result.rule: result.samples for result in results if result.status == "fail"}
+
+
+@pytest.fixture
+def checks(empty_snowflake):
+    return Checks(empty_snowflake)
+
+
+# Kinds of faults of each rule: the readings of a truck, how many of them are implausible, and a part of the detail.
+FAULTS = {
+    "positions_do_not_jump": {
+        "there and back": ([at(BERLIN, 0), at(NAIROBI, 10), at(BERLIN, 20)], 2, "3959 miles in 10 s, to 52.52, 13.405"),
+        "to the next town in a second": ([at(BERLIN, 0), at(POTSDAM, 1)], 1, "17 miles in 1 s"),
+        "two devices under one name": ([at((BERLIN, HAMBURG)[n % 2], 60 * n) for n in range(6)], 5, "miles in 60 s"),
+        "latitude and longitude swapped": ([at(BERLIN, 0), at(BERLIN[::-1], 10)], 1, "to 13.405, 52.52"),
+        "the sign of the longitude lost": ([at((40.7, -74.2), 0), at((40.7, 74.2), 10)], 1, "to 40.7, 74.2"),
+        "the longitude without its fix": ([at(BERLIN, 0), at((52.52, 0.0), 10)], 1, "in 10 s"),
+        "in a millisecond": (
+            [at(BERLIN, 0), at(NAIROBI, 0, EVENT_TIME=START + timedelta(milliseconds=1))],
+            1,
+            "in 0 s",
+        ),
+        "after a night in one place": ([at(BERLIN, -8 * 3600), at(NAIROBI, 0)], 1, "in 28800 s"),
+    },
+    "positions_are_on_roads": {
+        "sixteen times between two in Berlin": (
+            [at(BERLIN, 0), *(at((0.0, 0.0), n) for n in range(1, 17)), at(BERLIN, 17)],
+            16,
+            "at 0.0, 0.0",
+        ),
+        "near 0,0": ([at((0.0001, -0.00003), 0)], 1, "at 0.0001"),
+        "minus zero": ([at((-0.0, -0.0), 0)], 1, "at "),
+        "the edge of the box": ([at((0.049, 0.049), 0)], 1, "at 0.049, 0.049"),
+        "the largest numbers that fit": ([at((90.0, 180.0), 0)], 1, "at 90"),
+        "the smallest numbers that fit": ([at((-90.0, -180.0), 0)], 1, "at -90"),
+    },
+    "values_are_measured": {
+        "engine temperature from 0xFF": (one(ENGINE_TEMPERATURE=215.0), 1, "ENGINE_TEMPERATURE 215"),
+        "engine temperature from 0xFE": (one(ENGINE_TEMPERATURE=214.0), 1, "ENGINE_TEMPERATURE 214"),
+        "speed from 0xFFFF": (one(VEHICLE_SPEED=159.07), 1, "VEHICLE_SPEED 159.07"),
+        "speed from 0xFFFF, unrounded": (one(GPS_SPEED=65535 / 256 / 1.609344), 1, "GPS_SPEED 159.0"),
+        "speed from 0xFE00": (one(VEHICLE_SPEED=0xFE00 / 256 / 1.609344), 1, "VEHICLE_SPEED 157.8"),
+        "speed from 0xFF of OBD-II": (one(VEHICLE_SPEED=255 / 1.609344), 1, "VEHICLE_SPEED 158.4"),
+        "oil pressure from 0xFF": (one(OIL_PRESSURE=1020 * 0.1450377), 1, "OIL_PRESSURE 147.9"),
+        "a tyre's pressure from 0xFF": (one(TIRE_PRESSURE_REAR_LEFT=147.94), 1, "TIRE_PRESSURE_REAR_LEFT"),
+        "altitude from 0xFFFF": (one(GPS_ALTITUDE=65535 * 0.125 - 2500), 1, "GPS_ALTITUDE 5691.875"),
+        "battery from 0x7FFF": (one(BATTERY_VOLTAGE=32.767), 1, "BATTERY_VOLTAGE 32.767"),
+        "two at a time": (one(ENGINE_TEMPERATURE=215.0, VEHICLE_SPEED=159.07), 1, "VEHICLE_SPEED 159.07"),
+    },
+    "odometers_advance": {
+        "goes back": (odometer(120_000.0, 119_990.0), 1, "goes back from 120000.0 to 119990.0"),
+        "falls to 0": (odometer(120_000.0, 0.0), 1, "falls to 0 from 120000.0"),
+        "rolls over": (odometer(999_999.5, 0.5), 1, "rolls over from 999999.5 to 0.5"),
+        "rolls over in kilometres": (odometer(621_371.0, 0.2), 1, "rolls over"),
+        "in kilometres from now on": (odometer(120_000.0, 193_121.3), 1, "leaps from 120000.0 to 193121.3"),
+        "alternates between two devices": (odometer(120_000.0, 5_000.0, 120_000.1, 5_000.1), 3, "from 120000.1"),
+    },
+    "speeds_have_one_unit": {
+        "kilometres as miles": (speeds((80.45, 50), (88.5, 55), (96.5, 60)), 3, "GPS in km/h"),
+        "the bus in kilometres": (speeds((50, 80.45), (55, 88.5), (60, 96.5)), 3, "vehicle in km/h"),
+        "knots": (speeds((43.45, 50), (47.8, 55), (52.1, 60)), 3, "GPS in knots"),
+        "metres per second": (speeds((22.4, 50), (24.6, 55), (26.8, 60)), 3, "GPS in m/s"),
+        "rounded to whole numbers": (speeds((80, 50), (89, 55), (97, 60), (0, 0)), 3, "GPS in km/h"),
+    },
+    "temperatures_are_in_celsius": {
+        "engine": (one(ENGINE_TEMPERATURE=195.0), 1, "engine 195"),
+        "environment": (one(ENVIRONMENT_TEMPERATURE=68.0), 1, "environment 68"),
+        "boiling": (one(ENGINE_TEMPERATURE=210.0), 1, "engine 210"),
+        "no environment": (one(ENGINE_TEMPERATURE=185.0, ENVIRONMENT_TEMPERATURE=None), 1, "environment -"),
+    },
+    "clocks_are_right": {
+        "GPS week rollover": (clock(START - timedelta(days=7168)), 1, "GPS week rollover (1024 weeks)"),
+        "two rollovers": (clock(START - timedelta(days=14336, hours=3)), 1, "GPS week rollover (2048 weeks)"),
+        "1970": (clock(datetime(1970, 1, 1, 0, 3)), 1, "a clock that starts at 1970"),  # noqa: DTZ001
+        "1980": (clock(datetime(1980, 1, 6)), 1, "a clock that starts at 1980"),  # noqa: DTZ001
+        "2000": (clock(datetime(2000, 1, 1, 1)), 1, "a clock that starts at 2000"),  # noqa: DTZ001
+        "a year": (clock(START - timedelta(days=365)), 1, "365 days before arrival"),
+        "year 1": (clock(datetime(1, 1, 1)), 1, "days before arrival"),  # noqa: DTZ001
+    },
+}
+
+# What happens to a healthy fleet.
+HEALTHY_FLEETS = {
+    "parked, and the fix drifts": [
+        at((52.52 + n % 3 * 0.004, 13.405 - n % 2 * 0.004), 0.1 * n, ODOMETER_READING=120_000.0 - n % 2)
+        for n in range(20)
+    ],
+    "across the date line": [at((-17.0, 179.9999), 0), at((-17.0, -179.9999), 10), at((-17.0, 179.9999), 20)],
+    "near the date line, far north": [at((70.0, 180.0), 0), at((70.0, -180.0), 1)],
+    "two readings within one second": [
+        at((52.52 + n * 0.0003, 13.405), 0, EVENT_TIME=START + timedelta(milliseconds=n)) for n in range(5)
+    ],
+    "silent while a ferry carried it": [at(BERLIN, 0), at(HAMBURG, 3 * 3600, ODOMETER_READING=120_180.0)],
+    "on the equator": [at((0.0, 36.8 + n / 1000), 10 * n) for n in range(5)],
+    "on the meridian of Greenwich": [at((51.48 + n / 1000, 0.0), 10 * n) for n in range(5)],
+    "no fix": [at((None, None), 0), at(BERLIN, 10), at((None, None), 20)],
+    "no odometer": odometer(120_000.0, None, 120_000.2),
+    "odometer rounded to kilometres": odometer(120_000.0, 119_999.4, 120_000.0),
+    "odometer after a day": odometer(120_000.0, 120_900.0, every=20 * 3600),
+    "the GPS speed lags when it brakes": speeds((60, 60), (58, 50), (50, 40), (40, 25), (20, 5), (0, 0)),
+    "a ratio by chance, twice": speeds((48.3, 30), (50, 31.1)),
+    "hot": one(ENGINE_TEMPERATURE=125.0, ENVIRONMENT_TEMPERATURE=55.0),
+    "fast, high, full": one(VEHICLE_SPEED=90.0, GPS_ALTITUDE=5200.0, TIRE_PRESSURE_FRONT_LEFT=130.0, OIL_PRESSURE=80.0),
+    "late by three weeks": clock(START - timedelta(days=21)),
+    "landed twice": [at(BERLIN, 0), at(BERLIN, 0), at(BERLIN, 10)],
+}
+
+
+@pytest.fixture(scope="module")
+def faulty(snowflake):
+    """Each fault is a truck of its own, named after it; the findings of all as (rule, readings, detail) by truck."""
+    snowflake.empty()
+    return found_in(
+        snowflake, {f"{rule}: {kind}": fault[0] for rule, kinds in FAULTS.items() for kind, fault in kinds.items()}
+    )
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["merged", "waiting"])
+def healthy(request, snowflake):
+    snowflake.empty()
+    return found_in(snowflake, HEALTHY_FLEETS, merge=request.param)
+
+
+def found_in(snowflake, fleet, merge=True):
+    checks = Checks(snowflake)
+    checks.arrive(*(each | {"TRUCK_ID": truck} for truck, readings in fleet.items() for each in readings), merge=merge)
+    checks.check()
+    found = {}
+    for truck, rule, readings, detail in snowflake.execute(
+        f"select TRUCK_ID, RULE, READINGS, DETAIL from {names.FINDINGS_TABLE}"
+    ):
+        found.setdefault(truck, []).append((rule, readings, detail))
+    return found
+
+
+def test_every_rule_has_faults():
+    assert sorted(FAULTS) == [rule.name for rule in RULES]
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind"),
+    [pytest.param(rule, kind, id=f"{rule}: {kind}") for rule, kinds in FAULTS.items() for kind in kinds],
+)
+def test_rule_names_the_truck_and_what_is_implausible(faulty, rule, kind):
+    _, expected, named = FAULTS[rule][kind]
+    ((by, readings, detail),) = faulty[f"{rule}: {kind}"]
+    assert (by, readings) == (rule, expected)
+    assert named in detail
+
+
+@pytest.mark.parametrize("kind", HEALTHY_FLEETS)
+def test_no_false_alarm(healthy, kind):
+    # The rule that needs three readings does not show one or two.
+    found = [each for each in healthy.get(kind, []) if each[0] != "speeds_have_one_unit" or each[1] >= 3]
+    assert found == []
+
+
+@pytest.mark.parametrize("kind", ["there and back", "two devices under one name", "in a millisecond"])
+def test_a_jump_is_found_one_reading_at_a_time_and_before_the_merge(checks, kind):
+    readings, *_ = FAULTS["positions_do_not_jump"][kind]
+    for each in readings:
+        checks.arrive(each, merge=False).check()
+        checks.snowflake.merge()
+    assert list(checks.check()) == ["positions_do_not_jump"]
+
+
+def test_late_readings_between_two_older_ones(checks):
+    # 40 miles apart in an hour.  The late readings lie between them; out of order they would be a jump.
+    assert checks.arrive(at(POTSDAM, 0), at((52.0, 13.06), 1800, ODOMETER_READING=120_030.0)).check() == {}
+    late = at((52.2, 13.06), 900, ODOMETER_READING=120_013.0)
+    assert checks.arrive(late, at((52.3, 13.06), 450, ODOMETER_READING=120_006.0)).check() == {}
+    found = checks.arrive(at(NAIROBI, 600, ODOMETER_READING=1.0)).check()
+    assert sorted(found) == ["odometers_advance", "positions_do_not_jump"]
+
+
+def test_a_finding_is_counted_once_and_stays_until_a_day_after_the_last(checks):
+    assert checks.arrive(at((0.0, 0.0), 0)).check() == {
+        "positions_are_on_roads": [f"TRK001 1 reading at {START}: at 0.0, 0.0"]
+    }
+    first = checks.last["positions_are_on_roads"]
+    assert (first.failed_count, first.newest_offender_at) == (1, NOW)
+    # Nothing new, and twice something new.
+    assert checks.check()["positions_are_on_roads"][0].startswith("TRK001 1 reading")
+    later = NOW + timedelta(hours=1)
+    found = checks.arrive(at((0.0, 0.0), 1), at((0.0, 0.0), 2)).check(later)
+    assert found["positions_are_on_roads"][0].startswith("TRK001 3 readings")
+    assert checks.last["positions_are_on_roads"].newest_offender_at == NOW
+    assert checks.check(later + OPEN_FOR)
+    ended = later + OPEN_FOR + timedelta(seconds=1)
+    assert checks.check(ended) == {}
+    # A new one begins again.
+    found = checks.arrive(at((0.0, 0.0), 3)).check(ended)
+    assert found["positions_are_on_roads"][0].startswith("TRK001 1 reading")
+    assert checks.last["positions_are_on_roads"].newest_offender_at == ended
+
+
+def test_a_cause_of_most_trucks_is_one_line(checks):
+    trucks = [f"TRK{number:03}" for number in range(1, 11)]
+    checks.arrive(*(reading(0, truck) for truck in trucks))
+    assert checks.check() == {}
+    four = [reading(1, truck, ENGINE_TEMPERATURE=215.0) for truck in trucks[:4]]
+    assert len(checks.arrive(*four).check()["values_are_measured"]) == 4
+    seven = [reading(2, truck, ENGINE_TEMPERATURE=215.0) for truck in trucks[:7]]
+    (line,) = checks.arrive(*seven).check()["values_are_measured"]
+    assert line == "fleet-wide: 7 of 10 trucks, 11 readings, for example ENGINE_TEMPERATURE 215.0"
+    assert checks.last["values_are_measured"].failed_count == 7
+
+
+def test_what_a_rebuild_lands_again_is_not_checked_again(checks):
+    week_ago = START - timedelta(days=7)
+    again = [at((0.0, 0.0), 0, EVENT_TIME=week_ago, ARRIVAL_TIME=week_ago)]
+    assert checks.arrive(*again).check() == {}
+
+
+def test_a_check_that_fails_leaves_the_readings_to_the_next(checks):
+    checks.arrive(at((0.0, 0.0), 0))
+    broken = replace(RULES[0], statement="select no_column")
+    results = check_new_readings(checks.snowflake.connection, [*RULES, broken], {}, NOW)
+    assert {result.status for result in results} == {"error"}
+    assert list(checks.check()) == ["positions_are_on_roads"]
+
+
+def test_an_erased_truck_does_not_come_back_from_the_stream(checks):
+    checks.arrive(at((0.0, 0.0), 0), at((0.0, 0.0), 0, "TRK002"))
+    for table in (names.RAW_TABLE, names.HISTORY_TABLE):
+        checks.snowflake.execute(f"delete from {table} where TRUCK_ID = 'TRK001'")
+    (sample,) = checks.check()["positions_are_on_roads"]
+    assert sample.startswith("TRK002 ")
+
+
+def test_sentinels_are_values_that_the_contract_accepts():
+    ranges = {metric.name: metric for metric in METRICS}
+    for sentinel in plausibility.SENTINELS:
+        metric = ranges[sentinel.metric]
+        assert metric.minimum <= sentinel.low < sentinel.high <= metric.maximum
