@@ -64,8 +64,9 @@ def handler(event: KinesisEvent, context: Context) -> batch.BatchAnswer:
         logger.error("batch not acknowledged", extra={**counts, **outcome})
         return batch.nothing_done(records)
     lag = batch.lag_seconds(event, records)
-    metrics.acknowledged(counts, lag, readings.nulled)
-    landed = {"trucks": len(states), "landed": len(readings.accepted), "nulled": readings.nulled}
+    nulled = readings.nulled
+    metrics.acknowledged(counts, lag, nulled)
+    landed = {"trucks": len(states), "landed": len(readings.accepted), "nulled": nulled}
     logger.info(
         "batch acknowledged", extra={**counts, **landed, "states_older": states_older, "oldest_lag_seconds": lag}
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from operator import attrgetter
 
 import msgspec
 
@@ -133,19 +134,28 @@ def state_item(accepted: AcceptedReading, *, ingested_at: str) -> DynamoItem:
     return item
 
 
-def _line(accepted: AcceptedReading) -> dict[str, object]:
-    envelope = accepted.envelope
-    line = msgspec.structs.asdict(accepted.reading)
-    # Null where there is nothing to say: lines that all have the same keys load in half the time.
-    line["nulled_metrics"] = dict(line.pop("nulled")) or None
-    return line | {
-        "stream_name": envelope.stream,
-        "shard_id": envelope.shard_id,
-        "sequence_number": envelope.sequence_number,
-        "arrival_time": envelope.arrival_time,
-        "partition_key": envelope.partition_key,
-        "sub_sequence_number": envelope.sub_sequence_number or None,
-    }
+# A line has the same keys in every reading, null where there is nothing to say: such lines load in half the time.  They
+# are structs because these are made and encoded faster than dicts.
+_READING_FIELDS = ("truck_id", "event_time", *(metric.name for metric in METRICS))
+_LINE_ENVELOPE = ("stream_name", "shard_id", "sequence_number", "arrival_time", "partition_key", "sub_sequence_number")
+_LandedReading: Callable[..., msgspec.Struct] = msgspec.defstruct(
+    "_LandedReading", [*_READING_FIELDS, *_LINE_ENVELOPE, "nulled_metrics"], gc=False
+)
+_reading_values = attrgetter(*_READING_FIELDS)
+
+
+def _line(accepted: AcceptedReading) -> msgspec.Struct:
+    reading, envelope = accepted.reading, accepted.envelope
+    return _LandedReading(
+        *_reading_values(reading),
+        envelope.stream,
+        envelope.shard_id,
+        envelope.sequence_number,
+        envelope.arrival_time,
+        envelope.partition_key,
+        envelope.sub_sequence_number or None,
+        dict(reading.nulled) if reading.nulled else None,
+    )
 
 
 def _number(value: float) -> str:

@@ -42,6 +42,7 @@ def arrivals(case):
                 "FILE_NAME": f"telemetry-data/{case}/{row['BATCH']}.json.gz",
                 "FILE_ROW_NUMBER": number,
                 "LOAD_TIMESTAMP": load_timestamp(row["BATCH"]),
+                "NULLED_METRICS": row.get("NULLED_METRICS") or None,
                 **attributes(row),
             }
             for number, row in enumerate(csv.DictReader(file), start=1)

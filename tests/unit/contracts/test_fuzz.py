@@ -9,7 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.contracts import METRICS, ClickEvent, ContractError, TelemetryReading, decode_click, decode_reading
+from include.contracts import (
+    METRICS,
+    ClickEvent,
+    ContractError,
+    TelemetryReading,
+    decode_click,
+    decode_reading,
+    read_metric_policy,
+)
 from include.contracts.telemetry import decode_thoroughly
 
 pytestmark = pytest.mark.unit
@@ -94,3 +102,17 @@ def test_typed_decoders_and_the_thorough_path_agree(document):
     else:
         truck_id, _, metrics, nulled = thorough
         assert [*msgspec.structs.astuple(reading)] == [truck_id, reading.event_time, *metrics, nulled]
+
+
+@given(_reading_like)
+def test_nulling_changes_only_what_is_out_of_range(document):
+    data = json.dumps(document).encode()
+    strict = _outcome(partial(decode_reading, now=NOW), data)
+    nulling = _outcome(partial(decode_reading, now=NOW, policy=read_metric_policy("all", "")), data)
+    if not isinstance(strict, ContractError):
+        assert nulling == strict
+    elif isinstance(nulling, ContractError):
+        assert strict.reason in {"out_of_range", nulling.reason}
+    else:
+        assert (strict.reason, strict.field) == ("out_of_range", nulling.nulled[0][0])
+        assert {getattr(nulling, metric) for metric, _sent in nulling.nulled} == {None}
