@@ -32,10 +32,6 @@ def numbered(sequence_number: str, sub_sequence_number: int) -> str:
 
 
 def read_number(number: str) -> tuple[str, int]:
-    """The sequence number and sub-sequence number in a text of ``numbered``.
-
-    Raises:
-        ValueError: what follows the point is no number.
-    """
+    """The sequence and sub-sequence number in a text of ``numbered``; any other text comes back whole, with 0."""
     sequence_number, _, sub_sequence_number = number.partition(".")
-    return sequence_number, int(sub_sequence_number or 0)
+    return (sequence_number, int(sub_sequence_number)) if sub_sequence_number.isdecimal() else (number, 0)

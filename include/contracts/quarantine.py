@@ -10,7 +10,7 @@ from typing import Final, TypedDict
 
 import msgspec
 
-from include.contracts.envelope import Envelope
+from include.contracts.envelope import Envelope, numbered
 from include.contracts.errors import ContractError
 
 # The reason of a record that no function has processed: the event source mapping gave up on its batch.
@@ -76,6 +76,11 @@ class Verdict(msgspec.Struct, frozen=True):
             error.rule,
             envelope.sub_sequence_number,
         )
+
+    @property
+    def number(self) -> str:
+        """As Envelope.number."""
+        return numbered(self.sequence_number, self.sub_sequence_number)
 
 
 class AnswerToReplay(TypedDict):

@@ -17,7 +17,7 @@ import msgspec
 
 from include import names
 from include.contracts.archive import decode_line
-from include.contracts.kinesis_event import KinesisEventRecord, envelope_of
+from include.contracts.kinesis_event import KinesisEventRecord, envelope_of, user_records
 from include.contracts.quarantine import decode
 from include.erasure.attribution import Attribution
 from include.s3_objects import UnreadableObjectError
@@ -103,6 +103,8 @@ def quarantine(belongs: Attribution) -> Format:
 def abandoned_batches(belongs: Attribution) -> Format:
     """Batches that a mapping gave up on: one object per batch, with its event.  A batch of clicks has no trucks.
 
+    Aggregates are taken apart, and stay so: the readings of other trucks are kept.
+
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
     """
 
@@ -119,7 +121,7 @@ def abandoned_batches(belongs: Attribution) -> Format:
             written = json.load(body)
             is_text = isinstance(written["payload"], str)
             event = json.loads(written["payload"]) if is_text else written["payload"]
-            for record in event["Records"]:
+            for record in user_records(event["Records"]):
                 whose = judge(record)
                 counts.add(whose)
                 if not whose:

@@ -12,7 +12,7 @@ from include.contracts import ContractError, decode_click
 from include.contracts.archive import ArchivedRecord
 from include.contracts.times import parse, to_canonical
 from include.ledger.balance import HOUR, SAMPLES_KEPT, Balance
-from include.ledger.hour_database import IN_ORDER, RESOLVED, HourDatabase
+from include.ledger.hour_database import ENVELOPE, IN_ORDER, NAMED, RESOLVED, HourDatabase
 
 # A row of the table ``clicks``: key, digest of the content, arrival time.
 ClickRow = tuple[str, bytes, str]
@@ -22,7 +22,7 @@ ClickRow = tuple[str, bytes, str]
 PLACES = """
     CREATE TEMP TABLE places AS
     SELECT
-        archived.shard, archived.seq, archived.valid, archived.click, archived.content,
+        archived.shard, archived.seq, archived.sub, archived.valid, archived.click, archived.content,
         clicks.content AS row_content, clicks.arrival AS row_arrival,
         quarantined.seq IS NOT NULL AND resolved.seq IS NULL AS is_quarantined,
         CASE
@@ -36,12 +36,14 @@ PLACES = """
     FROM archived
     LEFT JOIN clicks ON clicks.click = archived.click
     LEFT JOIN held AS quarantined
-        ON (quarantined.shard, quarantined.seq, quarantined.place) = (archived.shard, archived.seq, 'quarantine')
+        ON (quarantined.shard, quarantined.seq, quarantined.sub, quarantined.place)
+        = (archived.shard, archived.seq, archived.sub, 'quarantine')
     LEFT JOIN held AS resolved
-        ON (resolved.shard, resolved.seq, resolved.place) = (archived.shard, archived.seq, 'resolved')
+        ON (resolved.shard, resolved.seq, resolved.sub, resolved.place)
+        = (archived.shard, archived.seq, archived.sub, 'resolved')
 """
 HELD_UNARCHIVED = (
-    "SELECT min(key) FROM held WHERE (shard, seq) NOT IN (SELECT shard, seq FROM archived) GROUP BY shard, seq"
+    f"SELECT min(key) FROM held WHERE ({ENVELOPE}) NOT IN (SELECT {ENVELOPE} FROM archived) GROUP BY {ENVELOPE}"
 )
 ROWS_UNARCHIVED = f"""
     SELECT '{names.CLICK_TABLE} ' || click FROM clicks
@@ -70,12 +72,13 @@ class ClickRows(Protocol):
 
 def archived_click(record: ArchivedRecord) -> tuple[Any, ...]:
     """The record as a row of ``archived``: judged at its arrival, as its function did (docs/adr/0002)."""
+    envelope = record.shard_id, record.sequence_number, record.sub_sequence_number
     try:
         click = decode_click(record.payload, now=parse(record.arrival_time))
     except ContractError:
-        return record.shard_id, record.sequence_number, False, None, None
+        return *envelope, False, None, None
     key = click_key(click.timestamp, click.item_id)
-    return record.shard_id, record.sequence_number, True, key, content_digest(click.item_name, click.click_counts)
+    return *envelope, True, key, content_digest(click.item_name, click.click_counts)
 
 
 def click_key(timestamp: str, item_id: str) -> str:
@@ -110,7 +113,7 @@ def balance_clicks(
     balance.duplicates = database.count(in_table) - balance.landed
     balance.quarantined = database.count("SELECT 1 FROM places WHERE place = 'quarantine'")
     balance.resolved = database.count("SELECT 1 FROM places WHERE place = 'resolved'")
-    missing = f"SELECT shard, seq FROM places WHERE place = 'missing' {IN_ORDER}"
+    missing = f"SELECT {NAMED} FROM places WHERE place = 'missing' {IN_ORDER}"
     balance.missing = database.count(missing)
     balance.unexpected = database.count(HELD_UNARCHIVED) + database.count(ROWS_UNARCHIVED, *bounds)
     unexpected = database.samples(HELD_UNARCHIVED) + database.samples(ROWS_UNARCHIVED, *bounds)
@@ -126,7 +129,7 @@ def _find_conflicts(database: HourDatabase, balance: Balance, resolved_reason: C
     for (click,) in database.execute(CONFLICTING):
         # A person who replays a key_conflict wants the row to change.
         replayed = database.execute(
-            "SELECT held.key FROM places JOIN held USING (shard, seq) WHERE click = ? AND held.place = ?",
+            f"SELECT held.key FROM places JOIN held USING ({ENVELOPE}) WHERE click = ? AND held.place = ?",
             click,
             RESOLVED,
         )
@@ -135,6 +138,6 @@ def _find_conflicts(database: HourDatabase, balance: Balance, resolved_reason: C
         balance.conflicts += 1
         samples = balance.samples.setdefault("conflicts", [])
         if len(samples) < SAMPLES_KEPT:
-            senders = database.samples(f"SELECT shard, seq FROM places WHERE click = ? {IN_ORDER}", click)
+            senders = database.samples(f"SELECT {NAMED} FROM places WHERE click = ? {IN_ORDER}", click)
             (kept,) = database.execute("SELECT max(row_arrival) FROM places WHERE click = ?", click)
             samples.append(f"{click} ({', '.join(senders)}; the row arrived {kept[0]})")

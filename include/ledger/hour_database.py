@@ -12,20 +12,25 @@ from include.ledger.balance import SAMPLES_KEPT
 # Values of held.place.
 QUARANTINE, RESOLVED = "quarantine", "resolved"
 
+# The columns of an envelope: shard, sequence number and sub-sequence number.
+ENVELOPE = "shard, seq, sub"
+# As samples show them: the shard, and the text of Envelope.number.
+NUMBER = "seq || CASE WHEN sub > 0 THEN '.' || sub ELSE '' END"
+NAMED = f"shard, {NUMBER}"
 # Sequence numbers are whole numbers of any length, written without leading zeros: the longer one is larger.
-IN_ORDER = "ORDER BY shard, length(seq), seq"
+IN_ORDER = "ORDER BY shard, length(seq), seq, sub"
 
 # held: objects of quarantine/ and quarantine-resolved/.  A database uses clicks or readings, as its stream has them.
-TABLES = """
+TABLES = f"""
     CREATE TABLE archived (
-        shard TEXT, seq TEXT, valid INTEGER, click TEXT, content BLOB, PRIMARY KEY (shard, seq)
+        shard TEXT, seq TEXT, sub INTEGER, valid INTEGER, click TEXT, content BLOB, PRIMARY KEY ({ENVELOPE})
     ) WITHOUT ROWID;
     CREATE TABLE held (
-        shard TEXT, seq TEXT, place TEXT, key TEXT, PRIMARY KEY (shard, seq, place)
+        shard TEXT, seq TEXT, sub INTEGER, place TEXT, key TEXT, PRIMARY KEY ({ENVELOPE}, place)
     ) WITHOUT ROWID;
     CREATE TABLE clicks (click TEXT PRIMARY KEY, content BLOB, arrival TEXT) WITHOUT ROWID;
     CREATE TABLE readings (
-        shard TEXT, seq TEXT, state TEXT, loaded TEXT, what TEXT, PRIMARY KEY (shard, seq)
+        shard TEXT, seq TEXT, sub INTEGER, state TEXT, loaded TEXT, what TEXT, PRIMARY KEY ({ENVELOPE})
     ) WITHOUT ROWID;
 """
 

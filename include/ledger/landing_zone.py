@@ -24,6 +24,7 @@ class _Line(msgspec.Struct):
 
     shard_id: str
     sequence_number: str
+    sub_sequence_number: int = 0
 
 
 _decoder = msgspec.json.Decoder(_Line)
@@ -46,15 +47,15 @@ class S3LandingZone:
             if len(parts) == 4:
                 yield LandingObject(key, *parts[:3])
 
-    def envelopes(self, key: str) -> tuple[list[tuple[str, str]], str | None]:
-        """(shard, sequence number) of each line of an object, and the error that ended reading it, if any."""
-        envelopes: list[tuple[str, str]] = []
+    def envelopes(self, key: str) -> tuple[list[tuple[str, str, int]], str | None]:
+        """The envelope of each line of an object, as in HourDatabase, and the error that ended reading it, if any."""
+        envelopes: list[tuple[str, str, int]] = []
         body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
         with body, gzip.open(body) as lines:
             try:
                 for line in lines:
                     found = _decoder.decode(line)
-                    envelopes.append((found.shard_id, found.sequence_number))
+                    envelopes.append((found.shard_id, found.sequence_number, found.sub_sequence_number))
             except (msgspec.MsgspecError, gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
                 return envelopes, f"line {len(envelopes) + 1}: {error}"
         return envelopes, None

@@ -28,8 +28,9 @@ def raw_readings(connection: SnowflakeConnection, hour: datetime) -> Iterator[Re
     with closing(connection.cursor()) as cursor:
         cursor.execute(sql.render(READINGS), _bounds(hour))
         while rows := cursor.fetchmany(FETCHED_AT_ONCE):
-            for shard_id, sequence_number, loaded, truck_id, event_time, state in rows:
-                yield shard_id, sequence_number, state, _text(loaded), f"{truck_id} {_text(event_time)}"
+            for shard_id, sequence_number, sub_sequence_number, loaded, truck_id, event_time, state in rows:
+                what = f"{truck_id} {_text(event_time)}"
+                yield shard_id, sequence_number, sub_sequence_number, state, _text(loaded), what
 
 
 def nulled_readings(connection: SnowflakeConnection, hour: datetime) -> int:

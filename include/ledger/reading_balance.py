@@ -10,17 +10,17 @@ from include import names
 from include.contracts.archive import ArchivedRecord
 from include.contracts.times import to_canonical
 from include.ledger.balance import SAMPLES_KEPT, Balance
-from include.ledger.hour_database import IN_ORDER, HourDatabase
+from include.ledger.hour_database import ENVELOPE, IN_ORDER, NAMED, NUMBER, HourDatabase
 
-# A row of the table ``readings``: shard, sequence number, state, load time, truck and event time.  The state is that of
-# sql/ledger/readings_of_hour.sql: covered, waiting or uncovered.
-ReadingRow = tuple[str, str, str, str, str]
+# A row of the table ``readings``: shard, sequence number, sub-sequence number, state, load time, truck and event time.
+# The state is that of sql/ledger/readings_of_hour.sql: covered, waiting or uncovered.
+ReadingRow = tuple[str, str, int, str, str, str]
 
 # Landed counts before resolved and quarantined: a replayed record is in two places (docs/adr/0010).
-PLACES = """
+PLACES = f"""
     CREATE TEMP TABLE places AS
     SELECT
-        archived.shard, archived.seq,
+        archived.shard, archived.seq, archived.sub,
         CASE
             WHEN readings.seq IS NOT NULL THEN 'raw'
             WHEN resolved.seq IS NOT NULL THEN 'resolved'
@@ -28,21 +28,23 @@ PLACES = """
             ELSE 'missing'
         END AS place
     FROM archived
-    LEFT JOIN readings USING (shard, seq)
+    LEFT JOIN readings USING ({ENVELOPE})
     LEFT JOIN held AS quarantined
-        ON (quarantined.shard, quarantined.seq, quarantined.place) = (archived.shard, archived.seq, 'quarantine')
+        ON (quarantined.shard, quarantined.seq, quarantined.sub, quarantined.place)
+        = (archived.shard, archived.seq, archived.sub, 'quarantine')
     LEFT JOIN held AS resolved
-        ON (resolved.shard, resolved.seq, resolved.place) = (archived.shard, archived.seq, 'resolved')
+        ON (resolved.shard, resolved.seq, resolved.sub, resolved.place)
+        = (archived.shard, archived.seq, archived.sub, 'resolved')
 """
 UNARCHIVED = f"""
-    SELECT coalesce(min(key), '{names.RAW_TABLE} ' || shard || ' ' || seq) FROM (
-        SELECT shard, seq, key FROM held UNION ALL SELECT shard, seq, NULL FROM readings
+    SELECT coalesce(min(key), '{names.RAW_TABLE} ' || shard || ' ' || {NUMBER}) FROM (
+        SELECT {ENVELOPE}, key FROM held UNION ALL SELECT {ENVELOPE}, NULL FROM readings
     )
-    WHERE (shard, seq) NOT IN (SELECT shard, seq FROM archived) GROUP BY shard, seq
+    WHERE ({ENVELOPE}) NOT IN (SELECT {ENVELOPE} FROM archived) GROUP BY {ENVELOPE}
 """
 MISSING = """
     CREATE TEMP TABLE missing AS
-    SELECT shard, length(seq) AS size, seq FROM places WHERE place = 'missing' ORDER BY shard, size, seq
+    SELECT shard, length(seq) AS size, seq, sub FROM places WHERE place = 'missing'
 """
 # Whether a missing reading can be in an object with this first and last sequence number.
 CAN_BE_IN = """
@@ -67,13 +69,13 @@ class LandingZone(Protocol):
     def objects(self, hour: datetime) -> Iterator[LandingObject]:
         """Objects that can have readings that arrived in ``hour``."""
 
-    def envelopes(self, key: str) -> tuple[list[tuple[str, str]], str | None]:
-        """(shard, sequence number) of each line of an object, and the error that ended reading it, if any."""
+    def envelopes(self, key: str) -> tuple[list[tuple[str, str, int]], str | None]:
+        """The envelope of each line of an object, as in HourDatabase, and the error that ended reading it, if any."""
 
 
 def archived_reading(record: ArchivedRecord) -> tuple[Any, ...]:
     """The record as a row of ``archived``."""
-    return record.shard_id, record.sequence_number, None, None, None
+    return record.shard_id, record.sequence_number, record.sub_sequence_number, None, None, None
 
 
 def balance_readings(
@@ -96,8 +98,8 @@ def balance_readings(
     balance.missing = database.count("SELECT 1 FROM places WHERE place = 'missing'")
     balance.unexpected = database.count(UNARCHIVED)
 
-    state = f"SELECT shard, seq, what FROM readings WHERE state = ? {IN_ORDER}"
-    overdue = f"SELECT shard, seq, what FROM readings WHERE state = 'waiting' AND loaded < ? {IN_ORDER}"
+    state = f"SELECT {NAMED}, what FROM readings WHERE state = ? {IN_ORDER}"
+    overdue = f"SELECT {NAMED}, what FROM readings WHERE state = 'waiting' AND loaded < ? {IN_ORDER}"
     long_ago = to_canonical(overdue_before)
     balance.covered, balance.waiting, balance.uncovered = (
         database.count(state, each) for each in ("covered", "waiting", "uncovered")
@@ -121,7 +123,8 @@ def _trace(database: HourDatabase, balance: Balance, landing: LandingZone) -> No
     database.execute(MISSING)
     database.execute("CREATE INDEX temp.missing_in_order ON missing (shard, size, seq)")
     database.execute(
-        "CREATE TEMP TABLE landed (shard TEXT, seq TEXT, key TEXT, PRIMARY KEY (shard, seq)) WITHOUT ROWID"
+        "CREATE TEMP TABLE landed (shard TEXT, seq TEXT, sub INTEGER, key TEXT, "
+        f"PRIMARY KEY ({ENVELOPE})) WITHOUT ROWID"
     )
     unreadable = []
     for landed in landing.objects(balance.hour):
@@ -131,14 +134,14 @@ def _trace(database: HourDatabase, balance: Balance, landing: LandingZone) -> No
             database.add("landed", [(*each, landed.key) for each in envelopes])
             if error:
                 unreadable.append(f"{landed.key} cannot be read ({error})")
-    balance.not_loaded = database.count("SELECT 1 FROM missing JOIN landed USING (shard, seq)")
+    balance.not_loaded = database.count(f"SELECT 1 FROM missing JOIN landed USING ({ENVELOPE})")
     files = database.execute(
-        "SELECT key, count(*) FROM missing JOIN landed USING (shard, seq) GROUP BY key ORDER BY 2 DESC LIMIT ?",
+        f"SELECT key, count(*) FROM missing JOIN landed USING ({ENVELOPE}) GROUP BY key ORDER BY 2 DESC LIMIT ?",
         SAMPLES_KEPT,
     )
     not_loaded = [f"{key} is not loaded ({count:,} readings)" for key, count in files]
     not_landed = database.samples(
-        "SELECT shard, seq, 'is in no landing object' FROM missing "
-        "WHERE (shard, seq) NOT IN (SELECT shard, seq FROM landed) ORDER BY shard, size, seq"
+        f"SELECT {NAMED}, 'is in no landing object' FROM missing "
+        f"WHERE ({ENVELOPE}) NOT IN (SELECT {ENVELOPE} FROM landed) {IN_ORDER}"
     )
     balance.samples["missing"] = [*unreadable, *not_loaded, *not_landed][:SAMPLES_KEPT]

@@ -36,6 +36,7 @@ _ENVELOPE = (
     ("STREAM_NAME", "Stream", _TEXT),
     ("SHARD_ID", "Shard_ID", _TEXT),
     ("SEQUENCE_NUMBER", "Sequence_Number", _TEXT),
+    ("SUB_SEQUENCE_NUMBER", "Sub_Sequence_Number", _NUMBER),
     ("ARRIVAL_TIME", "Arrival_Time", _TEXT),
 )
 

@@ -181,8 +181,8 @@ class _StreamRebuild:
         if not isinstance(outcome, Processed):
             first, last = batch[0], batch[-1]
             raise RebuildError(
-                f"{FUNCTIONS[self._stream]} did not process {self._stream} {first.shard_id}, {first.sequence_number} "
-                f"({first.arrival_time}) to {last.sequence_number}: {outcome.detail}"
+                f"{FUNCTIONS[self._stream]} did not process {self._stream} {first.shard_id}, {first.envelope.number} "
+                f"({first.arrival_time}) to {last.envelope.number}: {outcome.detail}"
             )
 
 

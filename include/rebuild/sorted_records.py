@@ -23,23 +23,25 @@ class SortedRecords:
             database.execute("PRAGMA synchronous = OFF")
             # Sequence numbers are whole numbers of any length: the longer one is larger.
             database.execute(
-                "CREATE TABLE records (shard_id TEXT, length INTEGER, sequence_number TEXT, line BLOB, "
-                "PRIMARY KEY (shard_id, length, sequence_number)) WITHOUT ROWID"
+                "CREATE TABLE records "
+                "(shard_id TEXT, length INTEGER, sequence_number TEXT, sub_sequence_number INTEGER, line BLOB, "
+                "PRIMARY KEY (shard_id, length, sequence_number, sub_sequence_number)) WITHOUT ROWID"
             )
 
     def add(self, records: Iterable[ArchivedRecord]) -> tuple[int, int]:
         """Add the records; return how many there were, and how many of them were new."""
         count = 0
 
-        def rows() -> Iterator[tuple[str, int, str, bytes]]:
+        def rows() -> Iterator[tuple[str, int, str, int, bytes]]:
             nonlocal count
             for record in records:
                 count += 1
-                yield record.shard_id, len(record.sequence_number), record.sequence_number, encode_line(record)
+                number = record.sequence_number
+                yield record.shard_id, len(number), number, record.sub_sequence_number, encode_line(record)
 
         with closing(self._connect()) as database, database:
             database.execute("PRAGMA synchronous = OFF")
-            inserted = database.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?)", rows())
+            inserted = database.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?)", rows())
             return count, inserted.rowcount
 
     def shards(self) -> list[str]:
@@ -51,7 +53,8 @@ class SortedRecords:
         """A shard's records in order."""
         with closing(self._connect()) as database:
             rows = database.execute(
-                "SELECT line FROM records WHERE shard_id = ? ORDER BY length, sequence_number", (shard_id,)
+                "SELECT line FROM records WHERE shard_id = ? ORDER BY length, sequence_number, sub_sequence_number",
+                (shard_id,),
             )
             for (line,) in rows:
                 yield decode_line(line)

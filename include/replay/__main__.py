@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.arguments import add_arrival_range, add_bucket, positive_integer
 from include.aws_clients import reprocessing_clients
+from include.contracts.envelope import numbered
 from include.replay.plan import ReplayPlan
 from include.replay.replayer import replay
 from include.replay.results import replay_report
@@ -89,9 +90,10 @@ def _person() -> str:
 
 def _print(record: SelectedRecord) -> None:
     tried = f"  tried {record.attempts} times" if record.attempts else ""
+    number = numbered(record.sequence_number, record.sub_sequence_number)
     where = f" {record.field}" if record.field else ""
     print(
-        f"{record.arrival_time}  {record.stream} {record.shard_id} {record.sequence_number}  "
+        f"{record.arrival_time}  {record.stream} {record.shard_id} {number}  "
         f"{record.reason}{where}: {record.rule}{tried}"
     )
 

@@ -13,7 +13,7 @@ from include.contracts.times import to_canonical
 from include.replay.quarantine_store import QuarantineObject, QuarantineStore
 from include.replay.results import GONE, RESOLVED, STILL_INVALID, ReplayResults
 
-#: (shard, sequence number) -> why the function found the record invalid again.
+#: (shard, number as Envelope.number has it) -> why the function found the record invalid again.
 Verdicts = Mapping[tuple[str, str], Verdict]
 
 
@@ -45,7 +45,7 @@ class OutcomeStore:
 
         def store_outcome(each: QuarantineObject) -> None:
             envelope = each.record.envelope
-            verdict = verdicts.get((envelope.shard_id, envelope.sequence_number))
+            verdict = verdicts.get((envelope.shard_id, envelope.number))
             if verdict is None:
                 self._store.resolve(each, self._attempt(RESOLVED))
                 self.results.count(RESOLVED)
@@ -66,7 +66,7 @@ class OutcomeStore:
         self.results.count(outcome, stayed.count(True))
         self.results.count(GONE, stayed.count(False))
         first = batch[0].record.envelope
-        self.results.add_error(f"{first.stream} {first.shard_id} {first.sequence_number}: {outcome}: {detail}")
+        self.results.add_error(f"{first.stream} {first.shard_id} {first.number}: {outcome}: {detail}")
 
     def _attempt(self, outcome: str, detail: str | None = None) -> Attempt:
         return Attempt(to_canonical(self._clock()), self._by, outcome, detail)

@@ -85,9 +85,13 @@ def replay(
     return summarize(selection, results, dry_run=dry_run, abandoned=len(abandoned), not_taken_in=not_taken_in)
 
 
-def replay_event(records: Iterable[Quarantined], by: str) -> KinesisEvent:
+def replay_event(records: Sequence[Quarantined], by: str) -> KinesisEvent:
     """The event of an event source mapping with these records, and who replays them."""
     event = kinesis_event((record.envelope, b64encode(record.payload).decode()) for record in records)
+    for record, entry in zip(records, event["Records"], strict=True):
+        if record.reason == "not_json":
+            # Only a version that took no aggregates apart quarantined them for this reason.
+            del entry["kinesis"]["subSequenceNumber"]
     event["replay"] = {"by": by}
     return event
 
@@ -124,14 +128,16 @@ class _Replay:
         def shard(record: SelectedRecord) -> tuple[str, str]:
             return record.stream, record.shard_id
 
-        ordered = sorted(records, key=lambda record: (*shard(record), int(record.sequence_number)))
+        ordered = sorted(
+            records, key=lambda record: (*shard(record), int(record.sequence_number), record.sub_sequence_number)
+        )
         shards = [list(records) for _, records in groupby(ordered, shard)]
         for_each(
             lambda records: _Shard(self).replay(records), shards, workers=self.limits.shards_at_once, stop=self.stop
         )
 
     def send(self, stream: str, batch: Sequence[QuarantineObject]) -> Processed | Raised | Refused:
-        return self._functions.process(stream, replay_event((each.record for each in batch), self._by))
+        return self._functions.process(stream, replay_event([each.record for each in batch], self._by))
 
 
 class _Shard:
@@ -192,4 +198,4 @@ def _verdicts(stream: str, response: dict[str, Any]) -> Verdicts:
             f"{FUNCTIONS[stream]} does not report what it quarantined, so no record can be resolved: "
             "publish the present bundles with provision_resources"
         ) from error
-    return {(verdict.shard_id, verdict.sequence_number): verdict for verdict in verdicts}
+    return {(verdict.shard_id, verdict.number): verdict for verdict in verdicts}

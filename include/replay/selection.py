@@ -26,6 +26,7 @@ class SelectedRecord(msgspec.Struct, frozen=True):
     stream: str
     shard_id: str
     sequence_number: str
+    sub_sequence_number: int
     arrival_time: str
     # Bytes of the payload.
     size: int
@@ -79,6 +80,7 @@ def _selected(found: QuarantineObject) -> SelectedRecord:
         stream=envelope.stream,
         shard_id=envelope.shard_id,
         sequence_number=envelope.sequence_number,
+        sub_sequence_number=envelope.sub_sequence_number,
         arrival_time=envelope.arrival_time,
         size=len(record.payload),
         reason=record.reason,

@@ -1,7 +1,7 @@
 -- Every reading as it landed: append-only, and never purged except to erase one truck.
 -- Grain: one row per line of a landing file.  Landing is at-least-once, so an envelope
--- (STREAM_NAME, SHARD_ID, SEQUENCE_NUMBER) can occur more than once: count and merge distinct
--- envelopes.  All times are UTC.
+-- (STREAM_NAME, SHARD_ID, SEQUENCE_NUMBER, SUB_SEQUENCE_NUMBER) can occur more than once: count and
+-- merge distinct envelopes.  All times are UTC.
 -- Clustered by event day: a merge reads each truck's span of event time, which is mostly today.
 create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
     TRUCK_ID string not null comment 'Which truck',
@@ -35,15 +35,19 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
     FILE_NAME string not null comment 'Landing object, its path in the bucket',
     FILE_ROW_NUMBER integer not null comment 'Line of the landing object',
     LOAD_TIMESTAMP timestamp_ntz not null comment 'When Snowpipe began to read the object (UTC)',
+    SUB_SEQUENCE_NUMBER integer comment 'Envelope: position in an aggregated record; NULL is 0',
     NULLED_METRICS string comment 'JSON: metric sent outside its range, hence NULL -> value as sent'
 )
 cluster by (to_date(EVENT_TIME))
 comment = 'Truck telemetry as it landed, append-only';
 
--- For a table that is older than the column.
+-- Columns since the first version, for tables that have existed for longer.
 alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
 add column if not exists NULLED_METRICS string
 comment 'JSON: metric sent outside its range, hence NULL -> value as sent';
+alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+add column if not exists SUB_SEQUENCE_NUMBER integer
+comment 'Envelope: position in an aggregated record; NULL is 0';
 
 -- The readings since the last merge.  Never replaced here: a new stream starts at the table's tip
 -- and misses what was not merged.  (The DAG repair_history replaces a stale stream.)

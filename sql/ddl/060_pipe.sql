@@ -20,7 +20,8 @@ copy into ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
     FILE_NAME,
     FILE_ROW_NUMBER,
     LOAD_TIMESTAMP,
-    NULLED_METRICS
+    NULLED_METRICS,
+    SUB_SEQUENCE_NUMBER
 )
 from (
     select
@@ -37,7 +38,8 @@ from (
         METADATA$FILENAME,
         METADATA$FILE_ROW_NUMBER,
         convert_timezone('UTC', METADATA$START_SCAN_TIME)::timestamp_ntz as LOAD_TIMESTAMP,
-        $1:nulled_metrics::string
+        $1:nulled_metrics::string,
+        $1:sub_sequence_number::integer
     from @ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE
 )
 file_format = (format_name = 'ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON')

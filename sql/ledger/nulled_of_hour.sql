@@ -4,7 +4,8 @@
 with NULLED as (
     select distinct
         SHARD_ID,
-        SEQUENCE_NUMBER
+        SEQUENCE_NUMBER,
+        SUB_SEQUENCE_NUMBER
     from TRUCK_TELEMETRY_RAW
     where
         ARRIVAL_TIME >= {{ bind("since") }}::timestamp_ntz

@@ -15,12 +15,13 @@ with ARRIVED as (
         EVENT_TIME,
         SHARD_ID,
         SEQUENCE_NUMBER,
+        coalesce(SUB_SEQUENCE_NUMBER, 0) as SUB_SEQUENCE_NUMBER,
         min(LOAD_TIMESTAMP) as LOAD_TIMESTAMP
     from TRUCK_TELEMETRY_RAW
     where
         ARRIVAL_TIME >= {{ bind("since") }}::timestamp_ntz
         and ARRIVAL_TIME < {{ bind("until") }}::timestamp_ntz
-    group by TRUCK_ID, EVENT_TIME, SHARD_ID, SEQUENCE_NUMBER
+    group by TRUCK_ID, EVENT_TIME, SHARD_ID, SEQUENCE_NUMBER, coalesce(SUB_SEQUENCE_NUMBER, 0)
 ),
 
 TRUCKS as (
@@ -45,6 +46,7 @@ READINGS as (
         RAW.EVENT_TIME,
         RAW.SHARD_ID,
         RAW.SEQUENCE_NUMBER,
+        coalesce(RAW.SUB_SEQUENCE_NUMBER, 0) as SUB_SEQUENCE_NUMBER,
         hash({{ attributes("RAW") }}) as STATE
     from TRUCK_TELEMETRY_RAW as RAW
     inner join INSTANTS
@@ -87,6 +89,7 @@ POINTS as (
         0 as IS_READING,
         null as SHARD_ID,
         null as SEQUENCE_NUMBER,
+        null as SUB_SEQUENCE_NUMBER,
         null as STATE,
         STATE as VERSION_STATE,
         EFFECTIVE_END_DATE as VERSION_END
@@ -98,6 +101,7 @@ POINTS as (
         1 as IS_READING,
         SHARD_ID,
         SEQUENCE_NUMBER,
+        SUB_SEQUENCE_NUMBER,
         STATE,
         null as VERSION_STATE,
         null as VERSION_END
@@ -111,6 +115,7 @@ PLACED as (
         IS_READING,
         SHARD_ID,
         SEQUENCE_NUMBER,
+        SUB_SEQUENCE_NUMBER,
         STATE,
         last_value(VERSION_STATE) ignore nulls over (
             partition by TRUCK_ID
@@ -131,7 +136,8 @@ UNCOVERED as (
         TRUCK_ID,
         EVENT_TIME,
         SHARD_ID,
-        SEQUENCE_NUMBER
+        SEQUENCE_NUMBER,
+        SUB_SEQUENCE_NUMBER
     from PLACED
     where
         IS_READING = 1
@@ -141,13 +147,15 @@ UNCOVERED as (
 TO_BE_MERGED as (
     select distinct
         SHARD_ID,
-        SEQUENCE_NUMBER
+        SEQUENCE_NUMBER,
+        coalesce(SUB_SEQUENCE_NUMBER, 0) as SUB_SEQUENCE_NUMBER
     from TRUCK_TELEMETRY_STREAM
 )
 
 select
     ARRIVED.SHARD_ID,
     ARRIVED.SEQUENCE_NUMBER,
+    ARRIVED.SUB_SEQUENCE_NUMBER,
     ARRIVED.LOAD_TIMESTAMP,
     ARRIVED.TRUCK_ID,
     ARRIVED.EVENT_TIME,
@@ -163,7 +171,9 @@ left join UNCOVERED
         and ARRIVED.EVENT_TIME = UNCOVERED.EVENT_TIME
         and ARRIVED.SHARD_ID = UNCOVERED.SHARD_ID
         and ARRIVED.SEQUENCE_NUMBER = UNCOVERED.SEQUENCE_NUMBER
+        and ARRIVED.SUB_SEQUENCE_NUMBER = UNCOVERED.SUB_SEQUENCE_NUMBER
 left join TO_BE_MERGED
     on
         ARRIVED.SHARD_ID = TO_BE_MERGED.SHARD_ID
-        and ARRIVED.SEQUENCE_NUMBER = TO_BE_MERGED.SEQUENCE_NUMBER;
+        and ARRIVED.SEQUENCE_NUMBER = TO_BE_MERGED.SEQUENCE_NUMBER
+        and ARRIVED.SUB_SEQUENCE_NUMBER = TO_BE_MERGED.SUB_SEQUENCE_NUMBER;

@@ -33,6 +33,8 @@ class ArrivedReading(NamedTuple):
     sequence_number: int
     attributes: tuple[Attribute, ...]
     load_timestamp: Instant | None = None
+    # Position in an aggregated record.
+    sub_sequence_number: int = 0
 
 
 class HistoryVersion(NamedTuple):
@@ -64,7 +66,13 @@ def from_raw(row: Mapping[str, Any]) -> ArrivedReading:
     attributes = tuple(row.get(name) for name in ATTRIBUTES)
     sequence_number = int(row["SEQUENCE_NUMBER"])
     return ArrivedReading(
-        row["TRUCK_ID"], row["EVENT_TIME"], row["ARRIVAL_TIME"], sequence_number, attributes, row["LOAD_TIMESTAMP"]
+        row["TRUCK_ID"],
+        row["EVENT_TIME"],
+        row["ARRIVAL_TIME"],
+        sequence_number,
+        attributes,
+        row["LOAD_TIMESTAMP"],
+        row.get("SUB_SEQUENCE_NUMBER") or 0,
     )
 
 
@@ -125,5 +133,5 @@ def _wins(reading: ArrivedReading, other: ArrivedReading) -> bool:
     return reading.load_timestamp is not None and bool(reading.load_timestamp < other.load_timestamp)
 
 
-def _arrival(reading: ArrivedReading) -> tuple[Any, int]:
-    return reading.arrival_time, reading.sequence_number
+def _arrival(reading: ArrivedReading) -> tuple[Any, int, int]:
+    return reading.arrival_time, reading.sequence_number, reading.sub_sequence_number

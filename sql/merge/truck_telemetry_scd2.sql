@@ -8,7 +8,8 @@
 -- Late data     per truck, it derives the runs from the earliest new reading to the next stored
 --               version again: a version can be split, corrected, moved or removed (the DELETE).
 -- Duplicates    of the readings for one instant, the one that arrived last counts: highest arrival
---               time, then highest sequence number; never load order, which a redelivery changes.
+--               time, sequence number, sub-sequence number (position in an aggregated record; NULL
+--               is 0); never load order, which a redelivery changes.
 -- Idempotence   the result is a function of RAW, so merging the same rows again changes nothing.
 --               Rows of RAW that Snowpipe commits after the stream's snapshot may be merged twice.
 -- Cost          reads the current versions and the recent past of the trucks that reported, and
@@ -112,7 +113,7 @@ using (
     LANDED as (
         select
             *,
-            hash(SHARD_ID, SEQUENCE_NUMBER) as ENVELOPE,
+            hash(SHARD_ID, SEQUENCE_NUMBER, SUB_SEQUENCE_NUMBER) as ENVELOPE,
             hash(FILE_NAME, FILE_ROW_NUMBER, LOAD_TIMESTAMP) as RAW_ROW,
             hash({{ attributes() }}) as STATE
         from SPANNED

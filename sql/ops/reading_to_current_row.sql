@@ -37,12 +37,13 @@ READINGS as (
         TRUCK_TELEMETRY_RAW.STREAM_NAME,
         TRUCK_TELEMETRY_RAW.SHARD_ID,
         TRUCK_TELEMETRY_RAW.SEQUENCE_NUMBER,
+        TRUCK_TELEMETRY_RAW.SUB_SEQUENCE_NUMBER,
         min(
             datediff('millisecond', TRUCK_TELEMETRY_RAW.ARRIVAL_TIME, FILES.VISIBLE_AT) / 1000
         ) as SECONDS
     from TRUCK_TELEMETRY_RAW
     inner join FILES on TRUCK_TELEMETRY_RAW.FILE_NAME = FILES.FILE_NAME
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
 )
 
 select

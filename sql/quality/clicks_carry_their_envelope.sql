@@ -15,6 +15,7 @@ with CHECKED as (
         || iff(STREAM_NAME = 'ClickDataStream', '', ' Stream')
         || iff(SHARD_ID <> '', '', ' Shard_ID')
         || iff(SEQUENCE_NUMBER rlike '[0-9]+', '', ' Sequence_Number')
+        || iff(coalesce(SUB_SEQUENCE_NUMBER, '1') rlike '[1-9][0-9]*', '', ' Sub_Sequence_Number')
         || iff({{ is_canonical_time("ARRIVAL_TIME") }}, '', ' Arrival_Time')
         || iff({{ is_canonical_time("INGESTED_AT") }}, '', ' Ingested_At') as PROBLEMS
     from STAGED_RECENT_CLICKS

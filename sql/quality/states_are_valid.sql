@@ -18,9 +18,11 @@ with CHECKED as (
         || iff(STREAM_NAME = 'TruckTelemetry', '', ' Stream')
         || iff(SHARD_ID <> '', '', ' Shard_ID')
         || iff(SEQUENCE_NUMBER rlike '[0-9]+', '', ' Sequence_Number')
+        || iff(coalesce(SUB_SEQUENCE_NUMBER, '1') rlike '[1-9][0-9]*', '', ' Sub_Sequence_Number')
         || iff(
             RECENCY = EVENT_TIME || '#' || ARRIVAL_TIME || '#'
-            || lpad(length(SEQUENCE_NUMBER)::string, 3, '0') || SEQUENCE_NUMBER,
+            || lpad(length(SEQUENCE_NUMBER)::string, 3, '0') || SEQUENCE_NUMBER
+            || coalesce('#' || lpad(SUB_SEQUENCE_NUMBER, 7, '0'), ''),
             '',
             ' Recency'
         )

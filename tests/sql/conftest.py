@@ -30,7 +30,7 @@ PARAMETERS = {
 ACCOUNT_TIME_ZONE = "America/Los_Angeles"
 RAW_COLUMNS = (
     "TRUCK_ID", "EVENT_TIME", *ATTRIBUTES, "STREAM_NAME", "SHARD_ID", "SEQUENCE_NUMBER", "ARRIVAL_TIME",
-    "PARTITION_KEY", "FILE_NAME", "FILE_ROW_NUMBER", "LOAD_TIMESTAMP", "NULLED_METRICS",
+    "PARTITION_KEY", "FILE_NAME", "FILE_ROW_NUMBER", "LOAD_TIMESTAMP", "NULLED_METRICS", "SUB_SEQUENCE_NUMBER",
 )  # fmt: skip
 VERSION_COLUMNS = (
     "TRUCK_ID", "EFFECTIVE_START_DATE", "EFFECTIVE_END_DATE", "IS_CURRENT", *ATTRIBUTES, "LOAD_TIMESTAMP",
@@ -173,7 +173,9 @@ def _type(column: str) -> str:
         return "string" if column.endswith("_STATUS") else "float"
     if column.endswith(("_TIME", "_TIMESTAMP", "_DATE")):
         return "timestamp_ntz"
-    return {"FILE_ROW_NUMBER": "integer", "IS_CURRENT": "boolean"}.get(column, "string")
+    return {"FILE_ROW_NUMBER": "integer", "SUB_SEQUENCE_NUMBER": "integer", "IS_CURRENT": "boolean"}.get(
+        column, "string"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 
 from include import names, sql
 from include.contracts import METRICS
+from include.pipe_replacement import PIPE_DDL, replace_outdated_pipe
 from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.sql
@@ -91,21 +92,25 @@ def test_columns_of_the_history(snowflake):
     ]
 
 
+RAW_COLUMNS = [
+    ("TRUCK_ID", "VARCHAR"),
+    ("EVENT_TIME", "TIMESTAMP_NTZ"),
+    *METRIC_COLUMNS,
+    ("STREAM_NAME", "VARCHAR"),
+    ("SHARD_ID", "VARCHAR"),
+    ("SEQUENCE_NUMBER", "VARCHAR"),
+    ("ARRIVAL_TIME", "TIMESTAMP_NTZ"),
+    ("PARTITION_KEY", "VARCHAR"),
+    ("FILE_NAME", "VARCHAR"),
+    ("FILE_ROW_NUMBER", "NUMBER"),
+    ("LOAD_TIMESTAMP", "TIMESTAMP_NTZ"),
+    ("SUB_SEQUENCE_NUMBER", "NUMBER"),
+    ("NULLED_METRICS", "VARCHAR"),
+]
+
+
 def test_columns_of_raw(snowflake):
-    assert columns(snowflake, names.RAW_TABLE) == [
-        ("TRUCK_ID", "VARCHAR"),
-        ("EVENT_TIME", "TIMESTAMP_NTZ"),
-        *METRIC_COLUMNS,
-        ("STREAM_NAME", "VARCHAR"),
-        ("SHARD_ID", "VARCHAR"),
-        ("SEQUENCE_NUMBER", "VARCHAR"),
-        ("ARRIVAL_TIME", "TIMESTAMP_NTZ"),
-        ("PARTITION_KEY", "VARCHAR"),
-        ("FILE_NAME", "VARCHAR"),
-        ("FILE_ROW_NUMBER", "NUMBER"),
-        ("LOAD_TIMESTAMP", "TIMESTAMP_NTZ"),
-        ("NULLED_METRICS", "VARCHAR"),
-    ]
+    assert columns(snowflake, names.RAW_TABLE) == RAW_COLUMNS
 
 
 def state(snowflake):
@@ -176,12 +181,14 @@ def test_the_pipe_loads_a_landing_file_in_utc(empty_snowflake, telemetry_bucket)
     telemetry_bucket.put(key, gzip.compress(body.encode()))
     empty_snowflake.execute(f"alter pipe {names.PIPE} refresh")
 
+    listed = ", ".join(name for name, _ in RAW_COLUMNS)
     rows = wait_for(
-        lambda: empty_snowflake.execute(f"select * from {names.RAW_TABLE} order by TRUCK_ID"), f"the load of {key}"
+        lambda: empty_snowflake.execute(f"select {listed} from {names.RAW_TABLE} order by TRUCK_ID"),
+        f"the load of {key}",
     )
     after = datetime.now(UTC).replace(tzinfo=None)
     for number, (row, metrics) in enumerate(zip(rows, (values, {}), strict=True), start=1):
-        *loaded, load_timestamp, nulled_metrics = row
+        *loaded, load_timestamp, position, nulled_metrics = row
         assert loaded == [
             f"TRK00{number}",
             datetime(2026, 11, 22, 10, 0, 0, 123456),  # noqa: DTZ001
@@ -194,5 +201,34 @@ def test_the_pipe_loads_a_landing_file_in_utc(empty_snowflake, telemetry_bucket)
             key,
             number,
         ]
+        assert position is None
         assert before <= load_timestamp <= after
         assert json.loads(nulled_metrics or "{}") == (nulled["nulled_metrics"] if number == 2 else {})
+
+
+def test_an_older_deployment_gets_the_new_column_and_a_pipe_that_loads_it(empty_snowflake, provision, telemetry_bucket):
+    """As DESC PIPE shows an older pipe: without the column, and laid out in another way."""
+    rendered = sql.render(PIPE_DDL)
+    older = re.sub(r"--.*", "", rendered).replace("create pipe if not exists", "create or replace pipe")
+    older = re.sub(r",\s*(SUB_SEQUENCE_NUMBER|NULLED_METRICS)\b", "", older)
+    older = re.sub(r",\s*\$1:(sub_sequence_number::integer|nulled_metrics::string)", "", older)
+    empty_snowflake.land([reading("merged", 1)])
+    empty_snowflake.merge()
+    empty_snowflake.execute(re.sub(r"\s+", " ", older).replace(";", ""))
+    empty_snowflake.execute(f"alter table {names.RAW_TABLE} drop column SUB_SEQUENCE_NUMBER")
+    try:
+        body = json.dumps(line("TRK001") | {"sub_sequence_number": 3})
+        telemetry_bucket.put(f"{names.LANDING_PREFIX}2026/11/22/10/waiting.json.gz", gzip.compress(body.encode()))
+
+        provision(empty_snowflake)
+        assert replace_outdated_pipe(empty_snowflake.connection, rendered) >= {"sub_sequence_number", "nulled_metrics"}
+        assert replace_outdated_pipe(empty_snowflake.connection, rendered) == set()
+
+        found = f"select TRUCK_ID, SUB_SEQUENCE_NUMBER from {names.RAW_TABLE} order by 1"
+        expected = [("TRK001", 3), ("merged", None)]
+        wait_for(lambda: empty_snowflake.execute(found) == expected, "the file that the older pipe had not loaded")
+        empty_snowflake.merge()
+        assert [version.truck_id for version in empty_snowflake.history()] == ["TRK001", "merged"]
+    finally:
+        provision(empty_snowflake)
+        replace_outdated_pipe(empty_snowflake.connection, rendered)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include import names, sql
+from include.contracts.envelope import numbered
 from include.ledger import Balance
 from include.ledger.ledger_table import ledger_rows, store_balance
 from include.ledger.raw_readings import nulled_readings
@@ -18,13 +19,14 @@ HOUR = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by conve
 HERE = HOUR.replace(tzinfo=UTC)
 
 
-def reading(number, speed=1.0, *, arrives=None, truck="TRK001", sequence=None, line=None):
+def reading(number, speed=1.0, *, arrives=None, truck="TRK001", sequence=None, line=None, position=None):
     """An event of second ``number``, which arrives in that second too unless ``arrives`` is given."""
     return dict.fromkeys(ATTRIBUTES) | {
         "TRUCK_ID": truck,
         "EVENT_TIME": HOUR + timedelta(seconds=number),
         "ARRIVAL_TIME": HOUR + timedelta(seconds=number if arrives is None else arrives),
         "SEQUENCE_NUMBER": str(sequence or 1000 + number),
+        "SUB_SEQUENCE_NUMBER": position,
         "VEHICLE_SPEED": speed,
         "FILE_NAME": "telemetry-data/1.json.gz",
         "FILE_ROW_NUMBER": line or sequence or 1000 + number,
@@ -33,11 +35,11 @@ def reading(number, speed=1.0, *, arrives=None, truck="TRK001", sequence=None, l
 
 
 def states(snowflake):
-    """Sequence number -> state, for the readings that arrived in the hour."""
+    """Number (Envelope.number) -> state, for the readings that arrived in the hour."""
     bounds = {"since": HOUR.isoformat(), "until": (HOUR + timedelta(hours=1)).isoformat()}
     rows = snowflake.execute(sql.render("ledger/readings_of_hour.sql"), bounds)
-    assert len({row[:2] for row in rows}) == len(rows)
-    return {row[1]: row[5] for row in rows}
+    assert len({row[:3] for row in rows}) == len(rows)
+    return {numbered(row[1], row[2]): row[6] for row in rows}
 
 
 def test_merged_readings_are_covered_whether_they_open_a_version_or_not(empty_snowflake):
@@ -59,6 +61,19 @@ def test_an_envelope_that_landed_twice_is_one(empty_snowflake):
     empty_snowflake.land([reading(0), reading(0, line=2), reading(1)])
     empty_snowflake.merge()
     assert states(empty_snowflake) == {"1000": "covered", "1001": "covered"}
+
+
+def test_readings_of_an_aggregate_are_told_apart(empty_snowflake):
+    first, second, third = (
+        reading(second, speed, sequence=7, line=1 + position, position=position or None)
+        for position, (second, speed) in enumerate(((0, 1.0), (0, 2.0), (1, 1.0)))
+    )
+    empty_snowflake.land([first, second])
+    empty_snowflake.merge()
+    assert [version.attributes[4] for version in empty_snowflake.history()] == [2.0]
+    empty_snowflake.land([third, second])
+    # The one that was merged before waits again, as any envelope that lands twice.
+    assert states(empty_snowflake) == {"7": "covered", "7.1": "covered", "7.2": "waiting"}
 
 
 def test_what_the_stream_still_has_is_waiting_and_is_not_consumed_by_asking(empty_snowflake):

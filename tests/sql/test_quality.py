@@ -68,6 +68,7 @@ def state(truck="TRK001", number=10, **changes):
         "STREAM_NAME": names.TRUCK_STREAM,
         "SHARD_ID": "shardId-000000000000",
         "SEQUENCE_NUMBER": sequence_number,
+        "SUB_SEQUENCE_NUMBER": None,
         "ARRIVAL_TIME": arrival,
     } | changes
 
@@ -84,6 +85,7 @@ def click(item="MOB001", at=NOW, **changes):
         "STREAM_NAME": names.CLICK_STREAM,
         "SHARD_ID": "shardId-000000000000",
         "SEQUENCE_NUMBER": str(10**20),
+        "SUB_SEQUENCE_NUMBER": None,
         "ARRIVAL_TIME": text(at),
     } | changes
 
@@ -246,8 +248,17 @@ FAULTS = {
         ["TRK002 On fire / Operational"],
     ),
     "envelopes_say_one_thing": (
-        arrives(reading("TRK001", number=10, GPS_SPEED=41.0)),
-        [f"TruckTelemetry shardId-000000000000 {10**20 + 10}"],
+        arrives(
+            reading("TRK001", number=10, GPS_SPEED=41.0),
+            # Another record of that aggregate is another envelope.
+            reading("TRK002", number=10, SUB_SEQUENCE_NUMBER=1),
+            reading("TRK002", number=10, SUB_SEQUENCE_NUMBER=2),
+            reading("TRK003", number=10, SUB_SEQUENCE_NUMBER=2),
+        ),
+        [
+            f"TruckTelemetry shardId-000000000000 {10**20 + 10}",
+            f"TruckTelemetry shardId-000000000000 {10**20 + 10}.2",
+        ],
     ),
     "readings_are_merged_in_time": (waits, ["TRK002"]),
     "latest_reading_is_in_history": (loses_the_latest_version, [f"TRK001 {NOW}"]),
@@ -286,12 +297,17 @@ FAULTS = {
             state("TRK002", ARRIVAL_TIME=text(EARLIER - timedelta(minutes=6)), SHARD_ID=None),
             state("TRK003", EVENT_TIME="2026-11-22 14:00:00", SEQUENCE_NUMBER="1e9", STREAM_NAME=names.CLICK_STREAM),
             state("T" * 65),
+            state("TRK004", SUB_SEQUENCE_NUMBER="12", RECENCY=state()["RECENCY"] + "#0000012"),
+            state("TRK005", SUB_SEQUENCE_NUMBER="12"),
+            state("TRK006", SUB_SEQUENCE_NUMBER="0", RECENCY=state()["RECENCY"] + "#0000000"),
         ),
         [
             "TRK001 fuel_level brake_status",
             "TRK002 Shard_ID Recency from the future",
             "TRK003 Event_Time Stream Sequence_Number Recency",
             "T" * 65 + " Truck_ID",
+            "TRK005 Recency",
+            "TRK006 Sub_Sequence_Number",
         ],
     ),
     "clicks_are_valid": (
@@ -319,10 +335,13 @@ FAULTS = {
             click("A"),
             click("B", STREAM_NAME=None, SHARD_ID=None, SEQUENCE_NUMBER=None, ARRIVAL_TIME=None, INGESTED_AT=None),
             click("C", STREAM_NAME=names.TRUCK_STREAM, SEQUENCE_NUMBER="seven", ARRIVAL_TIME="2026-11-22T14:00:00Z"),
+            click("D", SUB_SEQUENCE_NUMBER="12"),
+            click("E", SUB_SEQUENCE_NUMBER="1.5"),
         ),
         [
             f"{text(NOW)} B Stream Shard_ID Sequence_Number Arrival_Time Ingested_At",
             f"{text(NOW)} C Stream Sequence_Number Arrival_Time",
+            f"{text(NOW)} E Sub_Sequence_Number",
         ],
     ),
     "clicks_are_where_they_are_looked_for": (

@@ -39,6 +39,7 @@ def arrivals(case):
                 "EVENT_TIME": datetime.fromisoformat(row["EVENT_TIME"]),
                 "ARRIVAL_TIME": datetime.fromisoformat(row["ARRIVAL_TIME"]),
                 "SEQUENCE_NUMBER": row["SEQUENCE_NUMBER"],
+                "SUB_SEQUENCE_NUMBER": int(row["SUB_SEQUENCE_NUMBER"]) if row.get("SUB_SEQUENCE_NUMBER") else None,
                 "FILE_NAME": f"telemetry-data/{case}/{row['BATCH']}.json.gz",
                 "FILE_ROW_NUMBER": number,
                 "LOAD_TIMESTAMP": load_timestamp(row["BATCH"]),

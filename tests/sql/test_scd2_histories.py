@@ -29,7 +29,9 @@ PLAYED_AT_ONCE = HISTORIES // 8
 BATCHES = 4
 START = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by convention.
 # Within each history the numbers get longer, so comparing them as text would fail.
-FIRST_NUMBER = 10**20 - 3
+FIRST_NUMBER = 10**20 - 1
+# Readings of one aggregated record: they differ in their position alone.
+AGGREGATED = 3
 STATES = ("a", "b", "null", "zero", "moved")
 MAKING = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
 _plays = itertools.count(1)
@@ -151,7 +153,8 @@ class Play:
                 "TRUCK_ID": truck,
                 "EVENT_TIME": START + timedelta(seconds=each.sent[i].at),
                 "ARRIVAL_TIME": START + timedelta(seconds=each.sent[i].arrived),
-                "SEQUENCE_NUMBER": str(FIRST_NUMBER + i),
+                "SEQUENCE_NUMBER": str(FIRST_NUMBER + i // AGGREGATED),
+                "SUB_SEQUENCE_NUMBER": i % AGGREGATED or None,
                 "FILE_NAME": file,
                 "LOAD_TIMESTAMP": START + timedelta(minutes=1 + number),
                 **attributes(each.attribute, each.sent[i].state),

@@ -11,6 +11,7 @@ from snowflake.connector.errors import ProgrammingError
 
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from include import names, sql
+from include.pipe_replacement import PIPE_DDL, replace_outdated_pipe
 from include.snowflake_rows import rows_by_column
 
 # "Object does not exist or not authorized": the object itself, or its schema or database.
@@ -21,6 +22,7 @@ class ProvisionSnowflakeOperator(BaseOperator):
     """Runs DDL files in the order of their names, then returns the values that the stack needs from Snowflake.
 
     :param ddl: pattern of files below ``sql/``; None runs nothing and only reads.
+    :param only_if_provisioned: run the files only where the pipe exists.
     :param parameters: (templated) the ``params`` of the files' templates.
 
     Returns the stack's parameters SnowflakeUserArn and SnowflakeExternalId (from the storage integration) and
@@ -33,18 +35,20 @@ class ProvisionSnowflakeOperator(BaseOperator):
         self,
         *,
         ddl: str | None = None,
+        only_if_provisioned: bool = False,
         parameters: dict[str, str] | None = None,
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.ddl = ddl
+        self.only_if_provisioned = only_if_provisioned
         self.parameters = parameters or {}
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> dict[str, str]:
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
-            if self.ddl:
+            if self.ddl and (not self.only_if_provisioned or _describe_pipe(connection)):
                 self._run_files(connection, self.ddl)
             return _handshake(connection)
 
@@ -53,20 +57,27 @@ class ProvisionSnowflakeOperator(BaseOperator):
         if not files:
             raise FileNotFoundError(f"no file matches {pattern} in {sql.SQL_DIRECTORY}")
         for file in files:
-            text = sql.render(file.relative_to(sql.SQL_DIRECTORY).as_posix(), **self.parameters)
+            path = file.relative_to(sql.SQL_DIRECTORY).as_posix()
+            text = sql.render(path, **self.parameters)
             connection.execute_string(text, remove_comments=True)
             self.log.info("Ran %s", file.name)
+            if path == PIPE_DDL and (missing := replace_outdated_pipe(connection, text)):
+                self.log.warning("Replaced pipe %s, which did not load %s", names.PIPE, ", ".join(sorted(missing)))
 
 
 def _handshake(connection: SnowflakeConnection) -> dict[str, str]:
     integration = _describe(connection, f"DESC INTEGRATION {names.STORAGE_INTEGRATION}")
     properties = {row["property"]: row["property_value"] for row in integration}
-    pipe = _describe(connection, f"DESC PIPE {names.DATABASE}.{names.SCHEMA}.{names.PIPE}")
+    pipe = _describe_pipe(connection)
     return {
         "SnowflakeUserArn": properties.get("STORAGE_AWS_IAM_USER_ARN", ""),
         "SnowflakeExternalId": properties.get("STORAGE_AWS_EXTERNAL_ID", ""),
         "SnowpipeQueueArn": pipe[0]["notification_channel"] if pipe else "",
     }
+
+
+def _describe_pipe(connection: SnowflakeConnection) -> list[dict[str, Any]]:
+    return _describe(connection, f"DESC PIPE {names.DATABASE}.{names.SCHEMA}.{names.PIPE}")
 
 
 def _describe(connection: SnowflakeConnection, statement: str) -> list[dict[str, Any]]:

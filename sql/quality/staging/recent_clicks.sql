@@ -11,5 +11,6 @@ create or replace temporary table STAGED_RECENT_CLICKS (
     STREAM_NAME string,
     SHARD_ID string,
     SEQUENCE_NUMBER string,
+    SUB_SEQUENCE_NUMBER string,
     ARRIVAL_TIME string
 );

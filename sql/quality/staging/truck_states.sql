@@ -8,6 +8,7 @@ create or replace temporary table STAGED_TRUCK_STATES (
     STREAM_NAME string,
     SHARD_ID string,
     SEQUENCE_NUMBER string,
+    SUB_SEQUENCE_NUMBER string,
     {%- for metric in metrics %}
         {{ metric.name | upper }} {{ "float" if metric.kind == "number" else "string" }},
     {%- endfor %}

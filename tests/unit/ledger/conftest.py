@@ -18,6 +18,7 @@ from include import names
 from include.aws_clients import StoreClients
 from include.contracts import Envelope
 from include.contracts.archive import ArchivedRecord, encode_line
+from include.contracts.envelope import read_number
 from include.contracts.quarantine import Quarantined, encode, object_key
 from include.contracts.times import to_canonical
 from include.ledger import Balance, reconcile
@@ -30,7 +31,7 @@ CLICKS, TRUCKS = names.CLICK_STREAM, names.TRUCK_STREAM
 
 
 class Raw:
-    """A Snowflake connection that has RAW: (arrival, shard, sequence number, loaded, truck, event time, state)."""
+    """A Snowflake connection that has RAW: (arrival, envelope, loaded, truck, event time, state)."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[Any, ...]] = []
@@ -61,9 +62,14 @@ class Raw:
         pass
 
 
+def second(number: int | str) -> int:
+    """The sequence number in ``number``."""
+    return int(str(number).partition(".")[0])
+
+
 class World:
     """Puts records where the pipeline puts them, or elsewhere; ``number`` is a sequence number and, as seconds after
-    ``HOUR``, when the record arrived."""
+    ``HOUR``, when the record arrived.  A text like ``7.2`` is the third record of the aggregate 7."""
 
     hour = HOUR
 
@@ -87,7 +93,12 @@ class World:
         return {"Item_ID": item, "Item_Name": f"name of {item}", "Timestamp": moment, "Click_Counts": counts}
 
     def archived(
-        self, *numbers: int, stream: str = TRUCKS, payload: Any = "{}", name: str | None = None, shard: str = SHARD
+        self,
+        *numbers: int | str,
+        stream: str = TRUCKS,
+        payload: Any = "{}",
+        name: str | None = None,
+        shard: str = SHARD,
     ) -> str:
         """One archive object with these records, in this order; ``payload`` is one for all, or a list."""
         payloads = payload if isinstance(payload, list) else [payload] * len(numbers)
@@ -95,20 +106,23 @@ class World:
             encode_line(self.record(number, stream, each, shard))
             for number, each in zip(numbers, payloads, strict=True)
         ]
-        oldest = HOUR + timedelta(seconds=min(numbers))
+        oldest = HOUR + timedelta(seconds=min(map(second, numbers)))
         key = f"{names.ARCHIVE_PREFIX}{stream}/{oldest:%Y/%m/%d/%H}/{name or numbers[0]}.gz"
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(b"".join(lines)))
         return key
 
-    def record(self, number: int, stream: str, payload: Any, shard: str = SHARD) -> ArchivedRecord:
+    def record(self, number: int | str, stream: str, payload: Any, shard: str = SHARD) -> ArchivedRecord:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        arrival = to_canonical(HOUR + timedelta(seconds=number))
-        return ArchivedRecord(stream, shard, str(number), arrival, "key", b64encode(data).decode())
+        arrival = to_canonical(HOUR + timedelta(seconds=second(number)))
+        sequence_number, position = read_number(str(number))
+        return ArchivedRecord(stream, shard, sequence_number, arrival, "key", b64encode(data).decode(), position)
 
     def quarantined(
-        self, number: int, *, stream: str, prefix: str = names.QUARANTINE_PREFIX, reason: str = "missing"
+        self, number: int | str, *, stream: str, prefix: str = names.QUARANTINE_PREFIX, reason: str = "missing"
     ) -> str:
-        envelope = Envelope(stream, SHARD, str(number), to_canonical(HOUR + timedelta(seconds=number)), "key")
+        sequence_number, position = read_number(str(number))
+        arrival = to_canonical(HOUR + timedelta(seconds=second(number)))
+        envelope = Envelope(stream, SHARD, sequence_number, arrival, "key", position)
         record = Quarantined(
             reason=reason, field=None, value=None, rule="a rule", envelope=envelope, payload=b"x", function="f"
         )
@@ -116,7 +130,7 @@ class World:
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=encode(record))
         return key
 
-    def resolved(self, number: int, *, stream: str, reason: str = "missing") -> str:
+    def resolved(self, number: int | str, *, stream: str, reason: str = "missing") -> str:
         return self.quarantined(number, stream=stream, prefix=names.RESOLVED_PREFIX, reason=reason)
 
     def row(self, number: int, click: dict[str, Any]) -> None:
@@ -132,13 +146,13 @@ class World:
         name = {"Item_ID": {"S": click["Item_ID"]}, "Item_Name": {"S": click["Item_Name"]}}
         self.dynamodb.put_item(TableName=names.CLICK_ITEM_TABLE, Item=name)
 
-    def loaded(self, *numbers: int, state: str = "covered", at: datetime = HOUR, shard: str = SHARD) -> None:
+    def loaded(self, *numbers: int | str, state: str = "covered", at: datetime = HOUR, shard: str = SHARD) -> None:
         """Readings in RAW."""
         self.raw.rows += [
             (
-                at_second := HOUR + timedelta(seconds=number),
+                at_second := HOUR + timedelta(seconds=second(number)),
                 shard,
-                str(number),
+                *read_number(str(number)),
                 _naive(at),
                 "TRK001",
                 _naive(at_second),
@@ -147,10 +161,18 @@ class World:
             for number in numbers
         ]
 
-    def landed(self, *numbers: int, body: bytes | None = None, hour: datetime = HOUR) -> str:
+    def landed(self, *numbers: int | str, body: bytes | None = None, hour: datetime = HOUR) -> str:
         """A landing object."""
-        lines = (json.dumps({"shard_id": SHARD, "sequence_number": str(number)}) for number in numbers)
-        key = f"{names.LANDING_PREFIX}{hour:%Y/%m/%d/%H}/{SHARD}-{numbers[0]}-{numbers[-1]}-0123456789abcdef.json.gz"
+        envelopes = [read_number(str(number)) for number in numbers]
+        lines = (
+            json.dumps(
+                {"shard_id": SHARD, "sequence_number": sequence_number}
+                | ({"sub_sequence_number": position} if position else {})
+            )
+            for sequence_number, position in envelopes
+        )
+        first, last = envelopes[0][0], envelopes[-1][0]
+        key = f"{names.LANDING_PREFIX}{hour:%Y/%m/%d/%H}/{SHARD}-{first}-{last}-0123456789abcdef.json.gz"
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=body or gzip.compress("\n".join(lines).encode()))
         return key
 

@@ -42,6 +42,17 @@ def test_a_healthy_hour_balances(world):
     assert (balance.balanced, balance.differences(), balance.is_open) == (True, [], False)
 
 
+def test_each_click_of_an_aggregate_is_counted(world):
+    clicks = [world.click(2, item=item) for item in ("MOB001", "LAP002", "CAM003")]
+    world.archived(2, "2.1", "2.2", "2.3", "2.4", stream=STREAM, payload=[*clicks, clicks[0], b"no JSON"])
+    for click in clicks[:2]:
+        world.row(2, click)
+    world.quarantined("2.4", stream=STREAM)
+    balance = world.clicks()
+    assert counts(balance) == (5, 2, 1, 1, 0, 1)
+    assert balance.samples == {"missing": ["shardId-000000000000 2.2"]}
+
+
 def test_an_hour_in_which_nothing_happened_balances(world):
     balance = world.clicks()
     assert counts(balance) == (0, 0, 0, 0, 0, 0)

@@ -44,6 +44,27 @@ def test_readings_with_a_nulled_metric_are_counted_and_are_no_difference(world):
     assert (balance.landed, balance.nulled, balance.balanced) == (3, 2, True)
 
 
+def test_each_reading_of_an_aggregate_is_counted(world):
+    world.archived(1, 2, "2.1", "2.2", "2.10", 3)
+    world.archived("2.1", name="delivered again")
+    world.loaded(1, 2, "2.2", 3)
+    world.quarantined("2.10", stream=STREAM)
+    file = world.landed(1, 2, "2.1", "2.2", 3)
+    balance = world.readings()
+    assert counts(balance) == (6, 4, 1, 0, 1)
+    assert balance.samples["missing"] == [f"{file} is not loaded (1 readings)"]
+
+
+def test_readings_of_an_aggregate_that_differ_are_named_by_their_position(world):
+    world.archived(2, "2.1")
+    world.loaded(2, "2.3")
+    held = world.quarantined("2.4", stream=STREAM)
+    balance = world.readings()
+    assert (balance.missing, balance.unexpected) == (1, 2)
+    assert balance.samples["missing"] == [f"{SHARD} 2.1 is in no landing object"]
+    assert balance.samples["unexpected"] == [f"{names.RAW_TABLE} {SHARD} 2.3", held]
+
+
 def test_readings_that_snowpipe_lost_are_counted_by_landing_file(world):
     world.archived(*range(1, 8))
     lost, other = world.landed(1, 2, 3), world.landed(4, 5)

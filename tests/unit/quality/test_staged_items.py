@@ -32,7 +32,7 @@ def dynamodb() -> Iterator[Any]:
 def click(dynamodb: Any, ago: timedelta, item: str = "MOB001", shards: int = 1, **changes: Any) -> str:
     """Put a click as the function does; return its timestamp."""
     at = to_canonical(NOW - ago)
-    envelope = Envelope(names.CLICK_STREAM, "shardId-000000000000", "49", at, "key")
+    envelope = Envelope(names.CLICK_STREAM, "shardId-000000000000", "49", at, "key", 7)
     stored = click_item(ClickEvent(item, "Mobile", at, 3), envelope, ingested_at=at, index_shards=shards)
     dynamodb.put_item(TableName=names.CLICK_TABLE, Item=stored | changes)
     dynamodb.put_item(TableName=names.CLICK_ITEM_TABLE, Item={"Item_ID": {"S": item}, "Item_Name": {"S": "Mobile"}})
@@ -71,6 +71,7 @@ def test_a_click_comes_whole_though_the_index_has_no_envelope(dynamodb: Any) -> 
             "STREAM_NAME": "ClickDataStream",
             "SHARD_ID": "shardId-000000000000",
             "SEQUENCE_NUMBER": "49",
+            "SUB_SEQUENCE_NUMBER": "7",
             "ARRIVAL_TIME": at,
         }
     ]

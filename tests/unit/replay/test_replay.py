@@ -90,6 +90,7 @@ def test_the_event_is_that_of_the_mapping_with_the_original_envelope(cloud, func
                     "sequenceNumber": "7",
                     "data": "AP8=",
                     "approximateArrivalTimestamp": 1795357800.123457,
+                    "subSequenceNumber": 0,
                 },
                 "eventSource": "aws:kinesis",
                 "eventVersion": "1.0",

@@ -44,9 +44,11 @@ def test_null_equals_null():
 def test_of_one_instant_the_last_arrival_wins_by_time_then_by_number():
     by_time = [reading("t1", 1.0, sequence=9, arrival="a1"), reading("t1", 2.0, sequence=3, arrival="a2")]
     by_number = [reading("t1", 1.0, sequence=9), reading("t1", 2.0, sequence=10)]
+    by_position = [reading("t1", speed)._replace(sub_sequence_number=place) for place, speed in ((0, 1.0), (1, 2.0))]
 
     assert history(by_time)[0].attributes == (2.0,)
     assert history(by_number)[0].attributes == (2.0,)
+    assert history(by_position)[0].attributes == history(by_position[::-1])[0].attributes == (2.0,)
 
 
 def test_the_order_of_the_readings_does_not_matter():

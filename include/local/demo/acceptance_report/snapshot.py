@@ -13,7 +13,7 @@ from include.generator.manifest import ManifestRecord
 from include.generator.traffic import Kind
 from sql.merge.history_oracle import HistoryVersion
 
-# Shard id and sequence number.  The stream is known from the context.
+# Shard id and number (Envelope.number).  The stream is known from the context.
 RecordId = tuple[str, str]
 
 

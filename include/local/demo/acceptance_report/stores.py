@@ -17,6 +17,7 @@ from snowflake.connector import SnowflakeConnection
 from include import archive, names, sql
 from include.contracts import METRICS, quarantine, times
 from include.contracts.archive import ArchivedRecord
+from include.contracts.envelope import numbered
 from include.generator.manifest import ManifestRecord, read_manifest
 from include.local.demo.acceptance_report.snapshot import (
     LEDGER_COUNTS,
@@ -95,19 +96,20 @@ def _archived(bucket: str, stream: str) -> dict[RecordId, ArchivedRecord]:
     s3 = boto3.client("s3", config=AWS_CONFIG)
     stored = archive.objects(s3, bucket, stream)
     records = (record for each in stored for record in archive.read(s3, bucket, each.key))
-    return {(record.shard_id, record.sequence_number): record for record in records}
+    return {(record.shard_id, record.envelope.number): record for record in records}
 
 
 def _held(bucket: str, prefix: str) -> dict[RecordId, HeldRecord]:
     found = map(quarantine.decode, _objects(bucket, prefix))
-    return {
-        (each.envelope.shard_id, each.envelope.sequence_number): HeldRecord(each.reason, each.payload) for each in found
-    }
+    return {(each.envelope.shard_id, each.envelope.number): HeldRecord(each.reason, each.payload) for each in found}
 
 
 def _landed_records(bucket: str) -> set[RecordId]:
     lines = (line for body in _objects(bucket, names.LANDING_PREFIX) for line in gzip.decompress(body).splitlines())
-    return {(reading["shard_id"], reading["sequence_number"]) for reading in map(json.loads, lines)}
+    return {
+        (reading["shard_id"], numbered(reading["sequence_number"], reading.get("sub_sequence_number", 0)))
+        for reading in map(json.loads, lines)
+    }
 
 
 def _objects(bucket: str, prefix: str) -> Iterator[bytes]:
@@ -141,8 +143,8 @@ def _items(table: str) -> Iterator[dict[str, dict[str, str]]]:
 
 
 def _raw_records(connection: SnowflakeConnection) -> list[RecordId]:
-    rows = select(connection, f"SELECT SHARD_ID, SEQUENCE_NUMBER FROM {names.RAW_TABLE}")
-    return [(shard_id, sequence_number) for shard_id, sequence_number in rows]
+    rows = select(connection, f"SELECT SHARD_ID, SEQUENCE_NUMBER, SUB_SEQUENCE_NUMBER FROM {names.RAW_TABLE}")
+    return [(shard_id, numbered(sequence_number, position or 0)) for shard_id, sequence_number, position in rows]
 
 
 def _versions(connection: SnowflakeConnection) -> list[HistoryVersion]:

@@ -1,0 +1,47 @@
+"""Replaces a pipe whose COPY lacks columns that a later version loads: Snowflake can't change the COPY of a pipe.
+
+A new pipe does not know what the old one loaded, and has none of its waiting files.  So the files of the last day are
+loaded again.  RAW takes the repetition: every count and every merge works on distinct envelopes.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+from snowflake.connector import SnowflakeConnection
+
+from include import names
+from include.snowflake_rows import rows_by_column
+
+PIPE_DDL = "ddl/060_pipe.sql"
+# Longer than a file may wait unnoticed (monitor_snowpipe).
+LOADED_AGAIN = timedelta(days=1)
+
+_PIPE = f"{names.DATABASE}.{names.SCHEMA}.{names.PIPE}"
+
+
+def replace_outdated_pipe(connection: SnowflakeConnection, ddl: str) -> set[str]:
+    """Replace the pipe if its COPY lacks names that the COPY of ``ddl`` (PIPE_DDL, rendered) has; return these names.
+
+    The grants on a replaced pipe have to be made again.
+
+    Raises:
+        snowflake.connector.errors.Error: the pipe does not exist, or Snowflake refused.
+    """
+    (pipe,) = rows_by_column(connection, f"DESC PIPE {_PIPE}")
+    missing = _names_in_copy(ddl) - _names_in_copy(pipe["definition"])
+    if missing:
+        since = datetime.now(UTC) - LOADED_AGAIN
+        replacing = ddl.replace("create pipe if not exists", "create or replace pipe")
+        connection.execute_string(replacing, remove_comments=True)
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(f"ALTER PIPE {_PIPE} REFRESH MODIFIED_AFTER = '{since:%Y-%m-%dT%H:%M:%S}+00:00'")
+    return missing
+
+
+def _names_in_copy(statement: str) -> set[str]:
+    """Names in lower case, without comments and layout: Snowflake may format a definition in its own way."""
+    copy = re.sub(r"--[^\n]*", "", statement.lower()).partition("copy into")[2]
+    return set(re.findall(r"\w+", copy))
