@@ -24,7 +24,7 @@ class _Line(msgspec.Struct):
 
     shard_id: str
     sequence_number: str
-    sub_sequence_number: int = 0
+    sub_sequence_number: int | None = None
 
 
 _decoder = msgspec.json.Decoder(_Line)
@@ -55,7 +55,7 @@ class S3LandingZone:
             try:
                 for line in lines:
                     found = _decoder.decode(line)
-                    envelopes.append((found.shard_id, found.sequence_number, found.sub_sequence_number))
+                    envelopes.append((found.shard_id, found.sequence_number, found.sub_sequence_number or 0))
             except (msgspec.MsgspecError, gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
                 return envelopes, f"line {len(envelopes) + 1}: {error}"
         return envelopes, None

@@ -165,10 +165,7 @@ class World:
         """A landing object."""
         envelopes = [read_number(str(number)) for number in numbers]
         lines = (
-            json.dumps(
-                {"shard_id": SHARD, "sequence_number": sequence_number}
-                | ({"sub_sequence_number": position} if position else {})
-            )
+            json.dumps({"shard_id": SHARD, "sequence_number": sequence_number, "sub_sequence_number": position or None})
             for sequence_number, position in envelopes
         )
         first, last = envelopes[0][0], envelopes[-1][0]

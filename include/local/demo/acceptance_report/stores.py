@@ -107,7 +107,7 @@ def _held(bucket: str, prefix: str) -> dict[RecordId, HeldRecord]:
 def _landed_records(bucket: str) -> set[RecordId]:
     lines = (line for body in _objects(bucket, names.LANDING_PREFIX) for line in gzip.decompress(body).splitlines())
     return {
-        (reading["shard_id"], numbered(reading["sequence_number"], reading.get("sub_sequence_number", 0)))
+        (reading["shard_id"], numbered(reading["sequence_number"], reading.get("sub_sequence_number") or 0))
         for reading in map(json.loads, lines)
     }
 
