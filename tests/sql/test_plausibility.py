@@ -1,5 +1,6 @@
 """The rules over consecutive readings: each names the truck of its fault, and raises no false alarm."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -71,6 +72,12 @@ def one(**changes):
     return [reading(0, **changes)]
 
 
+def nulled(**sent):
+    """A reading's changes where these metrics were sent outside their range and nulled."""
+    mark = json.dumps(sent, separators=(",", ":"))
+    return {name.upper(): None for name in sent} | {"NULLED_METRICS": mark}
+
+
 class Checks:
     """Checks of data_quality, one after another."""
 
@@ -139,6 +146,15 @@ FAULTS = {
         "altitude from 0xFFFF": (one(GPS_ALTITUDE=65535 * 0.125 - 2500), 1, "GPS_ALTITUDE 5691.875"),
         "battery from 0x7FFF": (one(BATTERY_VOLTAGE=32.767), 1, "BATTERY_VOLTAGE 32.767"),
         "two at a time": (one(ENGINE_TEMPERATURE=215.0, VEHICLE_SPEED=159.07), 1, "VEHICLE_SPEED 159.07"),
+    },
+    "metrics_arrive_in_range": {
+        "no fix": (one(**nulled(gps_latitude="-200", gps_longitude="-200")), 1, "gps_latitude:-200,gps_longitude:-200"),
+        "a broken sensor, twice between good readings": (
+            [reading(0), reading(1, **nulled(fuel_level="101")), reading(2, **nulled(fuel_level="1e+30")), reading(3)],
+            2,
+            "fuel_level:1e+30",
+        ),
+        "an empty status": (one(**nulled(brake_status="''")), 1, "brake_status:''"),
     },
     "odometers_advance": {
         "goes back": (odometer(120_000.0, 119_990.0), 1, "goes back from 120000.0 to 119990.0"),

@@ -1,6 +1,5 @@
 """Each quality rule passes for a healthy fleet, and names the key of the fault that it exists for."""
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -150,13 +149,6 @@ def arrives(*readings):
     return land_and_merge
 
 
-def nulled(truck, seconds, **sent):
-    """A reading of ``seconds`` after NOW, of which metrics were nulled."""
-    at = NOW + timedelta(seconds=seconds)
-    metrics = {name.upper(): None for name in sent}
-    return reading(truck, at, 30 + seconds, NULLED_METRICS=json.dumps(sent), **metrics)
-
-
 def waits(snowflake):
     snowflake.land([reading("TRK002", number=99, LOAD_TIMESTAMP=NOW - timedelta(minutes=46))])
 
@@ -216,22 +208,6 @@ FAULTS = {
             "FUEL_LEVEL = 100.5, GPS_LATITUDE = -90.1, BRAKE_STATUS = '' where TRUCK_ID = 'TRK002' and IS_CURRENT"
         ),
         [f"TRK002 {NOW} GPS_LATITUDE FUEL_LEVEL BRAKE_STATUS"],
-    ),
-    "metrics_arrive_in_range": (
-        arrives(
-            *(nulled("TRK001", number, gps_latitude="-200") for number in range(3)),
-            # The same reading, landed twice, and an hour that is too long ago.
-            nulled("TRK001", 2, gps_latitude="-200"),
-            nulled("TRK001", -100_000, gps_altitude="65535"),
-            nulled("TRK002", 7, gps_latitude="91", fuel_level="101"),
-            *(nulled(f"TRK{number}", 9, brake_status="''") for number in range(500, 506)),
-        ),
-        [
-            "6 trucks brake_status, readings: 6, sent last: ''",
-            "TRK001 gps_latitude, readings: 3, sent last: -200",
-            "TRK002 fuel_level, readings: 1, sent last: 101",
-            "TRK002 gps_latitude, readings: 1, sent last: 91",
-        ],
     ),
     "metrics_are_reported": (
         arrives(reading("TRK001", NOW + timedelta(seconds=1), 20, OIL_PRESSURE=None)),
