@@ -9,6 +9,7 @@ parameters of a deployment (``{{ params.telemetry_bucket }}``).  Values are boun
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,6 +19,7 @@ from include import plausibility
 from include.contracts import MAX_CLOCK_SKEW, METRICS
 from include.contracts.click import MAX_CLICK_COUNTS, MAX_ITEM_ID_LENGTH, MAX_ITEM_NAME_LENGTH
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH, Metric
+from include.contracts.text import BLANKS, CONTROLS
 
 SQL_DIRECTORY = Path(__file__).resolve().parent.parent / "sql"
 
@@ -77,11 +79,28 @@ def is_canonical_time(column: str) -> str:
     return f"{column} rlike '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}[.][0-9]{{6}}'"
 
 
+def is_text(column: str, maximum: int) -> str:
+    """Return a condition: ``column`` has 1 to ``maximum`` characters, none of them a control character; NULL: NULL."""
+    # [:cntrl:] is ASCII's, which includes NUL.  A literal can't hold NUL.
+    others = _literal(character for character in CONTROLS if not character.isascii())
+    return (
+        f"length({column}) between 1 and {maximum} and {column} rlike '[^[:cntrl:]]+'"
+        f" and translate({column}, {others}, '') = {column}"
+    )
+
+
+def is_id(column: str, maximum: int) -> str:
+    """Return a condition: ``column`` has an id, that is a text that neither begins nor ends blank; NULL: NULL."""
+    ends = f"left({column}, 1) || right({column}, 1)"
+    return f"{is_text(column, maximum)} and length(translate({ends}, {_literal(BLANKS)}, '')) = 2"
+
+
 def is_out_of_range(metric: Metric) -> str:
-    """Return a condition: the column of ``metric`` is outside the contract's range; NULL is not."""
+    """Return a condition: the column of ``metric`` is not as the contract says; NULL is."""
     name = metric.name.upper()
-    value = f"length({name})" if metric.kind == "text" else name
-    return f"{value} not between {metric.minimum} and {metric.maximum}"
+    if metric.kind == "text":
+        return f"not ({is_text(name, int(metric.maximum))})"
+    return f"{name} not between {metric.minimum} and {metric.maximum}"
 
 
 #: The contracts' limits, except those of the metrics; lengths in characters.
@@ -104,7 +123,9 @@ CONTEXT = MappingProxyType(
         "attribute_assignments": attribute_assignments,
         "bind": bind,
         "is_canonical_time": is_canonical_time,
+        "is_id": is_id,
         "is_out_of_range": is_out_of_range,
+        "is_text": is_text,
         "limits": LIMITS,
         "last_arrival_first": last_arrival_first,
         "plausible": plausibility.plausible,
@@ -132,6 +153,11 @@ def render(path: str, **params: str) -> str:
         jinja2.UndefinedError: the text uses a parameter that was not given.
     """
     return _TEMPLATES.get_template(path).render(CONTEXT, params=params)
+
+
+def _literal(characters: Iterable[str]) -> str:
+    """The characters as a text of SQL that is itself ASCII; none may be beyond U+FFFF."""
+    return "'" + "".join(f"\\u{ord(character):04x}" for character in characters) + "'"
 
 
 def _listed(columns: tuple[str, ...], alias: str) -> str:

@@ -6,7 +6,8 @@ from typing import Annotated
 import msgspec
 
 from include.contracts.errors import ContractError, short_repr
-from include.contracts.json_object import UNREADABLE, check_object, require_text
+from include.contracts.json_object import UNREADABLE, check_object
+from include.contracts.text import BLANKS, require_id, require_text
 from include.contracts.times import DEFAULT_TIME_LIMITS, TimeLimits, canonical_event_time
 
 MAX_ITEM_ID_LENGTH = 256
@@ -47,12 +48,15 @@ def decode_click(data: bytes, *, now: datetime, limits: TimeLimits = DEFAULT_TIM
     Raises:
         ContractError: the bytes break the contract.  No bytes raise anything else.
     """
+    timestamp: object
     try:
         sent = _decode(data)
+        item_id, item_name, timestamp, click_counts = sent.item_id, sent.item_name, sent.timestamp, sent.click_counts
+        # A quick test, as no control character is printable.
+        if not (item_id.isprintable() and item_name.isprintable() and item_id.strip(BLANKS) == item_id):
+            raise msgspec.ValidationError("a text may break the contract")
     except UNREADABLE:
         item_id, item_name, timestamp, click_counts = check_object(data, _check)
-    else:
-        item_id, item_name, timestamp, click_counts = sent.item_id, sent.item_name, sent.timestamp, sent.click_counts
     return ClickEvent(item_id, item_name, canonical_event_time(timestamp, "Timestamp", now, limits), click_counts)
 
 
@@ -76,7 +80,7 @@ _decode = msgspec.json.Decoder(_SentClick).decode
 
 
 def _check(document: dict[str, object]) -> tuple[str, str, object, int]:
-    item_id = require_text(document.get("Item_ID"), "Item_ID", 1, MAX_ITEM_ID_LENGTH)
+    item_id = require_id(document.get("Item_ID"), "Item_ID", MAX_ITEM_ID_LENGTH)
     item_name = require_text(document.get("Item_Name"), "Item_Name", 1, MAX_ITEM_NAME_LENGTH)
     timestamp = document.get("Timestamp")
     if timestamp is None:

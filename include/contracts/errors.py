@@ -12,6 +12,7 @@ Reason = Literal[
     "missing",
     "wrong_type",
     "out_of_range",
+    "bad_text",
     "bad_time",
     "in_future",
     "too_old",

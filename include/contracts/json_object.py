@@ -14,6 +14,7 @@ import msgspec
 
 from include.contracts import aggregates
 from include.contracts.errors import ContractError, short_repr
+from include.contracts.other_formats import describe
 
 # No device nests deeper.  The recursion limit of an interpreter is far higher and differs between Python versions; with
 # a limit of our own, every version accepts the same records.
@@ -41,13 +42,13 @@ def read_object(data: bytes) -> dict[str, object]:
     except RecursionError as error:
         raise _too_deep(data) from error
     except UnicodeDecodeError as error:
-        raise ContractError("not_json", None, short_repr(data[:80]), f"UTF-8 text: {error.reason}") from error
+        raise _not_json(data, f"UTF-8 text: {error.reason}") from error
     except msgspec.DecodeError as error:
-        raise ContractError("not_json", None, short_repr(data[:80]), f"one JSON object: {error}") from error
+        raise _not_json(data, f"one JSON object: {error}") from error
     if _nested_too_deep(data, document):
         raise _too_deep(data)
     if type(document) is not dict:
-        raise ContractError("not_an_object", None, short_repr(document), "one JSON object")
+        raise ContractError("not_an_object", None, short_repr(document), _rule(data, "one JSON object"))
     return document
 
 
@@ -89,24 +90,17 @@ def fold_key(key: str) -> str:
     return key.lower() if key.isascii() else key
 
 
-def require_text(value: object, field: str, minimum: int, maximum: int) -> str:
-    """Return ``value`` if it is text of ``minimum`` to ``maximum`` characters.
-
-    Raises:
-        ContractError: ``missing``, ``wrong_type`` or ``out_of_range``.
-    """
-    rule = f"text of {minimum} to {maximum} characters"
-    if value is None:
-        raise ContractError("missing", field, None, f"required: {rule}")
-    if type(value) is not str:
-        raise ContractError("wrong_type", field, short_repr(value), rule)
-    if not minimum <= len(value) <= maximum:
-        raise ContractError("out_of_range", field, short_repr(value), rule)
-    return value
+def _not_json(data: bytes, rule: str) -> ContractError:
+    return ContractError("not_json", None, short_repr(data[:80]), _rule(data, rule))
 
 
 def _too_deep(data: bytes) -> ContractError:
     return ContractError("not_json", None, short_repr(data[:80]), f"JSON nested at most {MAX_NESTING} levels deep")
+
+
+def _rule(data: bytes, otherwise: str) -> str:
+    found = describe(data)
+    return otherwise if found is None else f"one JSON object; this is {found}"
 
 
 def _nested_too_deep(data: bytes, document: object) -> bool:

@@ -20,6 +20,7 @@ from include import click_table, names
 from include.click_table import DynamoItem
 from include.contracts import MAX_CLOCK_SKEW, METRICS
 from include.contracts.times import to_canonical
+from include.quality.look_alikes import looks_like, spelled_out
 
 # How old a click may be; the newest of each partition (item, hour, shard) come first.
 CLICK_WINDOW = timedelta(hours=1)
@@ -46,10 +47,14 @@ class ItemsError(RuntimeError):
 
 
 class ItemSource(msgspec.Struct, frozen=True):
-    """Items that a rule can read: (column, attribute, DynamoDB type) of each column of the table ``STAGED_<NAME>``."""
+    """Items that a rule can read: (column, attribute, DynamoDB type) of each column of the table ``STAGED_<NAME>``.
+
+    A source with ``id_attribute`` has two columns more, of that attribute: SPELLED_OUT and LOOKS_LIKE.
+    """
 
     name: str
     attributes: tuple[tuple[str, str, str], ...]
+    id_attribute: str | None = None
 
     @property
     def table(self) -> str:
@@ -62,11 +67,17 @@ class ItemSource(msgspec.Struct, frozen=True):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return tuple(column for column, _, _ in self.attributes)
+        own = tuple(column for column, _, _ in self.attributes)
+        return own if self.id_attribute is None else (*own, "SPELLED_OUT", "LOOKS_LIKE")
 
     def row(self, item: DynamoItem) -> Row:
         """Return the item's values in the order of the columns, numbers as the text that DynamoDB keeps."""
-        return tuple(item.get(attribute, {}).get(kind) for _, attribute, kind in self.attributes)
+        own = tuple(item.get(attribute, {}).get(kind) for _, attribute, kind in self.attributes)
+        if self.id_attribute is None:
+            return own
+        # A key: it is there, and it is text.
+        id_ = item[self.id_attribute][_TEXT]
+        return (*own, spelled_out(id_), looks_like(id_))
 
 
 SOURCES = {
@@ -82,8 +93,13 @@ SOURCES = {
                 *_ENVELOPE,
                 *((each.name.upper(), each.name, _NUMBER if each.kind == "number" else _TEXT) for each in METRICS),
             ),
+            id_attribute="Truck_ID",
         ),
-        ItemSource("click_items", (("ITEM_ID", "Item_ID", _TEXT), ("ITEM_NAME", "Item_Name", _TEXT))),
+        ItemSource(
+            "click_items",
+            (("ITEM_ID", "Item_ID", _TEXT), ("ITEM_NAME", "Item_Name", _TEXT)),
+            id_attribute="Item_ID",
+        ),
         ItemSource(
             "recent_clicks",
             (

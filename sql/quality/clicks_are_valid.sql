@@ -12,8 +12,8 @@ with CHECKED as (
         ITEM_ID,
         ''
         || iff({{ is_canonical_time("CLICK_TIME") }}, '', ' Timestamp')
-        || iff(length(ITEM_ID) between 1 and {{ limits.item_id_length }}, '', ' Item_ID')
-        || iff(length(ITEM_NAME) between 1 and {{ limits.item_name_length }}, '', ' Item_Name')
+        || iff({{ is_id("ITEM_ID", limits.item_id_length) }}, '', ' Item_ID')
+        || iff({{ is_text("ITEM_NAME", limits.item_name_length) }}, '', ' Item_Name')
         || iff(
             CLICK_COUNTS between 0 and {{ limits.click_counts }}
             and CLICK_COUNTS = floor(CLICK_COUNTS),

@@ -11,7 +11,7 @@ with CHECKED as (
     select
         TRUCK_ID,
         ''
-        || iff(length(TRUCK_ID) between 1 and {{ limits.truck_id_length }}, '', ' Truck_ID')
+        || iff({{ is_id("TRUCK_ID", limits.truck_id_length) }}, '', ' Truck_ID')
         || iff({{ is_canonical_time("EVENT_TIME") }}, '', ' Event_Time')
         || iff({{ is_canonical_time("INGESTED_AT") }}, '', ' Ingested_At')
         || iff({{ is_canonical_time("ARRIVAL_TIME") }}, '', ' Arrival_Time')

@@ -8,6 +8,7 @@ import pytest
 from include import names, quality
 from include.contracts import METRICS, Envelope, TelemetryReading
 from include.contracts.times import to_canonical
+from include.quality.look_alikes import looks_like, spelled_out
 from lambdas.truck_data.logic import AcceptedReading, state_item
 from sql.merge.history_oracle import ATTRIBUTES
 
@@ -69,7 +70,17 @@ def state(truck="TRK001", number=10, **changes):
         "SEQUENCE_NUMBER": sequence_number,
         "SUB_SEQUENCE_NUMBER": None,
         "ARRIVAL_TIME": arrival,
+        **seen(truck),
     } | changes
+
+
+def known_item(item):
+    """An item as KinesisToDynamoDBProcessor writes it into the catalogue."""
+    return {"ITEM_ID": item, "ITEM_NAME": f"Name of {item}", **seen(item)}
+
+
+def seen(id_):
+    return {"SPELLED_OUT": spelled_out(id_), "LOOKS_LIKE": looks_like(id_)}
 
 
 def click(item="MOB001", at=NOW, **changes):
@@ -100,7 +111,7 @@ def stage(snowflake, source, rows):
 def stage_healthy(snowflake):
     stage(snowflake, "truck_states", [state(truck, number) for number, truck in enumerate(TRUCKS, start=10)])
     stage(snowflake, "recent_clicks", [click(item, NOW - timedelta(seconds=s)) for item in ITEMS for s in range(7)])
-    stage(snowflake, "click_items", [{"ITEM_ID": item, "ITEM_NAME": f"Name of {item}"} for item in ITEMS])
+    stage(snowflake, "click_items", [known_item(item) for item in ITEMS])
 
 
 def count_hours(snowflake, usual, last, days=14):
@@ -131,6 +142,14 @@ def offending(snowflake, rule, since=quality.WHOLE):
 
 def states(*rows):
     return lambda snowflake: stage(snowflake, "truck_states", rows)
+
+
+def ids(trucks=TRUCKS, items=ITEMS):
+    def stage_ids(snowflake):
+        stage(snowflake, "truck_states", [state(truck) for truck in trucks])
+        stage(snowflake, "click_items", [known_item(item) for item in items])
+
+    return stage_ids
 
 
 def clicks(*rows):
@@ -170,6 +189,12 @@ def assign(snowflake, reported_id, truck, since="0001-01-01", until="9999-12-31"
     snowflake.insert(names.ASSIGNMENTS_TABLE, columns, [(reported_id, since, until, truck, NOW, "tests", "-")])
 
 
+def lacks_a_load_time_and_ids(snowflake):
+    odd = (" ", " TRK7", "TRK8\u3000", "TRK\t9", "\u5361 8 \u00e9")
+    arrives(*(reading(truck, number=number) for number, truck in enumerate(odd, start=50)))(snowflake)
+    snowflake.execute(f"update {HISTORY} set LOAD_TIMESTAMP = null where TRUCK_ID = 'TRK001' and IS_CURRENT")
+
+
 def falls_silent(snowflake):
     snowflake.execute(f"delete from {names.RAW_TABLE} where TRUCK_ID = 'TRK003'")
 
@@ -200,14 +225,108 @@ FAULTS = {
         [f"TRK003 {NOW}"],
     ),
     "versions_are_complete": (
-        history_where("LOAD_TIMESTAMP = null where TRUCK_ID = 'TRK001' and IS_CURRENT"),
-        [f"TRK001 {NOW}"],
+        lacks_a_load_time_and_ids,
+        [f"TRK001 {NOW}", f"  {NOW}", f" TRK7 {NOW}", f"TRK8\u3000 {NOW}", f"TRK\t9 {NOW}"],
+    ),
+    "ids_look_alike": (
+        ids(
+            trucks=[
+                "TRK001",
+                "trk001",
+                "TRK002",
+                "TRK 002",
+                "\uff34RK003",
+                "TRK003",
+                "Caf\u00e9",
+                "Cafe\u0301",
+                "\u0422RK004",
+                "TRK004",
+                "A-1",
+                "A\u20111",
+                "B\u200b1",
+                "B1",
+                "C1",
+                "C2",
+                "\u212a7",
+                "k7",
+                "K7",
+            ],
+            items=["TRK001", "X1", "x1", "caf\u00e9", "cafe"],
+        ),
+        [
+            'truck "TRK001" "trk001"',
+            'truck "TRK 002" "TRK002"',
+            r'truck "TRK003" "\uff34RK003"',
+            r'truck "Caf\xe9" "Cafe\u0301"',
+            r'truck "TRK004" "\u0422RK004"',
+            r'truck "A-1" "A\u20111"',
+            r'truck "B1" "B\u200b1"',
+            r'truck "K7" "\u212a7" "k7"',
+            'item "X1" "x1"',
+        ],
+    ),
+    "ids_are_no_placeholders": (
+        ids(
+            trucks=[
+                "NO_IMEI",
+                "000000000000000",
+                "0",
+                "unknown",
+                "Unknown Truck",
+                "null",
+                "N/A",
+                "123456789012345",
+                "FF:FF:FF:FF",
+                "00000000-0000-0000-0000-000000000000",
+                "${TRUCK_ID}",
+                "{{truck_id}}",
+                "--",
+                "012345",
+                # Odd, and set by somebody.
+                "TRK000",
+                "1",
+                "12345",
+                "NONESUCH",
+                "NA1",
+                "TRUCK 7",
+                "\u5361\u8f66",
+                "AA",
+                "356938035643809",
+            ],
+            items=["[object Object]", "undefined", "item-id", "MOB001", "TEST", "TEST001"],
+        ),
+        [
+            *(
+                f"truck {truck}"
+                for truck in (
+                    "NO_IMEI",
+                    "000000000000000",
+                    "0",
+                    "unknown",
+                    "Unknown Truck",
+                    "null",
+                    "N/A",
+                    "123456789012345",
+                    "FF:FF:FF:FF",
+                    "00000000-0000-0000-0000-000000000000",
+                    "${TRUCK_ID}",
+                    "{{truck_id}}",
+                    "--",
+                    "012345",
+                )
+            ),
+            "item [object Object]",
+            "item undefined",
+            "item item-id",
+            "item TEST",
+        ],
     ),
     "metrics_are_in_range": (
         history_where(
-            "FUEL_LEVEL = 100.5, GPS_LATITUDE = -90.1, BRAKE_STATUS = '' where TRUCK_ID = 'TRK002' and IS_CURRENT"
+            "FUEL_LEVEL = 100.5, GPS_LATITUDE = -90.1, BRAKE_STATUS = '', TRANSMISSION_STATUS = 'a\\nb'"
+            " where TRUCK_ID = 'TRK002' and IS_CURRENT"
         ),
-        [f"TRK002 {NOW} GPS_LATITUDE FUEL_LEVEL BRAKE_STATUS"],
+        [f"TRK002 {NOW} GPS_LATITUDE FUEL_LEVEL BRAKE_STATUS TRANSMISSION_STATUS"],
     ),
     "metrics_are_reported": (
         arrives(reading("TRK001", NOW + timedelta(seconds=1), 20, OIL_PRESSURE=None)),
@@ -276,6 +395,12 @@ FAULTS = {
             state("TRK004", SUB_SEQUENCE_NUMBER="12", RECENCY=state()["RECENCY"] + "#0000012"),
             state("TRK005", SUB_SEQUENCE_NUMBER="12"),
             state("TRK006", SUB_SEQUENCE_NUMBER="0", RECENCY=state()["RECENCY"] + "#0000000"),
+            state("Wagen ü 7"),
+            state("\u5361\u8f66-1", BRAKE_STATUS="Gut \U0001f44d", TRANSMISSION_STATUS="läuft"),
+            state(" ", BRAKE_STATUS="a\0b", TRANSMISSION_STATUS="a\x85"),
+            state("TRK\x00"),
+            state("\u00a0TRK1"),
+            state("TRK2\u200b"),
         ),
         [
             "TRK001 fuel_level brake_status",
@@ -284,6 +409,10 @@ FAULTS = {
             "T" * 65 + " Truck_ID",
             "TRK005 Recency",
             "TRK006 Sub_Sequence_Number",
+            "  Truck_ID brake_status transmission_status",
+            "TRK\x00 Truck_ID",
+            "\u00a0TRK1 Truck_ID",
+            "TRK2\u200b Truck_ID",
         ],
     ),
     "clicks_are_valid": (
@@ -296,6 +425,10 @@ FAULTS = {
             click("F", CLICK_COUNTS=None, ITEM_NAME=None, CLICK_TIME="yesterday"),
             click("G", ARRIVAL_TIME=text(NOW - timedelta(minutes=10, seconds=1))),
             click("x" * 257),
+            click("Größe 2", ITEM_NAME="\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f "),
+            click("\ufeffH"),
+            click("I", ITEM_NAME="two\nlines"),
+            click("J\u2028K", ITEM_NAME="K"),
         ),
         [
             f"{text(NOW)} C Item_Name Click_Counts",
@@ -304,6 +437,9 @@ FAULTS = {
             "yesterday F Timestamp Item_Name Click_Counts",
             f"{text(NOW)} G from the future",
             f"{text(NOW)} {'x' * 257} Item_ID",
+            f"{text(NOW)} \ufeffH Item_ID",
+            f"{text(NOW)} I Item_Name",
+            f"{text(NOW)} J\u2028K Item_ID",
         ],
     ),
     "clicks_carry_their_envelope": (

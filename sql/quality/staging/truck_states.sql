@@ -12,5 +12,8 @@ create or replace temporary table STAGED_TRUCK_STATES (
     {%- for metric in metrics %}
         {{ metric.name | upper }} {{ "float" if metric.kind == "number" else "string" }},
     {%- endfor %}
-    ARRIVAL_TIME string
+    ARRIVAL_TIME string,
+    -- The id in printable ASCII; and one text for all ids that look the same.
+    SPELLED_OUT string,
+    LOOKS_LIKE string
 );
