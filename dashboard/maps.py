@@ -15,10 +15,12 @@ import pandas as pd
 MAP_HEIGHT = 480
 # With more trucks, names on the map overlap and colours repeat.
 MAX_LABELS = 30
+# A longer name is cut on the map; the tooltip of the truck has all of it.
+LABEL_PIXELS = 140
 KM_PER_DEGREE = 111.32
 TICKS = 6
 
-OK, ATTENTION, RETIRED = "ok", "needs attention", "retired"
+OK, ATTENTION, DOUBTFUL, RETIRED = "ok", "needs attention", "doubtful position", "retired"
 
 
 class MapPosition(NamedTuple):
@@ -35,7 +37,7 @@ def fleet_map(
 
     Args:
         states: truck_id, gps_latitude, gps_longitude (degrees), vehicle_speed, warnings and condition (:data:`OK`,
-            :data:`ATTENTION` or :data:`RETIRED`).
+            :data:`ATTENTION`, :data:`DOUBTFUL` or :data:`RETIRED`).
         track: truck_id, last_time, gps_latitude, gps_longitude.
         trucks: all trucks of the page, so that each has the same colour on every map.
         height: in pixels.
@@ -134,18 +136,21 @@ def _trucks(states: pd.DataFrame, position: MapPosition, colour: alt.Color) -> a
     shape = alt.Shape(
         "condition:N",
         title=None,
-        scale=alt.Scale(domain=[OK, ATTENTION, RETIRED], range=["circle", "triangle-up", "square"]),
+        scale=alt.Scale(domain=[OK, ATTENTION, DOUBTFUL, RETIRED], range=["circle", "triangle-up", "cross", "square"]),
         legend=alt.Legend(orient="top", symbolFillColor="gray", symbolStrokeWidth=0, symbolOpacity=1),
     )
     tooltip = [
         alt.Tooltip("truck_id:N", title="truck"),
-        alt.Tooltip("vehicle_speed:Q", title="speed, mph", format=".0f"),
+        alt.Tooltip("speed:N", title="speed, mph"),
         alt.Tooltip("gps_latitude:Q", title="latitude, °", format=".5f"),
         alt.Tooltip("gps_longitude:Q", title="longitude, °", format=".5f"),
         alt.Tooltip("warnings:N", title="needs attention"),
     ]
+    # Vega formats an unknown speed as 0.
+    speeds = ["–" if pd.isna(speed) else f"{speed:.0f}" for speed in states["vehicle_speed"]]
+    shown = states[["truck_id", "gps_latitude", "gps_longitude", "condition", "warnings"]].assign(speed=speeds)
     points: alt.Chart = (
-        alt.Chart(states[["truck_id", "gps_latitude", "gps_longitude", "vehicle_speed", "condition", "warnings"]])
+        alt.Chart(shown)
         .mark_point(filled=True, size=190, opacity=1, stroke="white", strokeWidth=1.5)
         .encode(x=position.x, y=position.y, color=colour, shape=shape, tooltip=tooltip)
     )
@@ -155,7 +160,7 @@ def _trucks(states: pd.DataFrame, position: MapPosition, colour: alt.Color) -> a
 def _labels(states: pd.DataFrame, position: MapPosition, colour: alt.Color) -> alt.Chart:
     names: alt.Chart = (
         alt.Chart(states[["truck_id", "gps_latitude", "gps_longitude"]])
-        .mark_text(align="left", dx=11, dy=-9, fontWeight="bold", fontSize=12)
+        .mark_text(align="left", dx=11, dy=-9, fontWeight="bold", fontSize=12, limit=LABEL_PIXELS)
         .encode(x=position.x, y=position.y, text="truck_id:N", color=colour)
     )
     return names

@@ -27,6 +27,9 @@ DEFAULT_WINDOW, DEFAULT_REFRESH = "15 minutes", "5 seconds"
 # Data older than the first limit deserves attention; older than the second, something has stopped.
 AGEING_SECONDS, STALE_SECONDS = 120, 900
 
+# Shown where a value is not known.
+UNKNOWN_VALUE = "–"
+
 UNITS = {metric.name: metric.unit for metric in METRICS if metric.kind == "number"}
 
 
@@ -105,7 +108,7 @@ def age_seconds(newest: datetime | pd.Timestamp | None) -> float | None:
 def age(newest: datetime | pd.Timestamp | None) -> str:
     """Return the time since ``newest``, such as ``12 s`` or ``5 min``, or ``–`` if there is none."""
     seconds = age_seconds(newest)
-    return "–" if seconds is None else duration(seconds)
+    return UNKNOWN_VALUE if seconds is None else duration(seconds)
 
 
 def to_the_second(instant: datetime | pd.Timestamp) -> str:

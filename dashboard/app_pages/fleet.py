@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, charts, choices, data, health, maps, ui
+from dashboard import as_sent, charts, choices, data, health, maps, positions, ui
 
 # The palette has no more colours, and lines of the same colour can't be distinguished.
 SHOWN_BY_DEFAULT = 7
@@ -37,23 +37,21 @@ def live() -> None:
     states = register.newest_by_truck(states, "event_time")
     track = None if track is None else register.by_truck(track, "last_time")
     retired = states["truck_id"].isin(list(register.retired))
-    states = states.assign(warnings=[", ".join(health.warnings(row)) for row in states.to_dict("records")])
-    # Nobody has to act on the last state of a truck that left.
-    states["warnings"] = states["warnings"].mask(retired, "")
-    states["condition"] = states["warnings"].map(lambda text: maps.ATTENTION if text else maps.OK)
-    states["condition"] = states["condition"].mask(retired, maps.RETIRED)
+    # Without the history, the map still shows where the trucks are.
+    states, driven = positions.checked(states, states.head(0).assign(last_time=[]) if track is None else track)
+    states = judged(states, retired)
 
     cards(states[~retired])
     trucks = list(states["truck_id"])
     shown = choices.many("Trucks on the map and in the charts", trucks, trucks[:SHOWN_BY_DEFAULT], key="fleet_trucks")
     picked = states[states["truck_id"].isin(shown)]
-    # Without the history, the map still shows where the trucks are.
-    driven = picked.head(0).assign(last_time=[]) if track is None else track[track["truck_id"].isin(shown)]
+    driven = driven[driven["truck_id"].isin(shown)]
 
     left, right = st.columns(2)
     with left.container(border=True):
         st.markdown("**Positions**")
         st.altair_chart(maps.fleet_map(picked, driven, shown), width="stretch")
+        doubtful(picked)
     with right.container(border=True):
         st.markdown("**Newest reading of each truck**")
         latest(states)
@@ -64,7 +62,7 @@ def live() -> None:
     )
     with over_time_tab:
         if track is not None:
-            over_time(driven)
+            over_time(track[track["truck_id"].isin(shown)])
     with routes_tab:
         routes(picked, driven, shown)
     with health_tab:
@@ -72,6 +70,33 @@ def live() -> None:
     with current_tab:
         if current is not None:
             current_rows(current)
+
+
+def judged(states: pd.DataFrame, retired: pd.Series) -> pd.DataFrame:
+    """Add warnings (text, "" if there is none) and condition (of :mod:`dashboard.maps`) to each truck's state."""
+    reasons = [
+        [
+            *health.warnings(row),
+            *([f"position {row['doubtful_position']} is doubtful"] * bool(row["doubtful_position"])),
+        ]
+        for row in states.to_dict("records")
+    ]
+    judged = states.assign(warnings=[", ".join(each) for each in reasons])
+    only_doubtful = (states["doubtful_position"] != "") & pd.Series([len(each) == 1 for each in reasons], states.index)
+    # Nobody has to act on the last state of a truck that left.
+    judged["warnings"] = judged["warnings"].mask(retired, "")
+    judged["condition"] = judged["warnings"].map(lambda text: maps.ATTENTION if text else maps.OK)
+    judged["condition"] = judged["condition"].mask(only_doubtful, maps.DOUBTFUL).mask(retired, maps.RETIRED)
+    return judged
+
+
+def doubtful(picked: pd.DataFrame) -> None:
+    """Say under the map which trucks are not where they say they are."""
+    for row in picked[picked["doubtful_position"] != ""].to_dict("records"):
+        shown = "not on the map" if pd.isna(row["gps_latitude"]) else "shown at its last position that is not"
+        st.caption(
+            f"{as_sent.markdown(row['truck_id'])} reports {row['doubtful_position']}, which is doubtful: {shown}."
+        )
 
 
 def show_freshness(
@@ -103,19 +128,24 @@ def cards(states: pd.DataFrame) -> None:
     columns[1].metric("Moving", f"{moving}", border=True)
     columns[2].metric("Mean speed", "–" if pd.isna(speed) else f"{speed:.0f} mph", border=True)
     columns[3].metric("Lowest fuel", "–" if pd.isna(fuel) else f"{fuel:.0f} %", border=True)
-    columns[4].metric("Need attention", f"{(states['condition'] == maps.ATTENTION).sum()}", border=True)
+    columns[4].metric("Need attention", f"{(states['warnings'] != '').sum()}", border=True)
 
 
 def latest(states: pd.DataFrame) -> None:
+    # Wide enough for the ids, up to a third of the table; a click on a longer one shows all of it.
+    width = min(max(80, 10 * int(states["truck_id"].str.len().max())), 180)
     table = states.assign(
         age=[ui.age(time) for time in states["event_time"]],
-        state=states["condition"].map({maps.OK: "● ok", maps.ATTENTION: "▲ attention", maps.RETIRED: "■ retired"}),
+        state=states["condition"].map(
+            {maps.OK: "● ok", maps.ATTENTION: "▲ attention", maps.DOUBTFUL: "✕ doubtful", maps.RETIRED: "■ retired"}
+        ),
     )
     st.dataframe(
         table[["truck_id", "state", "age", "vehicle_speed", "fuel_level"]],
         hide_index=True,
+        placeholder=ui.UNKNOWN_VALUE,
         column_config={
-            "truck_id": st.column_config.TextColumn("Truck", width=80),
+            "truck_id": st.column_config.TextColumn("Truck", width=width, pinned=True),
             "state": st.column_config.TextColumn("State", width=90),
             "age": st.column_config.TextColumn("Age", width=55),
             "vehicle_speed": st.column_config.NumberColumn("Speed, mph", format="%.0f", width=90),
@@ -128,7 +158,7 @@ def latest(states: pd.DataFrame) -> None:
 
 def attention(states: pd.DataFrame) -> None:
     """List the trucks that need attention, and why."""
-    flagged = states[states["condition"] == maps.ATTENTION]
+    flagged = states[states["warnings"] != ""]
     lines = [
         as_sent.visible(f"▲ {truck}: {why}")
         for truck, why in zip(flagged["truck_id"], flagged["warnings"], strict=True)
@@ -178,6 +208,7 @@ def conditions(states: pd.DataFrame) -> None:
     st.dataframe(
         table,
         hide_index=True,
+        placeholder=ui.UNKNOWN_VALUE,
         column_config=config
         | {
             "truck_id": st.column_config.TextColumn("Truck", width="small", pinned=True),
@@ -191,7 +222,8 @@ def conditions(states: pd.DataFrame) -> None:
         f"the engine is above {health.HIGH_ENGINE_TEMPERATURE_C:.0f} °C, "
         f"the oil pressure is below {health.LOW_OIL_PRESSURE_PSI:.0f} psi while the engine runs, "
         f"a tyre is {health.TYRE_PRESSURE_DROP:.0%} below the truck's highest, "
-        f"the fuel is below {health.LOW_FUEL_PERCENT:.0f} % or the battery is below {health.LOW_BATTERY_VOLTS} V."
+        f"the fuel is below {health.LOW_FUEL_PERCENT:.0f} % or the battery is below {health.LOW_BATTERY_VOLTS} V. "
+        "A position is doubtful if it is at 0,0, or farther from the truck's other positions than it can drive."
     )
 
 
@@ -206,6 +238,7 @@ def current_rows(current: pd.DataFrame) -> None:
     st.dataframe(
         current.drop(columns=["effective_end_date", "is_current"]),
         hide_index=True,
+        placeholder=ui.UNKNOWN_VALUE,
         column_config={name: st.column_config.NumberColumn(ui.label(name), format="%.4g") for name in ui.UNITS}
         | {
             name: st.column_config.NumberColumn(ui.label(name), format="%.5f")

@@ -79,6 +79,7 @@ def show(clicks: pd.DataFrame) -> None:
         # A browser's numbers are floats, and a count may exceed 64 bits.
         clicks.head(NEWEST_SHOWN)[["time", "item_id", "item_name", "clicks", "delay"]].astype({"clicks": "float64"}),
         hide_index=True,
+        placeholder=ui.UNKNOWN_VALUE,
         height=320,
         column_config={
             "time": st.column_config.DatetimeColumn(

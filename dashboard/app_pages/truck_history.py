@@ -76,16 +76,16 @@ def live() -> None:
 
 def last_seen(retired_at: datetime, last: datetime | None) -> None:
     """Say when the truck left the fleet, in place of the age of its last version: it is not late."""
-    seen = "" if last is None else f" · as last seen, in the version of {last:%Y-%m-%d %H:%M:%S} UTC"
-    st.markdown(f":gray-badge[:material/inventory_2: retired] Left the fleet {retired_at:%Y-%m-%d %H:%M:%S} UTC{seen}")
+    seen = "" if last is None else f" · as last seen, in the version of {ui.to_the_second(last)} UTC"
+    st.markdown(f":gray-badge[:material/inventory_2: retired] Left the fleet {ui.to_the_second(retired_at)} UTC{seen}")
 
 
 def assignments(named: pd.DataFrame, truck: str) -> None:
     """Say which readings of other ids the history has, and which of the truck's id it has not."""
     lines = []
     for each in named.to_dict("records"):
-        since = "from the first one" if pd.isna(each["begins_at"]) else f"from {each['begins_at']:%Y-%m-%d %H:%M:%S}"
-        until = "" if pd.isna(each["ends_at"]) else f" until {each['ends_at']:%Y-%m-%d %H:%M:%S}"
+        since = "from the first one" if pd.isna(each["begins_at"]) else f"from {ui.to_the_second(each['begins_at'])}"
+        until = "" if pd.isna(each["ends_at"]) else f" until {ui.to_the_second(each['ends_at'])}"
         of, to = as_sent.markdown(each["reported_id"]), as_sent.markdown(each["truck_id"])
         whose = f"belong to {to}" if each["reported_id"] == truck else "are in this history"
         decided = f"{as_sent.markdown(each['decided_by'])}: {as_sent.markdown(each['reason'])}"
@@ -183,6 +183,7 @@ def table(versions: pd.DataFrame, count: int) -> None:
     st.dataframe(
         shown[[*VERSION_COLUMNS, *data.METRIC_NAMES]],
         hide_index=True,
+        placeholder=ui.UNKNOWN_VALUE,
         height=320,
         column_config={name: st.column_config.NumberColumn(ui.label(name), format="%.5g") for name in ui.UNITS}
         | {

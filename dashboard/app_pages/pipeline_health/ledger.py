@@ -61,6 +61,7 @@ def _table(rows: pd.DataFrame) -> None:
             differences=[_differences(row) for row in rows.to_dict("records")],
         ),
         hide_index=True,
+        placeholder=ui.UNKNOWN_VALUE,
         column_order=[
             *("result", "stream_name", "arrival_hour", "archived", "landed", "nulled", "duplicates", "quarantined"),
             "resolved",

@@ -24,6 +24,7 @@ def show(hours: int) -> None:
     st.dataframe(
         files,
         hide_index=True,
+        placeholder=ui.UNKNOWN_VALUE,
         column_order=["loaded_at", "status", "row_count", "error_count", "first_error_message", "file_name"],
         column_config={
             "loaded_at": ui.time_column("Loaded, UTC"),

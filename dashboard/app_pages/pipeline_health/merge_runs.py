@@ -27,6 +27,7 @@ def show() -> None:
     st.dataframe(
         runs[["started_at", "seconds", "rows_inserted", "rows_updated", "rows_deleted", "run_id"]],
         hide_index=True,
+        placeholder=ui.UNKNOWN_VALUE,
         column_config={
             "started_at": ui.time_column("Started, UTC"),
             "seconds": st.column_config.NumberColumn("Duration, s", format="%.1f"),

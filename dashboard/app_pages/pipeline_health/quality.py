@@ -99,6 +99,7 @@ def _all_rules(results: pd.DataFrame) -> None:
     st.dataframe(
         results[["result", "rule", "severity", "failing_since", "failed_count", "message", "checked_at"]],
         hide_index=True,
+        placeholder=ui.UNKNOWN_VALUE,
         column_config={
             "result": st.column_config.TextColumn("Result", width="small"),
             "rule": st.column_config.TextColumn("Rule", width="medium"),

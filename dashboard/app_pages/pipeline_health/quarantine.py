@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, charts, data
+from dashboard import as_sent, charts, data, ui
 
 
 def show(hours: int) -> None:
@@ -43,6 +43,7 @@ def _by_stream_and_reason(frame: pd.DataFrame) -> None:
     st.dataframe(
         frame.groupby(["stream", "reason"], as_index=False)["records"].sum().sort_values("records", ascending=False),
         hide_index=True,
+        placeholder=ui.UNKNOWN_VALUE,
         height=charts.HEIGHT,
         column_config={
             "stream": "Stream",

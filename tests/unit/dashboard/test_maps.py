@@ -45,6 +45,14 @@ def test_the_map_of_many_trucks_leaves_labels_out() -> None:
     assert marks.count("text") == 1  # The scale's own.
 
 
+def test_an_unknown_speed_is_not_0_and_a_long_name_is_cut_with_a_tooltip() -> None:
+    spec = maps.fleet_map(STATES.assign(vehicle_speed=[None, 0.0, 1.0]), TRACK, TRUCKS).to_dict()
+    speeds = [row["speed"] for rows in spec["datasets"].values() for row in rows if "speed" in row]
+    assert speeds == ["–", "0"]
+    assert spec["layer"][2]["mark"]["limit"] == maps.LABEL_PIXELS
+    assert spec["layer"][1]["encoding"]["tooltip"][0]["field"] == "truck_id"
+
+
 def test_the_map_without_history_still_draws_trucks() -> None:
     assert maps.fleet_map(STATES, STATES.head(0).assign(last_time=[]), TRUCKS).to_dict()["layer"]
 

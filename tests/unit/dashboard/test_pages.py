@@ -132,6 +132,19 @@ def test_the_fleet_without_dynamodb_shows_the_historys_current_rows(
     assert metrics(page)["Reporting"] == "1 of 1"
 
 
+def test_what_a_truck_did_not_send_is_not_called_none(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    nothing = dict.fromkeys(data.METRIC_NAMES)
+    monkeypatch.setattr(data, "truck_states", lambda: typed([reading("T" * 64, now, **nothing)]))
+    current = typed([version(now, 5, None, **nothing)]).drop(columns=["event_time", "arrival_time"])
+    monkeypatch.setattr(data, "current_rows", lambda: current)
+    page = run("fleet")
+    assert {table.proto.placeholder for table in page.dataframe} == {"–"}
+    assert len(page.dataframe) == 3
+    assert metrics(page)["Mean speed"] == "–"
+    shown = [element.value for kind in (page.markdown, page.caption, page.text, page.metric) for element in kind]
+    assert not any("None" in text or "nan" in text for text in shown)
+
+
 def test_an_empty_fleet_says_what_to_do() -> None:
     page = run("fleet")
     assert "generate_traffic" in page.info[0].value
