@@ -23,6 +23,7 @@ where not exists (select 1 from ECOMMERCE_DATA.TRUCK_TELEMETRY.KNOWN_TRUCKS);
 -- A truck that was registered again is in the fleet, also if that added a row (Snowflake enforces
 -- no key).
 create or replace view ECOMMERCE_DATA.TRUCK_TELEMETRY.FLEET
+copy grants
 comment = 'One row per registered truck, and whether it left the fleet'
 as
 select

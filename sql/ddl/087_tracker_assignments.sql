@@ -20,6 +20,7 @@ comment = 'Readings that belong to another truck than the one they name';
 -- is derived from RAW, by the same definition: stored versions have forgotten the readings at a
 -- seam.  A view has no rows of its own, so it can be replaced.
 create or replace view ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_HISTORY
+copy grants
 comment = 'Truck history, SCD Type 2, with the readings that were assigned to another truck'
 as
 with ASSIGNED as (

@@ -6,6 +6,7 @@
 -- action: If it is in the fleet again, register it again. If it left later, retire it with that
 --   date. If its tracker is in another truck now, assign the readings to that truck (DAG
 --   fleet_register). Otherwise find out who sends in its name.
+-- notify: once
 -- runbook: a-truck-is-odd
 with READINGS as (
     select
