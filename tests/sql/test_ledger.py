@@ -125,8 +125,10 @@ def test_what_no_version_has_is_uncovered(empty_snowflake, damage, uncovered):
 
 def test_readings_with_a_nulled_metric_are_counted_once_by_arrival(empty_snowflake):
     nulled = {"NULLED_METRICS": '{"gps_latitude": "-200"}'}
-    empty_snowflake.land([reading(0) | nulled, reading(0, line=2) | nulled, reading(1), reading(3600) | nulled])
-    assert nulled_readings(empty_snowflake.connection, HERE) == 1
+    aggregated = [reading(2, truck=f"TRK{number}") | nulled | {"SUB_SEQUENCE_NUMBER": number} for number in (1, 2)]
+    empty_snowflake.land([reading(0) | nulled, reading(0, line=2) | nulled, reading(1), *aggregated])
+    empty_snowflake.land([reading(3600) | nulled])
+    assert nulled_readings(empty_snowflake.connection, HERE) == 3
     assert nulled_readings(empty_snowflake.connection, HERE - timedelta(hours=1)) == 0
 
 
