@@ -47,7 +47,11 @@ THRESHOLDS = (
     Threshold("stuck_minutes", 60, "minutes", "issue 12: a sensor that repeats one value for an hour"),
     Threshold("stuck_miles", 5, "mi", "a truck that moves so far in an hour does not stand in a yard"),
     Threshold("stuck_degrees", 0.1, "°", "the same as a position: 7 mi north or south, 4 mi east or west at 52°"),
-    Threshold("stuck_versions", 10, "versions", "fewer say nothing about a sensor that is read once in ten minutes"),
+    Threshold("robot_newest", 50, "clicks", "the newest clicks of an item; a robot of an hour ago is over"),
+    Threshold("robot_clicks", 20, "intervals", "so many can't be regular by chance"),
+    Threshold("robot_jitter", 0.2, "", "a timer in a browser or a script keeps its interval better"),
+    Threshold("robot_share", 0.8, "", "of random clicks, one interval in seven is so close to the median"),
+    Threshold("robot_slowest", 5000, "ms", "slower clicks harm nobody"),
 )
 plausible: Mapping[str, float] = MappingProxyType({each.name: each.value for each in THRESHOLDS})
 
@@ -64,6 +68,33 @@ SENTINELS = (
     Sentinel("tire_pressure_rear_right", 147.3, 148.0, f"{_BYTE}; SPN 241, 4 kPa per bit"),
     Sentinel("gps_altitude", 5627.9, 5692.0, f"{_WORD}; SPN 580, 0.125 m per bit from -2500"),
     Sentinel("battery_voltage", 32.7665, 32.7675, "0x7FFF millivolts, the largest number of two bytes with a sign"),
+)
+
+
+class Steady(msgspec.Struct, frozen=True):
+    """A metric that must change within an hour in which a truck moves, and the fewest versions that show it.
+
+    Tyre pressure, battery voltage and the environment are not here: a good sensor can repeat them for an hour, because
+    its steps are coarse (0.6 psi for SPN 241, 1 °C outside).
+    """
+
+    metric: str
+    versions: int
+    source: str
+
+
+_COARSE = "a limiter, a thermostat or a steady load can repeat a few readings"
+STEADY = (
+    Steady("gps_latitude", 6, "with the longitude: a position is both"),
+    Steady("gps_longitude", 6, "with the latitude"),
+    Steady("odometer_reading", 6, "counts what the truck moves"),
+    Steady("fuel_level", 10, "a truck burns 3 to 5 % of its tank in an hour; steps are 0.4 % (SPN 96)"),
+    Steady("fuel_consumption", 10, "steps of 0.05 l/h (SPN 183)"),
+    Steady("engine_rpm", 10, "steps of 0.125 rpm (SPN 190)"),
+    Steady("gps_speed", 30, _COARSE),
+    Steady("vehicle_speed", 30, _COARSE),
+    Steady("engine_temperature", 30, _COARSE),
+    Steady("oil_pressure", 30, _COARSE),
 )
 
 # Speeds of one truck in two units: (name, GPS speed divided by vehicle speed).

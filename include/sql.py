@@ -130,6 +130,7 @@ CONTEXT = MappingProxyType(
         "last_arrival_first": last_arrival_first,
         "plausible": plausibility.plausible,
         "sentinels": plausibility.SENTINELS,
+        "steady": plausibility.STEADY,
         "speed_ratios": plausibility.SPEED_RATIOS,
         "odometer_limits": plausibility.ODOMETER_LIMITS,
         "is_no_position": plausibility.is_no_position,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from snowflake.connector import SnowflakeConnection
 
 from include.quality.checks import RuleSession
-from include.quality.findings import check_new_readings
+from include.quality.findings import check_readings
 from include.quality.incidents import continued
 from include.quality.rule_results import RuleResult, last_results, store, utc_now
 from include.quality.rules import Rule, RuleError
@@ -38,8 +38,8 @@ def evaluate(
     is_first_today = all(result.checked_at.date() < today for result in last.values())
     session = RuleSession(connection, open_reader, last, check_everything=is_first_today)
     found = [
-        *(session.check(rule) for rule in rules if not rule.checks_new_readings),
-        *check_new_readings(connection, [rule for rule in rules if rule.checks_new_readings], last, utc_now()),
+        *(session.check(rule) for rule in rules if not rule.relation),
+        *check_readings(connection, [rule for rule in rules if rule.relation], last, utc_now()),
         *map(_unusable_file, unusable),
     ]
     results = continued(found, last, utc_now())

@@ -1,9 +1,13 @@
-"""Rules over consecutive readings: one statement checks what is new for all of them, and findings stay while they last.
+"""Rules over consecutive readings: one statement checks what is new by all of them, and findings stay while they last.
 
-Each of these rules is a query over STAGED_NEW_READINGS (``sql/quality/relations/new_readings.sql``): the readings since
-the last check, each beside the version before it.  It returns TRUCK_ID, EVENT_TIME, READINGS and a SAMPLE_KEY that says
-what is implausible.  All of them together are one MERGE into PLAUSIBILITY_FINDINGS, which also moves the stream on:
-a reading is checked exactly once, whatever crashes.
+Such a rule is a query over one of the relations in ``sql/quality/relations``.  It returns TRUCK_ID, EVENT_TIME,
+READINGS and a SAMPLE_KEY that says what is implausible:
+
+- STAGED_NEW_READINGS: the readings since the last check, each beside the version before it.
+- STAGED_LAST_HOUR: the hour of each truck before its newest version.  It is checked once per quarter of an hour.
+
+All rules over a relation are one MERGE into PLAUSIBILITY_FINDINGS.  That of the new readings also moves their stream
+on: a reading is checked exactly once, whatever crashes.
 
 A finding is open for :data:`OPEN_FOR` after the last such reading of its truck.  A rule fails while it has open
 findings, and its samples are trucks with their counts.
@@ -22,10 +26,14 @@ from snowflake.connector import SnowflakeConnection, errors
 from include import names, sql
 from include.quality.checks import RECENT, RULE_TIMEOUT, SAMPLES_KEPT
 from include.quality.rule_results import RuleResult
-from include.quality.rules import NEW_READINGS, Rule
+from include.quality.rules import RELATIONS, Rule
 from include.snowflake_rows import first_row, rows_by_column
 
+NEW_READINGS, LAST_HOUR = RELATIONS
 OPEN_FOR = timedelta(hours=24)
+# The rules over the last hour are checked once per quarter of an hour, and leave out trucks that were silent longer.
+MINUTES_BETWEEN = 15
+LOOK_BACK = timedelta(hours=3)
 # More than this share of at least so many trucks have one cause: one line instead of one per truck.
 FLEET_SHARE = 0.5
 FLEET_AT_LEAST = 5
@@ -82,35 +90,47 @@ from (
 ) as OFFENDING"""
 
 
-def check_new_readings(
+def check_readings(
     connection: SnowflakeConnection, rules: Sequence[Rule], last: Mapping[str, RuleResult], now: datetime
 ) -> list[RuleResult]:
-    """Check the new readings by every rule, and return a result for each.
+    """Check what is new by every rule, and return a result for each.
 
-    If the statement fails, every rule is an error, and the next run checks the same readings.
+    If a statement fails, every rule of its relation is an error, and the next run checks the same readings.
 
     Args:
-        rules: those that read new_readings.
+        rules: those over a relation.
         last: the results of the last run, by rule.
         now: naive UTC.
     """
     if not rules:
         return []
+    problems: dict[str, str] = {}
+    for name in RELATIONS:
+        reading = [rule for rule in rules if rule.relation == name]
+        if reading and (name == NEW_READINGS or any(_is_due(last.get(rule.name), now) for rule in reading)):
+            try:
+                _record(connection, name, reading, last, now)
+            except errors.Error as failure:
+                problems[name] = str(failure)
     try:
-        _record(connection, rules, last, now)
         found = _open_findings(connection, now)
     except errors.Error as failure:
-        return [_result(rule, now, status="error", message=str(failure)) for rule in rules]
-    return [_judged(rule, found[rule.name], now) for rule in rules]
+        problems = dict.fromkeys(RELATIONS, str(failure))
+    return [
+        _result(rule, now, status="error", message=problems[rule.relation])
+        if rule.relation in problems
+        else _judged(rule, found[rule.name], now)
+        for rule in rules
+    ]
 
 
-def record_statement(rules: Iterable[Rule]) -> str:
-    """Return the MERGE that finds and records what is implausible; it has the binds since, open_since and now."""
+def record_statement(name: str, rules: Iterable[Rule]) -> str:
+    """Return the MERGE that records what ``rules`` find in a relation; its binds are since, open_since and now."""
     return RECORD.format(
         table=names.FINDINGS_TABLE,
         raw=names.RAW_TABLE,
-        relation=NEW_READINGS.upper(),
-        query=relation(NEW_READINGS),
+        relation=name.upper(),
+        query=relation(name),
         rules="\nunion all\n".join(FOUND_BY.format(name=rule.name, rule=rule.statement) for rule in rules),
         open_since=f"{sql.bind('open_since')}::timestamp_ntz",
         now=f"{sql.bind('now')}::timestamp_ntz",
@@ -124,14 +144,24 @@ def relation(name: str) -> str:
 
 
 def _record(
-    connection: SnowflakeConnection, rules: Sequence[Rule], last: Mapping[str, RuleResult], now: datetime
+    connection: SnowflakeConnection, name: str, rules: Sequence[Rule], last: Mapping[str, RuleResult], now: datetime
 ) -> None:
-    last_check = max((result.checked_at for result in last.values()), default=now)
-    # Midnight, so that the text stays the same all day and Snowflake need not compile it again.
-    since = (last_check - RECENT).replace(hour=0, minute=0, second=0, microsecond=0)
+    if name == NEW_READINGS:
+        last_check = max((result.checked_at for result in last.values()), default=now)
+        since = (last_check - RECENT).replace(hour=0, minute=0, second=0, microsecond=0)
+    else:
+        since = (now - LOOK_BACK).replace(minute=0, second=0, microsecond=0)
     binds = {"since": since.isoformat(), **_times(now)}
     timeout = int(RULE_TIMEOUT.total_seconds())
-    rows_by_column(connection, record_statement(rules), binds, timeout_seconds=timeout)
+    rows_by_column(connection, record_statement(name, rules), binds, timeout_seconds=timeout)
+
+
+def _is_due(last: RuleResult | None, now: datetime) -> bool:
+    """Return whether another quarter of an hour has begun since the last check."""
+    if last is None or last.status == "error":
+        return True
+    begun = now.replace(minute=now.minute // MINUTES_BETWEEN * MINUTES_BETWEEN, second=0, microsecond=0)
+    return last.checked_at < begun
 
 
 def _open_findings(connection: SnowflakeConnection, now: datetime) -> dict[str, list[dict[str, Any]]]:

@@ -15,8 +15,9 @@ The query returns a row for each offending key, in the column SAMPLE_KEY; no row
 is a section of :data:`RUNBOOK`.  A rule that reads DynamoDB says ``reads: truck_states`` (or several, separated by
 commas) and queries a table ``STAGED_TRUCK_STATES`` (include/quality/staged_items.py).  A rule over a table that only
 grows has ``{{ bind("since") }}`` in its query: it checks what is newer, and once a day everything (:data:`WHOLE`).
-A rule that ``reads: new_readings`` queries STAGED_NEW_READINGS (include/quality/findings.py).  A warning that says
-``notify: once`` sends a message when it starts and one when it is over; without it, it shows only on the dashboard.
+A rule over consecutive readings says ``reads: new_readings`` or ``reads: last_hour``
+(include/quality/findings.py).  A warning that says ``notify: once`` sends a message when it starts and one when it is
+over; without it, it shows only on the dashboard.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from include import sql
 from include.quality.staged_items import SOURCES
 
 Severity = Literal["fail", "warn"]
-#: What STAGED_NEW_READINGS is named in ``reads``: a relation of the rules that include/quality/findings.py checks.
-NEW_READINGS = "new_readings"
+#: What a rule over consecutive readings ``reads`` (include/quality/findings.py): STAGED_NEW_READINGS, STAGED_LAST_HOUR.
+RELATIONS = ("new_readings", "last_hour")
 FOLDER = "quality"
 #: Path in the repository of the page that says what to do about a rule that fails.
 RUNBOOK = "docs/runbooks/data_quality.md"
@@ -61,9 +62,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         return self.notify == "once"
 
     @property
-    def checks_new_readings(self) -> bool:
-        """Whether the rule is checked together with the others over new readings (findings.py)."""
-        return NEW_READINGS in self.reads
+    def relation(self) -> str:
+        """The relation that it reads; empty if it is no rule over consecutive readings."""
+        return next((name for name in self.reads if name in RELATIONS), "")
 
     @property
     def link(self) -> str:
@@ -152,7 +153,7 @@ def parse(stem: str, text: str) -> Rule:
     if _SINCE in query and "%" in query.replace(_SINCE, "").replace("%%", ""):
         raise RuleError(stem, "write % as %% in a query that has the bind since")
     reads = tuple(source.strip() for source in values.pop("reads", "").split(",") if source.strip())
-    known_sources = (*SOURCES, NEW_READINGS)
+    known_sources = (*SOURCES, *RELATIONS)
     if strangers := sorted(set(reads) - set(known_sources)):
         raise RuleError(stem, f"it reads {', '.join(strangers)}, which is not one of {', '.join(known_sources)}")
     if (staged := {name.lower() for name in _STAGED.findall(query)}) != set(reads):

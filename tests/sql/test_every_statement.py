@@ -7,7 +7,7 @@ import pytest
 
 from include import sql
 from include.quality.findings import relation
-from include.quality.rules import NEW_READINGS
+from include.quality.rules import RELATIONS
 
 pytestmark = pytest.mark.sql
 
@@ -41,10 +41,11 @@ def staged(snowflake):
     for path in FILES:
         if "/staging/" in path:
             snowflake.run(path)
-    # In a check, this is a part of one statement (include/quality/findings.py).
-    snowflake.execute(
-        f"create or replace temporary table STAGED_NEW_READINGS as {relation(NEW_READINGS)}", {"since": VALUES["since"]}
-    )
+    # In a check, these are parts of a statement (include/quality/findings.py).
+    for name in RELATIONS:
+        snowflake.execute(
+            f"create or replace temporary table STAGED_{name} as {relation(name)}", {"since": VALUES["since"]}
+        )
     yield snowflake
     # All tests share the register.
     snowflake.execute("delete from KNOWN_TRUCKS where TRUCK_ID = 'TRK404'")

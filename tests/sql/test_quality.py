@@ -15,7 +15,7 @@ from sql.merge.history_oracle import ATTRIBUTES
 pytestmark = pytest.mark.sql
 
 # Those over consecutive readings have their tests in test_plausibility.py.
-RULES = {rule.name: rule for rule in quality.rules() if not rule.checks_new_readings}
+RULES = {rule.name: rule for rule in quality.rules() if not rule.relation}
 # Some rules depend on a reading's age.  NOW is half an hour ahead, so that readings stay fresh while tests run.
 NOW = (datetime.now(UTC) + timedelta(minutes=30)).replace(tzinfo=None, microsecond=0)
 EARLIER = NOW - timedelta(minutes=5)
