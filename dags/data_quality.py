@@ -7,7 +7,8 @@ DynamoDB's tables) **to** `DATA_QUALITY_RESULTS`, one row per rule and run. Runs
 
 Every rule runs, and every result is stored. The run fails while a rule of severity `fail` finds something, or while any
 rule can't run. SNS notifies people when a failure starts, every 6 hours while it lasts, and when it is over. A rule of
-severity `warn` only shows on the dashboard.
+severity `warn` shows on the dashboard; one that says `notify: once` also sends one message when it starts and one when
+it is over. `CTD_QUALITY_RULES_OFF` turns warnings off.
 
 - **Safe to run again?** Yes: a re-run replaces its own results and notifies nobody twice.
 - **When it fails:** the notification names the rule, the count and samples, what it means and what to do, and the
@@ -43,6 +44,7 @@ with DAG(
     CheckQualityOperator(
         task_id="check_quality",
         index_shards=settings().click_index_shards,
+        rules_off=settings().quality_rules_off,
         outlets=[assets.QUALITY_RESULTS],
         on_failure_callback=FailureAlert(quality.RUNBOOK, already_notified=(QualityFailed,)),
     )

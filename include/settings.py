@@ -59,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # When monitor_snowpipe runs: a cron expression.
     monitor_schedule: str = "*/5 * * * *"
 
+    # Quality rules of severity warn that are not checked: their names, separated by commas.
+    quality_rules_off: str = ""
+
     # Synthetic traffic: a cron expression (unset: only when triggered), its rates, and the share of it as
     # real devices and other producers send it (include/generator/field_cases.py).
     traffic_schedule: str | None = None

@@ -13,7 +13,7 @@ Nothing here needs Airflow.  ``CheckQualityOperator`` connects, calls :func:`eva
 
 from include.quality.evaluation import evaluate
 from include.quality.rule_results import RuleResult
-from include.quality.rules import RUNBOOK, WHOLE, Rule, RuleError, parse, read, rules
+from include.quality.rules import RUNBOOK, WHOLE, Rule, RuleError, parse, read, rules, switched_on
 from include.quality.staged_items import SOURCES, ItemReader, ItemsError, ItemSource
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "parse",
     "read",
     "rules",
+    "switched_on",
 ]

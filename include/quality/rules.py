@@ -23,6 +23,7 @@ over; without it, it shows only on the dashboard.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Literal, get_args
 
 import jinja2
@@ -124,6 +125,26 @@ def read() -> tuple[tuple[Rule, ...], tuple[RuleError, ...]]:
         except jinja2.TemplateError as error:
             unusable.append(RuleError(file.stem, f"can't be rendered: {error}"))
     return tuple(usable), tuple(unusable)
+
+
+def switched_on(rules: Collection[Rule], off: str) -> tuple[Rule, ...]:
+    """Return the rules without those of ``off``, names separated by commas (setting CTD_QUALITY_RULES_OFF).
+
+    Raises:
+        ValueError: a name is of no rule, or of one of severity fail, which guards the history.
+    """
+    names = {name.strip() for name in off.split(",") if name.strip()}
+    warnings = {rule.name for rule in rules if rule.severity == "warn"}
+    if unknown := sorted(names - {rule.name for rule in rules}):
+        known = ", ".join(sorted(warnings))
+        raise ValueError(
+            f"CTD_QUALITY_RULES_OFF names {', '.join(unknown)}, which is no rule; you can turn off {known}"
+        )
+    if guards := sorted(names - warnings):
+        raise ValueError(
+            f"CTD_QUALITY_RULES_OFF names {', '.join(guards)}: only a rule of severity warn can be turned off"
+        )
+    return tuple(rule for rule in rules if rule.name not in names)
 
 
 def parse(stem: str, text: str) -> Rule:

@@ -11,6 +11,7 @@
 with TIMES as (
     select
         ITEM_ID,
+        CLICK_TIME as WRITTEN,
         try_cast(CLICK_TIME as timestamp_ntz) as CLICK_TIME,
         row_number() over (partition by ITEM_ID order by CLICK_TIME desc) as NEWEST_FIRST
     from STAGED_RECENT_CLICKS
@@ -20,7 +21,7 @@ GAPS as (
     select
         ITEM_ID,
         CLICK_TIME,
-        date_part('microsecond', CLICK_TIME) as FRACTION,
+        WRITTEN,
         datediff(
             'microsecond',
             lag(CLICK_TIME) over (partition by ITEM_ID order by CLICK_TIME),
@@ -33,7 +34,7 @@ GAPS as (
 USUAL as (
     select
         ITEM_ID,
-        max(CLICK_TIME) as CLICK_TIME,
+        max(WRITTEN) as WRITTEN,
         count(GAP) as GAPS,
         median(GAP) as GAP
     from GAPS
@@ -42,12 +43,12 @@ USUAL as (
         count(GAP) >= {{ plausible.robot_clicks }}
         and median(GAP) <= {{ plausible.robot_slowest }}
         -- Times in whole seconds are regular for any popular item: there is one click per instant.
-        and max(FRACTION) > 0
+        and max(right(WRITTEN, 6)) > '000000'
 )
 
 select
     USUAL.ITEM_ID || ' every ' || round(min(USUAL.GAP))::integer::string || ' ms until '
-    || min(USUAL.CLICK_TIME)::string as SAMPLE_KEY
+    || min(USUAL.WRITTEN) as SAMPLE_KEY
 from USUAL
 inner join GAPS on USUAL.ITEM_ID = GAPS.ITEM_ID
 where abs(GAPS.GAP - USUAL.GAP) <= {{ plausible.robot_jitter }} * USUAL.GAP

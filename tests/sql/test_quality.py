@@ -475,6 +475,25 @@ FAULTS = {
         clicks(click("MOB001"), click("NEW004"), click("LAP002", ITEM_NAME="Laptop 2")),
         ["NEW004 Name of NEW004", "LAP002 Laptop 2"],
     ),
+    "clicks_come_from_people": (
+        clicks(
+            *(click("ROBOT1", NOW - timedelta(milliseconds=100 * n + n % 3)) for n in range(50)),
+            *(click("ROBOT2", NOW - timedelta(milliseconds=1000 * n + 250)) for n in range(21)),
+            # A person clicks what a robot clicks.
+            *(click("ROBOT3", NOW - timedelta(milliseconds=250 * n)) for n in range(30)),
+            *(click("ROBOT3", NOW - timedelta(milliseconds=1300 * n + 77)) for n in range(3)),
+            # Too few, too slow, in whole seconds, and people.
+            *(click("FEW", NOW - timedelta(milliseconds=100 * n)) for n in range(20)),
+            *(click("SLOW", NOW - timedelta(milliseconds=6000 * n + 1)) for n in range(50)),
+            *(click("SECONDS", NOW - timedelta(seconds=n)) for n in range(50)),
+            *(click("PEOPLE", NOW - timedelta(milliseconds=n * n * 37 % 5003)) for n in range(50)),
+        ),
+        [
+            f"ROBOT1 every 101 ms until {text(NOW)}",
+            f"ROBOT2 every 1000 ms until {text(NOW - timedelta(milliseconds=250))}",
+            f"ROBOT3 every 250 ms until {text(NOW)}",
+        ],
+    ),
     "clicks_keep_coming": (
         clicks(
             *(click("MOB001", NOW - timedelta(minutes=62, seconds=second)) for second in range(20)),

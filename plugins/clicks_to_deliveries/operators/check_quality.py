@@ -32,6 +32,7 @@ class CheckQualityOperator(BaseOperator):
     the same run had stored.  They also record who was notified (include/quality/incidents.py).
 
     :param index_shards: number of shards of ClickStreamData's index.
+    :param rules_off: names of warnings that are not checked, separated by commas.
     :param topic_arn: (templated) the SNS topic for notifications; empty sends none.
 
     Returns the status by rule.
@@ -43,6 +44,7 @@ class CheckQualityOperator(BaseOperator):
         self,
         *,
         index_shards: int,
+        rules_off: str = "",
         topic_arn: str = TOPIC,
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
         aws_conn_id: str = names.AWS_CONNECTION,
@@ -50,6 +52,7 @@ class CheckQualityOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.index_shards = index_shards
+        self.rules_off = rules_off
         self.topic_arn = topic_arn
         self.snowflake_conn_id = snowflake_conn_id
         self.aws_conn_id = aws_conn_id
@@ -59,9 +62,14 @@ class CheckQualityOperator(BaseOperator):
 
         Raises:
             QualityFailed: a rule failed the run.
+            AirflowFailException: ``rules_off`` names what is no warning; nothing was checked.
             Exception: the results were not stored, or the notification was not sent; a retry does both.
         """
         rules, unusable = quality.read()
+        try:
+            rules = quality.switched_on(rules, self.rules_off)
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from error
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             results = quality.evaluate(connection, context["run_id"], rules, unusable, self._open_reader)
             for result in results:

@@ -40,6 +40,16 @@ def test_a_failure_says_all_that_is_needed_at_night() -> None:
     ]
 
 
+def test_a_warning_says_that_the_run_does_not_fail() -> None:
+    subject, message = quality_alert.warning([result(severity="warn", samples=["TRK001 2 readings"])], {}, WHERE)
+    assert subject == "[warning] data_quality: a"
+    assert message.splitlines()[-2:] == [
+        "run      run-1",
+        "This is a warning: the run does not fail. You get another message after 6 hours if more trucks are concerned "
+        "by then, and one when it is over.",
+    ]
+
+
 def test_a_reminder_says_that_it_is_one_unless_something_is_new() -> None:
     reported = result(alerted_at=NOW - timedelta(hours=6))
     assert quality_alert.failure([reported, reported], {}, WHERE)[0] == "[still failing] data_quality: a and 1 more"

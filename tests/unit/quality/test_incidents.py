@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,9 @@ START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def result(status: str, severity: str = "fail", rule: str = "r", at: datetime = START) -> RuleResult:
+def result(status: str, severity: str = "fail", rule: str = "r", at: datetime = START, **more: Any) -> RuleResult:
     return RuleResult(
-        rule=rule, severity=severity, status=status, failed_count=None, samples=[], message="", checked_at=at
+        rule=rule, severity=severity, status=status, failed_count=None, samples=[], message="", checked_at=at, **more
     )
 
 
@@ -29,10 +30,12 @@ class Runs:
         self.last: dict[str, RuleResult] = {}
         self.notified: list[tuple[str, list[str]]] = []
 
-    def run(self, *statuses: str, crash_before: str = "", severity: str = "fail", rules: str = "r") -> None:
+    def run(
+        self, *statuses: str, crash_before: str = "", severity: str = "fail", rules: str = "r", **more: Any
+    ) -> None:
         """``crash_before``: publish or record."""
         self.now += MINUTE
-        found = [result(status, severity, rule, self.now) for rule, status in zip(rules, statuses, strict=True)]
+        found = [result(status, severity, rule, self.now, **more) for rule, status in zip(rules, statuses, strict=True)]
         stored = {each.rule: each for each in incidents.continued(found, self.last, self.now)}
         self.last = dict(stored)
         if crash_before == "publish":
@@ -82,6 +85,29 @@ def test_a_warning_notifies_nobody_but_knows_since_when(runs: Runs) -> None:
     assert runs.last["r"].failing_since == START + MINUTE
     runs.run("pass", severity="warn")
     assert (runs.notified, runs.last["r"].failing_since) == ([], None)
+
+
+def test_a_warning_that_says_so_is_notified_once_and_its_end_once(runs: Runs) -> None:
+    for _ in range(2 * int(REMIND_AFTER / MINUTE)):
+        runs.run("fail", severity="warn", notifies=True)
+    assert runs.notified == [("failing", ["r"])]
+    runs.run("pass", severity="warn", notifies=True)
+    runs.run("pass", severity="warn", notifies=True)
+    assert runs.notified == [("failing", ["r"]), ("over", ["r"])]
+
+
+def test_another_truck_of_a_notified_warning_is_notified_after_some_hours(runs: Runs) -> None:
+    runs.run("fail", severity="warn", notifies=True, newest_offender_at=START)
+    joined = START + 5 * MINUTE
+    for _ in range(3 * int(REMIND_AFTER / MINUTE)):
+        runs.run("fail", severity="warn", notifies=True, newest_offender_at=joined)
+    assert runs.notified == [("failing", ["r"])] * 2
+
+
+def test_a_notified_warning_that_could_not_run_meanwhile_continues(runs: Runs) -> None:
+    for status in ("fail", "error", "fail", "pass"):
+        runs.run(status, severity="warn", notifies=True)
+    assert runs.notified == [("failing", ["r"]), ("over", ["r"])]
 
 
 def test_a_warning_that_can_not_run_is_notified(runs: Runs) -> None:

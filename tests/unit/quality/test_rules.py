@@ -93,6 +93,25 @@ def test_a_file_that_is_no_rule_keeps_no_other_from_being_one(tmp_path, monkeypa
         quality.rules()
 
 
+def test_warnings_can_be_turned_off():
+    rules = quality.rules()
+    on = quality.switched_on(rules, " odometers_advance,trucks_report, ")
+    assert {rule.name for rule in rules} - {rule.name for rule in on} == {"odometers_advance", "trucks_report"}
+    assert quality.switched_on(rules, "") == rules
+
+
+@pytest.mark.parametrize(
+    ("off", "complaint"),
+    [
+        ("odometer_advances", "names odometer_advances, which is no rule; you can turn off .*odometers_advance"),
+        ("odometers_advance, versions_meet", "names versions_meet: only a rule of severity warn"),
+    ],
+)
+def test_what_is_no_warning_can_not_be_turned_off(off, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        quality.switched_on(quality.rules(), off)
+
+
 def test_the_runbook_has_the_section_that_each_rule_names():
     # How GitHub makes an anchor from a heading.
     text = (sql.SQL_DIRECTORY.parent / quality.RUNBOOK).read_text()
