@@ -9,7 +9,11 @@
 --               version again: a version can be split, corrected, moved or removed (the DELETE).
 -- Duplicates    of the readings for one instant, the one that arrived last counts: highest arrival
 --               time, sequence number, sub-sequence number (position in an aggregated record; NULL
---               is 0); never load order, which a redelivery changes.
+--               is 0); never load order, which a redelivery changes.  Rows of RAW that are copies of
+--               each other, to the byte, count as one.
+-- Damage        the stored versions of a truck must form a chain: each ends where the next one
+--               starts, and the last is current.  If those read here don't, the truck's whole
+--               history is deleted and derived from RAW again.  No other truck notices.
 -- Idempotence   the result is a function of RAW, so merging the same rows again changes nothing.
 --               Rows of RAW that Snowpipe commits after the stream's snapshot may be merged twice.
 -- Cost          reads the current versions and the recent past of the trucks that reported, and
@@ -61,31 +65,60 @@ using (
             VERSIONS.TRUCK_ID,
             VERSIONS.EFFECTIVE_START_DATE as EVENT_TIME,
             VERSIONS.EFFECTIVE_END_DATE as END_TIME,
+            true as IS_CURRENT,
             VERSIONS.LOAD_TIMESTAMP,
             hash({{ attributes("VERSIONS") }}) as STATE
         from TRUCK_TELEMETRY_DATA as VERSIONS
         inner join ARRIVED on VERSIONS.TRUCK_ID = ARRIVED.TRUCK_ID
-        where VERSIONS.IS_CURRENT
+        where VERSIONS.IS_CURRENT and VERSIONS.EFFECTIVE_START_DATE is not null
         union all
         select
             TRUCK_ID,
             EFFECTIVE_START_DATE as EVENT_TIME,
             EFFECTIVE_END_DATE as END_TIME,
+            false as IS_CURRENT,
             LOAD_TIMESTAMP,
             hash({{ attributes() }}) as STATE
         from ENDED
+        where EFFECTIVE_START_DATE is not null
     ),
 
-    -- The span to derive again: from the first new reading to the next version after the last one.
+    -- Trucks whose stored versions are no chain: a bad tool wrote them.  Usually none.
+    DAMAGED as (
+        select distinct TRUCK_ID
+        from (
+            select
+                *,
+                lead(EVENT_TIME) over (partition by TRUCK_ID order by EVENT_TIME) as NEXT_TIME
+            from STORED
+        ) as LINKED
+        where
+            END_TIME is distinct from NEXT_TIME
+            or IS_CURRENT <> (END_TIME is null)
+            or END_TIME <= EVENT_TIME
+    ),
+
+    INTACT as (
+        select STORED.*
+        from STORED
+        left join DAMAGED on STORED.TRUCK_ID = DAMAGED.TRUCK_ID
+        where DAMAGED.TRUCK_ID is null
+    ),
+
+    -- The span to derive again: from the first new reading to the next version after the last one;
+    -- of a damaged truck, everything.
     SPANS as (
         select
             ARRIVED.TRUCK_ID,
-            ARRIVED.FIRST_TIME,
-            coalesce(min(STORED.EVENT_TIME), '9999-12-31'::timestamp_ntz) as UNTIL_TIME
+            iff(
+                DAMAGED.TRUCK_ID is null, ARRIVED.FIRST_TIME, '0001-01-01'::timestamp_ntz
+            ) as FIRST_TIME,
+            coalesce(min(INTACT.EVENT_TIME), '9999-12-31'::timestamp_ntz) as UNTIL_TIME
         from ARRIVED
-        left join STORED
-            on ARRIVED.TRUCK_ID = STORED.TRUCK_ID and ARRIVED.LAST_TIME < STORED.EVENT_TIME
-        group by ARRIVED.TRUCK_ID, ARRIVED.FIRST_TIME
+        left join DAMAGED on ARRIVED.TRUCK_ID = DAMAGED.TRUCK_ID
+        left join INTACT
+            on ARRIVED.TRUCK_ID = INTACT.TRUCK_ID and ARRIVED.LAST_TIME < INTACT.EVENT_TIME
+        group by ARRIVED.TRUCK_ID, ARRIVED.FIRST_TIME, DAMAGED.TRUCK_ID
     ),
 
     -- RAW within the spans: after the bound, and before it.
@@ -114,7 +147,6 @@ using (
         select
             *,
             hash(SHARD_ID, SEQUENCE_NUMBER, SUB_SEQUENCE_NUMBER) as ENVELOPE,
-            hash(FILE_NAME, FILE_ROW_NUMBER, LOAD_TIMESTAMP) as RAW_ROW,
             hash({{ attributes() }}) as STATE
         from SPANNED
     ),
@@ -123,15 +155,15 @@ using (
         select
             TRUCK_ID,
             EVENT_TIME,
+            count(*) as COPIES,
             min(LOAD_TIMESTAMP) as LOAD_TIMESTAMP,
-            min(RAW_ROW) as RAW_ROW,
             min(STATE) as STATE,
             min(ENVELOPE) = max(ENVELOPE) and min(STATE) = max(STATE) as IS_SENT_ONCE
         from LANDED
         group by TRUCK_ID, EVENT_TIME
     ),
 
-    -- One per instant.  If one envelope landed several times, any of its rows serves.  Only if
+    -- One per instant.  If one envelope landed several times, any of its COPIES serves.  Only if
     -- several readings were sent for the instant are they put in order.
     READINGS as (
         select
@@ -139,7 +171,7 @@ using (
             EVENT_TIME,
             LOAD_TIMESTAMP,
             STATE,
-            RAW_ROW
+            COPIES
         from INSTANTS
         where IS_SENT_ONCE
         union all
@@ -148,7 +180,7 @@ using (
             LANDED.EVENT_TIME,
             LANDED.LOAD_TIMESTAMP,
             LANDED.STATE,
-            LANDED.RAW_ROW
+            INSTANTS.COPIES
         from LANDED
         inner join INSTANTS
             on LANDED.TRUCK_ID = INSTANTS.TRUCK_ID and LANDED.EVENT_TIME = INSTANTS.EVENT_TIME
@@ -159,15 +191,15 @@ using (
     COMPARED as (
         select
             READINGS.*,
-            STORED.EVENT_TIME is not null as IS_STORED,
-            STORED.END_TIME as STORED_END_TIME,
+            INTACT.EVENT_TIME is not null as IS_STORED,
+            INTACT.END_TIME as STORED_END_TIME,
             coalesce(
-                STORED.STATE = READINGS.STATE and STORED.LOAD_TIMESTAMP = READINGS.LOAD_TIMESTAMP,
+                INTACT.STATE = READINGS.STATE and INTACT.LOAD_TIMESTAMP = READINGS.LOAD_TIMESTAMP,
                 false
             ) as IS_SAME
         from READINGS
-        left join STORED
-            on READINGS.TRUCK_ID = STORED.TRUCK_ID and READINGS.EVENT_TIME = STORED.EVENT_TIME
+        left join INTACT
+            on READINGS.TRUCK_ID = INTACT.TRUCK_ID and READINGS.EVENT_TIME = INTACT.EVENT_TIME
     ),
 
     -- Without trucks whose readings all open their versions already: what landed twice ends here.
@@ -185,20 +217,20 @@ using (
         inner join CHANGED on COMPARED.TRUCK_ID = CHANGED.TRUCK_ID
         union all
         select
-            STORED.TRUCK_ID,
-            STORED.EVENT_TIME,
-            STORED.LOAD_TIMESTAMP,
-            STORED.STATE,
-            null as RAW_ROW,
+            INTACT.TRUCK_ID,
+            INTACT.EVENT_TIME,
+            INTACT.LOAD_TIMESTAMP,
+            INTACT.STATE,
+            0 as COPIES,
             true as IS_STORED,
-            STORED.END_TIME as STORED_END_TIME,
+            INTACT.END_TIME as STORED_END_TIME,
             true as IS_SAME
-        from STORED
-        inner join CHANGED on STORED.TRUCK_ID = CHANGED.TRUCK_ID
+        from INTACT
+        inner join CHANGED on INTACT.TRUCK_ID = CHANGED.TRUCK_ID
         inner join SPANS
             on
-                STORED.TRUCK_ID = SPANS.TRUCK_ID
-                and (STORED.EVENT_TIME < SPANS.FIRST_TIME or STORED.EVENT_TIME = SPANS.UNTIL_TIME)
+                INTACT.TRUCK_ID = SPANS.TRUCK_ID
+                and (INTACT.EVENT_TIME < SPANS.FIRST_TIME or INTACT.EVENT_TIME = SPANS.UNTIL_TIME)
     ),
 
     -- Where versions open and close.  The last point's NEXT_TIME is where its stored version ended.
@@ -234,26 +266,48 @@ using (
 
     CHANGES as (
         select
-            TRUCK_ID,
-            EVENT_TIME,
-            LOAD_TIMESTAMP,
-            END_TIME,
-            RAW_ROW,
-            iff(IS_SAME, 'END', 'WRITE') as KIND
+            DERIVED.TRUCK_ID,
+            DERIVED.EVENT_TIME,
+            DERIVED.LOAD_TIMESTAMP,
+            DERIVED.END_TIME,
+            DERIVED.STATE,
+            iff(DERIVED.IS_SAME, 0, DERIVED.COPIES) as COPIES,
+            case
+                when DERIVED.IS_SAME then 'END'
+                when DAMAGED.TRUCK_ID is null then 'WRITE'
+                else 'INSERT'
+            end as KIND
         from DERIVED
-        where not IS_SAME or END_TIME is distinct from STORED_END_TIME
+        left join DAMAGED on DERIVED.TRUCK_ID = DAMAGED.TRUCK_ID
+        where not DERIVED.IS_SAME or DERIVED.END_TIME is distinct from DERIVED.STORED_END_TIME
         union all
         select
             TRUCK_ID,
             EVENT_TIME,
             LOAD_TIMESTAMP,
             null as END_TIME,
-            null as RAW_ROW,
+            STATE,
+            0 as COPIES,
             'DELETE' as KIND
         from EDGES
         where IS_STORED and not OPENS_VERSION
+        union all
+        -- All stored versions of a damaged truck: those that follow from RAW are inserted instead.
+        select distinct
+            VERSIONS.TRUCK_ID,
+            VERSIONS.EFFECTIVE_START_DATE as EVENT_TIME,
+            null as LOAD_TIMESTAMP,
+            null as END_TIME,
+            null as STATE,
+            0 as COPIES,
+            'DELETE' as KIND
+        from TRUCK_TELEMETRY_DATA as VERSIONS
+        inner join DAMAGED on VERSIONS.TRUCK_ID = DAMAGED.TRUCK_ID
+        where VERSIONS.EFFECTIVE_START_DATE is not null
     )
 
+    -- The attributes come from the one row of RAW for the instant, or from one of several that say
+    -- the same: row numbers are only for these, as they are wide.
     select
         CHANGES.TRUCK_ID,
         CHANGES.LOAD_TIMESTAMP,
@@ -267,12 +321,35 @@ using (
         on
             CHANGES.TRUCK_ID = LANDED.TRUCK_ID
             and CHANGES.EVENT_TIME = LANDED.EVENT_TIME
-            and CHANGES.RAW_ROW = LANDED.RAW_ROW
-            and CHANGES.KIND = 'WRITE'
+            and CHANGES.STATE = LANDED.STATE
+            and CHANGES.COPIES = 1
+    where CHANGES.COPIES < 2
+    union all
+    select
+        CHANGES.TRUCK_ID,
+        CHANGES.LOAD_TIMESTAMP,
+        CHANGES.EVENT_TIME as EFFECTIVE_START_DATE,
+        CHANGES.END_TIME as EFFECTIVE_END_DATE,
+        CHANGES.END_TIME is null as IS_CURRENT,
+        CHANGES.KIND,
+        {{ attributes("LANDED") }}
+    from CHANGES
+    inner join LANDED
+        on
+            CHANGES.TRUCK_ID = LANDED.TRUCK_ID
+            and CHANGES.EVENT_TIME = LANDED.EVENT_TIME
+            and CHANGES.STATE = LANDED.STATE
+    where CHANGES.COPIES > 1
+    qualify
+        row_number() over (
+            partition by CHANGES.TRUCK_ID, CHANGES.EVENT_TIME order by LANDED.LOAD_TIMESTAMP
+        ) = 1
 ) as CHANGE
+    -- An inserted row matches nothing, even if its key is that of a version to be deleted.
     on
         TARGET.TRUCK_ID = CHANGE.TRUCK_ID
         and TARGET.EFFECTIVE_START_DATE = CHANGE.EFFECTIVE_START_DATE
+        and CHANGE.KIND <> 'INSERT'
 when matched and CHANGE.KIND = 'DELETE' then delete
 when matched and CHANGE.KIND = 'END' then
     update set
@@ -284,7 +361,7 @@ when matched then
         EFFECTIVE_END_DATE = CHANGE.EFFECTIVE_END_DATE,
         IS_CURRENT = CHANGE.IS_CURRENT,
         {{ attribute_assignments("CHANGE") }}
-when not matched and CHANGE.KIND = 'WRITE' then insert (
+when not matched and CHANGE.KIND in ('WRITE', 'INSERT') then insert (
     {{ history_columns() }}
 )
 values (

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from snowflake.connector.errors import ProgrammingError
 
 from include import names
 from sql.merge.history_oracle import history
@@ -102,22 +101,6 @@ def test_two_merges_at_once_are_as_one(empty_snowflake, open_session, snowpipe):
         assert sorted(changed)[0] == 0
         assert waiting(empty_snowflake) == 0
         assert empty_snowflake.history() == history(empty_snowflake.readings())
-
-
-def test_a_version_that_is_stored_twice_stops_the_merge_and_not_the_repair(empty_snowflake, snowpipe):
-    snowpipe(line(0, 1.0, 100), line(5, 2.0, 101))
-    empty_snowflake.merge()
-    first, current = empty_snowflake.history()
-    empty_snowflake.put_history([first, current, current])
-    snowpipe(line(7, 3.0, 102))
-    with pytest.raises(ProgrammingError) as refused:
-        empty_snowflake.merge()
-    assert refused.value.errno == 100090
-    assert empty_snowflake.history() == [first, current, current]
-    assert waiting(empty_snowflake) == 1
-    empty_snowflake.repair("TRK001")
-    empty_snowflake.merge()
-    assert empty_snowflake.history() == history(empty_snowflake.readings())
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/Los_Angeles"])
