@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include import names, quality
-from include.contracts import METRICS, Envelope, TelemetryReading
+from include import names, quality, sql
+from include.contracts import METRICS, ContractError, Envelope, TelemetryReading
+from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
+from include.contracts.text import BLANKS, CONTROLS, require_id
 from include.contracts.times import to_canonical
 from include.quality.look_alikes import looks_like, spelled_out
 from lambdas.truck_data.logic import AcceptedReading, state_item
 from sql.merge.history_oracle import ATTRIBUTES
+from tests.fixtures import contract_corpus
 
 pytestmark = pytest.mark.sql
 
@@ -651,6 +654,24 @@ def test_readings_that_wait_for_the_next_merge_are_not_missing(healthy_snowflake
     healthy_snowflake.land([reading("TRK001", NOW + timedelta(seconds=5), 30, GPS_SPEED=12.0, LOAD_TIMESTAMP=NOW)])
     assert offending(healthy_snowflake, RULES["latest_reading_is_in_history"]) == []
     assert offending(healthy_snowflake, RULES["readings_are_merged_in_time"]) == []
+
+
+def test_rules_and_contract_have_one_definition_of_an_id(staged):
+    """Every character of the contract's definition, at each place of an id; and the corpus of the contract."""
+    odd = [f"{before}{each}{after}" for each in CONTROLS + BLANKS for before, after in ("ab", ("", "b"), ("a", ""))]
+    ids_ = [*odd, *contract_corpus.GOOD_IDS, *contract_corpus.BAD_IDS, "", "a" * 64, "a" * 65, "a"]
+
+    def is_accepted(id_):
+        try:
+            return require_id(id_, "truck_id", MAX_TRUCK_ID_LENGTH) == id_
+        except ContractError:
+            return False
+
+    stage(staged, "click_items", [known_item(id_) for id_ in ids_])
+    accepted = staged.execute(
+        f"select ITEM_ID from STAGED_CLICK_ITEMS where {sql.is_id('ITEM_ID', MAX_TRUCK_ID_LENGTH)}"
+    )
+    assert sorted(id_ for (id_,) in accepted) == sorted(filter(is_accepted, ids_))
 
 
 def test_limits_of_the_metrics_are_those_of_the_contracts(healthy_snowflake):
