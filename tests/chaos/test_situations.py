@@ -183,6 +183,7 @@ def test_s3_fails_in_every_way(path, records):
     assert [path.proxy.met(way) for way in ways] == [3, 3, 3, 3]
 
 
+@pytest.mark.verify
 def test_s3_does_not_answer(path, records):
     # The client gives up after three seconds and tries again: within the function's time.
     path.proxy.set(first(1, Fault.SILENT, "PutObject", target=names.LANDING_PREFIX))
@@ -191,6 +192,7 @@ def test_s3_does_not_answer(path, records):
     assert path.proxy.met(Fault.SILENT) == 1
 
 
+@pytest.mark.verify
 def test_a_function_that_runs_out_of_time(path, records):
     path.set_timeout(names.TRUCK_FUNCTION, 2)
     path.proxy.set(first(1, Fault.SILENT, "PutObject", target=names.LANDING_PREFIX))
@@ -199,6 +201,7 @@ def test_a_function_that_runs_out_of_time(path, records):
     assert path.proxy.met(Fault.SILENT) == 1
 
 
+@pytest.mark.verify
 def test_a_reshard_under_load(path, records):
     """MiniStack drops a shard with what it holds when it is split: so the shard that is split is drained, and the load
     is on the other one.  That parents are finished before children is shown on a Kinesis of AWS's kind, in the unit
@@ -248,6 +251,7 @@ def _key_of(shard: dict[str, Any]) -> str:
     )
 
 
+@pytest.mark.verify
 def test_the_emulator_stopped_and_started_again(path, records, seed):
     path.configure(BatchSize=20)
     path.proxy.set(by_chance(f"{seed} restart", {Fault.THROTTLED: 0.3}))

@@ -195,6 +195,7 @@ def test_a_crashing_function_gets_the_batch_again_until_it_works(pipeline, drive
     assert "Traceback" not in driver.log.read_text()
 
 
+@pytest.mark.verify
 def test_a_killed_driver_resumes_without_loss(pipeline, driver):
     pipeline.map(BatchSize=10)
     texts = [f"record {n}" for n in range(400)]
@@ -208,6 +209,7 @@ def test_a_killed_driver_resumes_without_loss(pipeline, driver):
     assert len(pipeline.keys("seen/")) <= 410
 
 
+@pytest.mark.verify
 def test_parallel_batches_survive_a_kill_and_a_filter_drops_the_rest(pipeline, driver):
     wanted = {"Pattern": json.dumps({"data": {"kind": [{"prefix": "cl"}]}})}
     pipeline.map(BatchSize=5, ParallelizationFactor=3, FilterCriteria={"Filters": [wanted]})
@@ -308,6 +310,7 @@ def test_the_status_says_when_everything_is_delivered(pipeline, driver):
     assert len(pipeline.seen()) == 50
 
 
+@pytest.mark.verify
 def test_a_missing_function_delays_and_does_not_lose(pipeline, driver):
     pipeline.put("a", "b")
     pipeline.map()
@@ -321,6 +324,7 @@ def test_a_missing_function_delays_and_does_not_lose(pipeline, driver):
     assert pipeline.wait_for_seen(3) == ["a", "b", "c"]
 
 
+@pytest.mark.verify
 def test_an_emulator_that_is_not_up_yet_is_waited_for(tmp_path, own_ministack):
     own_ministack.stop()
     process = DeliveryProcess("event_source_mapping", own_ministack.environment, tmp_path / "checkpoints")

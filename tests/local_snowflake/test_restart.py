@@ -42,7 +42,7 @@ def test_sigterm_ends_it_with_0_even_with_clients(warehouse):
     assert warehouse.server.stop() == 0
 
 
-@pytest.mark.parametrize("kill", [True, False], ids=["killed", "stopped"])
+@pytest.mark.parametrize("kill", [True, pytest.param(False, marks=pytest.mark.verify)], ids=["killed", "stopped"])
 def test_everything_is_there_again(warehouse, kill, copy_readings, wait_until):
     warehouse.rows("CREATE TABLE DEFAULTS (A INTEGER, AT TIMESTAMP_NTZ DEFAULT '2026-01-01'::TIMESTAMP_NTZ)")
     warehouse.put("a.json.gz", {"truck": "T1"})

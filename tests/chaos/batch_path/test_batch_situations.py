@@ -23,6 +23,12 @@ pytestmark = [
 
 LOADING = ("announced", "files_read", "rows_inserted", "loaded", "load_committed")
 MERGING = ("merge_begins", "merged", "stream_consumed", "merge_committed")
+# The last moment before the result is stored, and the first after it.  `make verify` tries the others too.
+DECISIVE = ("rows_inserted", "load_committed", "merged", "merge_committed")
+
+
+def moments(names):
+    return [pytest.param(name, marks=[] if name in DECISIVE else pytest.mark.verify) for name in names]
 
 
 # How a statement that merges the history begins.
@@ -161,6 +167,7 @@ def test_a_retry_overwrites_its_own_object(path, fleet):
     assert raw_rows(path) == rows
 
 
+@pytest.mark.verify
 def test_a_backfill_of_hours_already_merged(path, fleet):
     land_and_merge(path, fleet)
     path.check()
@@ -176,6 +183,7 @@ def test_a_backfill_of_hours_already_merged(path, fleet):
 # --- The pipe ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.verify
 def test_a_pipe_created_anew_loads_old_files_again(path, fleet):
     land_and_merge(path, fleet)
     path.check()
@@ -192,6 +200,7 @@ def test_a_pipe_created_anew_loads_old_files_again(path, fleet):
     ]
 
 
+@pytest.mark.verify
 def test_a_pipe_paused_for_a_while(path, fleet):
     path.query(f"alter pipe {names.PIPE} set pipe_execution_paused = true")
     path.land(fleet.records(40))
@@ -204,7 +213,7 @@ def test_a_pipe_paused_for_a_while(path, fleet):
 # --- The server -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", LOADING)
+@pytest.mark.parametrize("moment", moments(LOADING))
 def test_the_server_killed_while_it_loads(path, fleet, moment):
     path.server.die_at(moment)
     path.land(fleet.records(40))
@@ -213,7 +222,7 @@ def test_the_server_killed_while_it_loads(path, fleet, moment):
     path.check()
 
 
-@pytest.mark.parametrize("moment", MERGING)
+@pytest.mark.parametrize("moment", moments(MERGING))
 def test_the_server_killed_while_it_merges(path, fleet, moment):
     land_and_merge(path, fleet, 20)
     path.land(fleet.records(40))
@@ -257,6 +266,7 @@ def test_an_answer_lost_after_the_merge_was_committed(path, fleet):
     path.check()
 
 
+@pytest.mark.verify
 def test_a_full_disk(path, fleet):
     path.land(fleet.records(40))
     path.settle()
@@ -289,7 +299,11 @@ def watch_merges(path):
     return sent
 
 
-@pytest.mark.parametrize("fault", [Fault.SILENT, Fault.SILENT_AFTER], ids=["before_it_runs", "after_its_commit"])
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(Fault.SILENT, marks=pytest.mark.verify), Fault.SILENT_AFTER],
+    ids=["before_it_runs", "after_its_commit"],
+)
 def test_a_task_killed_while_it_waits_for_the_merge(path, fleet, fault):
     path.land(fleet.records(40))
     path.settle()
@@ -302,6 +316,7 @@ def test_a_task_killed_while_it_waits_for_the_merge(path, fleet, fault):
     path.check()
 
 
+@pytest.mark.verify
 def test_a_task_killed_while_the_server_merges(path, fleet):
     path.land(fleet.records(40))
     path.settle()
@@ -347,6 +362,7 @@ def test_rows_that_come_between_the_stream_and_the_merge(path, fleet):
 # --- Clocks -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.verify
 def test_a_clock_that_goes_back(path, fleet):
     records = fleet.records(60)
     path.land(records[:40])
@@ -380,6 +396,7 @@ def test_s3_fails_while_files_are_read(path, fleet):
     assert len(path.aws_proxy.log) == 16
 
 
+@pytest.mark.verify
 def test_s3_fails_while_a_refresh_lists_files(path, fleet):
     with path.notifications_held():
         keys = path.land(fleet.records(40))
@@ -391,6 +408,7 @@ def test_s3_fails_while_a_refresh_lists_files(path, fleet):
     path.check()
 
 
+@pytest.mark.verify
 def test_sqs_fails_in_every_way(path, fleet):
     ways = (Fault.THROTTLED, Fault.RESET, Fault.CUT_ANSWER, Fault.ERROR, Fault.LOST_ANSWER)
     path.aws_proxy.set(lambda call: ways[call.number] if "Message" in call.operation and call.number < 5 else None)

@@ -130,6 +130,7 @@ def test_after_a_kill_between_invocation_and_move_the_next_replay_completes_it_w
     assert sorted(number for number in pipeline.landed() if number in numbers) == sorted(numbers)
 
 
+@pytest.mark.verify
 def test_a_bisected_batch_that_the_notification_missed_is_taken_in_by_replay(pipeline):
     stream = names.CLICK_STREAM
     notification = pipeline.s3.get_bucket_notification_configuration(Bucket=pipeline.bucket)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 
 EVENTS = Path(__file__).parents[2] / "events" / "telemetry"
 SEED = int(os.environ.get("API_FUZZ_SEED", "20261122"))
-EXAMPLES = settings().max_examples // 5
+EXAMPLES = settings().max_examples // 10
 
 # Random times are mostly in the future, which the contract refuses.
 schemathesis.openapi.format(

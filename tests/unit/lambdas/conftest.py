@@ -94,16 +94,26 @@ def boto3_session() -> boto3.Session:
     return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
 
 
+@pytest.fixture(scope="session")
+def own_clients(boto3_session: boto3.Session) -> tuple[Any, Any, Any]:
+    """The tests' own clients of DynamoDB, S3 and Kinesis: no test changes them, and making them costs most of a test."""
+    with mock_aws():
+        return boto3_session.client("dynamodb"), boto3_session.client("s3"), boto3_session.client("kinesis")
+
+
 @pytest.fixture
 def cloud(
-    environment: dict[str, str], boto3_session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str],
+    boto3_session: boto3.Session,
+    own_clients: tuple[Any, Any, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[SimpleNamespace]:
     """moto with the functions' tables, bucket and stream: ``.rows(table)``, ``.objects(prefix)``, ``.records(stream)``
     ((shard, sequence number) -> partition key, data), and clients of DynamoDB and S3."""
     with mock_aws():
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3_session)
         monkeypatch.setattr(DynamoDBBackend, "batch_execute_statement", _batch_execute_statement)
-        dynamodb, s3, kinesis = boto3.client("dynamodb"), boto3.client("s3"), boto3.client("kinesis")
+        dynamodb, s3, kinesis = own_clients
         s3.create_bucket(Bucket=BUCKET)
         kinesis.create_stream(StreamName=names.TRUCK_STREAM, ShardCount=2)
         keys = {
