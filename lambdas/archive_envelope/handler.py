@@ -11,7 +11,7 @@ from typing import TypedDict
 from aws_lambda_powertools.logging import Logger
 
 from lambdas.archive_envelope import logic
-from lambdas.common.deadline import Context
+from lambdas.common.deadline import InvocationContext
 
 logger = Logger()
 
@@ -23,7 +23,7 @@ class TransformationAnswer(TypedDict):
 
 
 @logger.inject_lambda_context
-def handler(event: logic.FirehoseEvent, context: Context) -> TransformationAnswer:
+def handler(event: logic.FirehoseEvent, context: InvocationContext) -> TransformationAnswer:
     """Answer Firehose's transformation event: each record is Ok, as one line, or ProcessingFailed by itself."""
     answer = logic.transform(event)
     oldest = answer.oldest_arrival

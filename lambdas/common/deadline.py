@@ -18,7 +18,7 @@ LONGEST_WAIT_SECONDS = 2.0
 T = TypeVar("T")
 
 
-class Context(Protocol):
+class InvocationContext(Protocol):
     """The part of AWS's Lambda context that the functions use."""
 
     def get_remaining_time_in_millis(self) -> int: ...
@@ -35,7 +35,7 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     @classmethod
-    def of(cls, context: Context) -> Deadline:
+    def of(cls, context: InvocationContext) -> Deadline:
         """The deadline of an invocation."""
         return cls(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
 

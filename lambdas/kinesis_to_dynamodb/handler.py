@@ -16,7 +16,7 @@ from include import names
 from include.contracts import times
 from include.contracts.kinesis_event import KinesisEvent
 from lambdas.common import aws, batch, environment, metrics
-from lambdas.common.deadline import Context, Deadline, StoreError
+from lambdas.common.deadline import Deadline, InvocationContext, StoreError
 from lambdas.common.object_store import Bucket
 from lambdas.common.quarantine import QuarantineWriter
 from lambdas.kinesis_to_dynamodb import logic
@@ -38,7 +38,7 @@ quarantine = QuarantineWriter(Bucket(aws.client("s3"), env.bucket), env.quaranti
 
 
 @logger.inject_lambda_context
-def handler(event: KinesisEvent, context: Context) -> batch.BatchAnswer:
+def handler(event: KinesisEvent, context: InvocationContext) -> batch.BatchAnswer:
     """Answer in the form of ReportBatchItemFailures: no record failed, or the whole batch did."""
     deadline = Deadline.of(context)
     records = batch.records(event)

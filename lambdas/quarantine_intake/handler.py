@@ -14,7 +14,7 @@ from aws_lambda_powertools.logging import Logger
 
 from include import names
 from lambdas.common import aws, environment
-from lambdas.common.deadline import Context, Deadline
+from lambdas.common.deadline import Deadline, InvocationContext
 from lambdas.common.object_store import Bucket
 from lambdas.common.quarantine import QuarantineWriter
 from lambdas.quarantine_intake import logic
@@ -47,7 +47,7 @@ quarantine = QuarantineWriter(bucket, env.quarantine_prefix, names.INTAKE_FUNCTI
 
 
 @logger.inject_lambda_context
-def handler(event: S3Event, context: Context) -> dict[str, int]:
+def handler(event: S3Event, context: InvocationContext) -> dict[str, int]:
     """Answer the number of records that are now in quarantine.
 
     Raises:

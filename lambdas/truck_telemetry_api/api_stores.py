@@ -11,7 +11,7 @@ from lambdas.common.dynamodb import DynamoItem
 from lambdas.truck_telemetry_api.logic import ReadingOutcome, ValidReading
 
 
-class _Entry(TypedDict):
+class _ReadingEntry(TypedDict):
     Data: bytes
     PartitionKey: str
 
@@ -24,7 +24,7 @@ class _Accepted(TypedDict):
     ErrorCode: NotRequired[str | None]
 
 
-class _PutRecordsAnswer(TypedDict):
+class _ReadingsAnswer(TypedDict):
     Records: list[_Accepted]
 
 
@@ -40,7 +40,7 @@ class _ScanAnswer(TypedDict):
 class TelemetryStreamClient(Protocol):
     """The call to Kinesis."""
 
-    def put_records(self, *, StreamName: str, Records: list[_Entry]) -> _PutRecordsAnswer: ...
+    def put_records(self, *, StreamName: str, Records: list[_ReadingEntry]) -> _ReadingsAnswer: ...
 
 
 class TruckStatesClient(Protocol):

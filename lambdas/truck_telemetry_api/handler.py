@@ -15,7 +15,7 @@ from aws_lambda_powertools.logging import Logger
 
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from lambdas.common import aws, environment
-from lambdas.common.deadline import Context, Deadline, StoreError
+from lambdas.common.deadline import Deadline, InvocationContext, StoreError
 from lambdas.truck_telemetry_api import logic
 from lambdas.truck_telemetry_api.api_stores import TelemetryStream, TruckStates
 from lambdas.truck_telemetry_api.logic import ReadingOutcome
@@ -40,7 +40,7 @@ states = TruckStates(aws.client("dynamodb"), env.truck_state_table)
 
 
 @logger.inject_lambda_context
-def handler(event: ProxyEvent, context: Context) -> ProxyAnswer:
+def handler(event: ProxyEvent, context: InvocationContext) -> ProxyAnswer:
     """Answer a proxy event; an error becomes a problem document."""
     request = Request.of(event)
     # Further fields of the summary line.

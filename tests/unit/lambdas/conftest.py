@@ -96,7 +96,7 @@ def boto3_session() -> boto3.Session:
 
 @pytest.fixture(scope="session")
 def own_clients(boto3_session: boto3.Session) -> tuple[Any, Any, Any]:
-    """The tests' own clients of DynamoDB, S3 and Kinesis: no test changes them, and making them costs most of a test."""
+    """The tests' own clients of DynamoDB, S3 and Kinesis.  No test changes them, and making them costs most."""
     with mock_aws():
         return boto3_session.client("dynamodb"), boto3_session.client("s3"), boto3_session.client("kinesis")
 
