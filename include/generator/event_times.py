@@ -3,7 +3,8 @@
 Every event has a slot, a multiple of 64 µs that no other event of its stream has.  An event on time happened at its
 slot.  One that is late by k minutes, or out of order by k seconds, happened that much earlier, and the six bits below
 the slot say so: a minute and a second are both multiples of 64 µs, so two displaced events can only meet if they have
-the same k and the same slot, and none meets one on time, in this run or any other.
+the same k and the same slot, and none meets one on time, in this run or any other.  The events of an aggregated record
+share a slot, and use the values of the six bits that are left.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ def late(slot: int, minutes: int) -> int:
 def out_of_order(slot: int, seconds: int) -> int:
     """The event time, in µs, of the event with this slot that is displaced by ``seconds`` (1 to 31)."""
     return slot - seconds * 1_000_000 + 32 + seconds
+
+
+def aggregated(slot: int, number: int) -> int:
+    """The event time, in µs, of the event with this number (0 to 11) in the aggregated record with this slot."""
+    return slot + MAX_MINUTES_LATE + 1 + number
 
 
 class Slots:

@@ -8,6 +8,7 @@ warn of it.  The kinds come from public bug reports of people who run fleets, cl
 from __future__ import annotations
 
 import base64
+import copy
 import gzip
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ import msgspec
 from include.contracts import METRICS
 from include.contracts.errors import Reason
 from include.contracts.times import to_canonical
+from include.generator.aggregates import aggregate
 from include.generator.event_times import to_datetime
 
 Source = Literal["clicks", "readings"]
@@ -86,6 +88,9 @@ class FieldEvent:
     def encoded(self) -> bytes:
         return _encode(self.document)
 
+    def copy(self) -> FieldEvent:
+        return FieldEvent(copy.deepcopy(self.document), self.identity, self.at, self.rng)
+
     def _place(self, field: str) -> tuple[dict[str, Any], str]:
         """The object that holds ``field``, and its key there."""
         for key in self.document:
@@ -110,6 +115,7 @@ class FieldCase(msgspec.Struct, frozen=True):
         reason: why the record is quarantined; None if it is accepted.
         warned_by: the quality rules that warn of it, once they have seen enough of it.
         sources: the streams that see it.
+        parts: the cases of the events that one aggregated record holds.  Each event ends as its own case says.
         passes: whether its effect passes.  A new truck, an event of another decade and a count that dwarfs all others
             stay visible on every page, so traffic that runs on and on leaves them out.
     """
@@ -120,6 +126,7 @@ class FieldCase(msgspec.Struct, frozen=True):
     warned_by: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ("clicks", "readings")
     passes: bool = True
+    parts: tuple[FieldCase, ...] = ()
 
 
 def cases_of(source: Source, selection: Selection = "all") -> list[FieldCase]:
@@ -306,6 +313,32 @@ _ENCODINGS = (
 )
 
 
+# --- Several events in one record -----------------------------------------------------------------------------------
+
+
+_USUAL = FieldCase("as_usual", FieldEvent.encoded)
+_TWO_TEXTS = FieldCase("json_in_json", _wrapped(lambda data: _encode(data.decode())), "not_an_object")
+
+
+def _aggregate_of_two(event: FieldEvent) -> bytes:
+    return aggregate([(event.identity, event.encoded())] * 2)
+
+
+def _changed_aggregate(event: FieldEvent) -> bytes:
+    data = bytearray(_aggregate_of_two(event))
+    data[event.rng.randrange(4, len(data))] ^= 1
+    return bytes(data)
+
+
+_AGGREGATES = (
+    FieldCase("aggregate", FieldEvent.encoded, parts=(_USUAL, _USUAL, _USUAL)),
+    FieldCase("aggregate_with_one_bad_event", FieldEvent.encoded, parts=(_USUAL, _TWO_TEXTS, _USUAL)),
+    FieldCase("aggregate_cut_off", lambda event: _aggregate_of_two(event)[:-20], "broken_aggregate"),
+    FieldCase("aggregate_with_a_changed_bit", _changed_aggregate, "broken_aggregate"),
+    FieldCase("aggregate_and_a_newline", lambda event: _aggregate_of_two(event) + b"\n", "broken_aggregate"),
+)
+
+
 # --- Values ----------------------------------------------------------------------------------------------------------
 
 
@@ -396,4 +429,6 @@ _VALUES = (
 )
 
 #: Every case by its name.
-FIELD_CASES: Mapping[str, FieldCase] = {case.name: case for case in (*_TIMES, *_IDS, *_KEYS, *_ENCODINGS, *_VALUES)}
+FIELD_CASES: Mapping[str, FieldCase] = {
+    case.name: case for case in (*_TIMES, *_IDS, *_KEYS, *_ENCODINGS, *_AGGREGATES, *_VALUES)
+}

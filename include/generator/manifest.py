@@ -1,4 +1,4 @@
-"""The manifest: one JSON line for every record that Kinesis accepted.
+"""The manifest: one JSON line for every record that Kinesis accepted, and for every event of an aggregated one.
 
 Lines are written when a batch is acknowledged.  If the generator is killed, only the records of the batch in flight are
 missing.
@@ -21,7 +21,7 @@ class ManifestError(ValueError):
 
 
 class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One record as it was sent and accepted.
+    """One record, or one event of an aggregated record, as it was sent and accepted.
 
     Attributes:
         kind: ``duplicate`` is the second and every later sending of the same bytes.
@@ -30,6 +30,7 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
         sent_at: when the acknowledged call was made, canonical UTC text.
         field_case: name of the field case, if it is one (``field_cases``).
         expected_reason: why this field case has to be in quarantine; None if it is accepted.
+        sub_sequence_number: the event's place in its aggregated record; 0 if it came alone.
     """
 
     stream: str
@@ -45,6 +46,7 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: str
     field_case: str | None = None
     expected_reason: str | None = None
+    sub_sequence_number: int = 0
 
 
 _decode = msgspec.json.Decoder(ManifestRecord).decode

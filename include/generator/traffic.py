@@ -18,6 +18,7 @@ import msgspec
 from include import names
 from include.contracts.times import to_canonical
 from include.generator import event_times, payloads
+from include.generator.aggregates import aggregate
 from include.generator.catalogue import items
 from include.generator.clicks import ClickSimulation
 from include.generator.event_times import Slots, to_datetime
@@ -112,7 +113,8 @@ class TrafficRecord(msgspec.Struct, frozen=True):
     """One record to send at ``due`` (µs since 1970).
 
     ``key`` is what identifies the event, (timestamp, item id) or (truck id, event time); None of a malformed record.
-    ``field_case`` is the name of a field case.  One that the contract refuses is of the kind "malformed".
+    ``field_case`` is the name of a field case.  One that the contract refuses, for ``expected_reason``, is of the kind
+    "malformed".  An aggregated record has its events in ``parts``.
     """
 
     stream: str
@@ -126,6 +128,8 @@ class TrafficRecord(msgspec.Struct, frozen=True):
     out_of_order: bool = False
     key: tuple[str, str] | None = None
     field_case: str | None = None
+    expected_reason: str | None = None
+    parts: tuple[TrafficRecord, ...] = ()
 
 
 class Traffic:
@@ -259,11 +263,19 @@ def _deck(count: int, plan: TrafficPlan, rng: random.Random) -> list[str]:
 
 def _field_record(case: FieldCase, event: FieldEvent, stream: str, due: int, shape: payloads.Shape) -> TrafficRecord:
     device = event.identity
-    data = case.make(event)
+    if case.parts:
+        parts = []
+        for number, part in enumerate(case.parts):
+            later = event.copy()
+            later.move(event_times.aggregated(event.at, number) - event.at)
+            parts.append(msgspec.structs.replace(_field_record(part, later, stream, due, shape), field_case=case.name))
+        data = aggregate((part.partition_key, part.data) for part in parts)
+        return TrafficRecord(stream, data, device, due, shape=shape, field_case=case.name, parts=tuple(parts))
+    record = TrafficRecord(stream, case.make(event), device, due, shape=shape, field_case=case.name)
     if case.reason:
-        return TrafficRecord(stream, data, device, due, "malformed", case.name, shape, field_case=case.name)
+        return msgspec.structs.replace(record, kind="malformed", malformed_kind=case.name, expected_reason=case.reason)
     key = (event.identity, event.time) if event.is_reading else (event.time, event.identity)
-    return TrafficRecord(stream, data, event.identity, due, shape=shape, key=key, field_case=case.name)
+    return msgspec.structs.replace(record, partition_key=event.identity, key=key)
 
 
 def _malformed_kinds(rng: random.Random) -> Iterator[str]:

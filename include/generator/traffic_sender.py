@@ -11,7 +11,6 @@ import msgspec
 
 from include.contracts.times import to_canonical
 from include.generator.event_times import to_datetime, to_microseconds
-from include.generator.field_cases import FIELD_CASES
 from include.generator.manifest import ManifestRecord, ManifestWriter
 from include.generator.producer import AcceptedRecord, Producer, ProducerClient
 from include.generator.state_file import kept_state
@@ -178,22 +177,9 @@ def _manifest(plan: TrafficPlan) -> Iterator[Callable[[list[AcceptedRecord[Traff
 
     def write(results: list[AcceptedRecord[TrafficRecord]], sent_at: str) -> None:
         writer.append(
-            ManifestRecord(
-                stream=record.stream,
-                kind=record.kind,
-                malformed_kind=record.malformed_kind,
-                shape=record.shape,
-                late=record.late,
-                out_of_order=record.out_of_order,
-                key=record.key,
-                payload=record.data,
-                shard_id=shard_id,
-                sequence_number=sequence_number,
-                sent_at=sent_at,
-                field_case=record.field_case,
-                expected_reason=_expected_reason(record),
-            )
+            _manifest_record(event, shard_id, sequence_number, position, sent_at)
             for record, shard_id, sequence_number in results
+            for position, event in enumerate(record.parts or (record,))
         )
 
     try:
@@ -202,5 +188,22 @@ def _manifest(plan: TrafficPlan) -> Iterator[Callable[[list[AcceptedRecord[Traff
         writer.close()
 
 
-def _expected_reason(record: TrafficRecord) -> str | None:
-    return FIELD_CASES[record.field_case].reason if record.field_case else None
+def _manifest_record(
+    event: TrafficRecord, shard_id: str, sequence_number: str, position: int, sent_at: str
+) -> ManifestRecord:
+    return ManifestRecord(
+        stream=event.stream,
+        kind=event.kind,
+        malformed_kind=event.malformed_kind,
+        shape=event.shape,
+        late=event.late,
+        out_of_order=event.out_of_order,
+        key=event.key,
+        payload=event.data,
+        shard_id=shard_id,
+        sequence_number=sequence_number,
+        sent_at=sent_at,
+        field_case=event.field_case,
+        expected_reason=event.expected_reason,
+        sub_sequence_number=position,
+    )

@@ -14,6 +14,7 @@ _displacements = st.one_of(
     st.just(lambda slot: slot),
     st.integers(1, event_times.MAX_MINUTES_LATE).map(lambda k: lambda slot: event_times.late(slot, k)),
     st.integers(1, event_times.MAX_SECONDS_OUT_OF_ORDER).map(lambda k: lambda slot: event_times.out_of_order(slot, k)),
+    st.integers(0, 11).map(lambda number: lambda slot: event_times.aggregated(slot, number)),
 )
 
 
@@ -29,7 +30,8 @@ def test_events_of_two_slots_never_happen_at_one_time_however_displaced(slot, di
 def test_every_displacement_that_could_meet_another_slot_is_told_apart_by_its_last_bits():
     minutes = [event_times.late(0, k) % SLOT for k in range(1, event_times.MAX_MINUTES_LATE + 1)]
     seconds = [event_times.out_of_order(0, k) % SLOT for k in range(1, event_times.MAX_SECONDS_OUT_OF_ORDER + 1)]
-    assert len({0, *minutes, *seconds}) == 1 + len(minutes) + len(seconds)
+    parts = [event_times.aggregated(0, number) for number in range(12)]
+    assert len({0, *minutes, *seconds, *parts}) == SLOT == 1 + len(minutes) + len(seconds) + len(parts)
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=50), st.integers(0, 5_000))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include import names
-from include.contracts import ContractError, decode_click, decode_reading
+from include.contracts import ContractError, aggregates, decode_click, decode_reading
 from include.contracts.times import to_canonical
 from include.generator import payloads
 from include.generator.catalogue import items
@@ -115,15 +115,26 @@ def test_the_share_is_exact_and_every_case_is_sent(records):
 
 def test_field_traffic_is_as_the_plan_says_and_its_keys_are_used_once(records):
     assert list(Traffic(PLAN, AT, State())) == records
-    keys = [(record.stream, record.key) for record in records if record.kind == "valid"]
+    events = [event for record in records for event in record.parts or (record,)]
+    keys = [(event.stream, event.key) for event in events if event.kind == "valid"]
     assert len(keys) == len(set(keys))
-    for record in records:
+    for record in events:
         source = "clicks" if record.stream == names.CLICK_STREAM else "readings"
         reason, found = _verdict(source, record.data, to_datetime(record.due) + timedelta(milliseconds=1))
+        assert record.expected_reason == reason, record.field_case
         assert (record.kind == "malformed") == (reason is not None), record.field_case
         if record.key:
             assert found == (record.key if source == "readings" else record.key[::-1])
             assert record.partition_key == found[0]
+
+
+def test_an_aggregated_record_holds_the_events_of_its_parts(records):
+    aggregated = [record for record in records if record.parts]
+    assert {record.field_case for record in aggregated} == {"aggregate", "aggregate_with_one_bad_event"}
+    for record in aggregated:
+        held = aggregates.user_records(record.data)
+        assert held == [(part.partition_key, part.data) for part in record.parts]
+        assert {part.field_case for part in record.parts} == {record.field_case}
 
 
 def test_traffic_that_runs_on_and_on_leaves_out_what_does_not_pass():

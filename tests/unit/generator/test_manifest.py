@@ -49,6 +49,7 @@ def test_a_line_is_a_record_with_its_bytes_in_base64(tmp_path):
         "sent_at": "2025-03-17T15:35:55.000000",
         "field_case": "seven_decimals_of_dotnet",
         "expected_reason": None,
+        "sub_sequence_number": 0,
     }
 
 

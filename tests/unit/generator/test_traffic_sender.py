@@ -52,6 +52,18 @@ def test_the_manifest_is_exactly_what_the_streams_hold(kinesis, stored, clock, t
         assert len(lines) == 300
 
 
+def test_the_manifest_has_each_event_of_an_aggregated_record(kinesis, stored, clock, tmp_path):
+    plan = _plan(tmp_path, field=0.8, duplicated=0.0)
+    _generate(plan, kinesis, clock)
+    for stream in (plan.click_stream, plan.truck_stream):
+        lines = [record for record in read_manifest(plan.manifest) if record.stream == stream]
+        numbers = {(r.shard_id, r.sequence_number, r.sub_sequence_number) for r in lines}
+        assert len(numbers) == len(lines) > 300
+        assert {(r.shard_id, r.sequence_number) for r in lines} == set(stored(stream))
+        assert {r.field_case for r in lines if r.sub_sequence_number} == {"aggregate", "aggregate_with_one_bad_event"}
+        assert [r.expected_reason for r in lines if r.sub_sequence_number == 1 and r.expected_reason] != []
+
+
 def test_the_summary_counts_what_the_manifest_says(kinesis, clock, tmp_path):
     plan = _plan(tmp_path)
     summary = _generate(plan, kinesis, clock)

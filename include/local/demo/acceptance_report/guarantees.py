@@ -10,6 +10,7 @@ import msgspec
 
 from include import names
 from include.contracts import METRICS, ContractError, decode_click, decode_reading, times
+from include.contracts.envelope import numbered
 from include.generator.manifest import ManifestRecord
 from include.local.demo.acceptance_report.snapshot import ClickRow, HeldRecord, RecordId, Snapshot, StreamSnapshot
 from sql.merge.history_oracle import ArrivedReading, history, latest
@@ -261,7 +262,7 @@ def _compare(text: str, expected: Iterable[Hashable], found: Iterable[Hashable])
 
 
 def _id(record: ManifestRecord) -> RecordId:
-    return record.shard_id, record.sequence_number
+    return record.shard_id, numbered(record.sequence_number, record.sub_sequence_number)
 
 
 def _click(record: ManifestRecord) -> ClickRow:
