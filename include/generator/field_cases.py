@@ -11,7 +11,7 @@ import base64
 import copy
 import gzip
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import cycle
 from typing import Any, Literal
 
@@ -38,6 +38,7 @@ class FieldEvent:
 
     Attributes:
         document: as a good device writes it, in any of the shapes.
+        memory: of a case that lasts, from its first event to its last.
         identity, at: what identifies the event: the item or truck, and its time in µs since 1970.
         rng: the source of all choices.
     """
@@ -47,6 +48,7 @@ class FieldEvent:
         self.identity = identity
         self.at = at
         self.rng = rng
+        self.memory: dict[str, Any] = {}
 
     @property
     def is_reading(self) -> bool:
@@ -115,6 +117,8 @@ class FieldCase(msgspec.Struct, frozen=True):
         reason: why the record is quarantined; None if it is accepted.
         warned_by: the quality rules that warn of it, once they have seen enough of it.
         sources: the streams that see it.
+        lasts: events of the device that it goes on for, the first included.  Only the first one counts in the share of
+            records from the field.
         parts: the cases of the events that one aggregated record holds.  Each event ends as its own case says.
         passes: whether its effect passes.  A new truck, an event of another decade and a count that dwarfs all others
             stay visible on every page, so traffic that runs on and on leaves them out.
@@ -126,6 +130,7 @@ class FieldCase(msgspec.Struct, frozen=True):
     warned_by: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ("clicks", "readings")
     passes: bool = True
+    lasts: int = 1
     parts: tuple[FieldCase, ...] = ()
 
 
@@ -134,11 +139,36 @@ def cases_of(source: Source, selection: Selection = "all") -> list[FieldCase]:
     return [case for case in FIELD_CASES.values() if source in case.sources and (case.passes or selection == "all")]
 
 
-def endless_cases(source: Source, selection: Selection, rng: random.Random) -> Iterator[FieldCase]:
-    """Every case in turn, in any order."""
-    cases = cases_of(source, selection)
-    rng.shuffle(cases)
-    return cycle(cases)
+class FieldTraffic:
+    """Chooses the case of each record that one stream gets from the field: every case in turn, in any order."""
+
+    def __init__(self, source: Source, selection: Selection, rng: random.Random) -> None:
+        cases = cases_of(source, selection)
+        rng.shuffle(cases)
+        self._cases = cycle(cases)
+        self._source = source
+        # By device: the case that lasts, its memory, and how many events are left.
+        self._lasting: dict[str, tuple[FieldCase, dict[str, Any], int]] = {}
+
+    def lasts(self, identity: str) -> bool:
+        """Whether the next event of this truck or item is one of a case that lasts."""
+        return self._device(identity) in self._lasting
+
+    def case_of(self, event: FieldEvent, *, is_new: bool) -> FieldCase:
+        """The case of this event, with which a new case begins, or one that lasts continues."""
+        device = self._device(event.identity)
+        if is_new:
+            case = next(self._cases)
+            left = case.lasts
+        else:
+            case, event.memory, left = self._lasting.pop(device)
+        if left > 1:
+            self._lasting[device] = case, event.memory, left - 1
+        return case
+
+    def _device(self, identity: str) -> str:
+        # A truck is a device of its own.  All clicks come through one shop.
+        return identity if self._source == "readings" else ""
 
 
 # --- Times -----------------------------------------------------------------------------------------------------------
@@ -383,6 +413,20 @@ _HOSTILE_TEXTS = (
 )
 
 
+def _stuck(event: FieldEvent) -> bytes:
+    """One sensor repeats a value while the truck moves."""
+    event.put("environment_humidity", event.memory.setdefault("humidity", event.number("environment_humidity")))
+    return event.encoded()
+
+
+def _robot(event: FieldEvent) -> bytes:
+    """One item is clicked again and again."""
+    item, name = event.memory.setdefault("item", (event.identity, event.document["Item_Name"]))
+    event.rename(item)
+    event.document |= {"Item_Name": name, "Click_Counts": 1}
+    return event.encoded()
+
+
 def _hostile(field: str) -> Make:
     def make(event: FieldEvent) -> bytes:
         event.put(field, event.rng.choice(_HOSTILE_TEXTS))
@@ -406,7 +450,9 @@ _VALUES = (
     FieldCase("minus_one_for_unknown", _with(oil_pressure=-1), "out_of_range", sources=_READINGS),
     FieldCase("minus_999_for_unknown", _with(environment_temperature=-999.9), "out_of_range", sources=_READINGS),
     FieldCase("odometer_reset", _with(odometer_reading=0.0), sources=_READINGS),
-    FieldCase("kilometres_as_miles", _kilometres_as_miles, sources=_READINGS),
+    FieldCase("kilometres_as_miles", _kilometres_as_miles, sources=_READINGS, lasts=100),
+    FieldCase("stuck_sensor", _stuck, sources=_READINGS, lasts=400, passes=False),
+    FieldCase("robot", _robot, sources=_CLICKS, lasts=50),
     FieldCase("fahrenheit", _with(environment_temperature=95.0), "out_of_range", sources=_READINGS),
     FieldCase("number_as_text", _with(fuel_level="55.2"), "wrong_type", sources=_READINGS),
     FieldCase("decimal_comma", _with(fuel_level="55,2"), "wrong_type", sources=_READINGS),

@@ -22,7 +22,7 @@ from include.generator.aggregates import aggregate
 from include.generator.catalogue import items
 from include.generator.clicks import ClickSimulation
 from include.generator.event_times import Slots, to_datetime
-from include.generator.field_cases import FieldCase, FieldEvent, Selection, endless_cases
+from include.generator.field_cases import FieldCase, FieldEvent, FieldTraffic, Selection
 from include.generator.trucks import FleetSimulation, Truck
 
 # A duplicate repeats one of this many records before it.
@@ -207,7 +207,7 @@ class Traffic:
         """``count`` records of one stream.  ``period``: seconds between two events of one device."""
         rng = random.Random(f"mix:{stream}:{self._plan.seed}:{self._start}")
         broken = _malformed_kinds(rng)
-        cases = endless_cases("clicks" if fields is payloads.CLICK_FIELDS else "readings", self._plan.field_cases, rng)
+        field = FieldTraffic("clicks" if fields is payloads.CLICK_FIELDS else "readings", self._plan.field_cases, rng)
         recent: deque[TrafficRecord] = deque(maxlen=_REMEMBERED)
         # Displaced by more than a period, an event is sent after younger ones of its own device, where 31 s allow it.
         least = min(event_times.MAX_SECONDS_OUT_OF_ORDER, int(period) + 1)
@@ -230,9 +230,9 @@ class Traffic:
                 data = payloads.malformed(name, document, fields, partition_key, rng)
                 yield TrafficRecord(stream, data, partition_key, due, "malformed", name, shape)
                 continue
-            if kind == "field":
+            if kind == "field" or (kind == "on_time" and field.lasts(partition_key)):
                 sent = FieldEvent(document, partition_key, at, rng)
-                yield _field_record(next(cases), sent, stream, due, shape)
+                yield _field_record(field.case_of(sent, is_new=kind == "field"), sent, stream, due, shape)
                 continue
             record = TrafficRecord(
                 stream,

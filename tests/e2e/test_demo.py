@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from include.local.demo.acceptance_report import AcceptanceReport
+from include.local.demo.demo import SLOWEST_RECORDS_PER_SECOND
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "include.local.demo"]
@@ -65,11 +66,20 @@ def read_until(demo: subprocess.Popen[str], text: str, seconds: float) -> str:
     raise AssertionError(f"the demo ended before {text!r}:\n{output}")
 
 
-@pytest.mark.parametrize("records", [500, pytest.param(10_000, marks=pytest.mark.verify)])
-def test_one_cycle_of_clicks_and_readings_balances_to_the_record(tmp_path, records):
+@pytest.mark.parametrize(
+    ("clicks", "readings", "rate", "field"),
+    [
+        (500, 500, 250, 0.2),
+        pytest.param(10_000, 10_000, 250, 0.005, marks=pytest.mark.verify),
+        # Readings are most of it, as in a fleet.  An idle machine with two cores needs about half an hour.
+        pytest.param(150_000, 850_000, 1_000, 0.05, marks=[pytest.mark.verify, pytest.mark.timeout(4 * 3600)]),
+    ],
+)
+def test_one_cycle_of_clicks_and_readings_balances_to_the_record(tmp_path, clicks, readings, rate, field):
     written = tmp_path / "report.json"
-    demo = start(tmp_path, "--once", f"--clicks={records}", f"--readings={records}", f"--report={written}")
-    output, _ = demo.communicate(timeout=CYCLE_SECONDS)
+    size = [f"--clicks={clicks}", f"--readings={readings}", f"--rate={rate}", f"--field={field}"]
+    demo = start(tmp_path, "--once", *size, f"--report={written}")
+    output, _ = demo.communicate(timeout=CYCLE_SECONDS + (clicks + readings) / SLOWEST_RECORDS_PER_SECOND)
 
     assert demo.returncode == 0, output
     verdicts = re.findall(r"^  (holds|BROKEN) ", output, re.MULTILINE)
@@ -78,7 +88,13 @@ def test_one_cycle_of_clicks_and_readings_balances_to_the_record(tmp_path, recor
     report = msgspec.json.decode(written.read_bytes(), type=AcceptanceReport)
     assert report.holds
     assert len(report.guarantees) == len(verdicts)
-    assert f"ClickDataStream: sent = landed + quarantined + duplicates: {records:,} = " in output, output
+    counts = {count.label.strip(): (count.clicks, count.readings) for count in report.counts}
+    assert counts["from the field"] >= (round(clicks * field), round(readings * field))
+    # An aggregated record counts once for each of its events.
+    sent = counts["sent (accepted by Kinesis)"]
+    assert clicks <= sent[0] <= clicks * (1 + field)
+    assert readings <= sent[1] <= readings * (1 + field)
+    assert f"ClickDataStream: sent = landed + quarantined + duplicates: {sent[0]:,} = " in output, output
     assert left_behind(tmp_path) == []
 
 
