@@ -115,7 +115,7 @@ class FieldCase(msgspec.Struct, frozen=True):
         name: stable, in the manifest.
         make: changes the event and returns the bytes of the record.
         reason: why the record is quarantined; None if it is accepted.
-        warned_by: the quality rules that warn of it, once they have seen enough of it.
+        warned_by: the quality rules that warn of a single such reading.
         sources: the streams that see it.
         lasts: events of the device that it goes on for, the first included.  Only the first one counts in the share of
             records from the field.
@@ -254,6 +254,9 @@ def _other_id(write: Callable[[FieldEvent], str]) -> Make:
     return make
 
 
+# Letters that look like those of the default ids.
+_CYRILLIC = str.maketrans("TLMA", "\u0422\u041b\u041c\u0410")
+
 _IDS = (
     FieldCase("id_empty", _wrong_id(lambda event: ""), "out_of_range"),
     FieldCase("id_null", _wrong_id(lambda event: None), "missing"),
@@ -262,7 +265,7 @@ _IDS = (
     FieldCase("id_in_lower_case", _other_id(lambda event: event.identity.lower()), passes=False),
     FieldCase(
         "id_with_cyrillic_letter",
-        _other_id(lambda event: event.identity.replace("R", "Я").replace("A", "А")),
+        _other_id(lambda event: event.identity.translate(_CYRILLIC)),
         passes=False,
     ),
     FieldCase("id_with_a_hyphen", _other_id(lambda event: f"{event.identity[:3]}-{event.identity[3:]}"), passes=False),
@@ -439,28 +442,51 @@ _FLAG_OF_ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067
 _FAMILY = "\U0001f469\U0001f3fd\u200d\U0001f469\U0001f3fb\u200d\U0001f467"
 
 _VALUES = (
-    FieldCase("no_fix_0_0", _with(gps_latitude=0.0, gps_longitude=0.0), sources=_READINGS),
+    FieldCase(
+        "no_fix_0_0",
+        _with(gps_latitude=0.0, gps_longitude=0.0),
+        warned_by=("positions_are_on_roads",),
+        sources=_READINGS,
+    ),
     FieldCase("no_fix_minus_200", _with(gps_latitude=-200.0, gps_longitude=-200.0), "out_of_range", sources=_READINGS),
-    FieldCase("jump_to_nairobi", _with(gps_latitude=-1.2921, gps_longitude=36.8219), sources=_READINGS),
-    FieldCase("temperature_0xff", _with(engine_temperature=215.0), sources=_READINGS),
-    FieldCase("speed_0xffff", _with(vehicle_speed=159.07, gps_speed=159.07), sources=_READINGS),
+    FieldCase(
+        "jump_to_nairobi",
+        _with(gps_latitude=-1.2921, gps_longitude=36.8219),
+        warned_by=("positions_do_not_jump",),
+        sources=_READINGS,
+    ),
+    FieldCase(
+        "temperature_0xff", _with(engine_temperature=215.0), warned_by=("values_are_measured",), sources=_READINGS
+    ),
+    FieldCase(
+        "speed_0xffff",
+        _with(vehicle_speed=159.07, gps_speed=159.07),
+        warned_by=("values_are_measured",),
+        sources=_READINGS,
+    ),
     FieldCase("engine_speed_0xffff", _with(engine_rpm=8191.875), "out_of_range", sources=_READINGS),
     FieldCase("raw_0xff", _with(fuel_level=255), "out_of_range", sources=_READINGS),
     FieldCase("raw_0xffffffff", _with(odometer_reading=4_294_967_295), "out_of_range", sources=_READINGS),
     FieldCase("minus_one_for_unknown", _with(oil_pressure=-1), "out_of_range", sources=_READINGS),
     FieldCase("minus_999_for_unknown", _with(environment_temperature=-999.9), "out_of_range", sources=_READINGS),
-    FieldCase("odometer_reset", _with(odometer_reading=0.0), sources=_READINGS),
+    FieldCase("odometer_reset", _with(odometer_reading=0.0), warned_by=("odometers_advance",), sources=_READINGS),
     FieldCase("kilometres_as_miles", _kilometres_as_miles, sources=_READINGS, lasts=100),
     FieldCase("stuck_sensor", _stuck, sources=_READINGS, lasts=400, passes=False),
     FieldCase("robot", _robot, sources=_CLICKS, lasts=50),
-    FieldCase("fahrenheit", _with(environment_temperature=95.0), "out_of_range", sources=_READINGS),
+    FieldCase(
+        "engine_in_fahrenheit",
+        _with(engine_temperature=185.0),
+        warned_by=("temperatures_are_in_celsius",),
+        sources=_READINGS,
+    ),
+    FieldCase("air_in_fahrenheit", _with(environment_temperature=95.0), "out_of_range", sources=_READINGS),
     FieldCase("number_as_text", _with(fuel_level="55.2"), "wrong_type", sources=_READINGS),
     FieldCase("decimal_comma", _with(fuel_level="55,2"), "wrong_type", sources=_READINGS),
     FieldCase("number_with_unit", _with(fuel_level="55 %"), "wrong_type", sources=_READINGS),
     FieldCase("number_with_exponent", _raw("engine_rpm", b"1.25E3"), sources=_READINGS),
     FieldCase("number_beyond_any_float", _raw("engine_rpm", b"1e400"), "out_of_range", sources=_READINGS),
     FieldCase("number_with_leading_zero", _raw("engine_rpm", b"0800"), "not_json", sources=_READINGS),
-    FieldCase("hostile_status", _hostile("brake_status"), warned_by=("statuses_are_usual",), sources=_READINGS),
+    FieldCase("hostile_status", _hostile("brake_status"), sources=_READINGS),
     FieldCase("status_as_code", _with(brake_status=0), "wrong_type", sources=_READINGS),
     FieldCase("hostile_name", _hostile("item_name"), sources=_CLICKS),
     FieldCase("name_with_flag_of_england", _with(item_name=f"Mug {_FLAG_OF_ENGLAND}"), sources=_CLICKS),

@@ -30,6 +30,7 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
         sent_at: when the acknowledged call was made, canonical UTC text.
         field_case: name of the field case, if it is one (``field_cases``).
         expected_reason: why this field case has to be in quarantine; None if it is accepted.
+        warned_by: the quality rules that warn of this field case.
         sub_sequence_number: the event's place in its aggregated record; 0 if it came alone.
     """
 
@@ -47,6 +48,7 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
     field_case: str | None = None
     expected_reason: str | None = None
     sub_sequence_number: int = 0
+    warned_by: tuple[str, ...] = ()
 
 
 _decode = msgspec.json.Decoder(ManifestRecord).decode

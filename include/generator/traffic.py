@@ -114,7 +114,8 @@ class TrafficRecord(msgspec.Struct, frozen=True):
 
     ``key`` is what identifies the event, (timestamp, item id) or (truck id, event time); None of a malformed record.
     ``field_case`` is the name of a field case.  One that the contract refuses, for ``expected_reason``, is of the kind
-    "malformed".  An aggregated record has its events in ``parts``.
+    "malformed"; of one that it accepts, the quality rules ``warned_by`` warn.  An aggregated record has its events in
+    ``parts``.
     """
 
     stream: str
@@ -129,6 +130,7 @@ class TrafficRecord(msgspec.Struct, frozen=True):
     key: tuple[str, str] | None = None
     field_case: str | None = None
     expected_reason: str | None = None
+    warned_by: tuple[str, ...] = ()
     parts: tuple[TrafficRecord, ...] = ()
 
 
@@ -275,7 +277,7 @@ def _field_record(case: FieldCase, event: FieldEvent, stream: str, due: int, sha
     if case.reason:
         return msgspec.structs.replace(record, kind="malformed", malformed_kind=case.name, expected_reason=case.reason)
     key = (event.identity, event.time) if event.is_reading else (event.time, event.identity)
-    return msgspec.structs.replace(record, partition_key=event.identity, key=key)
+    return msgspec.structs.replace(record, partition_key=event.identity, key=key, warned_by=case.warned_by)
 
 
 def _malformed_kinds(rng: random.Random) -> Iterator[str]:

@@ -206,4 +206,5 @@ def _manifest_record(
         field_case=event.field_case,
         expected_reason=event.expected_reason,
         sub_sequence_number=position,
+        warned_by=event.warned_by,
     )

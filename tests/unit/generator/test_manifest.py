@@ -50,6 +50,7 @@ def test_a_line_is_a_record_with_its_bytes_in_base64(tmp_path):
         "field_case": "seven_decimals_of_dotnet",
         "expected_reason": None,
         "sub_sequence_number": 0,
+        "warned_by": [],
     }
 
 

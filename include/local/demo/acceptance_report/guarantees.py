@@ -49,6 +49,7 @@ def judge_guarantees(snapshot: Snapshot) -> list[Guarantee]:
         ledger_balances(snapshot),
         data_quality_passes(snapshot),
         field_cases_end_as_expected(snapshot),
+        rules_warn_of_field_cases(snapshot),
     ]
 
 
@@ -243,6 +244,18 @@ def data_quality_passes(snapshot: Snapshot) -> Guarantee:
         "data quality ran and no rule of severity 'fail' found anything",
         bool(results) and not failed,
         f"{sum(result.status == 'pass' for result in results)} of {len(results)} rules pass",
+    )
+
+
+def rules_warn_of_field_cases(snapshot: Snapshot) -> Guarantee:
+    """A warning is not lost: every rule that a record from the field must trip has found something."""
+    due = {rule for stream in snapshot.streams for record in stream.sent for rule in record.warned_by}
+    silent = sorted(due - {result.rule for result in snapshot.quality if result.status != "pass"})
+    found = f"{len(due)} rules warn" if due else "no such record was sent"
+    return Guarantee(
+        "data quality warns of the implausible readings from the field",
+        not silent,
+        f"silent: {', '.join(silent)}" if silent else found,
     )
 
 

@@ -46,6 +46,7 @@ def sent(stream: str, payload: bytes, kind: str = "valid", **fields: Any) -> Man
         sent_at=ARRIVAL,
         field_case=fields.get("field_case"),
         expected_reason=fields.get("expected_reason"),
+        warned_by=fields.get("warned_by", ()),
     )
 
 
@@ -96,7 +97,7 @@ def snapshot() -> Snapshot:
         sent(names.TRUCK_STREAM, reading("TRK001", FIRST, 10.0)),
         sent(names.TRUCK_STREAM, reading("TRK001", SECOND, 20.0), shape="nested"),
         sent(names.TRUCK_STREAM, reading("TRK001", SECOND, 20.0), "duplicate"),
-        sent(names.TRUCK_STREAM, reading("TRK002", FIRST, 10.0), field_case="trailing_newline"),
+        sent(names.TRUCK_STREAM, reading("TRK002", FIRST, 10.0), field_case="id", warned_by=("known_truck",)),
         sent(names.TRUCK_STREAM, b"[]", "malformed"),
     ]
     loaded = {record_id(record) for record in readings if record.kind != "malformed"}

@@ -134,6 +134,10 @@ def a_rule_of_severity_fail_failed(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, quality=[*snapshot.quality, QualityResult("one_current", "fail", "fail", 1)])
 
 
+def no_rule_warns(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, quality=[msgspec.structs.replace(each, status="pass") for each in snapshot.quality])
+
+
 def no_rule_ran(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, quality=[])
 
@@ -166,7 +170,8 @@ CASES = [
     (a_stream_is_not_in_the_ledger, {16}),
     (the_ledger_is_empty, {16}),
     (a_rule_of_severity_fail_failed, {17}),
-    (no_rule_ran, {17}),
+    (no_rule_ran, {17, 19}),
+    (no_rule_warns, {19}),
     (of_clicks(a_record_is_quarantined_for_another_reason), {18}),
     (of_telemetry(a_record_is_quarantined_for_another_reason), set()),
 ]
@@ -175,7 +180,7 @@ CASES = [
 def test_every_guarantee_holds_over_a_right_snapshot(snapshot):
     judged = judge_guarantees(snapshot)
 
-    assert len(judged) == 19
+    assert len(judged) == 20
     assert [guarantee for guarantee in judged if not guarantee.holds] == []
 
 
@@ -187,7 +192,7 @@ def test_one_difference_breaks_the_guarantees_it_concerns_and_no_other(snapshot,
 
 
 def test_each_guarantee_is_broken_by_some_case():
-    assert set().union(*(broken for _, broken in CASES)) == set(range(19))
+    assert set().union(*(broken for _, broken in CASES)) == set(range(20))
 
 
 def test_a_verdict_says_what_was_found(snapshot):

@@ -49,7 +49,7 @@ def test_the_printed_report_shows_every_part(snapshot):
         "\nGuarantees\n",
     ):
         assert part in output
-    assert output.count("  holds  ") == 19
+    assert output.count("  holds  ") == 20
     assert "BROKEN" not in output
 
 
@@ -57,7 +57,7 @@ def test_a_broken_guarantee_is_marked(snapshot):
     report = judge(replace(snapshot, quality=[]))
 
     assert not report.holds
-    assert printed(report).count("  BROKEN ") == 1
+    assert printed(report).count("  BROKEN ") == 2
 
 
 def test_a_report_survives_json(snapshot):
