@@ -38,6 +38,8 @@ PROVISION_TIMEOUT_SECONDS = 600
 SETTLE_TIMEOUT_SECONDS = 600
 # A slow machine that is busy with other work processes more than this.
 SLOWEST_RECORDS_PER_SECOND = 50
+# A cycle of more records takes minutes.  Merges every few seconds, with Airflow's part of each, would take most of it.
+MANY_RECORDS = 50_000
 # The ledger counts an hour when it has closed.  A demo that stays up has the open hour counted once, so that there is
 # something to see.
 FIRST_LEDGER_AFTER_SECONDS = 90
@@ -75,6 +77,8 @@ class Demo:
         self._manifest = state / "manifest.jsonl"
         ports = choose_ports(os.environ)
         settings = {"CTD_TRAFFIC_FIELD_SHARE": str(options.field)}
+        if options.once and options.clicks + options.readings > MANY_RECORDS:
+            settings["CTD_MERGE_MIN_INTERVAL_SECONDS"] = "60"
         if not options.once:
             settings["CTD_TRAFFIC_SCHEDULE"] = "* * * * *"
         self._environment = environment.build(state, ports, settings)
