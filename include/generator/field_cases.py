@@ -115,7 +115,7 @@ class FieldCase(msgspec.Struct, frozen=True):
         name: stable, in the manifest.
         make: changes the event and returns the bytes of the record.
         reason: why the record is quarantined; None if it is accepted.
-        warned_by: the quality rules that warn of a single such reading.
+        warned_by: the quality rules that warn of a single such record.
         sources: the streams that see it.
         lasts: events of the device that it goes on for, the first included.  Only the first one counts in the share of
             records from the field.
@@ -259,19 +259,28 @@ _CYRILLIC = str.maketrans("TLMA", "\u0422\u041b\u041c\u0410")
 
 _IDS = (
     FieldCase("id_empty", _wrong_id(lambda event: ""), "out_of_range"),
+    FieldCase("id_blank", _wrong_id(lambda event: "  "), "bad_text"),
+    FieldCase("id_padded", _wrong_id(lambda event: event.identity + " "), "bad_text"),
+    FieldCase("id_with_invisible_end", _wrong_id(lambda event: event.identity + "\u200b"), "bad_text"),
+    FieldCase("id_with_line_break", _wrong_id(lambda event: event.identity + "\r\n"), "bad_text"),
+    FieldCase("id_with_nul", _wrong_id(lambda event: event.identity + "\0"), "bad_text"),
     FieldCase("id_null", _wrong_id(lambda event: None), "missing"),
     FieldCase("id_number", _wrong_id(lambda event: 355_000_000_000_017), "wrong_type"),
     FieldCase("id_too_long", _wrong_id(lambda event: event.identity * 50), "out_of_range"),
-    FieldCase("id_in_lower_case", _other_id(lambda event: event.identity.lower()), passes=False),
+    FieldCase(
+        "id_in_lower_case", _other_id(lambda event: event.identity.lower()), warned_by=("ids_look_alike",), passes=False
+    ),
     FieldCase(
         "id_with_cyrillic_letter",
         _other_id(lambda event: event.identity.translate(_CYRILLIC)),
+        warned_by=("ids_look_alike",),
         passes=False,
     ),
     FieldCase("id_with_a_hyphen", _other_id(lambda event: f"{event.identity[:3]}-{event.identity[3:]}"), passes=False),
     FieldCase(
         "id_placeholder",
         _other_id(lambda event: event.rng.choice(("NO_IMEI", "000000000000000", "unknown"))),
+        warned_by=("ids_are_no_placeholders",),
         passes=False,
     ),
 )
@@ -487,10 +496,12 @@ _VALUES = (
     FieldCase("number_beyond_any_float", _raw("engine_rpm", b"1e400"), "out_of_range", sources=_READINGS),
     FieldCase("number_with_leading_zero", _raw("engine_rpm", b"0800"), "not_json", sources=_READINGS),
     FieldCase("hostile_status", _hostile("brake_status"), sources=_READINGS),
+    FieldCase("status_with_nul", _with(brake_status="Good\0\0\0"), "bad_text", sources=_READINGS),
     FieldCase("status_as_code", _with(brake_status=0), "wrong_type", sources=_READINGS),
     FieldCase("hostile_name", _hostile("item_name"), sources=_CLICKS),
     FieldCase("name_with_flag_of_england", _with(item_name=f"Mug {_FLAG_OF_ENGLAND}"), sources=_CLICKS),
     FieldCase("name_with_family_and_skin_tones", _with(item_name=f"Toy {_FAMILY}"), sources=_CLICKS),
+    FieldCase("name_of_two_lines", _with(item_name="Aurora X5\nSmartphone"), "bad_text", sources=_CLICKS),
     FieldCase("name_too_long", _with(item_name="x" * 513), "out_of_range", sources=_CLICKS),
     FieldCase("counts_with_point", _raw("click_counts", b"3.5"), "wrong_type", sources=_CLICKS),
     FieldCase("counts_with_exponent", _raw("click_counts", b"25e-1"), "wrong_type", sources=_CLICKS),

@@ -253,7 +253,7 @@ def rules_warn_of_field_cases(snapshot: Snapshot) -> Guarantee:
     silent = sorted(due - {result.rule for result in snapshot.quality if result.status != "pass"})
     found = f"{len(due)} rules warn" if due else "no such record was sent"
     return Guarantee(
-        "data quality warns of the implausible readings from the field",
+        "data quality warns of the odd records from the field",
         not silent,
         f"silent: {', '.join(silent)}" if silent else found,
     )
