@@ -479,9 +479,9 @@ _VALUES = (
     FieldCase("minus_one_for_unknown", _with(oil_pressure=-1), "out_of_range", sources=_READINGS),
     FieldCase("minus_999_for_unknown", _with(environment_temperature=-999.9), "out_of_range", sources=_READINGS),
     FieldCase("odometer_reset", _with(odometer_reading=0.0), warned_by=("odometers_advance",), sources=_READINGS),
-    FieldCase("kilometres_as_miles", _kilometres_as_miles, sources=_READINGS, lasts=100),
-    FieldCase("stuck_sensor", _stuck, sources=_READINGS, lasts=400, passes=False),
-    FieldCase("robot", _robot, sources=_CLICKS, lasts=50),
+    FieldCase("kilometres_as_miles", _kilometres_as_miles, sources=_READINGS, lasts=30),
+    FieldCase("stuck_sensor", _stuck, sources=_READINGS, lasts=60, passes=False),
+    FieldCase("robot", _robot, sources=_CLICKS, lasts=30),
     FieldCase(
         "engine_in_fahrenheit",
         _with(engine_temperature=185.0),
