@@ -15,6 +15,9 @@ from tests.fixtures.ministack import MiniStack
 from tests.fixtures.snowflake import LocalSnowflake
 from tests.fixtures.tables import tables
 
+# The tables and views that the dashboard reads.
+DDL = ("040_raw", "050_history", "070_results", "080_known_trucks", "085_ledger", "087_tracker_assignments")
+
 
 @dataclass(frozen=True)
 class Place:
@@ -69,6 +72,6 @@ def provisioned(place: Place) -> Iterator[Stores]:
         cursor.execute(f"create database if not exists {place.database}")
         cursor.execute(f"create schema if not exists {place.database}.{names.SCHEMA}")
         cursor.execute(f"use schema {place.database}.{names.SCHEMA}")
-        for path in ("ddl/040_raw.sql", "ddl/050_history.sql", "ddl/070_results.sql", "ddl/085_ledger.sql"):
-            connection.execute_string(sql.render(path).replace(f"{names.DATABASE}.", f"{place.database}."))
+        for file in DDL:
+            connection.execute_string(sql.render(f"ddl/{file}.sql").replace(f"{names.DATABASE}.", f"{place.database}."))
         yield Stores(place.client, connection, place.bucket)
