@@ -47,6 +47,8 @@ def describe(data: bytes) -> str | None:
         return "a JSON text that holds an object (encoded twice): send the object itself"
     if type(document) is list:
         return "a list: send each element as a record of its own (the API accepts a list)"
+    if type(document) is dict and rest and not rest.strip("\0 \t\r\n"):
+        return "JSON with NUL bytes behind it: send the buffer up to the end of its text"
     if type(document) is dict and rest.lstrip(", \t\r\n").startswith("{"):
         return "several JSON values: send each as a record of its own"
     return None

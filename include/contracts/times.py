@@ -102,5 +102,8 @@ def canonical_event_time(text: object, field: str, now: datetime, limits: TimeLi
 @lru_cache(maxsize=8)
 def _window(now: datetime, limits: TimeLimits) -> tuple[str, str]:
     """Oldest and newest acceptable canonical time; cached because many records share a clock."""
-    oldest = "" if limits.max_event_age is None else to_canonical(now - limits.max_event_age)
+    try:
+        oldest = "" if limits.max_event_age is None else to_canonical(now - limits.max_event_age)
+    except OverflowError:
+        oldest = ""  # Before the year 1: no event is older.
     return oldest, to_canonical(now + limits.max_clock_skew)

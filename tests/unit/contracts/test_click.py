@@ -83,6 +83,16 @@ def test_age_is_limited_only_when_asked():
     assert _decode(Timestamp=(NOW - timedelta(days=1)).isoformat(), max_event_age=timedelta(days=1))
 
 
+def test_an_age_limit_of_more_years_than_there_are_accepts_any_age():
+    click = _decode(Timestamp="0001-01-01T00:00:00", max_event_age=timedelta(days=365 * 3000))
+    assert click.timestamp == "0001-01-01T00:00:00.000000"
+
+
+@pytest.mark.parametrize("decimals", ["597252", "5972520", "5972529", "597252999Z"])
+def test_clicks_that_differ_from_the_seventh_decimal_on_have_one_key(decimals):
+    assert _decode(Timestamp=f"2025-03-17T15:35:54.{decimals}") == _decode()
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b" ", b"\x00", b"{", b"[" * 5000 + b"]" * 5000, b"[" * 1_000_000, b'{"a":' * 5000 + b"1" + b"}" * 5000],

@@ -126,6 +126,8 @@ ONE = json.dumps(READING).encode()
         (ONE + ONE, "not_json", "several JSON values"),
         (ONE + b"\n" + ONE + b"\n", "not_json", "several JSON values"),
         (ONE + b",\n" + ONE, "not_json", "several JSON values"),
+        (ONE + b"\0", "not_json", "JSON with NUL bytes behind it"),
+        (ONE + b"\0" * 40, "not_json", "JSON with NUL bytes behind it"),
         (ONE.decode().encode("utf-16"), "not_json", "UTF-16 text: send it in UTF-8"),
         (ONE.decode().encode("utf-16-be"), "not_json", "UTF-16 text"),
         (ONE.decode().encode("utf-16-le"), "not_json", "UTF-16 text"),
