@@ -248,8 +248,12 @@ def data_quality_passes(snapshot: Snapshot) -> Guarantee:
 
 
 def rules_warn_of_field_cases(snapshot: Snapshot) -> Guarantee:
-    """A warning is not lost: every rule that a record from the field must trip has found something."""
-    due = {rule for stream in snapshot.streams for record in stream.sent for rule in record.warned_by}
+    """A warning is not lost: every rule that records from the field must trip has found something.
+
+    One record is not enough: it can be the first of its truck, with nothing before it to compare with.
+    """
+    tripped = Counter(rule for stream in snapshot.streams for record in stream.sent for rule in record.warned_by)
+    due = {rule for rule, records in tripped.items() if records > 1}
     silent = sorted(due - {result.rule for result in snapshot.quality if result.status != "pass"})
     found = f"{len(due)} rules warn" if due else "no such record was sent"
     return Guarantee(

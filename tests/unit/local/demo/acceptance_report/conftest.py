@@ -95,7 +95,7 @@ def snapshot() -> Snapshot:
     ]
     readings = [
         sent(names.TRUCK_STREAM, reading("TRK001", FIRST, 10.0)),
-        sent(names.TRUCK_STREAM, reading("TRK001", SECOND, 20.0), shape="nested"),
+        sent(names.TRUCK_STREAM, reading("TRK001", SECOND, 20.0), shape="nested", warned_by=("known_truck",)),
         sent(names.TRUCK_STREAM, reading("TRK001", SECOND, 20.0), "duplicate"),
         sent(names.TRUCK_STREAM, reading("TRK002", FIRST, 10.0), field_case="id", warned_by=("known_truck",)),
         sent(names.TRUCK_STREAM, b"[]", "malformed"),
