@@ -15,7 +15,7 @@ from include.ledger.reading_balance import ReadingRow
 from include.snowflake_rows import first_row
 
 READINGS = "ledger/readings_of_hour.sql"
-NULLED = "ledger/nulled_of_hour.sql"
+NULLED_READINGS = "ledger/nulled_of_hour.sql"
 FETCHED_AT_ONCE = 10_000
 
 
@@ -39,7 +39,7 @@ def nulled_readings(connection: SnowflakeConnection, hour: datetime) -> int:
     Raises:
         snowflake.connector.Error: Snowflake does not answer.
     """
-    (count,) = first_row(connection, sql.render(NULLED), _bounds(hour))
+    (count,) = first_row(connection, sql.render(NULLED_READINGS), _bounds(hour))
     return int(count)
 
 

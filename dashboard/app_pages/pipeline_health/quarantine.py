@@ -8,10 +8,18 @@ from dashboard import as_sent, charts, data, ui
 
 def show(hours: int) -> None:
     """Show the records that arrived and were quarantined in the last ``hours``."""
+    _quarantined(hours)
+    st.caption(
+        "A reading in which a metric was nulled (setting `CTD_NULL_OUT_OF_RANGE`) is not in quarantine. The tab Ledger "
+        "counts these readings, and the rule `metrics_arrive_in_range` in the tab Quality names their trucks."
+    )
+
+
+def _quarantined(hours: int) -> None:
     answer = data.quarantine(hours)
     if not answer.listed:
         st.success(
-            f"No record was quarantined in the last {hours} h: every record that arrived met its contract.",
+            f"No record was quarantined in the last {hours} h: every record that arrived was accepted.",
             icon=":material/check_circle:",
         )
         return

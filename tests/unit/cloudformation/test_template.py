@@ -183,6 +183,13 @@ def test_names_are_those_of_the_other_parts():
         assert target["ErrorOutputPrefix"].startswith(f"{names.ARCHIVE_ERROR_PREFIX}{stream}/")
 
 
+def test_functions_that_judge_readings_have_one_metric_policy():
+    for function in ("TruckFunction", "ApiFunction"):
+        variables = RESOURCES[function]["Properties"]["Environment"]["Variables"]
+        policy = (variables["NULL_OUT_OF_RANGE"], variables["METRIC_DECIMALS"])
+        assert policy == ({"Ref": "NullOutOfRange"}, {"Ref": "MetricDecimals"})
+
+
 def test_defaults_are_those_of_the_settings():
     defaults = {key: value.get("Default") for key, value in TEMPLATE_DATA["Parameters"].items()}
     settings = Settings(deployment_bucket="x")

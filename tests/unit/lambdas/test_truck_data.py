@@ -429,3 +429,16 @@ def test_a_function_with_an_unusable_policy_does_not_start(new_function, monkeyp
 
     with pytest.raises(MetricPolicyError, match="'gps_latitud' is not one of"):
         new_function("truck_data")
+
+
+def test_a_replay_after_nulling_was_allowed_lands_what_was_quarantined(new_function, cloud, truck_event, monkeypatch):
+    event = truck_event([reading(gps_latitude=-200)])
+    assert new_function("truck_data")(event) == DONE
+    assert (len(cloud.objects("quarantine/")), len(cloud.objects("telemetry-data/"))) == (1, 0)
+
+    monkeypatch.setenv("NULL_OUT_OF_RANGE", "gps_latitude")
+    answer = new_function("truck_data")(event | {"replay": {"by": "a test"}})
+
+    assert answer == DONE | {"quarantined": []}
+    (body,) = cloud.objects("telemetry-data/").values()
+    assert lines(body)[0]["nulled_metrics"] == {"gps_latitude": "-200"}
