@@ -1,5 +1,6 @@
 -- Loads each landing file when S3 announces it, on the queue that SHOW PIPES shows.
--- Never replaced: a new pipe does not know what was loaded and would load old files again.
+-- A new pipe does not know what was loaded, so it is replaced only when this COPY has a column that
+-- the old one lacks (include/pipe_replacement.py).
 -- Session time zones don't matter: the landed times are UTC without an offset, and the scan time,
 -- which has one, is converted.  (CURRENT_TIMESTAMP would be the time when the pipe was compiled.)
 -- A file with an unreadable line is skipped as a whole and appears in COPY_HISTORY: everything that

@@ -9,8 +9,8 @@
 --               version again: a version can be split, corrected, moved or removed (the DELETE).
 -- Duplicates    of the readings for one instant, the one that arrived last counts: highest arrival
 --               time, sequence number, sub-sequence number (position in an aggregated record; NULL
---               is 0); never load order, which a redelivery changes.  Rows of RAW that are copies of
---               each other, to the byte, count as one.
+--               is 0); never load order, which a redelivery changes.  Rows of RAW that are copies
+--               of each other, to the byte, count as one.
 -- Damage        the stored versions of a truck must form a chain: each ends where the next one
 --               starts, and the last is current.  If those read here don't, the truck's whole
 --               history is deleted and derived from RAW again.  No other truck notices.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.variable import Variable
+from snowflake.connector import DictCursor
 
 from include import names
 from include.local.snowflake.tls import TlsFiles
@@ -138,6 +140,18 @@ def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_co
     assert run(bag, "provision_resources") == "success"
     assert world(own_ministack, server) == first
 
+    # As a deployment of an older version: its first task brings RAW and the pipe up to date, before the functions.
+    with server.connect(database=names.DATABASE, schema=names.SCHEMA) as connection:
+        (pipe,) = connection.cursor(DictCursor).execute(f"desc pipe {names.PIPE}").fetchall()
+        older = re.sub(r",\s*(\$1:)?sub_sequence_number(::integer)?", "", pipe["definition"], flags=re.IGNORECASE)
+        connection.cursor().execute(f"create or replace pipe {names.PIPE} auto_ingest = true as {older}")
+        connection.cursor().execute(f"alter table {names.RAW_TABLE} drop column SUB_SEQUENCE_NUMBER")
+        bag.dags["provision_resources"].get_task("read_snowflake").execute({})
+        (replaced,) = connection.cursor(DictCursor).execute(f"desc pipe {names.PIPE}").fetchall()
+        assert replaced | {"created_on": None} == pipe | {"created_on": None}
+        assert connection.cursor().execute(f"select SUB_SEQUENCE_NUMBER from {names.RAW_TABLE}").fetchall() == []
+
+    first = world(own_ministack, server)
     s3 = own_ministack.client("s3")
     s3.put_object(Bucket=TELEMETRY_BUCKET, Key="quarantine/one", Body=b"kept")
     assert run(bag, "teardown_resources", confirm="another-stack") == "failed"

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from include import names
 from include.archive import probe
+from include.aws_clients import StoreClients
+from include.ledger import hours_between, reconcile
 from include.rebuild.__main__ import main
+from tests.fixtures.aggregates import aggregate
 from tests.fixtures.deployment import CODE_BUCKET, Bundles
 from tests.fixtures.waiting import wait_for
 
@@ -102,19 +106,32 @@ def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, bundles, ca
     pipeline.send(names.TRUCK_STREAM, *map(reading, range(200)), reading(17))
     pipeline.send(names.TRUCK_STREAM, *map(reading, range(400, 200, -1)), ("TRK000", b"{"), ("TRK001", b""))
     pipeline.send(names.TRUCK_STREAM, reading(30, vehicle_speed=150), reading(31, gps_location={"latitude": 91}))
+    # As the KPL sends them: three clicks of which one was there; twelve readings, one of them corrected, and an invalid
+    # record; a broken aggregate in each stream; and an aggregate within another.
+    aggregated = [*(reading(number)[1] for number in range(401, 413)), reading(412, vehicle_speed=99)[1], b"{"]
+    pipeline.send(names.CLICK_STREAM, ("a", aggregate([click(number)[1] for number in (300, 7, 301)])))
+    pipeline.send(names.CLICK_STREAM, ("a", aggregate([click(302)[1]])[:-1]))
+    pipeline.send(names.TRUCK_STREAM, ("a", aggregate(aggregated)), ("a", aggregate(aggregated)[:-1]))
+    pipeline.send(names.TRUCK_STREAM, ("a", aggregate([aggregate(aggregated), reading(413)[1]])))
     pipeline.wait_until_delivered()
     pipeline.run_sql("ops/rebuild_history.sql")
     before = stores(pipeline)
+    assert ledger(pipeline) == {
+        (names.CLICK_STREAM, "balanced"): 310,
+        (names.TRUCK_STREAM, "balanced"): 422,
+    }
     assert {name: len(held) for name, held in before.items()} == {
-        names.CLICK_TABLE: 300,
+        names.CLICK_TABLE: 302,
         names.CLICK_ITEM_TABLE: 3,
         names.TRUCK_STATE_TABLE: 3,
-        "landing": 402,
-        "raw": 402,
+        "landing": 416,
+        "raw": 416,
         "history": len(before["history"]),
-        "quarantine": 6,
+        "quarantine": 10,
     }
     assert len(before["history"]) > 50
+    speed = f"select VEHICLE_SPEED from {names.HISTORY_TABLE} where IS_CURRENT order by TRUCK_ID"
+    assert pipeline.query(speed) == [(68.0,), (99.0,), (68.0,)]
 
     pipeline.deliveries["event_source_mapping"].stop()
     probe.send(pipeline.client("kinesis"), names.CLICK_STREAM, datetime.now(UTC))
@@ -122,11 +139,12 @@ def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, bundles, ca
     wipe(pipeline, bundles)
     progress = tmp_path / "progress.json"
     printed = rebuild(pipeline, capsys, "--progress", str(progress))
-    assert "ClickDataStream: 306 records processed" in printed
+    assert "ClickDataStream: 310 records processed" in printed
     assert "1 probes" in printed
     pipeline.wait_until_loaded()
     pipeline.run_sql("ops/rebuild_history.sql")
     assert stores(pipeline) == before
+    assert ledger(pipeline)[names.TRUCK_STREAM, "balanced"] == 422
 
     # Again: finished hours are skipped, and processing them again doubles nothing.
     printed = rebuild(pipeline, capsys, "--progress", str(progress))
@@ -135,6 +153,16 @@ def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, bundles, ca
     pipeline.wait_until_loaded()
     pipeline.run_sql("ops/rebuild_history.sql")
     assert stores(pipeline) == before
+
+
+def ledger(pipeline: Any) -> Counter[tuple[str, str]]:
+    """(stream, how its hours balance) -> archived records."""
+    clients = StoreClients(pipeline.s3, pipeline.client("dynamodb"))
+    hours = hours_between(START - timedelta(hours=1), datetime.now(UTC))
+    found: Counter[tuple[str, str]] = Counter()
+    for each in reconcile(clients, pipeline.connection, pipeline.bucket, hours):
+        found[each.stream, "balanced" if each.balanced else str(each.samples)] += each.archived
+    return found
 
 
 def _archived_keys(pipeline: Any, stream: str) -> str:

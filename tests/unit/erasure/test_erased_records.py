@@ -11,6 +11,8 @@ import pytest
 from include import names
 from include.contracts.archive import decode_line
 from include.erasure import erasure_report
+from lambdas.common.batch import records
+from tests.fixtures.aggregates import aggregate
 from tests.fixtures.erasure_stores import ENDED, NOBODYS, OURS, REWRITTEN, THEIRS, Watched, fill
 
 pytestmark = pytest.mark.unit
@@ -68,6 +70,17 @@ def test_no_version_of_any_object_holds_the_truck(cloud):
     # Noncurrent versions of others stay until S3 expires them.
     assert len([each for each, _ in left if each == theirs]) == 1
     assert quarantined not in {each for each, _ in left}
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_of_an_abandoned_aggregate_the_readings_of_others_stay(cloud, as_text):
+    key = cloud.abandon("aggregate", aggregate([THEIRS, OURS, THEIRS]), aggregate([OURS]), as_text=as_text)
+    summary = cloud.erase()
+    payload = json.loads(cloud.body(key))["payload"]
+    left = records(json.loads(payload) if as_text else payload)
+    assert [(each.envelope.number, each.payload) for each in left] == [("0", THEIRS), ("0.2", THEIRS)]
+    assert summary.stores[names.ON_FAILURE_PREFIX].records == 2
+    assert cloud.erase().found == 0
 
 
 def test_a_second_run_finds_nothing_and_changes_nothing(cloud):

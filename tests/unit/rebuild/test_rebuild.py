@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
+import msgspec
 import pytest
 from moto import mock_aws
 
@@ -23,6 +24,7 @@ from include.rebuild import rebuild as rebuild_streams
 from include.rebuild.sorted_records import SortedRecords
 from include.stream_functions import FunctionError
 from lambdas.common.batch import records as records_of
+from tests.fixtures.aggregates import aggregate
 
 pytestmark = pytest.mark.unit
 
@@ -188,3 +190,20 @@ def test_sequence_numbers_are_ordered_as_numbers(tmp_path: Path):
     assert records.add([record(10), record(9), record(10)]) == (3, 2)
     batch = records.of_shard("shardId-000000000000")
     assert [each.sequence_number for each in batch] == ["9", "10"]
+
+
+def test_records_of_an_aggregate_are_kept_apart_and_in_order(tmp_path):
+    records = SortedRecords(tmp_path / "records")
+    sent = [msgspec.structs.replace(record(9), sub_sequence_number=number) for number in (10, 0, 2, 10)]
+    assert records.add(sent) == (4, 3)
+    assert [each.envelope.number for each in records.of_shard("shardId-000000000000")] == ["9", "9.2", "9.10"]
+
+
+def test_what_was_archived_is_not_taken_apart_again(s3):
+    """A record that begins as an aggregate was broken, or within another one, when Firehose passed it on."""
+    inner = aggregate([b"{}", b"{}"])
+    store(s3, "a", msgspec.structs.replace(record(9, data=inner), sub_sequence_number=3))
+    functions = Functions()
+    rebuild(s3, functions)
+    (seen,) = records_of(functions.events[0])
+    assert (seen.envelope.number, seen.payload) == ("9.3", inner)

@@ -61,7 +61,8 @@ class Functions:
                 return _answer({"errorType": "KeyError", "errorMessage": "poison"}, error="Unhandled")
             if payload == b"invalid" and not self.fixed:
                 verdict = {"reason": "missing", "field": "Item_ID", "value": None, "rule": "must be there"}
-                verdicts.append({"shard_id": shard, "sequence_number": number, **verdict})
+                place = {"sub_sequence_number": record["kinesis"].get("subSequenceNumber", 0)}
+                verdicts.append({"shard_id": shard, "sequence_number": number, **place, **verdict})
             else:
                 self.sinks[FunctionName].add((shard, number))
         answer = {"batchItemFailures": []}
@@ -100,8 +101,9 @@ def cloud(session: boto3.Session, monkeypatch: pytest.MonkeyPatch, functions: Fu
             shard: str = "shardId-000000000000",
             arrival: str = "2026-11-22T14:30:00.250000",
             reason: str = "not_processed",
+            position: int = 0,
         ) -> str:
-            envelope = Envelope(stream, shard, str(number), arrival, f"key-{number}")
+            envelope = Envelope(stream, shard, str(number), arrival, f"key-{number}", position)
             record = Quarantined(
                 reason=reason, field=None, value=None, rule="a rule", envelope=envelope, payload=payload, function="f"
             )

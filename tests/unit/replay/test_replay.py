@@ -14,6 +14,8 @@ from include.replay.__main__ import main
 from include.replay.quarantine_store import QuarantineStore
 from include.replay.selection import SelectedRecord
 from include.stream_functions import FunctionError
+from lambdas.common.batch import records
+from tests.fixtures.aggregates import aggregate
 
 pytestmark = pytest.mark.unit
 
@@ -74,6 +76,30 @@ def test_what_succeeds_moves_with_its_history_and_what_does_not_stays_with_its_n
         ("the next", "resolved"),
     ]
     assert cloud.replay().total == 0
+
+
+def test_records_of_one_aggregate_are_judged_apart_and_in_order(cloud, functions):
+    keys = [
+        cloud.put(7, payload, position=place) for place, payload in ((10, b"valid"), (2, b"invalid"), (0, b"valid"))
+    ]
+    assert [key.rpartition("-")[2] for key in keys] == ["7.10.json", "7.2.json", "7.json"]
+    assert cloud.replay().outcomes == {"resolved": 2, "still_invalid": 1}
+    (event,) = functions.events
+    assert [record["kinesis"]["subSequenceNumber"] for record in event["Records"]] == [0, 2, 10]
+    assert list(cloud.objects(QUARANTINE)) == [keys[1]]
+
+
+def test_an_aggregate_that_an_older_version_quarantined_is_taken_apart_and_no_other_one(cloud, functions):
+    payload = aggregate([b"1", b"2"])
+    cloud.put(7, payload, reason="not_json")
+    cloud.put(8, payload, reason="broken_aggregate")
+    cloud.replay()
+    (event,) = functions.events
+    assert [(each.envelope.number, each.payload) for each in records(event)] == [
+        ("7", b"1"),
+        ("7.1", b"2"),
+        ("8", payload),
+    ]
 
 
 def test_the_event_is_that_of_the_mapping_with_the_original_envelope(cloud, functions):
