@@ -46,7 +46,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 def records(event: KinesisEvent) -> list[BatchRecord]:
-    """The user records of a Kinesis mapping's event, in order: aggregates are taken apart (docs/adr/0046)."""
+    """The user records of a Kinesis mapping's event, in order: aggregates are taken apart (docs/adr/0047)."""
     return [
         BatchRecord(
             a2b_base64(record["kinesis"]["data"]),
