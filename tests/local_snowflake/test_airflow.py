@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -64,3 +65,55 @@ def test_the_sql_operator(hook, warehouse):
 def test_describe_returns_columns_without_running(warehouse):
     columns = warehouse.connection.cursor().describe("SELECT 1 AS A, 'x' AS B, CURRENT_TIMESTAMP() AS C")
     assert [column.name for column in columns] == ["A", "B", "C"]
+
+
+# --- The pipeline's own hook -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pipeline_hook(hook, monkeypatch):
+    """Returns the pipeline's hook for a connection with these session parameters."""
+    from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+
+    def with_parameters(parameters):
+        connection = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+        connection["extra"]["session_parameters"] = parameters
+        monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(connection))
+        return PipelineSnowflakeHook()
+
+    return with_parameters
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"AUTOCOMMIT": True},
+        {"AUTOCOMMIT": False},
+        {"autocommit": "true"},
+        {"AutoCommit": "FALSE"},
+        {"QUERY_TAG": "x", "Autocommit": None},
+    ],
+)
+def test_a_connection_that_sets_autocommit_is_refused_before_anything_is_written(pipeline_hook, hook, parameters):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    refusing = pipeline_hook(parameters)
+    with pytest.raises(AirflowFailException, match="snowflake_default sets AUTOCOMMIT"):
+        refusing.run("INSERT INTO T VALUES (1, 'a')")
+    with pytest.raises(AirflowFailException, match="half its rows"):
+        refusing.get_conn()
+    assert hook.get_first("SELECT COUNT(*) FROM T") == (0,)
+
+
+@pytest.mark.parametrize("parameters", [{"TIMEZONE": "Europe/Berlin"}, {}, None])
+def test_other_session_parameters_leave_no_half_change(pipeline_hook, parameters):
+    from snowflake.connector.errors import ProgrammingError
+
+    pipeline = pipeline_hook(parameters)
+    pipeline.run("INSERT INTO T VALUES (1, 'kept')")
+    # Again with the same hook: the connector must not have changed its parameters.
+    with pytest.raises(ProgrammingError):
+        pipeline.run(["INSERT INTO T VALUES (2, 'half')", "INSERT INTO T SELECT 'x'::INTEGER, 'b'"])
+    assert pipeline.get_records("SELECT S FROM T") == [("kept",)]
+    zone = (parameters or {}).get("TIMEZONE", "America/Los_Angeles")
+    assert pipeline.get_first("SHOW PARAMETERS LIKE 'TIMEZONE'")[1] == zone

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+from airflow.sdk.exceptions import AirflowFailException
 from snowflake.connector import SnowflakeConnection
 
 from include import names
@@ -24,7 +25,12 @@ Answer = TypeVar("Answer")
 
 
 class PipelineSnowflakeHook(SnowflakeHook):
-    """The provider's hook with the connector's timeouts set: by default it retries an unreachable account for ever."""
+    """The provider's hook with timeouts, and with transactions that no connection can switch off.
+
+    By default the connector retries an unreachable account for ever.  And with AUTOCOMMIT among a connection's
+    ``session_parameters`` the provider neither begins nor commits a transaction: if true, a failed change leaves half
+    its rows; if false, a successful one is lost.
+    """
 
     def __init__(
         self,
@@ -36,8 +42,22 @@ class PipelineSnowflakeHook(SnowflakeHook):
         self._network_timeout_seconds = network_timeout_seconds
 
     def _get_conn_params(self) -> dict[str, Any]:
+        """Return the connector's parameters.
+
+        Raises:
+            AirflowFailException: the connection sets AUTOCOMMIT.
+        """
         limits = {"login_timeout": LOGIN_TIMEOUT_SECONDS, "network_timeout": self._network_timeout_seconds}
-        return {**super()._get_conn_params(), **limits}
+        parameters = super()._get_conn_params()
+        # A copy: the connector writes AUTOCOMMIT into what it gets, where the provider would find it.
+        session_parameters = dict(parameters["session_parameters"] or {})
+        if any(name.strip().upper() == "AUTOCOMMIT" for name in session_parameters):
+            raise AirflowFailException(
+                f"The connection {self.snowflake_conn_id} sets AUTOCOMMIT in its session_parameters. With it a failed"
+                " change would leave half its rows, or a successful one be lost. Remove it: each task sets what it"
+                " needs."
+            )
+        return {**parameters, **limits, "session_parameters": session_parameters}
 
 
 class SnowflakePoller:
