@@ -130,6 +130,10 @@ class Context:
         parameter_values.set_time_zone(self.duck, name)
         self.time_zone = name
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """As ``Transaction.snapshot``."""
+        return self.transaction.snapshot()
+
     def atomic(self, *, writes: bool = False) -> AbstractContextManager[None]:
         """As ``Transaction.atomic``."""
         return self.transaction.atomic(writes=writes)

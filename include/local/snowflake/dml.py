@@ -21,13 +21,11 @@ Binds = list[Any]
 
 def query(context: Context, sql: str, expression: exp.Query, binds: Binds | None) -> Result:
     """Run a query; its streams stay where they are."""
-    read = streams.read_by(context, expression)
-    translated = _translated(
-        context, sql, expression, read, lambda fresh: context.translator.translate(fresh, binds), keep=not binds
-    )
-    streams.bind(context.duck, read)
-    table, columns = context.translator.execute(translated, binds)
-    return Result(table, columns, SELECT)
+    if not streams.read_by(context, expression):
+        return _query(context, sql, expression, binds, [])
+    # A row that is committed after the streams' bounds were read is in its table and in no stream.
+    with context.snapshot():
+        return _query(context, sql, expression, binds, streams.read_by(context, expression))
 
 
 def run_merge(context: Context, sql: str, expression: exp.Merge, binds: Binds | None) -> Result:
@@ -72,6 +70,15 @@ def run(context: Context, expression: exp.Expr, binds: Binds | None = None) -> R
     table, columns = context.translator.run(expression, binds)
     context.transaction.write_notes()
     return Result(table, columns, statement_type)
+
+
+def _query(context: Context, sql: str, expression: exp.Query, binds: Binds | None, read: list[Stream]) -> Result:
+    translated = _translated(
+        context, sql, expression, read, lambda fresh: context.translator.translate(fresh, binds), keep=not binds
+    )
+    streams.bind(context.duck, read)
+    table, columns = context.translator.execute(translated, binds)
+    return Result(table, columns, SELECT)
 
 
 def _translated(

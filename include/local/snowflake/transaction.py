@@ -70,6 +70,18 @@ class Transaction:
             self.commit()
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all reads inside see one state: that of the open transaction, or one of their own."""
+        if self._begun:
+            yield
+            return
+        self._duck.begin()
+        try:
+            yield
+        finally:
+            self._duck.rollback()
+
+    @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the writers' lock without a transaction: for DDL that DuckDB can't run in one."""
         self._writers.acquire(self)
