@@ -47,7 +47,7 @@ def test_only_a_plain_false_changes_anything(applied: list[Any], show_only: Any)
 
 
 @pytest.mark.parametrize(
-    ("truck", "message"), [("refused", "has it already"), ("", "set truck_id"), (" x", "no blank")]
+    ("truck", "message"), [("refused", "has it already"), ("", "set truck_id"), (" x", "no white space")]
 )
 def test_what_a_retry_would_refuse_again_is_not_retried(applied: list[Any], truck: str, message: str) -> None:
     with pytest.raises(AirflowFailException, match=message):
