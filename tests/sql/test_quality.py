@@ -198,6 +198,16 @@ def lacks_a_load_time_and_ids(snowflake):
     snowflake.execute(f"update {HISTORY} set LOAD_TIMESTAMP = null where TRUCK_ID = 'TRK001' and IS_CURRENT")
 
 
+def assigns_twice(snowflake):
+    snowflake.execute(f"delete from {names.ASSIGNMENTS_TABLE}")
+    assign(snowflake, "A", "TRK001", since=EARLIER, until=NOW + timedelta(seconds=1))
+    assign(snowflake, "A", "TRK002", since=NOW)
+    assign(snowflake, "B", "TRK001", since=NOW, until=NOW)
+    # Periods that meet, and those of different ids, don't overlap.
+    assign(snowflake, "C", "TRK001", since=EARLIER, until=NOW)
+    assign(snowflake, "C", "TRK002", since=NOW)
+
+
 def falls_silent(snowflake):
     snowflake.execute(f"delete from {names.RAW_TABLE} where TRUCK_ID = 'TRK003'")
 
@@ -337,6 +347,7 @@ FAULTS = {
     ),
     "trucks_report": (falls_silent, ["TRK003"]),
     "trucks_are_known": (arrives(reading("TRK999", number=20)), ["TRK999"]),
+    "assignments_do_not_overlap": (assigns_twice, [f"A {EARLIER}", f"B {NOW}"]),
     "retired_trucks_are_silent": (
         retires("TRK002", EARLIER, reading("TRK002", NOW + timedelta(seconds=1), 20)),
         [f"TRK002 {NOW}"],
