@@ -5,7 +5,7 @@
 --   TRUCK_HISTORY has the readings of both periods twice, in two trucks.
 -- action: Somebody wrote TRACKER_ASSIGNMENTS by hand. Undo the wrong assignment with the DAG
 --   fleet_register, which refuses overlapping periods.
--- runbook: the-history-is-wrong
+-- runbook: an-assignment-is-wrong
 with PERIODS as (
     select
         REPORTED_ID,
