@@ -179,7 +179,7 @@ def _open_findings(connection: SnowflakeConnection, now: datetime) -> dict[str, 
 
 def _judged(rule: Rule, rows: Sequence[Mapping[str, Any]], now: datetime) -> RuleResult:
     if not rows:
-        return _result(rule, now, status="pass", message=rule.meaning)
+        return _result(rule, now, status="pass", failed_count=0, message=rule.meaning)
     first = rows[0]
     if fleet := first.get("FLEET"):
         samples = [

@@ -346,6 +346,7 @@ def test_a_finding_is_counted_once_and_stays_until_a_day_after_the_last(checks):
     assert checks.check(later + OPEN_FOR)
     ended = later + OPEN_FOR + timedelta(seconds=1)
     assert checks.check(ended) == {}
+    assert checks.last["positions_are_on_roads"].failed_count == 0
     # A new one begins again.
     found = checks.arrive(at((0.0, 0.0), 3)).check(ended)
     assert found["positions_are_on_roads"][0].startswith("TRK001 1 reading")

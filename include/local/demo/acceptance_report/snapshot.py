@@ -62,12 +62,12 @@ LEDGER_COUNTS = ("ARCHIVED", "LANDED", "QUARANTINED", "RESOLVED", "COVERED")
 
 
 class QualityResult(msgspec.Struct, frozen=True):
-    """The newest result of one data quality rule."""
+    """The newest result of one data quality rule; ``failed_rows`` is None if it could not run."""
 
     rule: str
     severity: str
     status: str
-    failed_rows: int
+    failed_rows: int | None
 
 
 class Latency(msgspec.Struct, frozen=True):

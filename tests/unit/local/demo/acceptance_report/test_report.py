@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from include.local.demo.acceptance_report import AcceptanceReport, judge, print_report
+from include.local.demo.acceptance_report.snapshot import QualityResult
 from include.local.demo.acceptance_report.stores import _percentiles
 
 pytestmark = pytest.mark.unit
@@ -60,8 +61,8 @@ def test_a_broken_guarantee_is_marked(snapshot):
     assert printed(report).count("  BROKEN ") == 2
 
 
-def test_a_report_survives_json(snapshot):
-    report = judge(snapshot)
+def test_a_report_survives_json_also_with_a_rule_that_could_not_run(snapshot):
+    report = judge(replace(snapshot, quality=[*snapshot.quality, QualityResult("broken", "warn", "error", None)]))
 
     assert msgspec.json.decode(msgspec.json.encode(report), type=AcceptanceReport) == report
 
