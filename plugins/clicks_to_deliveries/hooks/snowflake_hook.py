@@ -48,7 +48,7 @@ class PipelineSnowflakeHook(SnowflakeHook):
             AirflowFailException: the connection sets AUTOCOMMIT.
         """
         limits = {"login_timeout": LOGIN_TIMEOUT_SECONDS, "network_timeout": self._network_timeout_seconds}
-        parameters = super()._get_conn_params()
+        parameters: dict[str, Any] = super()._get_conn_params()
         # A copy: the connector writes AUTOCOMMIT into what it gets, where the provider would find it.
         session_parameters = dict(parameters["session_parameters"] or {})
         if any(name.strip().upper() == "AUTOCOMMIT" for name in session_parameters):
