@@ -36,6 +36,11 @@ START = "'2026-11-01'::timestamp_ntz"
 DDL = ("010_warehouse", "020_database", "040_raw", "050_history")
 EARLIEST = sql.render("merge/earliest_reading.sql")
 MERGE = sql.render("merge/truck_telemetry_scd2.sql")
+# Those that a landing file has always had; the others are NULL.
+RAW_COLUMNS = (
+    "TRUCK_ID", "EVENT_TIME", *sql.ATTRIBUTES, "STREAM_NAME", "SHARD_ID", "SEQUENCE_NUMBER", "ARRIVAL_TIME",
+    "PARTITION_KEY", "FILE_NAME", "FILE_ROW_NUMBER", "LOAD_TIMESTAMP",
+)  # fmt: skip
 DBT_PROJECT = Path(__file__).parent / "dbt_snapshot"
 
 
@@ -65,7 +70,7 @@ def landing(batch: Batch) -> str:
         for index, metric in enumerate(METRICS)
     )
     return f"""
-        insert into {names.RAW_TABLE}
+        insert into {names.RAW_TABLE} ({", ".join(RAW_COLUMNS)})
         with READINGS as (
             select
                 (row_number() over (order by seq8()) - 1) * {TRUCKS // batch.trucks} as TRUCK,

@@ -82,8 +82,8 @@ def test_notes_of_a_table_are_arguments_of_its_translation():
     [
         ("2026-11-22", "CAST('2026-11-22' AS TIMESTAMP)"),
         ("2026-11-22 14:00:00.5", "CAST('2026-11-22 14:00:00.5' AS TIMESTAMP)"),
-        # Seconds since 1970, which only fakesnow's macro reads.
-        ("1795356000", "_FS_TO_TIMESTAMP('1795356000', 0)"),
+        # Seconds since 1970, for which our macro takes the place of fakesnow's.
+        ("1795356000", "_EPOCH_TIMESTAMP('1795356000', 0)"),
     ],
 )
 def test_a_cast_of_a_time_is_a_macro_that_the_adapter_replaces_where_the_time_is_written_out(text, translated):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from include import names, sql
-from include.local.snowflake.fakesnow_adapter import OnDisk
+from include.local.snowflake.instance import Instance
 from include.local.snowflake.merge import compile_merge
 from include.local.snowflake.statements import parse
 
@@ -28,7 +28,7 @@ WRONG_CLOCK = "TRK000250"
 def translator(tmp_path_factory: pytest.TempPathFactory):
     """A database with a reading per truck and hour, each a version; the next hour's readings are new."""
     directory: Path = tmp_path_factory.mktemp("reads")
-    instance = OnDisk(directory)
+    instance = Instance(directory)
     translator = instance.translator(None, None)
     duck = translator.duck
     duck.execute(f'ATTACH \'{directory / "READS.db"}\' AS "READS"; CREATE SCHEMA "READS".PUBLIC')
@@ -63,6 +63,7 @@ def translator(tmp_path_factory: pytest.TempPathFactory):
     """)
     yield translator
     translator.close()
+    instance.close()
 
 
 def bound(translator) -> datetime:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from include import names
 from sql.merge.history_oracle import ATTRIBUTES, ArrivedReading, HistoryVersion, from_raw, history
+from tests.sql.conftest import RAW_COLUMNS
 
 pytestmark = pytest.mark.sql
 
@@ -266,8 +267,36 @@ def merged_from_a_bound_behind_all_readings(play: Play) -> None:
     assert play.snowflake.merge() == 0
 
 
+def raw_restored_twice(play: Play) -> None:
+    """RAW has every row of the play once more, merged ones too."""
+    play.land()
+    columns = ", ".join(RAW_COLUMNS)
+    play.snowflake.execute(
+        f"insert into {names.RAW_TABLE} ({columns})"
+        f" select {columns} from {names.RAW_TABLE} where TRUCK_ID like '{play.name}/%'"
+    )
+    play.snowflake.merge()
+    assert play.snowflake.merge() == 0
+
+
+def damaged_merged_and_repaired(play: Play) -> None:
+    """Current versions are there twice, or three times: the merge repairs the trucks that it reads, the repair all."""
+    of_play = f"TRUCK_ID like '{play.name}/%' and IS_CURRENT"
+    for truck in ("%", "%/0"):
+        play.snowflake.execute(
+            f"insert into {names.HISTORY_TABLE}"
+            f" select distinct * from {names.HISTORY_TABLE} where {of_play} and TRUCK_ID like '{truck}'"
+        )
+    play.land()
+    play.snowflake.merge()
+    play.snowflake.repair()
+    assert play.snowflake.merge() == 0
+
+
 STEPS = (
     merged,
+    raw_restored_twice,
+    damaged_merged_and_repaired,
     merged_from_a_bound_amid_the_readings,
     rolled_back_and_merged_again,
     several_landings_in_one_merge,

@@ -23,6 +23,8 @@ from fakesnow.transforms import SERVER_VERSION, show
 from fakesnow.transforms.stage import LOCAL_BUCKET_PATH
 from sqlglot import exp
 
+from . import epoch_times
+
 GLOBAL_DATABASE = "_fs_global"
 # fakesnow hides it from SHOW and INFORMATION_SCHEMA: our tables are here, beside the database's own.
 HIDDEN_SCHEMA = "_fs_information_schema"
@@ -115,7 +117,10 @@ class Translator:
     def translate(self, expression: exp.Expr, parameters: list[Any] | None = None) -> exp.Expr:
         """Translate one statement, in place, to one statement of DuckDB's."""
         _try_to_cast_times(expression)
-        return self._quote_reserved(_fold_times(self._cursor._transform(expression, parameters)))
+        epoch_times.mark_instants(expression)
+        translated = _fold_times(self._cursor._transform(expression, parameters))
+        epoch_times.replace_timestamps(translated)
+        return self._quote_reserved(translated)
 
     def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[Column]]:
         """Run one Snowflake statement; return its rows and their columns."""

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import snowflake.connector.errors
 
-from . import engine
+from . import engine, epoch_times
 from .catalog import Catalog
 from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk, Translator
 from .ingestion import Ingestion
@@ -86,7 +86,9 @@ class Instance:
         _delete_leftovers(self.directory)
 
     def complete_database(self, name: str) -> None:
-        """Give a database that was just attached or created its part of the catalog."""
+        """Give a database that was just attached or created its macro of times and its part of the catalog."""
+        with self.cursor() as duck:
+            duck.execute(epoch_times.macro(name))
         if not self.catalog.has_database(name):
             with self.cursor() as duck:
                 self.catalog.add_database(duck, name)
