@@ -81,15 +81,6 @@ def check_object(data: bytes, check: Callable[[dict[str, object]], Checked]) -> 
     return check(document)
 
 
-def fold_key(key: str) -> str:
-    """``key`` in lower case if it is ASCII, otherwise unchanged.
-
-    Every key of a contract is ASCII.  Unicode has characters whose lower case is an ASCII letter (the Kelvin sign
-    becomes k), and no device means them.
-    """
-    return key.lower() if key.isascii() else key
-
-
 def _not_json(data: bytes, rule: str) -> ContractError:
     return ContractError("not_json", None, short_repr(data[:80]), _rule(data, rule))
 

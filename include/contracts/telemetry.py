@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Protocol, cast, get_args
 import msgspec
 
 from include.contracts.errors import ContractError, short_repr
-from include.contracts.json_object import UNREADABLE, check_object, fold_key
+from include.contracts.json_object import UNREADABLE, check_object
 from include.contracts.metric_policy import DEFAULT_METRIC_POLICY, MetricPolicy
 from include.contracts.text import BLANKS, require_id, require_text
 from include.contracts.times import DEFAULT_TIME_LIMITS, TimeLimits, canonical_event_time
@@ -153,7 +153,7 @@ def decode_reading(
     """Decode a reading in either shape.
 
     Flat: the names of the metrics, ``truck_id`` and ``timestamp``.  Nested: the paths of ``METRICS``, ``truck_id`` and
-    ``timestamp``.  Keys may be in any case (``fold_key``).  Unknown keys and the pipeline's own columns are ignored.
+    ``timestamp``.  Keys may be in any case of ASCII.  Unknown keys and the pipeline's own columns are ignored.
 
     Args:
         data: the record as it came from the stream.
@@ -340,10 +340,11 @@ def _is_no_json(value: object) -> bool:
 def _collect(document: dict[str, object], keys: _KeyTree, sent: dict[str, object]) -> None:
     """Copy the known keys of ``document`` into ``sent``, under their names in the contract."""
     for key, value in document.items():
-        folded = fold_key(key)
+        folded = key.lower()
         group = keys.groups.get(folded)
         name = keys.names.get(folded) if group is None else folded
-        if name is None:
+        # Every known key is ASCII.  Some other characters become ASCII in lower case: the Kelvin sign is no k.
+        if name is None or not key.isascii():
             continue
         if name in sent:
             rule = "given once: upper and lower case, and the two shapes, are the same to the contract"

@@ -40,7 +40,8 @@ def to_canonical(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError(f"a time zone is required, got the naive {moment!r}")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    # Without the offset, which is +00:00.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26]
 
 
 def parse(text: str) -> datetime:

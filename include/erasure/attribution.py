@@ -8,7 +8,7 @@ from typing import Any
 
 from include.archive.probe import is_probe
 from include.contracts import ContractError
-from include.contracts.json_object import fold_key, read_lenient_object, read_object
+from include.contracts.json_object import read_lenient_object, read_object
 
 # (payload, partition key or None if it was not kept) -> True: the truck's; False: another's; None: unknown.
 Attribution = Callable[[bytes, str | None], bool | None]
@@ -45,5 +45,5 @@ def _named(payload: bytes) -> list[str]:
         document = read_lenient_object(payload)
     if document is None:
         return []
-    found = (value for key, value in document.items() if fold_key(key) == "truck_id")
+    found = (value for key, value in document.items() if key.isascii() and key.lower() == "truck_id")
     return [str(value) for value in found if type(value) in (str, int) and value != ""]

@@ -17,14 +17,14 @@ def looks_like(id_: str) -> str:
     Upper and lower case, full and half width, composed and decomposed letters, white space and invisible characters,
     kinds of hyphens, and Cyrillic and Greek letters beside Latin ones make no difference.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", id_).casefold())
-    seen = folded.translate(_UNSEEN).translate(_LATIN)
+    seen, before = id_, ""
+    # Each step can make work for another: some characters become a blank and a mark, and a blank keeps a mark apart.
+    while seen != before:
+        before = seen
+        seen = unicodedata.normalize("NFKC", seen.translate(_UNSEEN)).casefold().translate(_LATIN)
     return "".join("-" if unicodedata.category(character) == "Pd" else character for character in seen)
 
 
 def spelled_out(id_: str) -> str:
     """The id in printable ASCII: a person can see what makes it different from its look-alike."""
-    return "".join(
-        character if " " <= character <= "~" else character.encode("ascii", "backslashreplace").decode()
-        for character in id_
-    )
+    return id_.encode("unicode_escape").decode()

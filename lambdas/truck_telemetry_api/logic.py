@@ -83,8 +83,11 @@ def check_is_json(headers: Mapping[str, str]) -> None:
         if name.rstrip() == "charset" and charset not in _UTF_8:
             detail = f"send the body in UTF-8, not in charset {short_repr(charset)}"
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without Content-Encoding")
+    encoding = headers.get("content-encoding", "").strip().lower()
+    # Some devices write the charset here.
+    if encoding not in ("identity", *_UTF_8):
+        detail = f"send the body without Content-Encoding, not with {short_repr(encoding)}"
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
 
 
 def payloads(body: bytes) -> list[bytes]:

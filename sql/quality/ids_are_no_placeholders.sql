@@ -35,13 +35,14 @@ where
     or CORE in (
         'NULL', 'NONE', 'NIL', 'NA', 'NAN', 'UNDEFINED', 'UNKNOWN', 'UNSET', 'UNNAMED', 'NOTSET',
         'NOTAVAILABLE', 'MISSING', 'INVALID', 'EMPTY', 'DEFAULT', 'TEST', 'TODO', 'TBD', 'CHANGEME',
-        'EXAMPLE', 'DUMMY', 'OBJECTOBJECT', 'TRUE', 'FALSE', 'DEADBEEF'
+        'EXAMPLE', 'DUMMY', 'DEMO', 'PLACEHOLDER', 'STRING', 'REF', 'OBJECTOBJECT', 'TRUE', 'FALSE',
+        'DEADBEEF'
     )
-    -- -, ??, ...
+    -- -, ??, ..., 0, -1, 000, xxx
     or ID rlike '[-_.?*#/]+'
-    -- 0, 000, FF:FF:FF, xxxx
-    or CORE = '0'
-    or (length(CORE) >= 3 and replace(CORE, left(CORE, 1), '') = '')
-    -- 123456789012345, 987654
+    or ID = '-1'
+    or CORE rlike '0+|X{3,}'
+    -- FF:FF:FF:FF:FF:FF, 111111, 123456789012345, 987654. Shorter ones may be numbers of trucks.
+    or (length(CORE) >= 6 and replace(CORE, left(CORE, 1), '') = '')
     or (length(CORE) >= 6 and contains('012345678901234567890123456789', CORE))
     or (length(CORE) >= 6 and contains('987654321098765432109876543210', CORE));

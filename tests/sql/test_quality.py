@@ -216,6 +216,19 @@ def loses_the_latest_version(snowflake):
     snowflake.execute(f"delete from {HISTORY} where TRUCK_ID = 'TRK001' and IS_CURRENT")
 
 
+# Ids that nobody has set, and ids that are odd and somebody's.
+PLACEHOLDERS = (
+    "NO_IMEI", "imei", "unknown", "Unknown Truck", "null", "(null)", "N/A", "#N/A", "not set", "undefined", "None",
+    "TEST",
+    "[object Object]", "${TRUCK_ID}", "{{truck_id}}", "<device-id>", "%VIN%", "item-id", "string", "--", "?", "-1", "0",
+    "000000000000000", "00000000-0000-0000-0000-000000000000", "xxx", "FF:FF:FF:FF:FF:FF", "123456789012345", "012345",
+    "987654321",
+)  # fmt: skip
+ODD_IDS = (
+    "TRK000", "1", "12", "111", "12345", "NONESUCH", "NA1", "TRUCK 7", "TEST001", "AA", "X", "O0", "356938035643809", "-12",
+    "\u5361\u8f66", "\u5361\u8f66000", "NOVA", "MYRA", "IDA",
+)  # fmt: skip
+
 # For each rule: a fault, and the keys that the rule must name.
 FAULTS = {
     "one_current_version_per_truck": (
@@ -279,60 +292,8 @@ FAULTS = {
         ],
     ),
     "ids_are_no_placeholders": (
-        ids(
-            trucks=[
-                "NO_IMEI",
-                "000000000000000",
-                "0",
-                "unknown",
-                "Unknown Truck",
-                "null",
-                "N/A",
-                "123456789012345",
-                "FF:FF:FF:FF",
-                "00000000-0000-0000-0000-000000000000",
-                "${TRUCK_ID}",
-                "{{truck_id}}",
-                "--",
-                "012345",
-                # Odd, and set by somebody.
-                "TRK000",
-                "1",
-                "12345",
-                "NONESUCH",
-                "NA1",
-                "TRUCK 7",
-                "\u5361\u8f66",
-                "AA",
-                "356938035643809",
-            ],
-            items=["[object Object]", "undefined", "item-id", "MOB001", "TEST", "TEST001"],
-        ),
-        [
-            *(
-                f"truck {truck}"
-                for truck in (
-                    "NO_IMEI",
-                    "000000000000000",
-                    "0",
-                    "unknown",
-                    "Unknown Truck",
-                    "null",
-                    "N/A",
-                    "123456789012345",
-                    "FF:FF:FF:FF",
-                    "00000000-0000-0000-0000-000000000000",
-                    "${TRUCK_ID}",
-                    "{{truck_id}}",
-                    "--",
-                    "012345",
-                )
-            ),
-            "item [object Object]",
-            "item undefined",
-            "item item-id",
-            "item TEST",
-        ],
+        ids(trucks=[*PLACEHOLDERS, *ODD_IDS], items=[*PLACEHOLDERS, *ODD_IDS, *ITEMS]),
+        [f"{kind} {id_}" for kind in ("truck", "item") for id_ in PLACEHOLDERS],
     ),
     "metrics_are_in_range": (
         history_where(

@@ -40,7 +40,11 @@ _keys = st.sampled_from(["truck_id", "timestamp", "is_current", *(m.name for m i
 _groups = st.sampled_from(sorted({m.nested_path[0] for m in METRICS if len(m.nested_path) > 1}))
 _leaves = st.sampled_from(sorted({key for m in METRICS for key in m.nested_path[1:]}))
 _values = (
-    st.integers(0, 60) | st.floats(0, 60) | st.sampled_from(["Good", None, True, -1, 1e9, float("nan"), "", 10**20])
+    st.integers(0, 60)
+    | st.floats(0, 60)
+    | st.sampled_from(
+        ["Good", None, True, -1, 1e9, float("nan"), "", 10**20, "a\0b", " padded", "\u2028", "\u5361\u8f66", "\u200d"]
+    )
 )
 _reading_like = st.builds(
     lambda identity, flat, nested: {**identity, **flat, **nested},

@@ -191,6 +191,8 @@ def test_unusable_body_is_a_problem_without_a_call(api, body, status):
         {"content-type": "application/json; charset=utf-8; charset=latin-1"},
         {"content-type": "; charset=latin-1"},
         {"content-type": "application/json", "content-encoding": "gzip"},
+        {"content-encoding": "deflate"},
+        {"content-encoding": "gzip, identity"},
     ],
 )
 def test_body_that_is_not_declared_as_plain_json_is_refused(api, headers):
@@ -222,7 +224,10 @@ def test_json_may_be_declared_in_any_case_and_with_parameters(api, declared):
     assert api.post(reading(), headers={"CONTENT-TYPE": declared, "Content-Encoding": "identity"})["statusCode"] == 202
 
 
-@pytest.mark.parametrize("headers", [None, {}, {"host": "x"}])
+@pytest.mark.parametrize(
+    "headers",
+    [None, {}, {"host": "x"}, {"content-encoding": ""}, {"content-type": "text/json", "Content-Encoding": "UTF-8"}],
+)
 def test_a_body_without_a_content_type_is_read_as_json(api, headers):
     assert api.post(reading(), headers=headers)["statusCode"] == 202
 
