@@ -52,14 +52,14 @@ def user_records(aggregate: bytes) -> list[UserRecord]:
 def rejection(aggregate: bytes) -> ContractError:
     """Why an aggregate is no click and no reading.
 
-    Those in order are taken apart before the contract sees them.  So one that gets this far is broken, or it was a
-    user record of another aggregate.
+    Those of a stream are taken apart before the contract sees them.  So one that gets this far is broken, or it was a
+    user record of another aggregate, or it was sent to the API.
     """
     try:
         user_records(aggregate)
     except ContractError as error:
         return error
-    return _broken(aggregate, "user records that are not aggregates themselves")
+    return _broken(aggregate, "only in a stream, and not inside another one")
 
 
 def _broken(aggregate: bytes, rule: str) -> ContractError:
