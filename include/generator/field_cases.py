@@ -11,6 +11,7 @@ import base64
 import copy
 import gzip
 import random
+import string
 from collections.abc import Callable, Mapping
 from itertools import cycle
 from typing import Any, Literal
@@ -209,6 +210,9 @@ _TIMES = (
     FieldCase("offset", _with_offset("+05:30", 330)),
     FieldCase("offset_without_colon", _with_offset("-0800", -480)),
     FieldCase("offset_of_hours_only", _with_offset("+02", 120)),
+    FieldCase("offset_of_minus_zero", _with_offset("-00:00", 0)),
+    FieldCase("offset_as_a_name", _appended(" UTC"), "bad_time"),
+    FieldCase("t_in_lower_case", _time_text(lambda event: event.time.replace("T", "t")), "bad_time"),
     FieldCase("zulu_in_lower_case", _appended("z"), "bad_time"),
     FieldCase("space_instead_of_t", _time_text(lambda event: event.time.replace("T", " "))),
     FieldCase("seven_decimals_of_dotnet", _appended("3Z")),
@@ -216,6 +220,8 @@ _TIMES = (
     FieldCase("ten_decimals", _appended("7890Z"), "bad_time"),
     FieldCase("comma_before_the_decimals", _time_text(lambda event: event.time.replace(".", ",")), "bad_time"),
     FieldCase("epoch_seconds", _time_text(lambda event: event.at // 1_000_000), "bad_time"),
+    FieldCase("epoch_with_decimals", _time_text(lambda event: event.at / 1_000_000), "bad_time"),
+    FieldCase("basic_format", _time_text(lambda event: to_datetime(event.at).strftime("%Y%m%dT%H%M%SZ")), "bad_time"),
     FieldCase("epoch_milliseconds_as_text", _time_text(lambda event: str(event.at // 1000)), "bad_time"),
     FieldCase("date_only", _time_text(lambda event: event.time[:10]), "bad_time"),
     FieldCase("leap_second", _time_text(lambda event: event.time[:17] + "60Z"), "bad_time"),
@@ -257,6 +263,8 @@ def _other_id(write: Callable[[FieldEvent], str]) -> Make:
 # Letters that look like those of the default ids.
 _CYRILLIC = str.maketrans("TLMA", "\u0422\u041b\u041c\u0410")
 
+_FULL_WIDTH = {ord(character): ord(character) + 0xFEE0 for character in string.ascii_uppercase + string.digits}
+
 _IDS = (
     FieldCase("id_empty", _wrong_id(lambda event: ""), "out_of_range"),
     FieldCase("id_blank", _wrong_id(lambda event: "  "), "bad_text"),
@@ -273,6 +281,18 @@ _IDS = (
     FieldCase(
         "id_with_cyrillic_letter",
         _other_id(lambda event: event.identity.translate(_CYRILLIC)),
+        warned_by=("ids_look_alike",),
+        passes=False,
+    ),
+    FieldCase(
+        "id_in_full_width",
+        _other_id(lambda event: event.identity.translate(_FULL_WIDTH)),
+        warned_by=("ids_look_alike",),
+        passes=False,
+    ),
+    FieldCase(
+        "id_with_invisible_character",
+        _other_id(lambda event: f"{event.identity[:3]}\u200b{event.identity[3:]}"),
         warned_by=("ids_look_alike",),
         passes=False,
     ),

@@ -62,6 +62,13 @@ def test_rendered_texts_and_empty_fields_are_understood(tmp_path: Path) -> None:
     assert len(manifest.read_text().splitlines()) == 40
 
 
+def test_a_share_from_the_field_is_sent_of_the_chosen_cases() -> None:
+    summary = send(clicks=0, readings=100, field="0.5", field_cases="passing")
+    assert 50 <= sum(summary["streams"][names.TRUCK_STREAM]["field"].values()) <= 100
+    with pytest.raises(msgspec.ValidationError, match="field_cases"):
+        send(field_cases="some")
+
+
 def test_a_value_out_of_range_is_refused_by_name() -> None:
     with pytest.raises(msgspec.ValidationError, match="late"):
         send(late=1.5)
