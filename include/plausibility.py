@@ -47,6 +47,7 @@ THRESHOLDS = (
     Threshold("stuck_minutes", 60, "minutes", "issue 12: a sensor that repeats one value for an hour"),
     Threshold("stuck_miles", 5, "mi", "a truck that moves so far in an hour does not stand in a yard"),
     Threshold("stuck_degrees", 0.1, "°", "the same as a position: 7 mi north or south, 4 mi east or west at 52°"),
+    Threshold("open_hours", 24, "hours", "a truck that is parked overnight is not over its fault"),
     Threshold("robot_newest", 50, "clicks", "the newest clicks of an item; a robot of an hour ago is over"),
     Threshold("robot_clicks", 20, "intervals", "so many can't be regular by chance"),
     Threshold("robot_jitter", 0.2, "", "a timer in a browser or a script keeps its interval better"),

@@ -9,7 +9,7 @@ READINGS and a SAMPLE_KEY that says what is implausible:
 All rules over a relation are one MERGE into PLAUSIBILITY_FINDINGS.  That of the new readings also moves their stream
 on: a reading is checked exactly once, whatever crashes.
 
-A finding is open for :data:`OPEN_FOR` after the last such reading of its truck.  A rule fails while it has open
+A finding is open for :data:`OPEN_HOURS` after the last such reading of its truck.  A rule fails while it has open
 findings, and its samples are trucks with their counts.
 """
 
@@ -24,13 +24,15 @@ from typing import Any
 from snowflake.connector import SnowflakeConnection, errors
 
 from include import names, sql
+from include.plausibility import plausible
 from include.quality.checks import RECENT, RULE_TIMEOUT, SAMPLES_KEPT
 from include.quality.rule_results import RuleResult
 from include.quality.rules import RELATIONS, Rule
 from include.snowflake_rows import first_row, rows_by_column
 
 NEW_READINGS, LAST_HOUR = RELATIONS
-OPEN_FOR = timedelta(hours=24)
+# As an integer, because it is in the text of the statements.
+OPEN_HOURS = int(plausible["open_hours"])
 # The rules over the last hour are checked once per quarter of an hour, and leave out trucks that were silent longer.
 MINUTES_BETWEEN = 15
 LOOK_BACK = timedelta(hours=3)
@@ -56,26 +58,21 @@ using (
         max(EVENT_TIME) as EVENT_TIME,
         max_by(SAMPLE_KEY, EVENT_TIME) as DETAIL
     from FOUND
-    -- The stream still has the readings of a truck that was erased; RAW does not.
-    where exists (
-        select 1 from {raw} as RAW
-        where RAW.TRUCK_ID = FOUND.TRUCK_ID and RAW.EVENT_TIME = FOUND.EVENT_TIME
-    )
     group by RULE, TRUCK_ID
 ) as NEW
     on KNOWN.RULE = NEW.RULE and KNOWN.TRUCK_ID = NEW.TRUCK_ID
 when matched then
     update set
-        READINGS = NEW.READINGS + iff(KNOWN.LAST_FOUND_AT >= {open_since}, KNOWN.READINGS, 0),
-        FIRST_FOUND_AT = iff(KNOWN.LAST_FOUND_AT >= {open_since}, KNOWN.FIRST_FOUND_AT, {now}),
-        LAST_FOUND_AT = {now},
+        READINGS = NEW.READINGS + iff({is_open}, KNOWN.READINGS, 0),
+        FIRST_FOUND_AT = iff({is_open}, KNOWN.FIRST_FOUND_AT, sysdate()),
+        LAST_FOUND_AT = sysdate(),
         EVENT_TIME = NEW.EVENT_TIME,
         DETAIL = NEW.DETAIL
 when not matched then insert (
     RULE, TRUCK_ID, READINGS, FIRST_FOUND_AT, LAST_FOUND_AT, EVENT_TIME, DETAIL
 )
 values (
-    NEW.RULE, NEW.TRUCK_ID, NEW.READINGS, {now}, {now}, NEW.EVENT_TIME, NEW.DETAIL
+    NEW.RULE, NEW.TRUCK_ID, NEW.READINGS, sysdate(), sysdate(), NEW.EVENT_TIME, NEW.DETAIL
 )
 """
 FOUND_BY = """\
@@ -113,7 +110,7 @@ def check_readings(
             except errors.Error as failure:
                 problems[name] = str(failure)
     try:
-        found = _open_findings(connection, now)
+        found = _open_findings(connection)
     except errors.Error as failure:
         problems = dict.fromkeys(RELATIONS, str(failure))
     return [
@@ -125,15 +122,13 @@ def check_readings(
 
 
 def record_statement(name: str, rules: Iterable[Rule]) -> str:
-    """Return the MERGE that records what ``rules`` find in a relation; its binds are since, open_since and now."""
+    """Return the MERGE that records what ``rules`` find in a relation; its bind is since."""
     return RECORD.format(
         table=names.FINDINGS_TABLE,
-        raw=names.RAW_TABLE,
         relation=name.upper(),
         query=relation(name),
         rules="\nunion all\n".join(FOUND_BY.format(name=rule.name, rule=rule.statement) for rule in rules),
-        open_since=f"{sql.bind('open_since')}::timestamp_ntz",
-        now=f"{sql.bind('now')}::timestamp_ntz",
+        is_open=f"KNOWN.LAST_FOUND_AT >= dateadd('hour', -{OPEN_HOURS}, sysdate())",
     )
 
 
@@ -151,9 +146,9 @@ def _record(
         since = (last_check - RECENT).replace(hour=0, minute=0, second=0, microsecond=0)
     else:
         since = (now - LOOK_BACK).replace(minute=0, second=0, microsecond=0)
-    binds = {"since": since.isoformat(), **_times(now)}
-    timeout = int(RULE_TIMEOUT.total_seconds())
-    rows_by_column(connection, record_statement(name, rules), binds, timeout_seconds=timeout)
+    # The only bind is the same for hours, so that the statement need not be compiled again for each check.
+    statement, binds = record_statement(name, rules), {"since": since.isoformat()}
+    rows_by_column(connection, statement, binds, timeout_seconds=int(RULE_TIMEOUT.total_seconds()))
 
 
 def _is_due(last: RuleResult | None, now: datetime) -> bool:
@@ -164,13 +159,13 @@ def _is_due(last: RuleResult | None, now: datetime) -> bool:
     return last.checked_at < begun
 
 
-def _open_findings(connection: SnowflakeConnection, now: datetime) -> dict[str, list[dict[str, Any]]]:
+def _open_findings(connection: SnowflakeConnection) -> dict[str, list[dict[str, Any]]]:
     """Return the open findings of most readings by rule, each with the numbers of its rule."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows_by_column(connection, _statement("open"), {"open_since": _times(now)["open_since"]}):
+    for row in rows_by_column(connection, _statement("open")):
         found[row["RULE"]].append(row)
     if any(rows[0]["TRUCKS"] >= FLEET_AT_LEAST for rows in found.values()):
-        (fleet,) = first_row(connection, _statement("reporting_trucks"), {"open_since": _times(now)["open_since"]})
+        (fleet,) = first_row(connection, _statement("reporting_trucks"))
         for rows in found.values():
             if rows[0]["TRUCKS"] >= max(FLEET_AT_LEAST, FLEET_SHARE * fleet):
                 rows[0]["FLEET"] = max(fleet, rows[0]["TRUCKS"])
@@ -195,7 +190,8 @@ def _judged(rule: Rule, rows: Sequence[Mapping[str, Any]], now: datetime) -> Rul
         failed_count=first["TRUCKS"],
         samples=samples,
         message=rule.meaning,
-        newest_offender_at=first["NEWEST"],
+        # By our clock, which is not Snowflake's.
+        newest_offender_at=now - timedelta(milliseconds=first["NEWEST_AGE"]),
     )
 
 
@@ -207,10 +203,6 @@ def _sample(row: Mapping[str, Any]) -> str:
 
 def _result(rule: Rule, now: datetime, **found: Any) -> RuleResult:
     return RuleResult(rule=rule.name, severity=rule.severity, notifies=rule.notifies, checked_at=now, **found)
-
-
-def _times(now: datetime) -> dict[str, str]:
-    return {"now": now.isoformat(), "open_since": (now - OPEN_FOR).isoformat()}
 
 
 def _statement(name: str) -> str:

@@ -17,6 +17,22 @@ where TRUCK_ID = {{ bind("truck_id") }};
 delete from KNOWN_TRUCKS
 where TRUCK_ID = {{ bind("truck_id") }};
 
+-- The stream of plausibility would bring findings of the truck back. It moves on to its tip: what
+-- waits there, of other trucks too (a minute's readings), is not checked.
+insert into PLAUSIBILITY_FINDINGS (
+    RULE, TRUCK_ID, READINGS, FIRST_FOUND_AT, LAST_FOUND_AT, EVENT_TIME, DETAIL
+)
+select
+    '' as RULE,
+    TRUCK_ID,
+    0 as READINGS,
+    EVENT_TIME as FIRST_FOUND_AT,
+    EVENT_TIME as LAST_FOUND_AT,
+    EVENT_TIME,
+    '' as DETAIL
+from TRUCK_PLAUSIBILITY_STREAM
+where false;
+
 delete from PLAUSIBILITY_FINDINGS
 where TRUCK_ID = {{ bind("truck_id") }};
 

@@ -21,7 +21,7 @@ VALUES = (
     | dict.fromkeys(("samples", "details"), "{}")
     | dict.fromkeys(("since", "earliest", "failing_since", "started_at"), (NOW - timedelta(hours=1)).isoformat())
     | dict.fromkeys(
-        ("open_since", "now", "until", "before", "instant", "hour", "checked_at", "alerted_at", "finished_at"),
+        ("until", "before", "instant", "hour", "checked_at", "alerted_at", "finished_at"),
         NOW.isoformat(),
     )
     | dict.fromkeys(("limit", "hours", "slice_seconds", "failed_count"), 1)

@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from include import names, plausibility, quality
 from include.contracts import METRICS
-from include.quality.findings import OPEN_FOR, check_readings
+from include.erasure import truck_tables
+from include.quality.findings import check_readings
 from sql.merge.history_oracle import ATTRIBUTES
 
 pytestmark = pytest.mark.sql
 
+COLUMNS = ("FIRST_FOUND_AT", "LAST_FOUND_AT")
 RULES = [rule for rule in quality.rules() if rule.relation]
 numbers = count(1)
 NOW = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
@@ -332,25 +334,32 @@ def test_late_readings_between_two_older_ones(checks):
 
 
 def test_a_finding_is_counted_once_and_stays_until_a_day_after_the_last(checks):
-    assert checks.arrive(at((0.0, 0.0), 0)).check() == {
-        "positions_are_on_roads": [f"TRK001 1 reading at {START}: at 0.0, 0.0"]
-    }
-    first = checks.last["positions_are_on_roads"]
-    assert (first.failed_count, first.newest_offender_at) == (1, NOW)
+    def pass_time(**time):
+        moved = ", ".join(
+            f"{column} = dateadd('{unit}', -{n}, {column})" for unit, n in time.items() for column in COLUMNS
+        )
+        checks.snowflake.execute(f"update {names.FINDINGS_TABLE} set {moved}")
+
+    rule, (sample,) = next(iter(checks.arrive(at((0.0, 0.0), 0)).check().items()))
+    assert rule == "positions_are_on_roads"
+    assert sample == f"TRK001 1 reading at {START}: at 0.0, 0.0"
+    assert checks.last[rule].failed_count == 1
+    assert abs(checks.last[rule].newest_offender_at - checks.now) < timedelta(minutes=1)
     # Nothing new, and twice something new.
-    assert checks.check()["positions_are_on_roads"][0].startswith("TRK001 1 reading")
-    later = NOW + timedelta(hours=1)
-    found = checks.arrive(at((0.0, 0.0), 1), at((0.0, 0.0), 2)).check(later)
-    assert found["positions_are_on_roads"][0].startswith("TRK001 3 readings")
-    assert checks.last["positions_are_on_roads"].newest_offender_at == NOW
-    assert checks.check(later + OPEN_FOR)
-    ended = later + OPEN_FOR + timedelta(seconds=1)
-    assert checks.check(ended) == {}
-    assert checks.last["positions_are_on_roads"].failed_count == 0
+    assert checks.check()[rule] == [sample]
+    pass_time(hour=1)
+    found = checks.arrive(at((0.0, 0.0), 1), at((0.0, 0.0), 2)).check()
+    assert found[rule][0].startswith("TRK001 3 readings")
+    assert abs(checks.last[rule].newest_offender_at - (checks.now - timedelta(hours=1))) < timedelta(minutes=1)
+    pass_time(minute=24 * 60 - 5)
+    assert checks.check()
+    pass_time(minute=6)
+    assert checks.check() == {}
+    assert checks.last[rule].failed_count == 0
     # A new one begins again.
-    found = checks.arrive(at((0.0, 0.0), 3)).check(ended)
-    assert found["positions_are_on_roads"][0].startswith("TRK001 1 reading")
-    assert checks.last["positions_are_on_roads"].newest_offender_at == ended
+    found = checks.arrive(at((0.0, 0.0), 3)).check()
+    assert found[rule][0].startswith("TRK001 1 reading")
+    assert abs(checks.last[rule].newest_offender_at - checks.now) < timedelta(minutes=1)
 
 
 def test_a_cause_of_most_trucks_is_one_line(checks):
@@ -383,10 +392,12 @@ def test_a_check_that_fails_leaves_the_readings_to_the_next(checks):
 
 def test_an_erased_truck_does_not_come_back_from_the_stream(checks):
     checks.arrive(at((0.0, 0.0), 0), at((0.0, 0.0), 0, "TRK002"))
-    for table in (names.RAW_TABLE, names.HISTORY_TABLE):
-        checks.snowflake.execute(f"delete from {table} where TRUCK_ID = 'TRK001'")
-    (sample,) = checks.check()["positions_are_on_roads"]
-    assert sample.startswith("TRK002 ")
+    truck_tables.erase_rows(checks.snowflake.connection, "TRK001")
+    assert checks.check() == {}
+    checks.arrive(at((0.0, 0.0), 1), at((0.0, 0.0), 1, "TRK002"))
+    truck_tables.erase_rows(checks.snowflake.connection, "TRK001")
+    (sample,) = checks.arrive(at((0.0, 0.0), 2, "TRK002")).check()["positions_are_on_roads"]
+    assert sample.startswith("TRK002 1 reading")
 
 
 def test_sentinels_are_values_that_the_contract_accepts():

@@ -5,27 +5,53 @@
 -- A reading that is merged starts where the version before it ended; if it still waits for its
 -- merge, the current version is before it.  PREVIOUS_TIME is when that version began: the truck has
 -- been in that state since, so a speed that is derived from it is never too high.
-with ENDED as (
-    select
+-- Both joins begin with the new readings, so that they read little of the history.
+with ARRIVED as (
+    select *
+    from TRUCK_PLAUSIBILITY_STREAM
+    where ARRIVAL_TIME >= {{ bind("since") }}::timestamp_ntz
+),
+
+STARTED as (
+    select distinct
         TRUCK_ID,
-        EFFECTIVE_START_DATE,
-        EFFECTIVE_END_DATE,
-        GPS_LATITUDE,
-        GPS_LONGITUDE,
-        ODOMETER_READING
-    from TRUCK_TELEMETRY_DATA
-    where not IS_CURRENT and EFFECTIVE_END_DATE >= {{ bind("since") }}::timestamp_ntz
+        EVENT_TIME
+    from ARRIVED
+),
+
+REPORTED as (
+    select distinct TRUCK_ID
+    from ARRIVED
+),
+
+ENDED as (
+    select
+        VERSIONS.TRUCK_ID,
+        VERSIONS.EFFECTIVE_START_DATE,
+        VERSIONS.EFFECTIVE_END_DATE,
+        VERSIONS.GPS_LATITUDE,
+        VERSIONS.GPS_LONGITUDE,
+        VERSIONS.ODOMETER_READING
+    from TRUCK_TELEMETRY_DATA as VERSIONS
+    inner join STARTED
+        on
+            VERSIONS.TRUCK_ID = STARTED.TRUCK_ID
+            and VERSIONS.EFFECTIVE_END_DATE = STARTED.EVENT_TIME
+    where
+        not VERSIONS.IS_CURRENT
+        and VERSIONS.EFFECTIVE_END_DATE >= {{ bind("since") }}::timestamp_ntz
 ),
 
 LATEST as (
     select
-        TRUCK_ID,
-        EFFECTIVE_START_DATE,
-        GPS_LATITUDE,
-        GPS_LONGITUDE,
-        ODOMETER_READING
-    from TRUCK_TELEMETRY_DATA
-    where IS_CURRENT
+        VERSIONS.TRUCK_ID,
+        VERSIONS.EFFECTIVE_START_DATE,
+        VERSIONS.GPS_LATITUDE,
+        VERSIONS.GPS_LONGITUDE,
+        VERSIONS.ODOMETER_READING
+    from TRUCK_TELEMETRY_DATA as VERSIONS
+    inner join REPORTED on VERSIONS.TRUCK_ID = REPORTED.TRUCK_ID
+    where VERSIONS.IS_CURRENT
 )
 
 select
@@ -39,9 +65,8 @@ select
     iff(ENDED.TRUCK_ID is null, LATEST.GPS_LONGITUDE, ENDED.GPS_LONGITUDE) as PREVIOUS_LONGITUDE,
     iff(ENDED.TRUCK_ID is null, LATEST.ODOMETER_READING, ENDED.ODOMETER_READING)
         as PREVIOUS_ODOMETER
-from TRUCK_PLAUSIBILITY_STREAM as ARRIVED
+from ARRIVED
 left join ENDED
     on ARRIVED.TRUCK_ID = ENDED.TRUCK_ID and ARRIVED.EVENT_TIME = ENDED.EFFECTIVE_END_DATE
 left join LATEST
-    on ARRIVED.TRUCK_ID = LATEST.TRUCK_ID and ARRIVED.EVENT_TIME > LATEST.EFFECTIVE_START_DATE
-where ARRIVED.ARRIVAL_TIME >= {{ bind("since") }}::timestamp_ntz;
+    on ARRIVED.TRUCK_ID = LATEST.TRUCK_ID and ARRIVED.EVENT_TIME > LATEST.EFFECTIVE_START_DATE;
