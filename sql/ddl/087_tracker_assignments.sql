@@ -32,10 +32,11 @@ with ASSIGNED as (
     from ECOMMERCE_DATA.TRUCK_TELEMETRY.TRACKER_ASSIGNMENTS
 ),
 
+-- Trucks that an assignment names; some of them more than once, which changes nothing below.
 TOUCHED as (
     select REPORTED_ID as TRUCK_ID
     from ASSIGNED
-    union distinct
+    union all
     select TRUCK_ID
     from ASSIGNED
 ),

@@ -10,20 +10,24 @@ insert into TRACKER_ASSIGNMENTS (
     REASON
 )
 select
-    {{ bind("reported_id") }} as REPORTED_ID,
-    {{ bind("since") }}::timestamp_ntz as FROM_TIME,
-    {{ bind("until") }}::timestamp_ntz as UNTIL_TIME,
-    {{ bind("truck_id") }} as TRUCK_ID,
+    DECISION.REPORTED_ID,
+    DECISION.FROM_TIME,
+    DECISION.UNTIL_TIME,
+    DECISION.TRUCK_ID,
     sysdate() as DECIDED_AT,
     {{ bind("decided_by") }} as DECIDED_BY,
     {{ bind("reason") }} as REASON
-where
-    not exists (
-        select 1
-        from TRACKER_ASSIGNMENTS
-        where
-            TRACKER_ASSIGNMENTS.REPORTED_ID = {{ bind("reported_id") }}
-            and TRACKER_ASSIGNMENTS.FROM_TIME = {{ bind("since") }}::timestamp_ntz
-            and TRACKER_ASSIGNMENTS.UNTIL_TIME = {{ bind("until") }}::timestamp_ntz
-            and TRACKER_ASSIGNMENTS.TRUCK_ID = {{ bind("truck_id") }}
-    );
+from (
+    select
+        {{ bind("reported_id") }} as REPORTED_ID,
+        {{ bind("since") }}::timestamp_ntz as FROM_TIME,
+        {{ bind("until") }}::timestamp_ntz as UNTIL_TIME,
+        {{ bind("truck_id") }} as TRUCK_ID
+) as DECISION
+left join TRACKER_ASSIGNMENTS as MADE
+    on
+        DECISION.REPORTED_ID = MADE.REPORTED_ID
+        and DECISION.FROM_TIME = MADE.FROM_TIME
+        and DECISION.UNTIL_TIME = MADE.UNTIL_TIME
+        and DECISION.TRUCK_ID = MADE.TRUCK_ID
+where MADE.REPORTED_ID is null;
