@@ -64,13 +64,16 @@ def last_arrival_first(alias: str = "") -> str:
     Order: arrival, sequence number, sub-sequence number (NULL is 0).
     Sequence numbers are integers too long for a NUMBER, written without leading zeros: the longer one is higher.  If a
     record landed several times, the first landing counts: all say the same, and LOAD_TIMESTAMP does not change.
+    If they don't say the same (a rule reports it) and nothing else tells them apart, a hash of the content decides, so
+    that every statement takes the same one.
     """
     of = f"{alias}." if alias else ""
     return (
         f"partition by {of}TRUCK_ID, {of}EVENT_TIME"
         f" order by {of}ARRIVAL_TIME desc, length({of}SEQUENCE_NUMBER) desc, {of}SEQUENCE_NUMBER desc,"
         f" coalesce({of}SUB_SEQUENCE_NUMBER, 0) desc,"
-        f" {of}SHARD_ID desc, {of}LOAD_TIMESTAMP asc, {of}FILE_NAME asc, {of}FILE_ROW_NUMBER asc"
+        f" {of}SHARD_ID desc, {of}LOAD_TIMESTAMP asc, {of}FILE_NAME asc, {of}FILE_ROW_NUMBER asc,"
+        f" hash({attributes(alias)}) asc"
     )
 
 

@@ -95,6 +95,18 @@ def test_rows_that_exist_several_times_count_once(empty_snowflake):
     assert empty_snowflake.history() == expected(empty_snowflake)
 
 
+def test_one_record_with_two_contents_is_one_version_and_every_statement_takes_the_same(empty_snowflake):
+    trucks = [f"TRK{number:03}" for number in range(20)]
+    empty_snowflake.land(reading(0, speed, 100, truck) for truck in trucks for speed in (1.0, 2.0))
+    empty_snowflake.merge()
+    merged = empty_snowflake.history()
+    assert [version.truck_id for version in merged] == trucks
+    assert {version.attributes[SPEED] for version in merged} <= {1.0, 2.0}
+    assert empty_snowflake.repair() == 0
+    empty_snowflake.run(REBUILD)
+    assert empty_snowflake.history() == merged
+
+
 # --- A history that a bad tool wrote ---------------------------------------------------------------------------------
 
 
