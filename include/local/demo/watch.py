@@ -15,6 +15,8 @@ from include.local.demo.processes import Processes
 
 POLL_SECONDS = 0.5
 COUNTS_EVERY_SECONDS = 4
+# Counting many records takes seconds of the processor that processes them: at most this share of the time.
+COUNTS_SHARE = 0.05
 ENDED_TASK_STATES = ("success", "failed", "skipped", "upstream_failed")
 
 # Returns one line with the counts of the stores.
@@ -34,7 +36,7 @@ class Watch:
         self._airflow = airflow
         self._dag_logs = state / "airflow" / "logs"
         self._started = time.monotonic()
-        self._counts_printed = 0.0
+        self._next_counts = 0.0
 
     def print(self, text: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
@@ -95,15 +97,16 @@ class Watch:
             self.pause(counts)
 
     def pause(self, counts: CountsLine | None = None) -> None:
-        """Leave the pipeline time to work; print its ``counts`` every few seconds.
+        """Leave the pipeline time to work; print its ``counts`` every few seconds, or less often if counting is slow.
 
         Raises:
             ProcessError: one of the demo's processes has ended.
         """
         self._processes.check()
-        if counts and time.monotonic() - self._counts_printed > COUNTS_EVERY_SECONDS:
+        if counts and (began := time.monotonic()) > self._next_counts:
             self.print("  " + counts())
-            self._counts_printed = time.monotonic()
+            ended = time.monotonic()
+            self._next_counts = ended + max(COUNTS_EVERY_SECONDS, (ended - began) / COUNTS_SHARE)
         time.sleep(POLL_SECONDS)
 
 

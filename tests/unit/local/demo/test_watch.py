@@ -99,3 +99,14 @@ def test_a_process_that_ended_ends_the_wait(watching):
 
     with pytest.raises(ProcessError, match="ministack"):
         watching(check=check).watch.wait_for(lambda: False, 60, "MiniStack to start")
+
+
+def test_slow_counts_are_printed_less_often(watching, monkeypatch):
+    clock = iter(range(0, 10_000, 10))  # Each look at it is ten seconds later, so counting seems to take twenty.
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _seconds: None))
+    run = watching()
+
+    for _ in range(60):
+        run.watch.pause(lambda: "sent 3")
+
+    assert run.output().count("sent 3") == 2
