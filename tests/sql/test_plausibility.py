@@ -7,8 +7,7 @@ from itertools import count
 import pytest
 from msgspec.structs import replace
 
-from include import names, plausibility, quality
-from include.contracts import METRICS
+from include import names, quality
 from include.erasure import truck_tables
 from include.quality.findings import check_readings
 from sql.merge.history_oracle import ATTRIBUTES
@@ -396,10 +395,3 @@ def test_an_erased_truck_does_not_come_back_from_the_stream(checks):
     truck_tables.erase_rows(checks.snowflake.connection, "GONE")
     (sample,) = checks.arrive(at((0.0, 0.0), 2, "TRK002")).check()["positions_are_on_roads"]
     assert sample.startswith("TRK002 1 reading")
-
-
-def test_sentinels_are_values_that_the_contract_accepts():
-    ranges = {metric.name: metric for metric in METRICS}
-    for sentinel in plausibility.SENTINELS:
-        metric = ranges[sentinel.metric]
-        assert metric.minimum <= sentinel.low < sentinel.high <= metric.maximum
