@@ -39,7 +39,7 @@ SETTLE_TIMEOUT_SECONDS = 600
 # A slow machine that is busy with other work processes more than this.
 SLOWEST_RECORDS_PER_SECOND = 50
 # A cycle of more records takes minutes.  Merges every few seconds, with Airflow's part of each, would take most of it.
-MANY_RECORDS = 50_000
+MANY_RECORDS = 200_000
 # The ledger counts an hour when it has closed.  A demo that stays up has the open hour counted once, so that there is
 # something to see.
 FIRST_LEDGER_AFTER_SECONDS = 90
