@@ -6,6 +6,7 @@
                                                                   only what was stored since
 
 The DAG erase_truck does all of this and erases Snowflake's side too.  The standard AWS_* environment says where AWS is.
+This command knows one reported id, and nothing of readings that were assigned to another truck (docs/erasure.md).
 Exit code: 0 if nothing is left (or after a dry run), 1 if not, 2 for a wrong argument, 130 when interrupted.
 """
 
