@@ -291,7 +291,8 @@ def _reading(record: ManifestRecord) -> ArrivedReading:
     # All of a truck's readings are on one shard, where sequence numbers follow the arrival.
     reading = _decode(decode_reading, record)
     attributes = tuple(getattr(reading, metric.name) for metric in METRICS)
-    return ArrivedReading(reading.truck_id, reading.event_time, "", int(record.sequence_number), attributes)
+    number, position = int(record.sequence_number), record.sub_sequence_number
+    return ArrivedReading(reading.truck_id, reading.event_time, "", number, attributes, sub_sequence_number=position)
 
 
 def _decode(decode: Callable[..., Decoded], record: ManifestRecord) -> Decoded:
