@@ -105,6 +105,13 @@ def test_a_connection_that_sets_autocommit_is_refused_before_anything_is_written
     assert hook.get_first("SELECT COUNT(*) FROM T") == (0,)
 
 
+def test_session_parameters_as_text_are_refused_in_words(pipeline_hook):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    with pytest.raises(AirflowFailException, match="session_parameters of the connection snowflake_default is str"):
+        pipeline_hook('{"AUTOCOMMIT": true}').get_conn()
+
+
 @pytest.mark.parametrize("parameters", [{"TIMEZONE": "Europe/Berlin"}, {}, None])
 def test_other_session_parameters_leave_no_half_change(pipeline_hook, parameters):
     from snowflake.connector.errors import ProgrammingError

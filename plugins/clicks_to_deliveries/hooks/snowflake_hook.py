@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -45,12 +45,17 @@ class PipelineSnowflakeHook(SnowflakeHook):
         """Return the connector's parameters.
 
         Raises:
-            AirflowFailException: the connection sets AUTOCOMMIT.
+            AirflowFailException: the connection sets AUTOCOMMIT, or its session parameters can't be read.
         """
         limits = {"login_timeout": LOGIN_TIMEOUT_SECONDS, "network_timeout": self._network_timeout_seconds}
         parameters: dict[str, Any] = super()._get_conn_params()
         # A copy: the connector writes AUTOCOMMIT into what it gets, where the provider would find it.
-        session_parameters = dict(parameters["session_parameters"] or {})
+        given = parameters["session_parameters"] or {}
+        if not isinstance(given, Mapping):
+            raise AirflowFailException(
+                f"session_parameters of the connection {self.snowflake_conn_id} is {type(given).__name__}, no object"
+            )
+        session_parameters = dict(given)
         if any(name.strip().upper() == "AUTOCOMMIT" for name in session_parameters):
             raise AirflowFailException(
                 f"The connection {self.snowflake_conn_id} sets AUTOCOMMIT in its session_parameters. With it a failed"
