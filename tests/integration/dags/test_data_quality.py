@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from botocore.exceptions import EndpointConnectionError
 from clicks_to_deliveries.operators import check_quality
 from clicks_to_deliveries.operators.check_quality import CheckQualityOperator, QualityFailed
@@ -36,7 +37,7 @@ def dynamodb(stack: Any) -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def _clean(stack: Any, dynamodb: Any) -> None:
-    for table in (names.RAW_TABLE, names.HISTORY_TABLE, names.QUALITY_RESULTS_TABLE):
+    for table in (names.RAW_TABLE, names.HISTORY_TABLE, names.QUALITY_RESULTS_TABLE, names.FINDINGS_TABLE):
         stack.query(f"delete from {table}")
     stack.alerts()
 
@@ -232,6 +233,39 @@ def test_when_the_time_is_used_up_what_is_left_has_failed(
     monkeypatch.setattr(checks, "TIME_FOR_ALL", timedelta(0))
     only(PASSES)
     assert "not run: the rules before it took" in check()["passes"][4]
+
+
+def test_people_are_notified_of_an_implausible_reading_once_and_the_run_succeeds(
+    stack: Any, check: Callable, only: Callable
+) -> None:
+    only(*(rule for rule in quality.rules() if rule.relation))
+    check()
+    stack.query(
+        f"insert into {names.RAW_TABLE} (TRUCK_ID, EVENT_TIME, GPS_LATITUDE, GPS_LONGITUDE, STREAM_NAME, SHARD_ID, "
+        "SEQUENCE_NUMBER, ARRIVAL_TIME, FILE_NAME, FILE_ROW_NUMBER, LOAD_TIMESTAMP) "
+        "select 'TRK001', sysdate(), 0, 0, 'TruckTelemetry', 'shardId-0', '1', sysdate(), 'f', 1, sysdate()"
+    )
+    severity, status, failed, samples, _ = check()["positions_are_on_roads"]
+    assert (severity, status, failed) == ("warn", "fail", 1)
+    assert json.loads(samples)[0].startswith("TRK001 1 reading at 20")
+    check()
+    (alert,) = stack.alerts()
+    assert alert["Subject"] == "[warning] data_quality: positions_are_on_roads"
+    assert "TRK001 1 reading at 20" in alert["Message"]
+    assert "the run does not fail" in alert["Message"]
+    # A day passes.
+    stack.query(f"update {names.FINDINGS_TABLE} set LAST_FOUND_AT = dateadd('hour', -25, LAST_FOUND_AT)")
+    check()
+    check()
+    (alert,) = stack.alerts()
+    assert alert["Subject"] == "[recovered] data_quality: positions_are_on_roads"
+
+
+def test_a_rule_that_is_turned_off_by_an_unknown_name_is_refused(only: Callable) -> None:
+    only(PASSES)
+    operator = CheckQualityOperator(task_id="check_quality", index_shards=1, rules_off="passse")
+    with pytest.raises(AirflowFailException, match="CTD_QUALITY_RULES_OFF names passse, which is no rule"):
+        operator.execute({"run_id": "run", "ti": SimpleNamespace(log_url="")})
 
 
 READS_STATES = rule("of_states", "select TRUCK_ID as SAMPLE_KEY from STAGED_TRUCK_STATES", reads=("truck_states",))
