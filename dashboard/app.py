@@ -1,36 +1,11 @@
-"""The dashboard of Clicks to Deliveries.  Run it from the repository root: ``streamlit run dashboard/app.py``"""
+"""The dashboard of Clicks to Deliveries.  Run it from the repository root: ``streamlit run dashboard/app.py``
 
-from pathlib import Path
+This is the server; ``navigation.py`` is the script that Streamlit runs for each visitor.
+"""
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from dashboard import ui
+from dashboard.content_security import ContentSecurityPolicy
 
-# The icon is a local file: browsers would fetch a Material icon or an emoji from the internet.
-st.set_page_config(
-    page_title="Clicks to Deliveries", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide"
-)
-
-# Streamlit leaves space above the title for a toolbar that this app hides, and cuts a long name in a chart's tooltip.
-st.html(
-    "<style>"
-    "[data-testid='stMainBlockContainer'] {padding-top: 2.5rem; padding-bottom: 2rem}"
-    "#vg-tooltip-element table tr td.value {-webkit-line-clamp: unset; line-clamp: unset; overflow-wrap: anywhere}"
-    "</style>"
-)
-
-page = st.navigation(
-    [
-        st.Page("app_pages/live_clicks.py", title="Live clicks", icon=":material/ads_click:", default=True),
-        st.Page("app_pages/fleet.py", title="Fleet", icon=":material/local_shipping:"),
-        st.Page("app_pages/truck_history.py", title="Truck history", icon=":material/history:"),
-        st.Page(
-            "app_pages/pipeline_health/page.py",
-            title="Pipeline health",
-            icon=":material/monitor_heart:",
-            url_path="pipeline_health",
-        ),
-    ]
-)
-ui.sidebar()
-page.run()
+app = st.App("navigation.py", middleware=[Middleware(ContentSecurityPolicy)])

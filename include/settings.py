@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # Quality rules of severity warn that are not checked: their names, separated by commas.
     quality_rules_off: str = ""
+    # How long the dashboard waits for a store's answer, in seconds, before it says that the store is unreachable.
+    dashboard_timeout_seconds: Positive = 5
 
     # Synthetic traffic: a cron expression (unset: only when triggered), its rates, and the share of it as
     # real devices and other producers send it (include/generator/field_cases.py).

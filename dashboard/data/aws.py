@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,17 +12,11 @@ import streamlit as st
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from dashboard.data.settings import store_timeout
 from dashboard.data.stores import StoreUnavailableError
 
 # Threads that send requests in parallel.
 WORKERS = 8
-
-_CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    retries={"total_max_attempts": 3, "mode": "standard"},  # Exponential backoff with jitter.
-    max_pool_connections=2 * WORKERS,
-)
 
 
 # boto3 builds its clients at run time, so their type is Any.
@@ -37,7 +32,14 @@ def client(service: str) -> Any:
         raise StoreUnavailableError(
             "AWS", "is not configured: no region is set", "Set AWS_DEFAULT_REGION in the dashboard's environment."
         )
-    return session.client(service, config=_CONFIG)
+    timeout = store_timeout(os.environ)
+    config = Config(
+        connect_timeout=min(timeout, 2),
+        read_timeout=timeout,
+        retries={"total_max_attempts": 3, "mode": "standard"},  # Exponential backoff with jitter.
+        max_pool_connections=2 * WORKERS,
+    )
+    return session.client(service, config=config)
 
 
 @contextmanager

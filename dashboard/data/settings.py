@@ -24,6 +24,17 @@ def deployment() -> Settings:
         ) from None
 
 
+def store_timeout(environ: Mapping[str, str]) -> int:
+    """Return how many seconds a store has for an answer.
+
+    A setting that can't be used is reported where a setting is needed; the other stores are asked as by default.
+    """
+    try:
+        return read_settings(environ).dashboard_timeout_seconds
+    except SettingsError:
+        return Settings(deployment_bucket="").dashboard_timeout_seconds
+
+
 def connection_settings(environ: Mapping[str, str]) -> dict[str, str | int]:
     """Return the connector's arguments from SNOWFLAKE_* variables.
 
@@ -37,15 +48,16 @@ def connection_settings(environ: Mapping[str, str]) -> dict[str, str | int]:
     for name in ("SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER"):
         if not environ.get(name):
             raise _not_configured(f"{name} is not set", "Set it in the dashboard's environment.")
+    timeout = store_timeout(environ)
     arguments: dict[str, str | int] = {
         "account": environ["SNOWFLAKE_ACCOUNT"],
         "user": environ["SNOWFLAKE_USER"],
         "warehouse": environ.get("SNOWFLAKE_WAREHOUSE") or names.WAREHOUSE,
         "database": environ.get("SNOWFLAKE_DATABASE") or names.DATABASE,
         "schema": environ.get("SNOWFLAKE_SCHEMA") or names.SCHEMA,
-        "login_timeout": 5,
-        "network_timeout": 6,
-        "socket_timeout": 5,
+        "login_timeout": timeout,
+        "network_timeout": timeout + 1,
+        "socket_timeout": timeout,
     }
     if key_file := environ.get("SNOWFLAKE_PRIVATE_KEY_FILE"):
         arguments |= {"private_key_file": key_file, "authenticator": "SNOWFLAKE_JWT"}

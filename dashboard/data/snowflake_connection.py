@@ -15,14 +15,14 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import Error as SnowflakeError
 from snowflake.connector.errors import ProgrammingError
 
-from dashboard.data.settings import connection_settings
+from dashboard.data.settings import connection_settings, store_timeout
 from dashboard.data.stores import SNOWFLAKE_STORE, StoreUnavailableError
 from dashboard.data.trucks import NUMERIC_METRICS
 from include import sql
 
 QUERY_TIMEOUT_SECONDS = 20
-# After a failed connection, queries fail immediately for this long instead of each waiting for a timeout.
-FAILURE_MEMORY_SECONDS = 10
+# After a failed connection, queries fail immediately for so many timeouts instead of each waiting for its own.
+FAILURE_MEMORY_TIMEOUTS = 2
 
 # These columns keep their type when a result is empty or all NULL.
 _TIMES = {
@@ -123,7 +123,7 @@ class SharedConnection:
             "Check that it is running, and check SNOWFLAKE_HOST, SNOWFLAKE_PORT and the credentials.",
             _first_line(error),
         )
-        self._failure = (time.monotonic() + FAILURE_MEMORY_SECONDS, failure)
+        self._failure = (time.monotonic() + FAILURE_MEMORY_TIMEOUTS * store_timeout(os.environ), failure)
         return failure
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.provisioning import Place, provisioned
 from tests.browser.relay import Relay
@@ -87,29 +87,32 @@ def empty_dashboard(
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium of the system; closed with its module, as no other test can run an event loop beside it."""
+def browser() -> Iterator[BrowserContext]:
+    """Headless Chromium of the system, with a wide window and one cache for Streamlit's scripts.
+
+    It is closed with its module, as no other test can run an event loop beside it.
+    """
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=CHROMIUM_FLAGS)
-        yield launched
+        context = launched.new_context(viewport={"width": 1440, "height": 1100}, reduced_motion="reduce")
+        context.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        yield context
         launched.close()
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh tab of a wide window.  It asks this machine only, and its console shows no error."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1100}, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    opened, urls, errors = context.new_page(), set[str](), list[str]()
+def page(browser: BrowserContext) -> Iterator[Page]:
+    """A fresh tab, which is a session of its own.  It asks this machine only, and its console shows no error."""
+    opened, urls, errors = browser.new_page(), set[str](), list[str]()
     opened.on("request", lambda request: urls.add(request.url))
     opened.on("websocket", lambda socket: urls.add(socket.url))
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("console", lambda message: errors.append(message.text) if _is_error(message) else None)
     yield opened
-    context.close()
+    opened.close()
     parts = [urlsplit(url) for url in urls]
     assert parts
     assert {url.netloc for url in parts if url.scheme not in {"data", "blob"} and url.hostname != "127.0.0.1"} == set()

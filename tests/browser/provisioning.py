@@ -47,6 +47,8 @@ class Place:
             "SNOWFLAKE_DATABASE": self.database,
             "CTD_DEPLOYMENT_BUCKET": "deployment",
             "CTD_TELEMETRY_BUCKET": self.bucket,
+            # A store that is down refuses connections, so nothing is gained by trying for longer.
+            "CTD_DASHBOARD_TIMEOUT_SECONDS": "2",
         }
 
     def client(self, service: str) -> Any:

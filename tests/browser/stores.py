@@ -44,13 +44,13 @@ class Stores:
         self._quality_results()
         self._ledger()
 
-    def click(self, item: str, when: datetime, count: int) -> None:
+    def click(self, item: str, when: datetime, count: int, name: str = "") -> None:
         """Write one click as KinesisToDynamoDBProcessor does."""
-        text = to_canonical(when)
+        text, name = to_canonical(when), name or ITEMS[item]
         attributes = {
             "Timestamp": text,
             "Item_ID": item,
-            "Item_Name": ITEMS[item],
+            "Item_Name": name,
             "Item_Hour_Shard": f"{item}#{text[:13]}#0",
             "Ingested_At": to_canonical(when + timedelta(seconds=1.2)),
             "Stream": names.CLICK_STREAM,
@@ -63,8 +63,19 @@ class Stores:
             Item={name: {"S": value} for name, value in attributes.items()} | {"Click_Counts": {"N": str(count)}},
         )
         self.dynamodb.put_item(
-            TableName=names.CLICK_ITEM_TABLE, Item={"Item_ID": {"S": item}, "Item_Name": {"S": ITEMS[item]}}
+            TableName=names.CLICK_ITEM_TABLE, Item={"Item_ID": {"S": item}, "Item_Name": {"S": name}}
         )
+
+    def hostile(self, text: str) -> None:
+        """Write a click and a truck whose names and statuses are ``text``."""
+        self.click("HOSTILE", datetime.now(UTC), 1, text)
+        self.expected["events"] += 1
+        self.expected["clicks"] += 1
+        statuses = {"brake_status": text, "transmission_status": text}
+        readings = [reading | statuses for reading in drive(text, 1, datetime.now(UTC) - timedelta(seconds=20), 20, 20)]
+        self.history(readings)
+        self.state(readings[-1])
+        self.expected["trucks"] += 1
 
     def state(self, reading: Mapping[str, Any]) -> None:
         """Write a truck's newest reading as TruckDataProcessor does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,8 @@ from tests.browser.server import Dashboard
 from tests.browser.stores import Stores
 
 pytestmark = pytest.mark.browser
+
+HOSTILE = "![x](https://host.example/p.png) :red[ok] [a](https://host.example) $x$ <b>b</b> :material/home: `c`"
 
 PAGES = ("Live clicks", "Fleet", "Truck history", "Pipeline health")
 
@@ -31,6 +34,19 @@ def open_page(page: Page, title: str) -> None:
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
 
 
+def refresh_every(page: Page, interval: str) -> None:
+    page.get_by_test_id("stSidebar").get_by_role("combobox").nth(1).click()
+    page.get_by_role("option", name=interval, exact=True).click()
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Keeps what the page looks like in the folder PICTURES, for the README, if that is set."""
+    if folder := os.environ.get("PICTURES"):
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(1500)  # Charts fade in.
+        page.screenshot(path=f"{folder}/{name}.png")
+
+
 def no_traceback(page: Page) -> None:
     expect(page.get_by_test_id("stException")).to_have_count(0)
     expect(page.get_by_text("Traceback")).to_have_count(0)
@@ -44,12 +60,14 @@ def test_clicks_equal_what_dynamodb_holds(page: Page, dashboard: Dashboard, stor
     expect(page.get_by_text(re.compile("Newest click .* ago"))).to_be_visible()
     expect(page.locator("canvas, svg.marks").first).to_be_visible()
     no_traceback(page)
+    keep_picture(page, "live_clicks")
 
 
 def test_a_new_click_appears_without_a_reload(page: Page, dashboard: Dashboard, stores: Stores) -> None:
     page.goto(dashboard.url)
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
     page.evaluate("window.notReloaded = true")
+    refresh_every(page, "2 seconds")
     stores.click("MOB001", datetime.now(UTC), 100)
     stores.expected["events"] += 1
     stores.expected["clicks"] += 100
@@ -77,6 +95,7 @@ def test_the_fleet_equals_truck_state_and_history(page: Page, dashboard: Dashboa
     # The map, the four charts over time and each truck's route.
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(5 + trucks)
     no_traceback(page)
+    keep_picture(page, "fleet")
 
 
 def test_a_trucks_history_and_its_state_at_an_instant(page: Page, dashboard: Dashboard, stores: Stores) -> None:
@@ -121,11 +140,23 @@ def test_pipeline_health_equals_runs_results_and_quarantine(page: Page, dashboar
     no_traceback(page)
 
 
-def test_no_page_asks_anything_of_the_internet(page: Page, dashboard: Dashboard) -> None:
-    page.goto(dashboard.url)
+def test_no_page_asks_anything_of_the_internet(page: Page, dashboard: Dashboard, stores: Stores) -> None:
+    # A truck, an item and their statuses: what a device sends is shown as sent, and no browser fetches it.
+    stores.hostile(HOSTILE)
+    answer = page.goto(dashboard.url)
+    assert answer is not None
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
     for title in PAGES:
         open_page(page, title)
         expect(page.get_by_text(re.compile(r"Newest .* ago"))).to_be_visible()
+        if title == "Fleet":
+            expect(page.get_by_test_id("stText").get_by_text(f"▲ {HOSTILE}: brakes: {HOSTILE}")).to_be_visible()
+        if title == "Truck history":
+            page.get_by_test_id("stMain").get_by_role("combobox").first.click()
+            page.get_by_role("option", name=HOSTILE, exact=True).click()
+            expect(page.get_by_test_id("stMarkdownContainer").locator("code").get_by_text(HOSTILE)).to_have_count(2)
+        main = page.get_by_test_id("stMain")
+        expect(main.locator("img, a, .katex, [style*='color: red'], .stMarkdownColoredText")).to_have_count(0)
     # The fixture checks the requests of this test, as of every other.
 
 
@@ -147,13 +178,16 @@ def test_a_store_that_goes_down_is_named_and_the_rest_keeps_working(
     page: Page, dashboard: Dashboard, relays: Relays, stores: Stores
 ) -> None:
     page.goto(f"{dashboard.url}/fleet")
-    expect(metric(page, "Reporting")).to_have_text("3 of 3")
+    reporting = f"{stores.expected['trucks']} of {stores.expected['trucks']}"
+    expect(metric(page, "Reporting")).to_have_text(reporting)
+    page.get_by_role("tab", name="Health").click()
+    refresh_every(page, "2 seconds")
 
     relays.snowflake.down()
     message = page.get_by_test_id("stAlert").filter(has_text="Snowflake")
     expect(message).to_contain_text("is unreachable", timeout=120_000)
     expect(message).to_contain_text("SNOWFLAKE_HOST")
-    expect(metric(page, "Reporting")).to_have_text("3 of 3")
+    expect(metric(page, "Reporting")).to_have_text(reporting)
     open_page(page, "Live clicks")
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
 
@@ -167,6 +201,9 @@ def test_a_store_that_goes_down_is_named_and_the_rest_keeps_working(
     open_page(page, "Truck history")
     expect(metric(page, "Versions")).to_be_visible(timeout=120_000)
     relays.aws.up()
+    open_page(page, "Fleet")
+    # The choice of a person outlasts the outage and the other pages.
+    expect(page.get_by_role("tab", name="Health")).to_have_attribute("aria-selected", "true")
     open_page(page, "Live clicks")
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
     no_traceback(page)

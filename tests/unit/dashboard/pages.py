@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import data
 from dashboard.data import trucks
 
-APP = str(Path(__file__).parents[3] / "dashboard/app.py")
+APP = str(Path(__file__).parents[3] / "dashboard/navigation.py")
 # The files of pages that are packages.
 PATHS = {"pipeline_health": "pipeline_health/page.py"}
 DOWN = data.StoreUnavailableError("Snowflake", "is unreachable", "Check that it runs.")

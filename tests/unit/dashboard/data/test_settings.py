@@ -15,6 +15,7 @@ def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         data.deployment()
 
 
+TIMEOUTS = ("login_timeout", "network_timeout", "socket_timeout")
 COMPLETE = {"SNOWFLAKE_ACCOUNT": "acme", "SNOWFLAKE_USER": "reader", "SNOWFLAKE_PASSWORD": "secret"}
 
 
@@ -36,8 +37,21 @@ def test_connection_defaults_to_the_projects_objects_and_has_timeouts() -> None:
         "ECOMMERCE_DATA",
         "TRUCK_TELEMETRY",
     )
-    assert all(settings[name] > 0 for name in ("login_timeout", "network_timeout", "socket_timeout"))
+    assert [settings[name] for name in TIMEOUTS] == [5, 6, 5]
     assert "host" not in settings
+
+
+@pytest.mark.parametrize(
+    ("setting", "timeouts"),
+    [
+        ({"CTD_DASHBOARD_TIMEOUT_SECONDS": "2"}, [2, 3, 2]),
+        ({"CTD_DASHBOARD_TIMEOUT_SECONDS": "soon"}, [5, 6, 5]),
+        ({"CTD_UNKNOWN": "1"}, [5, 6, 5]),
+    ],
+)
+def test_the_timeout_is_a_setting(setting: dict[str, str], timeouts: list[int]) -> None:
+    settings = data.connection_settings({**COMPLETE, "CTD_DEPLOYMENT_BUCKET": "b", **setting})
+    assert [settings[name] for name in TIMEOUTS] == timeouts
 
 
 def test_a_key_file_replaces_the_password() -> None:

@@ -131,7 +131,7 @@ def test_an_unreachable_warehouse_is_asked_once_and_then_remembered_for_a_while(
         assert caught.value.store == "Snowflake"
         assert caught.value.problem == "is unreachable"
     connections.append(Connection(RUNS))
-    later = time.monotonic() + snowflake_connection.FAILURE_MEMORY_SECONDS + 1
+    later = time.monotonic() + snowflake_connection.FAILURE_MEMORY_TIMEOUTS * 5 + 1
     monkeypatch.setattr(snowflake_connection.time, "monotonic", lambda: later)
     assert len(data.merge_runs()) == 1
 
