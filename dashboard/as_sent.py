@@ -13,7 +13,7 @@ import re
 # without width, and lone surrogates, which UTF-8 can't encode.  The joiners and tags inside an emoji are not among
 # them.
 _UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]",
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]",
 )
 
 
@@ -27,7 +27,8 @@ def markdown(text: str) -> str:
 
     Backslashes are not enough: Streamlit looks for ``:material/…:``, emoji names and addresses after it has read them.
     """
-    shown = visible(text)
+    # Streamlit rewrites this even inside code, so a joiner without width or meaning keeps it apart.
+    shown = visible(text).replace(":material/", ":\u2060material/")
     if not shown:
         return ""
     fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)

@@ -64,7 +64,7 @@ def assert_shown_as_sent(app: AppTest, *shown: str) -> None:
     said = read_as_markdown(app)
     for text in said:
         assert "evil" not in CODE_SPAN.sub("", text), text
-    inside = [span[2] for text in said for span in CODE_SPAN.finditer(text)]
+    inside = [span[2].replace("\u2060", "") for text in said for span in CODE_SPAN.finditer(text)]
     for text in shown:
         assert any(as_sent.visible(text) in each for each in inside), text
 
@@ -79,7 +79,8 @@ def test_markdown_of_any_text_is_one_code_span_that_shows_it(text: str) -> None:
     assert span[0] == written
     content = span[2]
     stripped = content[1:-1] if content[0] == content[-1] == " " and content.strip() else content
-    assert stripped == as_sent.visible(text)
+    assert ":material/" not in stripped  # Streamlit rewrites it before it reads Markdown.
+    assert stripped.replace("\u2060", "") == as_sent.visible(text)
     written.encode()
     assert "\n" not in written
 
