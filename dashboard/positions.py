@@ -1,6 +1,7 @@
 """Which positions of trucks are doubtful: one at 0,0, where a device without a fix says it is, or one out of reach.
 
-A map is fitted to what it draws, so one doubtful position would shrink every other truck to a dot.
+A map is fitted to what it draws, so one doubtful position would shrink every other truck to a dot.  The limits are
+those of the quality rules (:mod:`include.plausibility`).
 """
 
 from __future__ import annotations
@@ -10,12 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-# No truck, ferry or freight train is faster; a GPS fix between high buildings is off by less than the error.
-TOP_SPEED_MPH = 200.0
-POSITION_ERROR_MILES = 1.5
-# A box around 0,0, far from any land, and the latitude beyond which there is no road.
-NULL_ISLAND_DEGREES = 0.05
-POLE_DEGREES = 89.9
+from include.plausibility import plausible
 
 _EARTH_RADIUS_MILES = 3958.8
 
@@ -68,7 +64,8 @@ def checked(states: pd.DataFrame, track: pd.DataFrame) -> Positions:
 
 def _is_nowhere(places: pd.DataFrame) -> pd.Series:
     latitude, longitude = places["gps_latitude"].abs(), places["gps_longitude"].abs()
-    return (latitude < NULL_ISLAND_DEGREES) & (longitude < NULL_ISLAND_DEGREES) | (latitude > POLE_DEGREES)
+    box = plausible["null_island"]
+    return (latitude < box) & (longitude < box) | (latitude > plausible["pole"])
 
 
 def _out_of_reach(places: pd.DataFrame) -> list[int]:
@@ -95,7 +92,7 @@ def _out_of_reach(places: pd.DataFrame) -> list[int]:
 
 
 def _reach(hours: np.ndarray | float) -> np.ndarray | float:
-    return POSITION_ERROR_MILES + TOP_SPEED_MPH * hours
+    return plausible["position_error"] + plausible["top_speed"] * hours
 
 
 def _miles(
