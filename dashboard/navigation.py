@@ -16,6 +16,8 @@ st.html(
     "<style>"
     "[data-testid='stMainBlockContainer'] {padding-top: 2.5rem; padding-bottom: 2rem}"
     "#vg-tooltip-element table tr td.value {-webkit-line-clamp: unset; line-clamp: unset; overflow-wrap: anywhere}"
+    # Data in a card is code, so that nothing of it is formatting; it looks like the other cards.
+    "[data-testid='stMetricValue'] code {font: inherit; color: inherit; background: none; padding: 0}"
     "</style>"
 )
 

@@ -42,8 +42,11 @@ def refresh_every(page: Page, interval: str) -> None:
 def keep_picture(page: Page, name: str) -> None:
     """Keeps what the page looks like in the folder PICTURES, for the README, if that is set."""
     if folder := os.environ.get("PICTURES"):
+        refresh_every(page, "1 minute")
         page.mouse.move(0, 0)
-        page.wait_for_timeout(1500)  # Charts fade in.
+        # What is being refreshed is pale.
+        expect(page.locator("[data-stale='true']")).to_have_count(0)
+        page.wait_for_timeout(2000)
         page.screenshot(path=f"{folder}/{name}.png")
 
 

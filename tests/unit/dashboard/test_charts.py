@@ -186,3 +186,4 @@ def test_one_absurd_count_does_not_flatten_the_other_bars() -> None:
         (80, "80"),
     ]
     assert totals["layer"][0]["encoding"]["x"]["title"] == "clicks, the longest bar cut"
+    assert totals["layer"][0]["encoding"]["y"]["sort"] == ["A", "C", "B", "D"]
