@@ -2,17 +2,16 @@
 
 Streamlit forgets a widget's value once a run does not show the widget, and resets it where an option is gone.  Each
 widget here remembers what a person chose, for as long as the browser's session lasts.
+
+Tabs are left to the browser, which keeps the open one while a page is open.  Streamlit's own memory of tabs goes back to
+the tab before if a person clicks two of them quickly on a slow connection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
-
-if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
 
 
 def many(label: str, options: Sequence[str], default: Sequence[str], key: str) -> list[str]:
@@ -36,12 +35,6 @@ def text(label: str, default: str, key: str, meaning: str) -> str:
     """Ask for a text, which is the first ``default`` until a person types another."""
     _show(key, st.session_state.setdefault(_memory(key), default))
     return st.text_input(label, key=key, help=meaning, on_change=_remember, args=[key])
-
-
-def tabs(titles: Sequence[str], key: str) -> Sequence[DeltaGenerator]:
-    """Return a container for each title, of which a person sees one."""
-    _show(key, st.session_state.get(_memory(key), titles[0]))
-    return st.tabs(titles, key=key, on_change=_remember, args=[key])
 
 
 def _memory(key: str) -> str:

@@ -57,8 +57,8 @@ def live() -> None:
         latest(states)
         attention(states)
 
-    over_time_tab, routes_tab, health_tab, current_tab = choices.tabs(
-        ["Speed and fuel", "Routes", "Health", "Current rows in Snowflake"], key="fleet_tab"
+    over_time_tab, routes_tab, health_tab, current_tab = st.tabs(
+        ["Speed and fuel", "Routes", "Health", "Current rows in Snowflake"]
     )
     with over_time_tab:
         if track is not None:

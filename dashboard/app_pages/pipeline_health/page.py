@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import choices, ui
+from dashboard import ui
 from dashboard.app_pages.pipeline_health import freshness, ledger, loads, merge_runs, quality, quarantine
 
 chosen = ui.filters()
@@ -15,7 +15,7 @@ ui.header("Pipeline health", "How far each store is behind, from the stream to t
 @st.fragment(run_every=chosen.refresh)
 def live() -> None:
     freshness.show()
-    tabs = choices.tabs(["Merge runs", "Ledger", "Quality", "Loads", "Quarantine"], key="health_tab")
+    tabs = st.tabs(["Merge runs", "Ledger", "Quality", "Loads", "Quarantine"])
     with tabs[0], ui.store_section():
         merge_runs.show()
     with tabs[1], ui.store_section():
