@@ -12,18 +12,6 @@ with ARRIVED as (
     where ARRIVAL_TIME >= {{ bind("since") }}::timestamp_ntz
 ),
 
-STARTED as (
-    select distinct
-        TRUCK_ID,
-        EVENT_TIME
-    from ARRIVED
-),
-
-REPORTED as (
-    select distinct TRUCK_ID
-    from ARRIVED
-),
-
 ENDED as (
     select
         VERSIONS.TRUCK_ID,
@@ -33,13 +21,16 @@ ENDED as (
         VERSIONS.GPS_LONGITUDE,
         VERSIONS.ODOMETER_READING
     from TRUCK_TELEMETRY_DATA as VERSIONS
-    inner join STARTED
-        on
-            VERSIONS.TRUCK_ID = STARTED.TRUCK_ID
-            and VERSIONS.EFFECTIVE_END_DATE = STARTED.EVENT_TIME
     where
         not VERSIONS.IS_CURRENT
         and VERSIONS.EFFECTIVE_END_DATE >= {{ bind("since") }}::timestamp_ntz
+        and exists (
+            select 1
+            from ARRIVED
+            where
+                VERSIONS.TRUCK_ID = ARRIVED.TRUCK_ID
+                and VERSIONS.EFFECTIVE_END_DATE = ARRIVED.EVENT_TIME
+        )
 ),
 
 LATEST as (
@@ -50,8 +41,9 @@ LATEST as (
         VERSIONS.GPS_LONGITUDE,
         VERSIONS.ODOMETER_READING
     from TRUCK_TELEMETRY_DATA as VERSIONS
-    inner join REPORTED on VERSIONS.TRUCK_ID = REPORTED.TRUCK_ID
-    where VERSIONS.IS_CURRENT
+    where
+        VERSIONS.IS_CURRENT
+        and VERSIONS.TRUCK_ID in (select ARRIVED.TRUCK_ID from ARRIVED)
 )
 
 select
