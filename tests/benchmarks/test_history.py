@@ -33,7 +33,7 @@ TURN_MILLISECONDS = 300_000
 # So many turns are computed; a longer history repeats them.
 COMPUTED_TURNS = 10
 START = "'2026-11-01'::timestamp_ntz"
-DDL = ("010_warehouse", "020_database", "040_raw", "050_history")
+DDL = ("010_warehouse", "020_database", "040_raw", "050_history", "070_results")
 EARLIEST = sql.render("merge/earliest_reading.sql")
 MERGE = sql.render("merge/truck_telemetry_scd2.sql")
 # Those that a landing file has always had; the others are NULL.
@@ -48,13 +48,15 @@ DBT_PROJECT = Path(__file__).parent / "dbt_snapshot"
 class Batch:
     """One changed reading of each of ``trucks`` trucks in one turn, landed under the name of a file.
 
-    One in ten is late by ``lateness``: milliseconds, in SQL over TRUCK and TURN.
+    One in ten is late by ``lateness``: milliseconds, in SQL over TRUCK and TURN.  So are the ``values`` of the
+    attributes, if given.
     """
 
     turn: int
     trucks: int = TRUCKS
     lateness: str = "0"
     file: str = "first"
+    values: str = ""
 
 
 UP_TO_TEN_MINUTES = "mod(TRUCK * 104729, 600000)"
@@ -63,7 +65,7 @@ OVER_ALL_HISTORY = f"mod(TRUCK * 104729, TURN * {TURN_MILLISECONDS})"
 
 def landing(batch: Batch) -> str:
     """INSERT of the batch into RAW.  All attributes of a truck differ from one turn to the next."""
-    attributes = ", ".join(
+    attributes = batch.values or ", ".join(
         f"iff(mod(TRUCK + TURN + {index}, 10) = 0, 'Needs Inspection', 'Good')"
         if metric.kind == "text"
         else f"mod(TRUCK * 7919 + TURN * 104729 + {index * 1299709}, 10007)::float / 100"
@@ -137,7 +139,7 @@ def derivation(turns: int) -> str:
 class Account:
     """A local Snowflake with a history of ``rows`` versions, whose files can be put back to what they were."""
 
-    def __init__(self, directory: Path, tls_files: Any, rows: int) -> None:
+    def __init__(self, directory: Path, tls_files: Any, rows: int, values: str = "") -> None:
         self.rows, self.turns = rows, rows // TRUCKS
         self.server = LocalSnowflake(directory, tls_files, {})
         self.kept = directory / "kept"
@@ -147,15 +149,13 @@ class Account:
                     cursor.close()
         with self.running() as connection:
             for turn in range(COMPUTED_TURNS):
-                execute(connection, landing(Batch(turn)))
+                execute(connection, landing(Batch(turn, values=values)))
             for turns in range(COMPUTED_TURNS, self.turns, COMPUTED_TURNS):
                 execute(connection, repetition(turns))
             execute(connection, derivation(self.turns))
             # All that is there counts as merged.
-            execute(
-                connection,
-                f"create or replace stream {names.RAW_STREAM} on table {names.RAW_TABLE} append_only = true",
-            )
+            for stream in (names.RAW_STREAM, names.PLAUSIBILITY_STREAM):
+                execute(connection, f"create or replace stream {stream} on table {names.RAW_TABLE} append_only = true")
         self.server.state.rename(self.kept)
 
     @contextmanager
