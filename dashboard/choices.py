@@ -3,8 +3,8 @@
 Streamlit forgets a widget's value once a run does not show the widget, and resets it where an option is gone.  Each
 widget here remembers what a person chose, for as long as the browser's session lasts.
 
-Tabs are left to the browser, which keeps the open one while a page is open.  Streamlit's own memory of tabs goes back to
-the tab before if a person clicks two of them quickly on a slow connection.
+Tabs are left to the browser, which keeps the open one while a page is open.  Streamlit's own memory of tabs goes back
+to the tab before if a person clicks two of them quickly on a slow connection.
 """
 
 from __future__ import annotations
