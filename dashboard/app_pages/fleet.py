@@ -21,7 +21,9 @@ def live() -> None:
     track = ui.ask(failures, data.tracks, chosen.minutes)
     current = ui.ask(failures, data.current_rows)
     register = ui.ask(failures, data.fleet_register) or data.NO_REGISTER
-    show_freshness(states, current, failures)
+    # A container, so that a message does not move what follows: the browser would forget which tab is open.
+    with st.container():
+        show_freshness(states, current, failures)
 
     # DynamoDB is only seconds behind.  If it can't answer, the history's current rows are the next best.
     if states is None and current is not None:

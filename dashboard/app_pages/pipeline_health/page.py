@@ -14,7 +14,9 @@ ui.header("Pipeline health", "How far each store is behind, from the stream to t
 
 @st.fragment(run_every=chosen.refresh)
 def live() -> None:
-    freshness.show()
+    # A container, so that a message does not move what follows: the browser would forget which tab is open.
+    with st.container():
+        freshness.show()
     tabs = st.tabs(["Merge runs", "Ledger", "Quality", "Loads", "Quarantine"])
     with tabs[0], ui.store_section():
         merge_runs.show()
