@@ -30,7 +30,7 @@ from include.quality.rule_results import RuleResult
 from include.quality.rules import RELATIONS, Rule
 from include.snowflake_rows import first_row, rows_by_column
 
-NEW_READINGS, LAST_HOUR = RELATIONS
+NEW_READINGS, _ = RELATIONS
 # As an integer, because it is in the text of the statements.
 OPEN_HOURS = int(plausible["open_hours"])
 # The rules over the last hour are checked once per quarter of an hour, and leave out trucks that were silent longer.
