@@ -31,7 +31,8 @@ def translator(tmp_path_factory: pytest.TempPathFactory):
     instance = Instance(directory)
     translator = instance.translator(None, None)
     duck = translator.duck
-    duck.execute(f'ATTACH \'{directory / "READS.db"}\' AS "READS"; CREATE SCHEMA "READS".PUBLIC')
+    instance.attach_new_database(lambda: translator.run(parse("create database READS")))
+    duck.execute('CREATE SCHEMA IF NOT EXISTS "READS".PUBLIC')
     instance.complete_database("READS")
     translator.use("READS", "PUBLIC")
     attributes = ", ".join(

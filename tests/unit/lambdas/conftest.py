@@ -97,7 +97,9 @@ def boto3_session() -> boto3.Session:
 @pytest.fixture(scope="session")
 def own_clients(boto3_session: boto3.Session) -> tuple[Any, Any, Any]:
     """The tests' own clients of DynamoDB, S3 and Kinesis.  No test changes them, and making them costs most."""
-    with mock_aws():
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        # A client keeps the endpoint that it was made with.
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
         return boto3_session.client("dynamodb"), boto3_session.client("s3"), boto3_session.client("kinesis")
 
 
