@@ -15,17 +15,23 @@ def aggregate(events: Iterable[tuple[str, bytes]]) -> bytes:
     """One record that holds these (partition key, data) pairs."""
     keys, records = [], []
     for number, (key, data) in enumerate(events):
-        keys.append(_bytes_field(1, key.encode()))
-        records.append(_bytes_field(3, _number_field(1, number) + _bytes_field(3, data)))
-    message = b"".join([*keys, *records])
+        keys.append(bytes_field(1, key.encode()))
+        records.append(bytes_field(3, number_field(1, number) + bytes_field(3, data)))
+    return sealed(b"".join([*keys, *records]))
+
+
+def sealed(message: bytes) -> bytes:
+    """The aggregate with this protobuf message."""
     return MAGIC + message + md5(message, usedforsecurity=False).digest()
 
 
-def _number_field(number: int, value: int) -> bytes:
+def number_field(number: int, value: int) -> bytes:
+    """A field of a protobuf message that holds a whole number."""
     return _varint(number << 3) + _varint(value)
 
 
-def _bytes_field(number: int, value: bytes) -> bytes:
+def bytes_field(number: int, value: bytes) -> bytes:
+    """A field of a protobuf message that holds bytes, a text or another message."""
     return _varint(number << 3 | 2) + _varint(len(value)) + value
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from include.contracts import ContractError, aggregates, decode_click, decode_reading
 from include.contracts.times import parse
-from tests.fixtures.aggregates import aggregate, broken_aggregates, bytes_field, number_field, sealed
+from include.generator.aggregates import bytes_field, number_field, sealed
+from tests.fixtures.aggregates import aggregate, broken_aggregates
 
 pytestmark = pytest.mark.unit
 
