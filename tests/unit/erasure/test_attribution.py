@@ -40,6 +40,11 @@ def test_a_record_that_names_the_truck_belongs_to_it(payload):
         b'{"truck_id": "TRK002", "note": "TRK001"}',
         b'{"truck_id": "TRK0011"}',
         b'{"truck_id": "trk001"}',
+        # Ids that look the same: full-width letters, a Cyrillic T, another composition, blanks around it.
+        json.dumps({"truck_id": "\uff34\uff32\uff2b001"}).encode(),
+        json.dumps({"truck_id": "\u0422RK001"}, ensure_ascii=False).encode(),
+        json.dumps({"truck_id": "TRK001\u0301"}).encode(),
+        b'{"truck_id": " TRK001"}',
         # If a key is sent twice, the last one counts, as in the contract: a valid reading of TRK002.
         b'{"truck_id": "TRK001", "truck_id": "TRK002"}',
     ],
