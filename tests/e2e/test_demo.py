@@ -71,7 +71,7 @@ def read_until(demo: subprocess.Popen[str], text: str, seconds: float) -> str:
     [
         (500, 500, 250, 0.2),
         pytest.param(10_000, 10_000, 250, 0.005, marks=pytest.mark.verify),
-        # Readings are most of it, as in a fleet.  By what 150,000 records take: 36 minutes of CPU time, 8 GB of memory.
+        # Readings are most of it, as in a fleet.  It takes half an hour and more, and 8 GB of memory.
         pytest.param(150_000, 850_000, 1_000, 0.05, marks=[pytest.mark.verify, pytest.mark.timeout(4 * 3600)]),
     ],
 )
