@@ -159,6 +159,11 @@ def render(path: str, **params: str) -> str:
     return _TEMPLATES.get_template(path).render(CONTEXT, params=params)
 
 
+def statement(path: str) -> str:
+    """Return the one statement of ``sql/<path>``, without the semicolon at its end."""
+    return render(path).strip().removesuffix(";")
+
+
 def _literal(characters: Iterable[str]) -> str:
     """The characters as a text of SQL that is itself ASCII; none may be beyond U+FFFF."""
     return "'" + "".join(f"\\u{ord(character):04x}" for character in characters) + "'"

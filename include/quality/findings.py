@@ -134,8 +134,7 @@ def record_statement(name: str, rules: Iterable[Rule]) -> str:
 
 def relation(name: str) -> str:
     """Return the query behind STAGED_<NAME>."""
-    text = re.sub(r"^--.*\n", "", sql.render(f"quality/relations/{name}.sql"), flags=re.MULTILINE)
-    return text.strip().removesuffix(";")
+    return re.sub(r"^--.*\n", "", sql.statement(f"quality/relations/{name}.sql"), flags=re.MULTILINE).strip()
 
 
 def _record(
@@ -162,10 +161,10 @@ def _is_due(last: RuleResult | None, now: datetime) -> bool:
 def _open_findings(connection: SnowflakeConnection) -> dict[str, list[dict[str, Any]]]:
     """Return the open findings of most readings by rule, each with the numbers of its rule."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows_by_column(connection, _statement("open")):
+    for row in rows_by_column(connection, sql.statement("quality/findings/open.sql")):
         found[row["RULE"]].append(row)
     if any(rows[0]["TRUCKS"] >= FLEET_AT_LEAST for rows in found.values()):
-        (fleet,) = first_row(connection, _statement("reporting_trucks"))
+        (fleet,) = first_row(connection, sql.statement("quality/findings/reporting_trucks.sql"))
         for rows in found.values():
             if rows[0]["TRUCKS"] >= max(FLEET_AT_LEAST, FLEET_SHARE * fleet):
                 rows[0]["FLEET"] = max(fleet, rows[0]["TRUCKS"])
@@ -203,7 +202,3 @@ def _sample(row: Mapping[str, Any]) -> str:
 
 def _result(rule: Rule, now: datetime, **found: Any) -> RuleResult:
     return RuleResult(rule=rule.name, severity=rule.severity, notifies=rule.notifies, checked_at=now, **found)
-
-
-def _statement(name: str) -> str:
-    return sql.render(f"quality/findings/{name}.sql").strip().removesuffix(";")

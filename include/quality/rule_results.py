@@ -79,7 +79,7 @@ def store(connection: SnowflakeConnection, run_id: str, results: Iterable[RuleRe
         if forget_old:
             before = {"before": (utc_now() - RETENTION).isoformat()}
             cursor.execute(_statement("forget_old"), before)
-            cursor.execute(sql.render("quality/findings/forget_old.sql").strip().removesuffix(";"), before)
+            cursor.execute(sql.statement("quality/findings/forget_old.sql"), before)
         cursor.executemany(_statement("store"), rows)
     connection.commit()
 
@@ -94,4 +94,4 @@ def record_notifications(connection: SnowflakeConnection, run_id: str, results: 
 
 
 def _statement(name: str) -> str:
-    return sql.render(f"quality/results/{name}.sql").strip().removesuffix(";")
+    return sql.statement(f"quality/results/{name}.sql")
