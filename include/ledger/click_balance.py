@@ -12,14 +12,14 @@ from include.contracts import ContractError, decode_click
 from include.contracts.archive import ArchivedRecord
 from include.contracts.times import parse, to_canonical
 from include.ledger.balance import HOUR, SAMPLES_KEPT, Balance
-from include.ledger.hour_database import ENVELOPE, IN_ORDER, NAMED, RESOLVED, HourDatabase
+from include.ledger.hour_database import ENVELOPE, HELD_OF_ARCHIVED, IN_ORDER, NAMED, RESOLVED, HourDatabase
 
 # A row of the table ``clicks``: key, digest of the content, arrival time.
 ClickRow = tuple[str, bytes, str]
 
 # Where each archived envelope is, with the row of its click.  A resolved record was accepted by its function, so it
 # counts as processed.  A quarantined record whose content the row has was written as well (docs/adr/0010).
-PLACES = """
+PLACES = f"""
     CREATE TEMP TABLE places AS
     SELECT
         archived.shard, archived.seq, archived.sub, archived.valid, archived.click, archived.content,
@@ -35,12 +35,7 @@ PLACES = """
         END AS place
     FROM archived
     LEFT JOIN clicks ON clicks.click = archived.click
-    LEFT JOIN held AS quarantined
-        ON (quarantined.shard, quarantined.seq, quarantined.sub, quarantined.place)
-        = (archived.shard, archived.seq, archived.sub, 'quarantine')
-    LEFT JOIN held AS resolved
-        ON (resolved.shard, resolved.seq, resolved.sub, resolved.place)
-        = (archived.shard, archived.seq, archived.sub, 'resolved')
+    {HELD_OF_ARCHIVED}
 """
 HELD_UNARCHIVED = (
     f"SELECT min(key) FROM held WHERE ({ENVELOPE}) NOT IN (SELECT {ENVELOPE} FROM archived) GROUP BY {ENVELOPE}"

@@ -20,6 +20,16 @@ NAMED = f"shard, {NUMBER}"
 # Sequence numbers are whole numbers of any length, written without leading zeros: the longer one is larger.
 IN_ORDER = "ORDER BY shard, length(seq), seq, sub"
 
+# Joins ``quarantined`` and ``resolved``, the objects of a record of ``archived``; NULL where there is none.
+HELD_OF_ARCHIVED = f"""
+    LEFT JOIN held AS quarantined
+        ON (quarantined.shard, quarantined.seq, quarantined.sub, quarantined.place)
+        = (archived.shard, archived.seq, archived.sub, '{QUARANTINE}')
+    LEFT JOIN held AS resolved
+        ON (resolved.shard, resolved.seq, resolved.sub, resolved.place)
+        = (archived.shard, archived.seq, archived.sub, '{RESOLVED}')
+"""
+
 # held: objects of quarantine/ and quarantine-resolved/.  A database uses clicks or readings, as its stream has them.
 TABLES = f"""
     CREATE TABLE archived (

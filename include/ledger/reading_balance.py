@@ -10,7 +10,7 @@ from include import names
 from include.contracts.archive import ArchivedRecord
 from include.contracts.times import to_canonical
 from include.ledger.balance import SAMPLES_KEPT, Balance
-from include.ledger.hour_database import ENVELOPE, IN_ORDER, NAMED, NUMBER, HourDatabase
+from include.ledger.hour_database import ENVELOPE, HELD_OF_ARCHIVED, IN_ORDER, NAMED, NUMBER, HourDatabase
 
 # A row of the table ``readings``: shard, sequence number, sub-sequence number, state, load time, truck and event time.
 # The state is that of sql/ledger/readings_of_hour.sql: covered, waiting or uncovered.
@@ -29,12 +29,7 @@ PLACES = f"""
         END AS place
     FROM archived
     LEFT JOIN readings USING ({ENVELOPE})
-    LEFT JOIN held AS quarantined
-        ON (quarantined.shard, quarantined.seq, quarantined.sub, quarantined.place)
-        = (archived.shard, archived.seq, archived.sub, 'quarantine')
-    LEFT JOIN held AS resolved
-        ON (resolved.shard, resolved.seq, resolved.sub, resolved.place)
-        = (archived.shard, archived.seq, archived.sub, 'resolved')
+    {HELD_OF_ARCHIVED}
 """
 UNARCHIVED = f"""
     SELECT coalesce(min(key), '{names.RAW_TABLE} ' || shard || ' ' || {NUMBER}) FROM (
