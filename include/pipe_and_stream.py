@@ -11,8 +11,10 @@ from typing import Any
 
 from snowflake.connector import SnowflakeConnection
 
+from include import names
 from include.snowflake_rows import rows_by_column
 
+DESCRIBE_PIPE = f"DESC PIPE {names.DATABASE}.{names.SCHEMA}.{names.PIPE}"
 PIPE_STATUS = "SELECT SYSTEM$PIPE_STATUS(%(pipe)s)"
 STREAM_HAS_DATA = "SELECT SYSTEM$STREAM_HAS_DATA(%(stream)s)"
 STREAM_OFFSET = "SELECT SYSTEM$STREAM_GET_TABLE_TIMESTAMP(%(stream)s)"

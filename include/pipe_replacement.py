@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from snowflake.connector import SnowflakeConnection
 
 from include import names
+from include.pipe_and_stream import DESCRIBE_PIPE
 from include.snowflake_rows import rows_by_column
 
 PIPE_DDL = "ddl/060_pipe.sql"
@@ -30,7 +31,7 @@ def replace_outdated_pipe(connection: SnowflakeConnection, ddl: str) -> set[str]
     Raises:
         snowflake.connector.errors.Error: the pipe does not exist, or Snowflake refused.
     """
-    (pipe,) = rows_by_column(connection, f"DESC PIPE {_PIPE}")
+    (pipe,) = rows_by_column(connection, DESCRIBE_PIPE)
     missing = _names_in_copy(ddl) - _names_in_copy(pipe["definition"])
     if missing:
         since = datetime.now(UTC) - LOADED_AGAIN

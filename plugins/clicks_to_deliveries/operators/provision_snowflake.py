@@ -11,6 +11,7 @@ from snowflake.connector.errors import ProgrammingError
 
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from include import names, sql
+from include.pipe_and_stream import DESCRIBE_PIPE
 from include.pipe_replacement import PIPE_DDL, replace_outdated_pipe
 from include.snowflake_rows import rows_by_column
 
@@ -48,7 +49,7 @@ class ProvisionSnowflakeOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
-            if self.ddl and (not self.only_if_provisioned or _describe_pipe(connection)):
+            if self.ddl and (not self.only_if_provisioned or _describe(connection, DESCRIBE_PIPE)):
                 self._run_files(connection, self.ddl)
             return _handshake(connection)
 
@@ -68,16 +69,12 @@ class ProvisionSnowflakeOperator(BaseOperator):
 def _handshake(connection: SnowflakeConnection) -> dict[str, str]:
     integration = _describe(connection, f"DESC INTEGRATION {names.STORAGE_INTEGRATION}")
     properties = {row["property"]: row["property_value"] for row in integration}
-    pipe = _describe_pipe(connection)
+    pipe = _describe(connection, DESCRIBE_PIPE)
     return {
         "SnowflakeUserArn": properties.get("STORAGE_AWS_IAM_USER_ARN", ""),
         "SnowflakeExternalId": properties.get("STORAGE_AWS_EXTERNAL_ID", ""),
         "SnowpipeQueueArn": pipe[0]["notification_channel"] if pipe else "",
     }
-
-
-def _describe_pipe(connection: SnowflakeConnection) -> list[dict[str, Any]]:
-    return _describe(connection, f"DESC PIPE {names.DATABASE}.{names.SCHEMA}.{names.PIPE}")
 
 
 def _describe(connection: SnowflakeConnection, statement: str) -> list[dict[str, Any]]:
