@@ -11,9 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from include.plausibility import plausible
-
-_EARTH_RADIUS_MILES = 3958.8
+from include.plausibility import EARTH_RADIUS_MILES, plausible
 
 
 class Positions(NamedTuple):
@@ -105,4 +103,4 @@ def _miles(
     half = np.sin((to_latitude - latitude) / 2) ** 2 + np.cos(latitude) * np.cos(to_latitude) * (
         np.sin((to_longitude - longitude) / 2) ** 2
     )
-    return np.asarray(2 * _EARTH_RADIUS_MILES * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
+    return np.asarray(2 * EARTH_RADIUS_MILES * np.arcsin(np.sqrt(np.clip(half, 0, 1))))

@@ -44,7 +44,7 @@ THRESHOLDS = (
     Threshold("boiling", 130, "°C", "coolant under pressure boils below it; 180 to 210 is usual in °F"),
     Threshold("hottest_engine", 210, "°C", "J1939 SPN 110: the largest value that can be measured; 410 °F"),
     Threshold("hottest_air", 57, "°C", "the highest air temperature ever measured is 56.7 °C (WMO)"),
-    Threshold("stuck_minutes", 60, "minutes", "issue 12: a sensor that repeats one value for an hour"),
+    Threshold("stuck_minutes", 60, "minutes", "no gauge of a truck that moves repeats one value for an hour"),
     Threshold("stuck_miles", 5, "mi", "a truck that moves so far in an hour does not stand in a yard"),
     Threshold("stuck_degrees", 0.1, "°", "the same as a position: 7 mi north or south, 4 mi east or west at 52°"),
     Threshold("open_hours", 24, "hours", "a truck that is parked overnight is not over its fault"),
@@ -98,6 +98,8 @@ STEADY = (
     Steady("oil_pressure", 30, _COARSE),
 )
 
+EARTH_RADIUS_MILES = 3958.8
+
 # Speeds of one truck in two units: (name, GPS speed divided by vehicle speed).
 SPEED_RATIOS = (
     ("GPS in km/h", 1.609344),
@@ -120,7 +122,7 @@ def is_no_position(latitude: str, longitude: str) -> str:
 def miles_between(latitude: str, longitude: str, to_latitude: str, to_longitude: str) -> str:
     """Return an expression in SQL: miles along a great circle (haversine), which the date line does not change."""
     return (
-        f"3958.8 * 2 * asin(least(1, sqrt(power(sin(radians({to_latitude} - {latitude}) / 2), 2)"
+        f"{EARTH_RADIUS_MILES} * 2 * asin(least(1, sqrt(power(sin(radians({to_latitude} - {latitude}) / 2), 2)"
         f" + cos(radians({latitude})) * cos(radians({to_latitude}))"
         f" * power(sin(radians({to_longitude} - {longitude}) / 2), 2))))"
     )
