@@ -1,5 +1,8 @@
 """Fleet: where the trucks are, how fast they drive and which need attention."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -76,20 +79,19 @@ def live() -> None:
 
 def judged(states: pd.DataFrame, retired: pd.Series) -> pd.DataFrame:
     """Add warnings (text, "" if there is none) and condition (of :mod:`dashboard.maps`) to each truck's state."""
-    reasons = [
-        [
-            *health.warnings(row),
-            *([f"position {row['doubtful_position']} is doubtful"] * bool(row["doubtful_position"])),
-        ]
-        for row in states.to_dict("records")
-    ]
-    judged = states.assign(warnings=[", ".join(each) for each in reasons])
-    only_doubtful = (states["doubtful_position"] != "") & pd.Series([len(each) == 1 for each in reasons], states.index)
-    # Nobody has to act on the last state of a truck that left.
-    judged["warnings"] = judged["warnings"].mask(retired, "")
-    judged["condition"] = judged["warnings"].map(lambda text: maps.ATTENTION if text else maps.OK)
-    judged["condition"] = judged["condition"].mask(only_doubtful, maps.DOUBTFUL).mask(retired, maps.RETIRED)
-    return judged
+    found = [_judged(row, left) for row, left in zip(states.to_dict("records"), retired, strict=True)]
+    return states.assign(warnings=[text for text, _ in found], condition=[condition for _, condition in found])
+
+
+def _judged(row: Mapping[str, Any], left: bool) -> tuple[str, str]:
+    if left:
+        # Nobody has to act on the last state of a truck that left.
+        return "", maps.RETIRED
+    reasons = health.warnings(row)
+    if not row["doubtful_position"]:
+        return ", ".join(reasons), maps.ATTENTION if reasons else maps.OK
+    doubt = f"position {row['doubtful_position']} is doubtful"
+    return ", ".join([*reasons, doubt]), maps.ATTENTION if reasons else maps.DOUBTFUL
 
 
 def doubtful(picked: pd.DataFrame) -> None:
@@ -128,8 +130,8 @@ def cards(states: pd.DataFrame) -> None:
         help="Trucks with a reading in the last 15 minutes, of all trucks that are not retired.",
     )
     columns[1].metric("Moving", f"{moving}", border=True)
-    columns[2].metric("Mean speed", "–" if pd.isna(speed) else f"{speed:.0f} mph", border=True)
-    columns[3].metric("Lowest fuel", "–" if pd.isna(fuel) else f"{fuel:.0f} %", border=True)
+    columns[2].metric("Mean speed", ui.UNKNOWN_VALUE if pd.isna(speed) else f"{speed:.0f} mph", border=True)
+    columns[3].metric("Lowest fuel", ui.UNKNOWN_VALUE if pd.isna(fuel) else f"{fuel:.0f} %", border=True)
     columns[4].metric("Need attention", f"{(states['warnings'] != '').sum()}", border=True)
 
 

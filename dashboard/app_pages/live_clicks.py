@@ -61,7 +61,7 @@ def show(clicks: pd.DataFrame) -> None:
     cards[3].metric("Most clicked", most_clicked, border=True, help=most_clicked)
     cards[4].metric(
         "Delay, median",
-        "–" if pd.isna(delay) else f"{delay:.1f} s",
+        ui.UNKNOWN_VALUE if pd.isna(delay) else f"{delay:.1f} s",
         border=True,
         help="The time from a click's arrival in the stream until it is in DynamoDB.",
     )

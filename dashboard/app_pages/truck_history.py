@@ -160,7 +160,7 @@ def short(name: str) -> str:
 def value(of: object, name: str) -> str:
     """Return the Markdown of a metric with its unit, or ``–`` for NULL."""
     if of is None or pd.isna(of):
-        return "–"
+        return ui.UNKNOWN_VALUE
     if isinstance(of, str):
         return as_sent.markdown(of)
     decimals = 5 if name in {"gps_latitude", "gps_longitude"} else 1

@@ -18,7 +18,7 @@ def show() -> None:
     last, seconds = runs["started_at"].iloc[0], runs["seconds"].iloc[0]
     cards = st.columns(4)
     cards[0].metric("Last merge started", f"{ui.age(last)} ago", border=True)
-    cards[1].metric("Last duration", "–" if pd.isna(seconds) else f"{seconds:.1f} s", border=True)
+    cards[1].metric("Last duration", ui.UNKNOWN_VALUE if pd.isna(seconds) else f"{seconds:.1f} s", border=True)
     cards[2].metric("Runs shown", f"{len(runs)}", border=True)
     cards[3].metric("Versions opened in them", f"{runs['rows_inserted'].sum():,.0f}", border=True)
     with st.container(border=True):
