@@ -4,18 +4,16 @@ Trucks don't touch each other, so each kind of damage has trucks of its own, and
 """
 
 import itertools
-from datetime import datetime, timedelta
 
 import pytest
 
 from include import names
 from sql.merge.history_oracle import ATTRIBUTES, history
+from tests.fixtures.raw_rows import at, raw_row
 from tests.sql.conftest import RAW_COLUMNS
 
 pytestmark = pytest.mark.sql
 
-START = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by convention.
-LOADED = START + timedelta(hours=1)
 REBUILD = "ops/rebuild_history.sql"
 SPEED = ATTRIBUTES.index("VEHICLE_SPEED")
 OTHER = "TRK002"
@@ -28,21 +26,8 @@ RULES = (
 )
 
 
-def at(second):
-    return None if second is None else START + timedelta(seconds=second)
-
-
 def reading(second, speed, number, truck="TRK001", **changes):
-    return {
-        "TRUCK_ID": truck,
-        "EVENT_TIME": at(second),
-        "ARRIVAL_TIME": at(second),
-        "SEQUENCE_NUMBER": str(number),
-        "VEHICLE_SPEED": speed,
-        "FILE_NAME": "telemetry-data/1.json.gz",
-        "FILE_ROW_NUMBER": number,
-        "LOAD_TIMESTAMP": LOADED,
-    } | changes
+    return raw_row(truck, second, speed, number, **changes)
 
 
 def expected(snowflake):

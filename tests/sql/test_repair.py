@@ -1,38 +1,20 @@
 """The repair of the history, for one truck and one range of time, and the rebuild of the whole history."""
 
 import random
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 
 from include import names
 from sql.merge.history_oracle import ATTRIBUTES, HistoryVersion, from_raw, history
+from tests.fixtures.raw_rows import LOADED, START, at, raw_row
 
 pytestmark = pytest.mark.sql
 
-START = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by convention.
-LOADED = START + timedelta(hours=1)
 SECONDS = 60
 TRUCKS = 150
 REBUILD = "ops/rebuild_history.sql"
 SPEED = ATTRIBUTES.index("VEHICLE_SPEED")
-
-
-def at(second):
-    return None if second is None else START + timedelta(seconds=second)
-
-
-def reading(truck, second, speed, number, **changes):
-    return {
-        "TRUCK_ID": truck,
-        "EVENT_TIME": at(second),
-        "ARRIVAL_TIME": at(second),
-        "SEQUENCE_NUMBER": str(number),
-        "VEHICLE_SPEED": speed,
-        "FILE_NAME": "telemetry-data/1.json.gz",
-        "FILE_ROW_NUMBER": number,
-        "LOAD_TIMESTAMP": LOADED,
-    } | changes
 
 
 def drive(truck, chance):
@@ -41,7 +23,7 @@ def drive(truck, chance):
     speed = 10.0
     for number, second in enumerate(seconds, start=98):
         speed = chance.choice([speed, speed, 10.0, 20.0, None])
-        yield reading(truck, second, speed, number)
+        yield raw_row(truck, second, speed, number)
 
 
 # --- Damage to the rows of one truck, all of it within the scope -----------------------------------------------------
@@ -153,7 +135,7 @@ def test_repair_of_a_time_puts_right_whatever_happened_to_it(snowflake, seed, si
 def trucks(empty_snowflake):
     """Merges two trucks whose speed changes every ten seconds; returns the right history."""
     readings = [
-        reading(truck, second, float(second // 10), second)
+        raw_row(truck, second, float(second // 10), second)
         for truck in ("TRK001", "TRK002")
         for second in range(0, SECONDS, 5)
     ]
@@ -207,13 +189,13 @@ def test_repair_takes_away_what_raw_does_not_have(empty_snowflake, trucks):
 
 def test_repair_does_not_consume_the_stream_and_the_next_merge_agrees(empty_snowflake, trucks):
     late = [
-        reading("TRK001", 22, 0.0, 1000),
-        reading("TRK001", 31, 2.0, 1001),
+        raw_row("TRK001", 22, 0.0, 1000),
+        raw_row("TRK001", 31, 2.0, 1001),
         # Corrections on both edges of the scope: two versions become one.
-        reading("TRK001", 20, 1.0, 1002, ARRIVAL_TIME=at(100)),
-        reading("TRK001", 40, 3.0, 1003, ARRIVAL_TIME=at(100)),
-        reading("TRK002", 70, 7.0, 1004),
-        reading("TRK003", 0, 7.0, 1005),
+        raw_row("TRK001", 20, 1.0, 1002, ARRIVAL_TIME=at(100)),
+        raw_row("TRK001", 40, 3.0, 1003, ARRIVAL_TIME=at(100)),
+        raw_row("TRK002", 70, 7.0, 1004),
+        raw_row("TRK003", 0, 7.0, 1005),
     ]
     empty_snowflake.land(late)
     falsify(empty_snowflake, f"TRUCK_ID = 'TRK001' and EFFECTIVE_START_DATE = '{at(30)}'")
@@ -236,7 +218,7 @@ def test_repair_that_is_rolled_back_leaves_the_damage(empty_snowflake, trucks):
 
 
 def test_rebuild_makes_the_history_that_merges_would_have_made(empty_snowflake, trucks):
-    late = [reading("TRK001", 22, 0.0, 1000), reading("TRK003", 0, 7.0, 1001)]
+    late = [raw_row("TRK001", 22, 0.0, 1000), raw_row("TRK003", 0, 7.0, 1001)]
     falsify(empty_snowflake)
     empty_snowflake.land(late)
     empty_snowflake.run(REBUILD)
@@ -248,7 +230,7 @@ def test_rebuild_makes_the_history_that_merges_would_have_made(empty_snowflake, 
 
 
 def test_rebuild_that_is_rolled_back_leaves_history_and_stream_as_they_were(empty_snowflake, trucks):
-    late = [reading("TRK001", 22, 0.0, 1000)]
+    late = [raw_row("TRK001", 22, 0.0, 1000)]
     empty_snowflake.land(late)
     empty_snowflake.execute("begin")
     empty_snowflake.run(REBUILD)
