@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 from importlib import metadata
+from pathlib import Path
 
 import duckdb
 import fakesnow.cursor
@@ -21,6 +25,8 @@ from include.local.snowflake.fakesnow_adapter import Translator
 from include.local.snowflake.stream_offsets import UNCOMMITTED
 
 pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -215,3 +221,32 @@ def test_try_in_a_struct_tells_an_error_from_null(duck):
 @pytest.mark.parametrize("text", ["SYSTEM$STREAM_HAS_DATA('S')", "SYSTEM$PIPE_STATUS('P')"])
 def test_system_functions_parse_as_functions(text):
     assert isinstance(sqlglot.parse_one(f"SELECT {text}", read="snowflake").selects[0], exp.Anonymous)
+
+
+# The dialect takes its time to load, and the second statement comes meanwhile.
+FIRST_STATEMENTS = """
+import threading, time
+import include.local.snowflake.server
+import sqlglot
+from sqlglot.dialects import dialect
+
+new_trie = dialect.new_trie
+dialect.new_trie = lambda *args, **kwargs: (time.sleep(0.05), new_trie(*args, **kwargs))[1]
+statement = sqlglot.parse_one("select dateadd('day', -1, current_timestamp())", read="snowflake")
+written = []
+threads = [threading.Thread(target=lambda: written.append(statement.copy().sql("duckdb"))) for _ in range(2)]
+for thread in threads:
+    thread.start()
+    time.sleep(0.15)
+for thread in threads:
+    thread.join()
+print(*written, sep="\\n")
+"""
+
+
+def test_the_first_statements_of_two_sessions_are_both_written_in_duckdbs_dialect():
+    output = subprocess.run(
+        [sys.executable, "-c", FIRST_STATEMENTS], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True, capture_output=True, text=True, timeout=120,
+    ).stdout  # fmt: skip
+    assert output.splitlines() == ["SELECT CURRENT_TIMESTAMP + INTERVAL (-1) DAY"] * 2

@@ -23,6 +23,10 @@ from fakesnow.transforms import SERVER_VERSION, show
 from fakesnow.transforms.stage import LOCAL_BUCKET_PATH
 from sqlglot import exp
 
+# sqlglot would load it with the first statement, and registers a dialect before it is complete: a statement in another
+# thread would then be written in no dialect at all.
+from sqlglot.dialects import duckdb as _duckdb_dialect  # noqa: F401
+
 from . import epoch_times
 
 GLOBAL_DATABASE = "_fs_global"
