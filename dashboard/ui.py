@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, data
-from dashboard.charts import duration
+from dashboard import as_sent, data, times
+from dashboard.quantities import duration
 from include.contracts import METRICS
 
 if TYPE_CHECKING:
-    from streamlit.elements.lib.column_types import ColumnConfig
+    pass
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -111,14 +111,6 @@ def age(newest: datetime | pd.Timestamp | None) -> str:
     return UNKNOWN_VALUE if seconds is None else duration(seconds)
 
 
-def to_the_second(instant: datetime | pd.Timestamp) -> str:
-    """Return an instant in UTC for a person to read, and to type in again: ``2026-11-22 14:05:30``.
-
-    Unlike strftime, it writes every year with four digits: a device's clock may say year 1.
-    """
-    return instant.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
-
-
 def freshness(what: str, newest: datetime | pd.Timestamp | None) -> None:
     """Show the line under a title that says how old the newest ``what`` is."""
     seconds = age_seconds(newest)
@@ -126,7 +118,7 @@ def freshness(what: str, newest: datetime | pd.Timestamp | None) -> None:
     if seconds is None:
         st.markdown(f"{badge} No {what} yet")
     else:
-        st.markdown(f"{badge} Newest {what} **{duration(seconds)} ago** · {to_the_second(newest)} UTC")
+        st.markdown(f"{badge} Newest {what} **{duration(seconds)} ago** · {times.to_the_second(newest)} UTC")
 
 
 def empty(what: str, next_step: str) -> None:
@@ -172,9 +164,3 @@ def label(column: str) -> str:
     text = words.replace("_", " ").capitalize().replace("Gps", "GPS").replace("rpm", "RPM").replace("Tire", "Tyre")
     unit = UNITS.get(column)
     return f"{text}, {unit}" if unit else text
-
-
-def time_column(title: str, *, milliseconds: bool = False) -> ColumnConfig:
-    """Return a table column of instants in UTC, to the second or to the millisecond."""
-    fraction = ".SSS" if milliseconds else ""
-    return st.column_config.DatetimeColumn(title, format=f"YYYY-MM-DD HH:mm:ss{fraction}", timezone="UTC")

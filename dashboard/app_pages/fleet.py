@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, charts, choices, data, health, maps, positions, ui
+from dashboard import as_sent, choices, data, health, maps, positions, times, ui
+from dashboard.charts import truck_charts
 
 # The palette has no more colours, and lines of the same colour can't be distinguished.
 SHOWN_BY_DEFAULT = 7
@@ -189,7 +190,7 @@ def over_time(driven: pd.DataFrame) -> None:
         (lower[1], "engine_temperature", "engine temperature, °C", False),
     ):
         with column.container(border=True):
-            st.altair_chart(charts.over_time(driven, metric, title, zero), width="stretch")
+            st.altair_chart(truck_charts.over_time(driven, metric, title, zero), width="stretch")
 
 
 def routes(states: pd.DataFrame, driven: pd.DataFrame, shown: list[str]) -> None:
@@ -250,8 +251,8 @@ def current_rows(current: pd.DataFrame) -> None:
         }
         | {
             "truck_id": st.column_config.TextColumn("Truck", width="small", pinned=True),
-            "effective_start_date": ui.time_column("Valid from, UTC"),
-            "load_timestamp": ui.time_column("Loaded, UTC"),
+            "effective_start_date": times.column("Valid from, UTC"),
+            "load_timestamp": times.column("Loaded, UTC"),
             "odometer_reading": st.column_config.NumberColumn(ui.label("odometer_reading"), format="%.1f"),
             "brake_status": "Brakes",
             "transmission_status": "Transmission",

@@ -3,7 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, charts, data, ui
+from dashboard import as_sent, data, quantities, ui
+from dashboard.charts import click_charts
 
 NEWEST_SHOWN = 200
 
@@ -46,7 +47,7 @@ def show(clicks: pd.DataFrame) -> None:
     cards = st.columns(5)
     cards[0].metric(
         "Clicks",
-        charts.count(total),
+        quantities.count(total),
         border=True,
         help=f"The sum of the click counts in the time window: {total:,}.",
     )
@@ -56,7 +57,7 @@ def show(clicks: pd.DataFrame) -> None:
         border=True,
         help="The number of records in the time window. Each record has a click count.",
     )
-    cards[2].metric("Clicks, last minute", charts.count(last_minute), border=True)
+    cards[2].metric("Clicks, last minute", quantities.count(last_minute), border=True)
     most_clicked = as_sent.markdown(totals["item_name"].iloc[0])
     cards[3].metric("Most clicked", most_clicked, border=True, help=most_clicked)
     cards[4].metric(
@@ -69,10 +70,10 @@ def show(clicks: pd.DataFrame) -> None:
     over_time, by_item = st.columns([2, 1])
     with over_time.container(border=True):
         st.markdown("**Clicks over time**")
-        st.altair_chart(charts.clicks_over_time(clicks, bucket_seconds(chosen.minutes), order), width="stretch")
+        st.altair_chart(click_charts.clicks_over_time(clicks, bucket_seconds(chosen.minutes), order), width="stretch")
     with by_item.container(border=True):
         st.markdown("**Clicks per item**")
-        st.altair_chart(charts.item_totals(totals, order), width="stretch")
+        st.altair_chart(click_charts.item_totals(totals, order), width="stretch")
 
     st.markdown("**Newest clicks**")
     st.dataframe(

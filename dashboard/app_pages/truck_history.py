@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, charts, choices, data, ui
+from dashboard import as_sent, choices, data, quantities, times, ui
+from dashboard.charts import truck_charts
 
 GROUPS = {
     "Position": ["gps_latitude", "gps_longitude", "gps_altitude", "gps_speed", "vehicle_speed", "odometer_reading"],
@@ -57,8 +58,8 @@ def live() -> None:
             return
         span = st.columns(3)
         span[0].metric("Versions", f"{count:,}", border=True)
-        span[1].metric("First version starts", ui.to_the_second(first), border=True)
-        span[2].metric("Current version since", ui.to_the_second(last), border=True)
+        span[1].metric("First version starts", times.to_the_second(first), border=True)
+        span[2].metric("Current version since", times.to_the_second(last), border=True)
 
         versions = data.versions(truck)
         versions["changed"] = changes(versions)
@@ -70,22 +71,24 @@ def live() -> None:
                 f"**Newest {len(versions):,} versions** · the last one is current, the line marks the instant above"
             )
             visible = instant if starts.min() <= instant <= end else None
-            st.altair_chart(charts.version_timeline(versions, end, visible), width="stretch")
+            st.altair_chart(truck_charts.version_timeline(versions, end, visible), width="stretch")
             table(versions, count)
 
 
 def last_seen(retired_at: datetime, last: datetime | None) -> None:
     """Say when the truck left the fleet, in place of the age of its last version: it is not late."""
-    seen = "" if last is None else f" · as last seen, in the version of {ui.to_the_second(last)} UTC"
-    st.markdown(f":gray-badge[:material/inventory_2: retired] Left the fleet {ui.to_the_second(retired_at)} UTC{seen}")
+    seen = "" if last is None else f" · as last seen, in the version of {times.to_the_second(last)} UTC"
+    st.markdown(
+        f":gray-badge[:material/inventory_2: retired] Left the fleet {times.to_the_second(retired_at)} UTC{seen}"
+    )
 
 
 def assignments(named: pd.DataFrame, truck: str) -> None:
     """Say which readings of other ids the history has, and which of the truck's id it has not."""
     lines = []
     for each in named.to_dict("records"):
-        since = "from the first one" if pd.isna(each["begins_at"]) else f"from {ui.to_the_second(each['begins_at'])}"
-        until = "" if pd.isna(each["ends_at"]) else f" until {ui.to_the_second(each['ends_at'])}"
+        since = "from the first one" if pd.isna(each["begins_at"]) else f"from {times.to_the_second(each['begins_at'])}"
+        until = "" if pd.isna(each["ends_at"]) else f" until {times.to_the_second(each['ends_at'])}"
         of, to = as_sent.markdown(each["reported_id"]), as_sent.markdown(each["truck_id"])
         whose = f"belong to {to}" if each["reported_id"] == truck else "are in this history"
         decided = f"{as_sent.markdown(each['decided_by'])}: {as_sent.markdown(each['reason'])}"
@@ -113,7 +116,7 @@ def as_of(truck: str, middle: datetime, last: datetime) -> datetime:
         st.markdown("**As of** · the state of the truck at an instant")
         text = choices.text(
             "Instant, UTC",
-            ui.to_the_second(middle),
+            times.to_the_second(middle),
             # Each truck has its own instant.
             key=f"as_of_{truck}",
             meaning="A date and time in UTC, such as 2026-11-22 14:05:30.",
@@ -122,7 +125,7 @@ def as_of(truck: str, middle: datetime, last: datetime) -> datetime:
         if instant is None:
             st.warning(
                 f"{as_sent.markdown(text)} is not a date and time from the year 1 to the year 9999 in UTC. "
-                f"Enter one such as {ui.to_the_second(last)}."
+                f"Enter one such as {times.to_the_second(last)}."
             )
             return last
         found = data.as_of(truck, instant)
@@ -134,8 +137,8 @@ def as_of(truck: str, middle: datetime, last: datetime) -> datetime:
             return instant
         row = found.iloc[0]
         end = row["effective_end_date"]
-        until = "now (current)" if pd.isna(end) else ui.to_the_second(end)
-        st.caption(f"Version valid from {ui.to_the_second(row['effective_start_date'])} until {until}")
+        until = "now (current)" if pd.isna(end) else times.to_the_second(end)
+        st.caption(f"Version valid from {times.to_the_second(row['effective_start_date'])} until {until}")
         for column, (group, names) in zip(st.columns(len(GROUPS)), GROUPS.items(), strict=True):
             lines = [f"{short(name)}: {value(row[name], name)}" for name in names]
             column.markdown(f":gray[{group}]\n\n" + "  \n".join(lines))
@@ -174,7 +177,7 @@ def lasted(seconds: float) -> str:
     """
     if pd.isna(seconds):
         return ""
-    return charts.duration(seconds) if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+    return quantities.duration(seconds) if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def table(versions: pd.DataFrame, count: int) -> None:
@@ -187,8 +190,8 @@ def table(versions: pd.DataFrame, count: int) -> None:
         height=320,
         column_config={name: st.column_config.NumberColumn(ui.label(name), format="%.5g") for name in ui.UNITS}
         | {
-            "effective_start_date": ui.time_column("Start, UTC", milliseconds=True),
-            "effective_end_date": ui.time_column("End, UTC", milliseconds=True),
+            "effective_start_date": times.column("Start, UTC", milliseconds=True),
+            "effective_end_date": times.column("End, UTC", milliseconds=True),
             "lasted": st.column_config.TextColumn("Lasted", width="small"),
             "is_current": st.column_config.CheckboxColumn("Current", width="small"),
             "reported_id": st.column_config.TextColumn("Reported by", width="small"),

@@ -1,7 +1,8 @@
 """Every query of the dashboard: plain values in, DataFrames out.
 
-Nothing else in the dashboard connects to a store.  One module per store: :mod:`dynamodb`, :mod:`s3` and
-:mod:`snowflake_queries`; pages import this package and call ``data.clicks(minutes)``.
+Nothing else in the dashboard connects to a store.  One module per store, and two for Snowflake: :mod:`dynamodb`,
+:mod:`s3`, :mod:`truck_queries` and :mod:`pipeline_queries`.  Pages import this package and call
+``data.clicks(minutes)``.
 
 Queries bind their values and never render them into a statement.  Every read has a limit; every call has a timeout and
 a bounded number of retries.  Each answer is cached for a few seconds (``ttl``), so ten open browsers cost as much as
@@ -13,22 +14,10 @@ name the bucket and the shards of the click index (see include/settings.py).
 
 from dashboard.data.clock import now
 from dashboard.data.dynamodb import MAX_ITEMS, RECENT, ClickWindow, clicks, items, newest_click, truck_states
+from dashboard.data.pipeline_queries import ledger, load_history, merge_runs, quality_results, table_freshness
 from dashboard.data.register import NO_REGISTER, FleetRegister
 from dashboard.data.s3 import MAX_QUARANTINE_READS, QuarantineCounts, newest_landing, quarantine
 from dashboard.data.settings import connection_settings, deployment
-from dashboard.data.snowflake_queries import (
-    as_of,
-    current_rows,
-    fleet_register,
-    history_span,
-    ledger,
-    load_history,
-    merge_runs,
-    quality_results,
-    table_freshness,
-    tracks,
-    versions,
-)
 from dashboard.data.stores import (
     BUCKET_STORE,
     CLICK_STORE,
@@ -37,6 +26,7 @@ from dashboard.data.stores import (
     STATE_STORE,
     StoreUnavailableError,
 )
+from dashboard.data.truck_queries import as_of, current_rows, fleet_register, history_span, tracks, versions
 from dashboard.data.trucks import METRIC_NAMES
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, ui
+from dashboard import data, times, ui
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
@@ -86,7 +86,7 @@ def _table(rows: pd.DataFrame) -> None:
                 "more than one content; overdue, uncovered: in RAW, but not in the history.",
             ),
             "details": st.column_config.TextColumn("Files and sequence numbers", width="large"),
-            "checked_at": ui.time_column("Counted, UTC"),
+            "checked_at": times.column("Counted, UTC"),
         },
     )
 

@@ -3,7 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, ui
+from dashboard import data, times, ui
+from dashboard.charts import pipeline_charts
 
 
 def show() -> None:
@@ -23,13 +24,13 @@ def show() -> None:
     cards[3].metric("Versions opened in them", f"{runs['rows_inserted'].sum():,.0f}", border=True)
     with st.container(border=True):
         st.markdown("**Rows written by each run**")
-        st.altair_chart(charts.merge_rows(runs), width="stretch")
+        st.altair_chart(pipeline_charts.merge_rows(runs), width="stretch")
     st.dataframe(
         runs[["started_at", "seconds", "rows_inserted", "rows_updated", "rows_deleted", "run_id"]],
         hide_index=True,
         placeholder=ui.UNKNOWN_VALUE,
         column_config={
-            "started_at": ui.time_column("Started, UTC"),
+            "started_at": times.column("Started, UTC"),
             "seconds": st.column_config.NumberColumn("Duration, s", format="%.1f"),
             "rows_inserted": st.column_config.NumberColumn("Inserted", format="localized"),
             "rows_updated": st.column_config.NumberColumn("Updated", format="localized"),

@@ -3,7 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, charts, data, ui
+from dashboard import as_sent, data, ui
+from dashboard.charts import axes, pipeline_charts
 
 
 def show(hours: int) -> None:
@@ -32,7 +33,7 @@ def _quarantined(hours: int) -> None:
     chart, counts = st.columns([3, 2])
     with chart.container(border=True):
         st.markdown("**By hour of arrival and reason**")
-        st.altair_chart(charts.quarantine_by_hour(answer.frame), width="stretch")
+        st.altair_chart(pipeline_charts.quarantine_by_hour(answer.frame), width="stretch")
     with counts.container(border=True):
         st.markdown("**By stream and reason**")
         _by_stream_and_reason(answer.frame)
@@ -52,7 +53,7 @@ def _by_stream_and_reason(frame: pd.DataFrame) -> None:
         frame.groupby(["stream", "reason"], as_index=False)["records"].sum().sort_values("records", ascending=False),
         hide_index=True,
         placeholder=ui.UNKNOWN_VALUE,
-        height=charts.HEIGHT,
+        height=axes.HEIGHT,
         column_config={
             "stream": "Stream",
             "reason": "Reason",

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from dashboard import charts
+from dashboard import quantities
+from dashboard.charts import click_charts, pipeline_charts, truck_charts
 
 pytestmark = pytest.mark.unit
 
@@ -27,7 +28,7 @@ def test_clicks_are_summed_by_bucket_and_item() -> None:
             "clicks": [1, 2, 4, 8],
         }
     )
-    buckets = charts.clicks_per_bucket(clicks, 15)
+    buckets = click_charts.clicks_per_bucket(clicks, 15)
     assert buckets.to_dict("records") == [
         {"start": START, "end": seconds(15)[0], "item_name": "Mobile", "clicks": 3},
         {"start": seconds(15)[0], "end": seconds(30)[0], "item_name": "Camera", "clicks": 8},
@@ -37,7 +38,7 @@ def test_clicks_are_summed_by_bucket_and_item() -> None:
 
 def test_times_are_drawn_in_utc() -> None:
     clicks = pd.DataFrame({"time": seconds(0), "item_name": ["Mobile"], "clicks": [1]})
-    spec = charts.clicks_over_time(clicks, 15, ["Mobile"]).to_dict()
+    spec = click_charts.clicks_over_time(clicks, 15, ["Mobile"]).to_dict()
     assert spec["encoding"]["x"]["scale"]["type"] == "utc"
     assert spec["encoding"]["tooltip"][0]["timeUnit"].startswith("utc")
     assert spec["encoding"]["y"]["title"] == "clicks per 15 s"
@@ -59,7 +60,7 @@ def test_times_are_drawn_in_utc() -> None:
 def test_any_name_is_a_literal_in_the_expression_that_orders_the_stack(name: str) -> None:
     # Stores answer in UTF-8, so a frame has no lone surrogate.
     clicks = pd.DataFrame({"time": seconds(0), "item_name": [name.encode(errors="replace").decode()], "clicks": [1]})
-    spec = charts.clicks_over_time(clicks, 15, ["A", name]).to_dict()
+    spec = click_charts.clicks_over_time(clicks, 15, ["A", name]).to_dict()
     assert spec["encoding"]["color"]["scale"]["domain"] == ["A", name]
     # Vega reads the escapes of JavaScript's strings; JSON's are among them, and ASCII leaves nothing to misread.
     (order,) = spec["transform"]
@@ -70,28 +71,28 @@ def test_any_name_is_a_literal_in_the_expression_that_orders_the_stack(name: str
 
 def test_item_totals_are_written_beside_their_bars() -> None:
     totals = pd.DataFrame({"item_name": ["Mobile"], "clicks": [1200]})
-    layers = charts.item_totals(totals, ["Mobile"]).to_dict()["layer"]
+    layers = click_charts.item_totals(totals, ["Mobile"]).to_dict()["layer"]
     assert layers[1]["encoding"]["text"] == {"field": "counted", "type": "nominal"}
-    (rows,) = charts.item_totals(totals, ["Mobile"]).to_dict()["datasets"].values()
+    (rows,) = click_charts.item_totals(totals, ["Mobile"]).to_dict()["datasets"].values()
     assert rows == [{"item_name": "Mobile", "clicks": 1200.0, "counted": "1,200", "bar": 1200.0}]
 
 
 def test_lines_over_time_name_their_unit_and_drop_unknown_values() -> None:
     track = pd.DataFrame({"truck_id": ["T", "T"], "slice_start": seconds(0, 5), "fuel_level": [50.0, None]})
-    spec = charts.over_time(track, "fuel_level", "fuel level, %").to_dict()
+    spec = truck_charts.over_time(track, "fuel_level", "fuel level, %").to_dict()
     assert spec["encoding"]["y"]["title"] == "fuel level, %"
     assert [len(rows) for rows in spec["datasets"].values()] == [1]
 
 
 def test_merge_rows_are_stacked_by_kind() -> None:
     runs = pd.DataFrame({"started_at": seconds(0), "rows_inserted": [5], "rows_updated": [2], "rows_deleted": [1]})
-    (rows,) = charts.merge_rows(runs).to_dict()["datasets"].values()
+    (rows,) = pipeline_charts.merge_rows(runs).to_dict()["datasets"].values()
     assert {row["kind"]: row["rows"] for row in rows} == {"inserted": 5, "updated": 2, "deleted": 1}
 
 
 def test_quarantine_bars_span_their_hour() -> None:
     counts = pd.DataFrame({"stream": ["s"], "hour": [START], "reason": ["missing"], "records": [3]})
-    (rows,) = charts.quarantine_by_hour(counts).to_dict()["datasets"].values()
+    (rows,) = pipeline_charts.quarantine_by_hour(counts).to_dict()["datasets"].values()
     assert pd.Timestamp(rows[0]["end"]) - pd.Timestamp(rows[0]["hour"]) == pd.Timedelta(hours=1)
 
 
@@ -106,7 +107,7 @@ def test_an_open_version_reaches_now_and_the_instant_is_marked(instant: pd.Times
         }
     )
     until = pd.Timestamp(datetime(2026, 11, 22, 15, tzinfo=UTC))
-    spec = charts.version_timeline(versions, until, instant).to_dict()
+    spec = truck_charts.version_timeline(versions, until, instant).to_dict()
     assert len(spec["layer"]) == layers
     bands = next(rows for rows in spec["datasets"].values() if "state" in rows[0])
     assert [row["state"] for row in bands] == ["current", "past"]
@@ -127,7 +128,7 @@ def test_an_open_version_reaches_now_and_the_instant_is_marked(instant: pd.Times
     ],
 )
 def test_durations_as_a_person_says_them(length: float, text: str) -> None:
-    assert charts.duration(length) == text
+    assert quantities.duration(length) == text
 
 
 HUGE = 1024 * 2**53
@@ -147,7 +148,7 @@ HUGE = 1024 * 2**53
     ],
 )
 def test_counts_as_a_person_reads_them(number: int, text: str) -> None:
-    assert charts.count(number) == text
+    assert quantities.count(number) == text
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_counts_as_a_person_reads_them(number: int, text: str) -> None:
     ],
 )
 def test_a_bar_that_dwarfs_the_others_is_cut(lengths: list[float], cut: float | None) -> None:
-    assert charts.cut_at(lengths) == cut
+    assert click_charts.cut_at(lengths) == cut
 
 
 def test_one_absurd_count_does_not_flatten_the_other_bars() -> None:
@@ -174,10 +175,10 @@ def test_one_absurd_count_does_not_flatten_the_other_bars() -> None:
     clicks = pd.DataFrame({"time": seconds(0, 20, 40, 60), "item_name": list("ABCD"), "clicks": counts}).astype(
         {"clicks": "object"}
     )
-    over_time = charts.clicks_over_time(clicks, 15, list("ABCD")).to_dict()
+    over_time = click_charts.clicks_over_time(clicks, 15, list("ABCD")).to_dict()
     assert over_time["encoding"]["y"]["scale"]["domain"] == [0, 125]
     assert over_time["title"]["text"] == "longer bars are cut at 125 clicks"
-    totals = charts.item_totals(clicks[["item_name", "clicks"]], list("ABCD")).to_dict()
+    totals = click_charts.item_totals(clicks[["item_name", "clicks"]], list("ABCD")).to_dict()
     (rows,) = totals["datasets"].values()
     assert [(row["bar"], row["counted"]) for row in rows] == [
         (125, "9.22 × 10¹⁸"),

@@ -1,0 +1,95 @@
+"""Charts of clicks: over time, and by item."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from dashboard.charts.axes import HEIGHT, quiet_title, time_axis, when
+from dashboard.quantities import count, duration
+
+# Beside a bar that is so many times as long, another is a pixel or two.
+DWARFED = 200
+
+
+def clicks_over_time(clicks: pd.DataFrame, bucket_seconds: int, item_order: Sequence[str]) -> alt.Chart:
+    """Draw the clicks in each bucket, stacked by item, from time, item_name and clicks."""
+    items = list(item_order)
+    buckets = clicks_per_bucket(clicks, bucket_seconds)
+    cut = cut_at(buckets.groupby("start")["clicks"].sum())
+    title = alt.Undefined if cut is None else quiet_title(f"longer bars are cut at {count(int(cut))} clicks")
+    bars: alt.Chart = (
+        alt.Chart(_for_a_browser(buckets), height=HEIGHT, title=title)
+        .mark_bar(binSpacing=1, clip=True)
+        .encode(
+            x=time_axis("start", binned=True),
+            x2="end:T",
+            y=alt.Y("clicks:Q", title=f"clicks per {duration(bucket_seconds)}", stack="zero", scale=_up_to(cut)),
+            color=alt.Color("item_name:N", title=None, sort=items, scale=alt.Scale(domain=items)),
+            order=alt.Order("item_order:Q"),
+            tooltip=[
+                when("start", "from (UTC)"),
+                alt.Tooltip("item_name:N", title="item"),
+                alt.Tooltip("counted:N", title="clicks"),
+            ],
+        )
+    )
+    # JSON is a literal of Vega's expressions for any name; Python's repr is not.
+    return bars.transform_calculate(item_order=f"indexof({json.dumps(items)}, datum.item_name)")
+
+
+def clicks_per_bucket(clicks: pd.DataFrame, bucket_seconds: int) -> pd.DataFrame:
+    """Sum the clicks of each item in each bucket that has any: start, end (UTC), item_name, clicks."""
+    floored = clicks.assign(start=clicks["time"].dt.floor(f"{bucket_seconds}s"))
+    buckets = floored.groupby(["start", "item_name"], as_index=False)["clicks"].sum()
+    buckets["end"] = buckets["start"] + pd.Timedelta(seconds=bucket_seconds)
+    return buckets[["start", "end", "item_name", "clicks"]]
+
+
+def item_totals(totals: pd.DataFrame, item_order: Sequence[str]) -> alt.LayerChart:
+    """Draw one labelled bar per item, from item_name and clicks.  A bar that would dwarf all others is cut."""
+    cut = cut_at(totals["clicks"])
+    shown = _for_a_browser(totals).assign(bar=lambda frame: frame["clicks"].clip(upper=cut))
+    # By name: Vega-Lite drops a sort by a field that is not the length of the bars where charts are layered.
+    longest_first = list(shown.sort_values("clicks", ascending=False)["item_name"])
+    base = alt.Chart(shown, height=HEIGHT).encode(
+        y=alt.Y(
+            "item_name:N",
+            sort=longest_first,
+            title=None,
+            axis=alt.Axis(labelLimit=160, ticks=False, domain=False),
+        ),
+        x=alt.X("bar:Q", title="clicks" if cut is None else "clicks, the longest bar cut", axis=alt.Axis(tickCount=4)),
+        tooltip=[alt.Tooltip("item_name:N", title="item"), alt.Tooltip("counted:N", title="clicks")],
+    )
+    bars = base.mark_bar(cornerRadiusEnd=3, height={"band": 0.6}).encode(
+        color=alt.Color("item_name:N", legend=None, scale=alt.Scale(domain=list(item_order)))
+    )
+    labels = base.mark_text(align="left", dx=5, color="gray").encode(text="counted:N")
+    return alt.LayerChart(layer=[bars, labels])
+
+
+def cut_at(lengths: Iterable[float]) -> float | None:
+    """Return where to cut the bars that would leave less than a pixel or two of all others, or None if none would.
+
+    At most half of the bars are cut.  What they stand for is in their tooltips.
+    """
+    ranked = sorted(length for length in lengths if length > 0)
+    for below, (shorter, longer) in enumerate(pairwise(ranked), start=1):
+        if 2 * below >= len(ranked) and longer > DWARFED * shorter:
+            return 1.25 * float(shorter)
+    return None
+
+
+def _for_a_browser(clicks: pd.DataFrame) -> pd.DataFrame:
+    """Return ``clicks`` as numbers that a browser can draw, and ``counted``, their text: sums may exceed 64 bits."""
+    return clicks.assign(clicks=clicks["clicks"].astype("float64"), counted=[count(n) for n in clicks["clicks"]])
+
+
+def _up_to(cut: float | None) -> alt.Scale | Any:
+    return alt.Undefined if cut is None else alt.Scale(domain=[0, cut], nice=False)

@@ -1,0 +1,27 @@
+"""Numbers for a person to read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+# Beyond so many, a count is rounded: more digits don't fit, and nobody reads them.
+MOST_COUNTED = 10**12
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time for a person to read: ``45 s``, ``5 min``, ``2 h``, ``3 d``."""
+    seconds = max(0.0, seconds)
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size or seconds == size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def count(number: int) -> str:
+    """Return a count for a person to read: ``9,007``, or ``9.22 × 10¹⁸`` where digits would fill the page."""
+    if abs(number) < MOST_COUNTED:
+        return f"{number:,}"
+    mantissa, exponent = f"{Decimal(number):.2e}".split("e")
+    return f"{mantissa} × 10{exponent.lstrip('+').translate(_SUPERSCRIPTS)}"
