@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboard import data
 from tests.unit.dashboard.pages import DOWN, metrics, raising, reading, run, typed, version
