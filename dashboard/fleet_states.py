@@ -1,0 +1,111 @@
+"""The state of each truck: moving, parked, silent or retired, whether it needs attention, and where it last was.
+
+The one place that decides it, for every page.  A truck that nobody has heard from is silent, whatever it last said.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import pandas as pd
+
+from dashboard import health, positions
+from dashboard.data.register import FleetRegister
+from include.plausibility import SENTINELS
+
+MOVING, PARKED, SILENT, RETIRED = "moving", "parked", "silent", "retired"
+
+# Three readings of a parked truck that reports every five minutes.
+SILENT_SECONDS = 900
+# A walking pace.  The GPS speed of a truck that stands is rarely 0.
+MOVING_MPH = 3.0
+
+
+class Fleet(NamedTuple):
+    """The trucks of the fleet.
+
+    Attributes:
+        trucks: one row per truck, retired trucks last.  The columns of its newest reading, with its last position
+            that is not doubtful (NaN if it has none), and:
+            state: :data:`MOVING`, :data:`PARKED`, :data:`SILENT` or :data:`RETIRED`;
+            heard_at: when its newest reading arrived (UTC), by our clock;
+            reasons: a tuple of short phrases that say why it needs attention, most urgent first, () if it does not;
+            doubtful_position: the position of its newest reading if that is doubtful, as text, or "".
+        track: the given track by truck, without doubtful positions.
+    """
+
+    trucks: pd.DataFrame
+    track: pd.DataFrame
+
+    def count(self, state: str) -> int:
+        """Return the number of trucks in a state."""
+        return int((self.trucks["state"] == state).sum())
+
+    @property
+    def needing_attention(self) -> pd.DataFrame:
+        """The trucks that need attention: a silent one too, if its last reading gave a reason."""
+        return self.trucks[self.trucks["reasons"].map(bool).astype(bool)]
+
+    @property
+    def doubtful(self) -> pd.DataFrame:
+        """The trucks whose newest position is doubtful."""
+        return self.trucks[self.trucks["doubtful_position"] != ""]
+
+
+def fleet(readings: pd.DataFrame, register: FleetRegister, now: datetime, track: pd.DataFrame | None = None) -> Fleet:
+    """Return the state of each truck at ``now`` (UTC).
+
+    Args:
+        readings: truck_id as reported, event_time, arrival_time and the 21 metrics; one row per tracker.
+        register: which trucks left, and which readings belong to another truck.
+        now: the current time.
+        track: truck_id as reported, last_time, gps_latitude, gps_longitude and more.  Without it, a jump is not
+            noticed; a position at 0,0 is.
+    """
+    if track is None:
+        track = pd.DataFrame(columns=["truck_id", "last_time", "gps_latitude", "gps_longitude"])
+    by_truck = register.newest_by_truck(readings, "event_time")
+    trucks, driven = positions.checked(by_truck, register.by_truck(track, "last_time"))
+    is_retired = trucks["truck_id"].isin(list(register.retired))
+    reasons = [
+        # Nobody has to act on the last reading of a truck that left.
+        () if left else tuple(health.warnings(row))
+        for row, left in zip(trucks.to_dict("records"), is_retired, strict=True)
+    ]
+    judged = trucks.assign(
+        state=_states(trucks, is_retired, now),
+        heard_at=trucks["arrival_time"],
+        reasons=pd.Series(reasons, index=trucks.index, dtype=object),
+    )
+    return Fleet(judged, driven)
+
+
+def readings_of_history(current: pd.DataFrame) -> pd.DataFrame:
+    """Return the history's current rows as readings, for the time when the newest readings can't be read."""
+    return current.rename(columns={"effective_start_date": "event_time", "load_timestamp": "arrival_time"})
+
+
+def _states(trucks: pd.DataFrame, is_retired: pd.Series, now: datetime) -> pd.Series:
+    # By arrival: a device's clock can be in year 1, or ahead of ours.
+    silence = (pd.Timestamp(now) - trucks["arrival_time"]).dt.total_seconds()
+    states = pd.Series(PARKED, index=trucks.index, dtype=object)
+    states[_speeds(trucks) >= MOVING_MPH] = MOVING
+    # A truck of which no arrival is known is silent too.
+    states[~(silence <= SILENT_SECONDS)] = SILENT
+    states[is_retired] = RETIRED
+    return states
+
+
+def _speeds(trucks: pd.DataFrame) -> pd.Series:
+    """Return the vehicle's speed, or that of GPS where the vehicle's is not known, in mph."""
+    vehicle, gps = (_measured(trucks[name].astype("float64")) for name in ("vehicle_speed", "gps_speed"))
+    return vehicle.fillna(gps)
+
+
+def _measured(metric: pd.Series) -> pd.Series:
+    """Return a metric without the values that stand for "not available"."""
+    for sentinel in SENTINELS:
+        if sentinel.metric == metric.name:
+            metric = metric.mask(metric.between(sentinel.low, sentinel.high))
+    return metric
