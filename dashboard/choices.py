@@ -3,8 +3,9 @@
 Streamlit forgets a widget's value once a run does not show the widget, and resets it where an option is gone.  Each
 widget here remembers what a person chose, for as long as the browser's session lasts.
 
-Tabs are left to the browser, which keeps the open one while a page is open.  Streamlit's own memory of tabs goes back
-to the tab before if a person clicks two of them quickly on a slow connection.
+A page in parts asks with :func:`part` which of them is open, and runs only that one.  Streamlit's tabs run all of their
+contents; if they are told not to, they go back to the tab before if a person clicks two of them quickly on a slow
+connection.
 """
 
 from __future__ import annotations
@@ -29,6 +30,16 @@ def one(label: str, options: Sequence[str], key: str) -> str:
     remembered = st.session_state.get(_memory(key))
     _show(key, remembered if remembered in options else options[0])
     return st.selectbox(label, options, key=key, on_change=_remember, args=[key])
+
+
+def part(label: str, parts: Sequence[str], key: str) -> str:
+    """Ask which of a page's ``parts`` is open, the first until a person chooses.  The label is for screen readers."""
+    remembered = st.session_state.get(_memory(key))
+    _show(key, remembered if remembered in parts else parts[0])
+    chosen = st.segmented_control(
+        label, parts, required=True, key=key, on_change=_remember, args=[key], label_visibility="collapsed"
+    )
+    return chosen or parts[0]
 
 
 def text(label: str, default: str, key: str, meaning: str) -> str:
