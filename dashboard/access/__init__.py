@@ -1,0 +1,11 @@
+"""Who may see what: sign-in by OpenID Connect if it is configured, and the roles reader and operator.
+
+Without sign-in, everyone is an operator: the server listens on 127.0.0.1.
+
+A page calls :func:`is_operator` before it shows the raw bytes of a record or a command that acts on one, and refreshes
+with :func:`fragment`, which stops when the person's session ends.
+"""
+
+from dashboard.access.session import fragment, is_operator
+
+__all__ = ["fragment", "is_operator"]
