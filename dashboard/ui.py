@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 WINDOWS = {"5 minutes": 5, "15 minutes": 15, "1 hour": 60, "6 hours": 360, "24 hours": 1440}
 REFRESHES = {"2 seconds": 2, "5 seconds": 5, "15 seconds": 15, "1 minute": 60, "off": None}
-DEFAULT_WINDOW, DEFAULT_REFRESH = "15 minutes", "5 seconds"
+DEFAULT_WINDOW, DEFAULT_REFRESH = "15 minutes", "15 seconds"
 
 # Data older than the first limit deserves attention; older than the second, something has stopped.
 AGEING_SECONDS, STALE_SECONDS = 120, 900

@@ -5,7 +5,7 @@ Nothing else in the dashboard connects to a store.  One module per store, and tw
 ``data.clicks(minutes)``.
 
 Queries bind their values and never render them into a statement.  Every read has a limit; every call has a timeout and
-a bounded number of retries.  Each answer is cached for a few seconds (``ttl``), so ten open browsers cost as much as
+a bounded number of retries.  Each answer is kept for a while (:mod:`lifetimes`), so ten open browsers cost as much as
 one.  All times are timezone-aware UTC.
 
 Standard AWS_* variables locate AWS, SNOWFLAKE_* variables locate Snowflake (see :mod:`settings`), and CTD_* variables

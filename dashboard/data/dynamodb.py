@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
+from dashboard.data import lifetimes
 from dashboard.data.aws import WORKERS, client, errors_of
 from dashboard.data.clock import hours_between, now
 from dashboard.data.settings import deployment
@@ -53,7 +54,7 @@ class IndexedClick(NamedTuple):
     ingested: str
 
 
-@st.cache_data(ttl=30, show_spinner=False)
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
 def items() -> dict[str, str]:
     """Return item names by item ID, sorted by ID; empty before the first click."""
     with errors_of(CLICK_STORE):
@@ -80,7 +81,7 @@ def clicks(minutes: int) -> ClickWindow:
     return ClickWindow(frame, recent.complete_since or older.complete_since, recent.items_left_out)
 
 
-@st.cache_data(ttl=1, show_spinner=False)
+@st.cache_data(ttl=lifetimes.LIVE, show_spinner=False)
 def _recent_clicks(since: datetime) -> ClickWindow:
     return _clicks(since, None)
 
@@ -157,7 +158,7 @@ def _click_frame(rows: list[IndexedClick], catalogue: dict[str, str]) -> pd.Data
     return frame[["time", "item_id", "item_name", "clicks", "delay"]]
 
 
-@st.cache_data(ttl=2, show_spinner=False)
+@st.cache_data(ttl=lifetimes.PROGRESS, show_spinner=False)
 def newest_click() -> datetime | None:
     """Return the timestamp of the newest click of the last 24 hours, or None if there is none.
 
@@ -190,7 +191,7 @@ def _newest_in(dynamodb: Any, partition: str) -> str | None:
     return str(answer[0]["Timestamp"]["S"]) if answer else None
 
 
-@st.cache_data(ttl=1, show_spinner=False)
+@st.cache_data(ttl=lifetimes.LIVE, show_spinner=False)
 def truck_states() -> pd.DataFrame:
     """Return the newest reading of every truck: truck_id, event_time, arrival_time and the 21 metrics.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from dashboard.data import lifetimes
 from dashboard.data.snowflake_connection import query
 
 
-@st.cache_data(ttl=5, show_spinner=False)
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
 def table_freshness() -> pd.DataFrame:
     """Return table_name, table_rows and newest (UTC) of RAW (by arrival) and of the history (by event time).
 
@@ -18,7 +19,7 @@ def table_freshness() -> pd.DataFrame:
     return query("table_freshness.sql", {})
 
 
-@st.cache_data(ttl=5, show_spinner=False)
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
 def merge_runs(limit: int = 50) -> pd.DataFrame:
     """Return the newest merge runs: run_id, started_at, finished_at, rows_inserted, rows_updated, rows_deleted.
 
@@ -28,7 +29,7 @@ def merge_runs(limit: int = 50) -> pd.DataFrame:
     return query("merge_runs.sql", {"limit": limit})
 
 
-@st.cache_data(ttl=5, show_spinner=False)
+@st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
 def quality_results() -> pd.DataFrame:
     """Return the result of every quality rule in the last run.
 
@@ -40,7 +41,7 @@ def quality_results() -> pd.DataFrame:
     return query("quality_results.sql", {})
 
 
-@st.cache_data(ttl=5, show_spinner=False)
+@st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
 def ledger(hours: int = 48) -> pd.DataFrame:
     """Return the newest ``hours`` of each stream in the conservation ledger, newest first.
 
@@ -53,7 +54,7 @@ def ledger(hours: int = 48) -> pd.DataFrame:
     return query("ledger.sql", {"hours": hours})
 
 
-@st.cache_data(ttl=5, show_spinner=False)
+@st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
 def load_history(hours: int, limit: int = 200) -> pd.DataFrame:
     """Return the newest files that the pipe loaded in the last ``hours``.
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
+from dashboard.data import lifetimes
 from dashboard.data.aws import WORKERS, client, errors_of
 from dashboard.data.clock import hours_between, now
 from dashboard.data.settings import deployment
@@ -44,7 +45,7 @@ class BucketObject(NamedTuple):
     written: datetime
 
 
-@st.cache_data(ttl=5, show_spinner=False)
+@st.cache_data(ttl=lifetimes.PROGRESS, show_spinner=False)
 def newest_landing(hours: int = 3) -> tuple[datetime | None, int]:
     """Return when the newest landing object of the last ``hours`` was written, and how many objects there are.
 
@@ -57,7 +58,7 @@ def newest_landing(hours: int = 3) -> tuple[datetime | None, int]:
     return max((item.written for item in listed), default=None), len(listed)
 
 
-@st.cache_data(ttl=10, show_spinner=False)
+@st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
 def quarantine(hours: int) -> QuarantineCounts:
     """Count the records that arrived and were quarantined in the last ``hours``, by stream, hour and reason.
 

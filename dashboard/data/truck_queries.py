@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import streamlit as st
 
+from dashboard.data import lifetimes
 from dashboard.data.clock import now
 from dashboard.data.register import FleetRegister
 from dashboard.data.snowflake_connection import Values, query
@@ -20,7 +21,7 @@ MAX_VERSIONS = 500
 MAX_ASSIGNMENTS = 1_000
 
 
-@st.cache_data(ttl=3, show_spinner=False)
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
 def current_rows() -> pd.DataFrame:
     """Return the current version of every truck.
 
@@ -32,7 +33,7 @@ def current_rows() -> pd.DataFrame:
     return query("current_rows.sql", {"limit": MAX_TRUCKS})
 
 
-@st.cache_data(ttl=3, show_spinner=False)
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
 def tracks(minutes: int) -> pd.DataFrame:
     """Return the routes of the trucks in the last ``minutes``, at most :data:`TRACK_SLICES` points per truck.
 
@@ -51,7 +52,7 @@ def tracks(minutes: int) -> pd.DataFrame:
     return query("tracks.sql", values)
 
 
-@st.cache_data(ttl=15, show_spinner=False)
+@st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
 def fleet_register() -> FleetRegister:
     """Return which trucks left the fleet, and which readings were assigned to another truck.
 
@@ -63,7 +64,7 @@ def fleet_register() -> FleetRegister:
     return FleetRegister(left, query("assignments.sql", {"limit": MAX_ASSIGNMENTS}))
 
 
-@st.cache_data(ttl=3, show_spinner=False)
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
 def versions(truck_id: str) -> pd.DataFrame:
     """Return the newest :data:`MAX_VERSIONS` versions of a truck, with its assigned readings, newest first.
 
@@ -75,7 +76,7 @@ def versions(truck_id: str) -> pd.DataFrame:
     return query("versions.sql", {"truck_id": truck_id, "limit": MAX_VERSIONS})
 
 
-@st.cache_data(ttl=3, show_spinner=False)
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
 def history_span(truck_id: str) -> tuple[int, datetime | None, datetime | None]:
     """Return how many versions a truck has, and when the first and the last of them start (UTC).
 
@@ -88,7 +89,7 @@ def history_span(truck_id: str) -> tuple[int, datetime | None, datetime | None]:
     return int(row["versions"]), row["first_start"].to_pydatetime(), row["last_start"].to_pydatetime()
 
 
-@st.cache_data(ttl=3, show_spinner=False)
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
 def as_of(truck_id: str, instant: datetime) -> pd.DataFrame:
     """Return the version of a truck that was valid at ``instant``, in the columns of :func:`current_rows`.
 
