@@ -24,7 +24,7 @@ VALUES = (
         ("until", "before", "instant", "hour", "checked_at", "alerted_at", "finished_at"),
         NOW.isoformat(),
     )
-    | dict.fromkeys(("limit", "hours", "slice_seconds", "failed_count"), 1)
+    | dict.fromkeys(("limit", "hours", "runs", "slice_seconds", "failed_count"), 1)
     | dict.fromkeys(("rows_inserted", "rows_updated", "rows_deleted"), 1)
     | dict.fromkeys(("archived", "landed", "duplicates", "quarantined", "resolved", "missing", "not_loaded"), 0)
     | dict.fromkeys(("covered", "waiting", "overdue", "uncovered", "nulled", "unexpected", "conflicts"), 0)

@@ -112,7 +112,7 @@ def status(context: Context, name: str) -> str:
     state = "PAUSED" if found.definition["PAUSED"] else "STALLED_EXECUTION_ERROR" if fault else "RUNNING"
     answer: dict[str, Any] = {"executionState": state, "pendingFileCount": waiting}
     if oldest is not None:
-        answer["oldestPendingFileTimestamp"] = _iso(datetime.fromtimestamp(oldest / 1e6, UTC))
+        answer["oldestFileTimestamp"] = _iso(datetime.fromtimestamp(oldest / 1e6, UTC))
     if last := load_history.last_loaded_by(context.duck, found):
         answer |= {"lastIngestedFilePath": last[0], "lastIngestedTimestamp": _iso(last[1])}
     if found.definition["AUTO_INGEST"]:
