@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # Quality rules of severity warn that are not checked: their names, separated by commas.
     quality_rules_off: str = ""
+    # The address of Airflow's web pages, for the dashboard's links to runs; unset: no links.
+    airflow_url: str = ""
     # How long the dashboard waits for a store's answer, in seconds, before it says that the store is unreachable.
     dashboard_timeout_seconds: Positive = 5
 

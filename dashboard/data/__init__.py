@@ -1,8 +1,8 @@
 """Every query of the dashboard: plain values in, DataFrames out.
 
-Nothing else in the dashboard connects to a store.  One module per store, and two for Snowflake: :mod:`dynamodb`,
-:mod:`s3`, :mod:`truck_queries` and :mod:`pipeline_queries`.  Pages import this package and call
-``data.clicks(minutes)``.
+Nothing else in the dashboard connects to a store.  One module per subject: :mod:`dynamodb`, :mod:`s3` and
+:mod:`quarantined`, :mod:`streams`, and for Snowflake :mod:`truck_queries` and :mod:`pipeline_queries`.  Pages import
+this package and call ``data.clicks(minutes)``.
 
 Queries bind their values and never render them into a statement.  Every read has a limit; every call has a timeout and
 a bounded number of retries.  Each answer is kept for a while (:mod:`lifetimes`), so ten open browsers cost as much as
@@ -14,40 +14,76 @@ name the bucket and the shards of the click index (see include/settings.py).
 
 from dashboard.data.clock import now
 from dashboard.data.dynamodb import MAX_ITEMS, RECENT, ClickWindow, clicks, items, newest_click, truck_states
-from dashboard.data.pipeline_queries import ledger, load_history, merge_runs, quality_results, table_freshness
+from dashboard.data.pipeline_queries import (
+    RUNS_PER_RULE,
+    PipeStatus,
+    delays,
+    ledger,
+    load_history,
+    merge_runs,
+    pipe_status,
+    quality_history,
+    quality_results,
+    rule_results,
+    slice_of,
+    table_freshness,
+)
+from dashboard.data.quarantined import (
+    MAX_QUARANTINE_READS,
+    NOT_READ,
+    QuarantineCounts,
+    QuarantineObject,
+    quarantine,
+    quarantine_object,
+)
 from dashboard.data.register import NO_REGISTER, FleetRegister
-from dashboard.data.s3 import MAX_QUARANTINE_READS, QuarantineCounts, newest_landing, quarantine
-from dashboard.data.settings import connection_settings, deployment
+from dashboard.data.s3 import newest_landing
+from dashboard.data.settings import airflow_url, connection_settings, deployment
 from dashboard.data.stores import (
     BUCKET_STORE,
     CLICK_STORE,
+    FUNCTION_STORE,
+    METRIC_STORE,
     SETTINGS,
     SNOWFLAKE_STORE,
     STATE_STORE,
     StoreUnavailableError,
 )
+from dashboard.data.streams import DURABLE, READ, RECEIVED, StreamMapping, stream_lags, stream_mappings
 from dashboard.data.truck_queries import as_of, current_rows, fleet_register, history_span, tracks, versions
 from dashboard.data.trucks import METRIC_NAMES
 
 __all__ = [
     "BUCKET_STORE",
     "CLICK_STORE",
+    "DURABLE",
+    "FUNCTION_STORE",
     "MAX_ITEMS",
     "MAX_QUARANTINE_READS",
     "METRIC_NAMES",
+    "METRIC_STORE",
+    "NOT_READ",
     "NO_REGISTER",
+    "READ",
+    "RECEIVED",
     "RECENT",
+    "RUNS_PER_RULE",
     "SETTINGS",
     "SNOWFLAKE_STORE",
     "STATE_STORE",
     "ClickWindow",
     "FleetRegister",
+    "PipeStatus",
     "QuarantineCounts",
+    "QuarantineObject",
     "StoreUnavailableError",
+    "StreamMapping",
+    "airflow_url",
     "as_of",
     "clicks",
     "connection_settings",
     "current_rows",
+    "delays",
     "deployment",
     "fleet_register",
     "history_span",
@@ -58,8 +94,15 @@ __all__ = [
     "newest_click",
     "newest_landing",
     "now",
+    "pipe_status",
+    "quality_history",
     "quality_results",
     "quarantine",
+    "quarantine_object",
+    "rule_results",
+    "slice_of",
+    "stream_lags",
+    "stream_mappings",
     "table_freshness",
     "tracks",
     "truck_states",

@@ -35,6 +35,17 @@ def store_timeout(environ: Mapping[str, str]) -> int:
         return Settings(deployment_bucket="").dashboard_timeout_seconds
 
 
+def airflow_url(environ: Mapping[str, str]) -> str:
+    """Return the address of Airflow's web pages without a slash at its end, or "" if no setting gives it.
+
+    A setting that can't be used is reported where a setting is needed; until then there are no links.
+    """
+    try:
+        return read_settings(environ).airflow_url.rstrip("/")
+    except SettingsError:
+        return ""
+
+
 def connection_settings(environ: Mapping[str, str]) -> dict[str, str | int]:
     """Return the connector's arguments from SNOWFLAKE_* variables.
 

@@ -6,7 +6,10 @@ CLICK_STORE = f"DynamoDB table {names.CLICK_TABLE}"
 STATE_STORE = f"DynamoDB table {names.TRUCK_STATE_TABLE}"
 BUCKET_STORE = "S3 telemetry bucket"
 SNOWFLAKE_STORE = "Snowflake"
-# Not a store, but pages report a problem with the settings in the same way.
+# Not stores of records, but they are asked, and fail, in the same way.
+METRIC_STORE = "CloudWatch"
+FUNCTION_STORE = "Lambda"
+# Not a store either, but pages report a problem with the settings in the same way.
 SETTINGS = "Settings"
 
 

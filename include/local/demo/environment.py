@@ -48,7 +48,7 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         **_aws(ports.aws),
         **_snowflake(ports.snowflake, certificates.bundle),
         **_airflow(state, ports.airflow),
-        **_settings(ports.aws),
+        **_settings(ports),
         **(overrides or {}),
     }
 
@@ -156,7 +156,7 @@ def _airflow_keys(path: Path) -> dict[str, str]:
     return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
 
 
-def _settings(aws_port: int) -> dict[str, str]:
+def _settings(ports: Ports) -> dict[str, str]:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
     machine = "aarch64" if architecture == "arm64" else "x86_64"
@@ -168,7 +168,8 @@ def _settings(aws_port: int) -> dict[str, str]:
         "CTD_BUNDLE_PLATFORM": f"{machine}-apple-darwin" if sys.platform == "darwin" else f"{machine}-manylinux_2_28",
         # include/local/aws/event_source_mapping drives the mappings instead of MiniStack.
         "CTD_EVENT_SOURCE_MAPPINGS_ENABLED": "false",
-        "CTD_API_ENDPOINT": f"http://127.0.0.1:{aws_port}/_aws/execute-api",
+        "CTD_API_ENDPOINT": f"http://127.0.0.1:{ports.aws}/_aws/execute-api",
+        "CTD_AIRFLOW_URL": f"http://127.0.0.1:{ports.airflow}",
         "CTD_ARCHIVE_INTERVAL_SECONDS": "1",
         "CTD_MERGE_MIN_INTERVAL_SECONDS": "5",
     }

@@ -14,7 +14,7 @@ import streamlit as st
 from moto import mock_aws
 
 from dashboard import data
-from dashboard.data import clock, s3
+from dashboard.data import clock, quarantined
 from include import names
 from tests.unit.dashboard.pages import reading, typed
 
@@ -47,7 +47,7 @@ def fresh_caches() -> Iterator[None]:
     """No test sees another's answers."""
     st.cache_data.clear()
     st.cache_resource.clear()
-    s3._reason.cache_clear()
+    quarantined._reason.cache_clear()
     yield
     st.cache_data.clear()
     st.cache_resource.clear()

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dashboard import data
-from dashboard.data import s3
+from dashboard.data import quarantined
 from include import names
 
 pytestmark = pytest.mark.unit
@@ -40,7 +40,7 @@ def test_quarantine_counts_by_stream_hour_and_reason(aws: Any, now: datetime) ->
 def test_quarantine_reads_no_more_objects_than_its_limit_and_says_so(
     aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "MAX_QUARANTINE_READS", 2)
+    monkeypatch.setattr(quarantined, "MAX_QUARANTINE_READS", 2)
     for sequence in range(5):
         put_quarantined(aws, names.CLICK_STREAM, "2026/11/22/14", sequence, "not_json")
     answer = data.quarantine(1)
