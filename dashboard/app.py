@@ -3,9 +3,24 @@
 This is the server; ``navigation.py`` is the script that Streamlit runs for each visitor.
 """
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
 import streamlit as st
 from starlette.middleware import Middleware
 
 from dashboard.content_security import ContentSecurityPolicy
 
-app = st.App("navigation.py", middleware=[Middleware(ContentSecurityPolicy)])
+
+@asynccontextmanager
+async def warm(_app: st.App) -> AsyncGenerator[None, None]:
+    """Spare the first visitor the seconds that imports and connections take."""
+    # Not before Streamlit's runtime runs, for which the caches of dashboard.data ask.
+    from dashboard import warm_up
+
+    warm_up.import_modules()
+    warm_up.connect_in_background()
+    yield
+
+
+app = st.App("navigation.py", lifespan=warm, middleware=[Middleware(ContentSecurityPolicy)])

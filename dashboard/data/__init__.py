@@ -13,6 +13,7 @@ name the bucket and the shards of the click index (see include/settings.py).
 """
 
 from dashboard.data.clock import now
+from dashboard.data.connections import connect
 from dashboard.data.dynamodb import MAX_ITEMS, RECENT, ClickWindow, clicks, items, newest_click, truck_states
 from dashboard.data.pipeline_queries import (
     RUNS_PER_RULE,
@@ -81,6 +82,7 @@ __all__ = [
     "airflow_url",
     "as_of",
     "clicks",
+    "connect",
     "connection_settings",
     "current_rows",
     "delays",

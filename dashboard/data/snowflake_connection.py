@@ -47,6 +47,15 @@ def query(path: str, values: Values) -> pd.DataFrame:
     return _shared_connection().query(sql.render(f"dashboard/{path}"), values)
 
 
+def connect() -> None:
+    """Open the connection, unless it is open.
+
+    Raises:
+        StoreUnavailableError: Snowflake is unreachable or refuses the login.
+    """
+    _shared_connection().open()
+
+
 @st.cache_resource(show_spinner=False)
 def _shared_connection() -> SharedConnection:
     return SharedConnection()
@@ -60,6 +69,14 @@ class SharedConnection:
         self._connection: SnowflakeConnection | None = None
         # The last failure to connect, and the monotonic time until which it answers every query.
         self._failure: tuple[float, StoreUnavailableError] | None = None
+
+    def open(self) -> None:
+        """Open the connection, unless it is open.
+
+        Raises:
+            StoreUnavailableError: Snowflake is unreachable or refuses the login.
+        """
+        self._connect()
 
     def query(self, statement: str, values: Values) -> pd.DataFrame:
         """Execute ``statement`` and return its rows.
