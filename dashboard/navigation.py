@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import ui
+from dashboard import choices, ui
 
 # The icon is a local file: browsers would fetch a Material icon or an emoji from the internet.
 st.set_page_config(
@@ -21,18 +21,26 @@ st.html(
     "</style>"
 )
 
+# By group, in the order in which the sidebar lists them.
 page = st.navigation(
-    [
-        st.Page("app_pages/live_clicks.py", title="Live clicks", icon=":material/ads_click:", default=True),
-        st.Page("app_pages/fleet.py", title="Fleet", icon=":material/local_shipping:"),
-        st.Page("app_pages/truck_history.py", title="Truck history", icon=":material/history:"),
-        st.Page(
-            "app_pages/pipeline_health/page.py",
-            title="Pipeline health",
-            icon=":material/monitor_heart:",
-            url_path="pipeline_health",
-        ),
-    ]
+    {
+        "": [
+            st.Page("app_pages/live_clicks.py", title="Live clicks", icon=":material/ads_click:", default=True),
+        ],
+        "Trucks": [
+            st.Page("app_pages/fleet.py", title="Fleet", icon=":material/local_shipping:"),
+            st.Page("app_pages/truck_history.py", title="Truck history", icon=":material/history:"),
+        ],
+        "Pipeline": [
+            st.Page(
+                "app_pages/pipeline_health/page.py",
+                title="Pipeline health",
+                icon=":material/monitor_heart:",
+                url_path="pipeline_health",
+            ),
+        ],
+    }
 )
+choices.arrive(page.url_path, ui.SHARED)
 ui.sidebar()
 page.run()

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
+from pathlib import Path
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, data, times
+from dashboard import as_sent, choices, data, times
 from dashboard.quantities import duration
 from include.contracts import METRICS
-
-if TYPE_CHECKING:
-    pass
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +21,11 @@ T = TypeVar("T")
 WINDOWS = {"5 minutes": 5, "15 minutes": 15, "1 hour": 60, "6 hours": 360, "24 hours": 1440}
 REFRESHES = {"2 seconds": 2, "5 seconds": 5, "15 seconds": 15, "1 minute": 60, "off": None}
 DEFAULT_WINDOW, DEFAULT_REFRESH = "15 minutes", "15 seconds"
+
+# The keys of the choices that all pages share.
+SHARED = ("window", "refresh", times.ZONE)
+
+PAGES = Path(__file__).with_name("app_pages")
 
 # Data older than the first limit deserves attention; older than the second, something has stopped.
 AGEING_SECONDS, STALE_SECONDS = 120, 900
@@ -65,11 +68,32 @@ UNKNOWN = FreshnessLevel("unknown", "gray", ":material/cloud_off:")
 def sidebar() -> None:
     """Show the filters that all pages share."""
     with st.sidebar:
-        st.selectbox("Time window", list(WINDOWS), index=list(WINDOWS).index(DEFAULT_WINDOW), key="window")
-        st.selectbox("Refresh every", list(REFRESHES), index=list(REFRESHES).index(DEFAULT_REFRESH), key="refresh")
-        if st.session_state["refresh"] == "off":
+        choices.one("Time window", list(WINDOWS), "window", default=DEFAULT_WINDOW)
+        refresh = choices.one("Refresh every", list(REFRESHES), "refresh", default=DEFAULT_REFRESH)
+        if refresh == "off":
             st.button("Refresh now", icon=":material/refresh:", width="stretch")
+        zone()
+
+
+def zone() -> None:
+    """Show the switch between UTC and the zone of the person's browser."""
+    viewers = times.viewers_zone()
+    if viewers is None:
+        # There is nothing to switch, and an address that asks for the viewer's zone is right as it is.
         st.caption("All times are in UTC.")
+        return
+    words = {times.IN_UTC: "UTC", times.IN_VIEWERS_ZONE: f"{viewers.key} (yours)"}
+    choices.one("Times in", list(words), times.ZONE, default=times.IN_UTC, words=words.__getitem__)
+
+
+def link(label: str, page: str, *, icon: str | None = None, meaning: str | None = None, **chosen: str) -> None:
+    """Show a link to another page with its choices set: ``ui.link("Trips", "trips", truck="TRK001")``.
+
+    ``page`` is the name of the page's file or folder.  The choices that all pages share go with it, so that the link
+    opens the same window in a tab of its own.
+    """
+    file = f"app_pages/{page}/page.py" if (PAGES / page).is_dir() else f"app_pages/{page}.py"
+    st.page_link(file, label=label, icon=icon, help=meaning, query_params=choices.address(SHARED) | chosen)
 
 
 def filters() -> Filters:
@@ -118,7 +142,7 @@ def freshness(what: str, newest: datetime | pd.Timestamp | None) -> None:
     if seconds is None:
         st.markdown(f"{badge} No {what} yet")
     else:
-        st.markdown(f"{badge} Newest {what} **{duration(seconds)} ago** · {times.to_the_second(newest)} UTC")
+        st.markdown(f"{badge} Newest {what} **{duration(seconds)} ago** · {times.named(newest)}")
 
 
 def empty(what: str, next_step: str) -> None:

@@ -49,7 +49,7 @@ def live() -> None:
 
     cards(states[~retired])
     trucks = list(states["truck_id"])
-    shown = choices.many("Trucks on the map and in the charts", trucks, trucks[:SHOWN_BY_DEFAULT], key="fleet_trucks")
+    shown = choices.many("Trucks on the map and in the charts", trucks, trucks[:SHOWN_BY_DEFAULT], key="trucks")
     picked = states[states["truck_id"].isin(shown)]
     driven = driven[driven["truck_id"].isin(shown)]
 
@@ -251,8 +251,8 @@ def current_rows(current: pd.DataFrame) -> None:
         }
         | {
             "truck_id": st.column_config.TextColumn("Truck", width="small", pinned=True),
-            "effective_start_date": times.column("Valid from, UTC"),
-            "load_timestamp": times.column("Loaded, UTC"),
+            "effective_start_date": times.column("Valid from"),
+            "load_timestamp": times.column("Loaded"),
             "odometer_reading": st.column_config.NumberColumn(ui.label("odometer_reading"), format="%.1f"),
             "brake_status": "Brakes",
             "transmission_status": "Transmission",

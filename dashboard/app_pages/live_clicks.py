@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, data, quantities, ui
+from dashboard import as_sent, data, quantities, times, ui
 from dashboard.charts import click_charts
 
 NEWEST_SHOWN = 200
@@ -29,7 +29,7 @@ def live() -> None:
         show(clicks)
         if answer.complete_since:
             st.caption(
-                f"Only the newest {len(clicks):,} click events are counted, from {answer.complete_since:%H:%M:%S} UTC "
+                f"Only the newest {len(clicks):,} click events are counted, from {times.named(answer.complete_since)} "
                 "on. Choose a shorter time window to see all of them."
             )
         if answer.items_left_out:
@@ -83,9 +83,7 @@ def show(clicks: pd.DataFrame) -> None:
         placeholder=ui.UNKNOWN_VALUE,
         height=320,
         column_config={
-            "time": st.column_config.DatetimeColumn(
-                "Time, UTC", format="YYYY-MM-DD HH:mm:ss.SSS", timezone="UTC", width="medium"
-            ),
+            "time": times.column("Time", precision="milliseconds", width="medium"),
             "item_id": st.column_config.TextColumn("Item", width="small"),
             "item_name": st.column_config.TextColumn("Name"),
             "clicks": st.column_config.NumberColumn("Clicks", format="localized"),

@@ -1,6 +1,6 @@
 """Truck history: the versions of one truck (SCD Type 2), and its state at a chosen instant."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pandas as pd
 import streamlit as st
@@ -43,7 +43,7 @@ def live() -> None:
                 "shows the progress of both.",
             )
             return
-        truck = choices.one("Truck", trucks, key="history_truck")
+        truck = choices.one("Truck", trucks, key="truck")
         count, first, last = data.history_span(truck)
         if truck in register.retired:
             last_seen(register.retired[truck], last)
@@ -58,8 +58,8 @@ def live() -> None:
             return
         span = st.columns(3)
         span[0].metric("Versions", f"{count:,}", border=True)
-        span[1].metric("First version starts", times.to_the_second(first), border=True)
-        span[2].metric("Current version since", times.to_the_second(last), border=True)
+        span[1].metric(times.titled("First version starts"), times.to_the_second(first), border=True)
+        span[2].metric(times.titled("Current version since"), times.to_the_second(last), border=True)
 
         versions = data.versions(truck)
         versions["changed"] = changes(versions)
@@ -77,18 +77,16 @@ def live() -> None:
 
 def last_seen(retired_at: datetime, last: datetime | None) -> None:
     """Say when the truck left the fleet, in place of the age of its last version: it is not late."""
-    seen = "" if last is None else f" · as last seen, in the version of {times.to_the_second(last)} UTC"
-    st.markdown(
-        f":gray-badge[:material/inventory_2: retired] Left the fleet {times.to_the_second(retired_at)} UTC{seen}"
-    )
+    seen = "" if last is None else f" · as last seen, in the version of {times.named(last)}"
+    st.markdown(f":gray-badge[:material/inventory_2: retired] Left the fleet {times.named(retired_at)}{seen}")
 
 
 def assignments(named: pd.DataFrame, truck: str) -> None:
     """Say which readings of other ids the history has, and which of the truck's id it has not."""
     lines = []
     for each in named.to_dict("records"):
-        since = "from the first one" if pd.isna(each["begins_at"]) else f"from {times.to_the_second(each['begins_at'])}"
-        until = "" if pd.isna(each["ends_at"]) else f" until {times.to_the_second(each['ends_at'])}"
+        since = "from the first one" if pd.isna(each["begins_at"]) else f"from {times.named(each['begins_at'])}"
+        until = "" if pd.isna(each["ends_at"]) else f" until {times.named(each['ends_at'])}"
         of, to = as_sent.markdown(each["reported_id"]), as_sent.markdown(each["truck_id"])
         whose = f"belong to {to}" if each["reported_id"] == truck else "are in this history"
         decided = f"{as_sent.markdown(each['decided_by'])}: {as_sent.markdown(each['reason'])}"
@@ -115,16 +113,16 @@ def as_of(truck: str, middle: datetime, last: datetime) -> datetime:
     with st.container(border=True):
         st.markdown("**As of** · the state of the truck at an instant")
         text = choices.text(
-            "Instant, UTC",
+            times.titled("Instant"),
             times.to_the_second(middle),
-            # Each truck has its own instant.
-            key=f"as_of_{truck}",
-            meaning="A date and time in UTC, such as 2026-11-22 14:05:30.",
+            key="at",
+            meaning=f"A date and time in {times.zone_name()}, such as 2026-11-22 14:05:30, or one with an offset.",
+            of=truck,
         )
-        instant = instant_of(text)
+        instant = times.typed(text)
         if instant is None:
             st.warning(
-                f"{as_sent.markdown(text)} is not a date and time from the year 1 to the year 9999 in UTC. "
+                f"{as_sent.markdown(text)} is not a date and time from the year 1 to the year 9999. "
                 f"Enter one such as {times.to_the_second(last)}."
             )
             return last
@@ -137,21 +135,12 @@ def as_of(truck: str, middle: datetime, last: datetime) -> datetime:
             return instant
         row = found.iloc[0]
         end = row["effective_end_date"]
-        until = "now (current)" if pd.isna(end) else times.to_the_second(end)
-        st.caption(f"Version valid from {times.to_the_second(row['effective_start_date'])} until {until}")
+        until = "now (current)" if pd.isna(end) else times.named(end)
+        st.caption(f"Version valid from {times.named(row['effective_start_date'])} until {until}")
         for column, (group, names) in zip(st.columns(len(GROUPS)), GROUPS.items(), strict=True):
             lines = [f"{short(name)}: {value(row[name], name)}" for name in names]
             column.markdown(f":gray[{group}]\n\n" + "  \n".join(lines))
         return instant
-
-
-def instant_of(text: str) -> datetime | None:
-    """Return the instant that a person typed, in UTC, or None if it is none.  A time without an offset is in UTC."""
-    try:
-        instant = datetime.fromisoformat(text.strip())
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    except (ValueError, OverflowError):  # OverflowError: it is before the year 1 or after the year 9999 in UTC.
-        return None
 
 
 def short(name: str) -> str:
@@ -190,8 +179,8 @@ def table(versions: pd.DataFrame, count: int) -> None:
         height=320,
         column_config={name: st.column_config.NumberColumn(ui.label(name), format="%.5g") for name in ui.UNITS}
         | {
-            "effective_start_date": times.column("Start, UTC", milliseconds=True),
-            "effective_end_date": times.column("End, UTC", milliseconds=True),
+            "effective_start_date": times.column("Start", precision="milliseconds"),
+            "effective_end_date": times.column("End", precision="milliseconds"),
             "lasted": st.column_config.TextColumn("Lasted", width="small"),
             "is_current": st.column_config.CheckboxColumn("Current", width="small"),
             "reported_id": st.column_config.TextColumn("Reported by", width="small"),

@@ -1,5 +1,5 @@
 """Charts over time and by kind: pure functions from a frame to an Altair chart.
 
-The theme sets the colours (.streamlit/config.toml).  Times are in UTC, whatever the browser's time zone.  No chart
+The theme sets the colours (.streamlit/config.toml).  Times are in the zone that :mod:`dashboard.times` names.  No chart
 loads anything from the network.
 """

@@ -33,7 +33,7 @@ def clicks_over_time(clicks: pd.DataFrame, bucket_seconds: int, item_order: Sequ
             color=alt.Color("item_name:N", title=None, sort=items, scale=alt.Scale(domain=items)),
             order=alt.Order("item_order:Q"),
             tooltip=[
-                when("start", "from (UTC)"),
+                when("start", "from"),
                 alt.Tooltip("item_name:N", title="item"),
                 alt.Tooltip("counted:N", title="clicks"),
             ],

@@ -16,10 +16,10 @@ def merge_rows(runs: pd.DataFrame) -> alt.Chart:
         alt.Chart(rows, height=HEIGHT)
         .mark_bar(width=8)
         .encode(
-            x=time_axis("started_at", "run started, UTC"),
+            x=time_axis("started_at", "run started"),
             y=alt.Y("rows:Q", title="rows written", stack="zero"),
             color=alt.Color("kind:N", title=None, sort=list(kinds.values()), legend=alt.Legend(orient="top")),
-            tooltip=[when("started_at", "started (UTC)"), "kind:N", alt.Tooltip("rows:Q", format=",")],
+            tooltip=[when("started_at", "started"), "kind:N", alt.Tooltip("rows:Q", format=",")],
         )
     )
     return bars
@@ -32,12 +32,12 @@ def quarantine_by_hour(counts: pd.DataFrame) -> alt.Chart:
         alt.Chart(hours, height=HEIGHT)
         .mark_bar(binSpacing=2)
         .encode(
-            x=time_axis("hour", "hour of arrival, UTC", binned=True),
+            x=time_axis("hour", "hour of arrival", binned=True),
             x2="end:T",
             y=alt.Y("sum(records):Q", title="records"),
             color=alt.Color("reason:N", title=None),
             tooltip=[
-                when("hour", "hour (UTC)"),
+                when("hour", "hour"),
                 alt.Tooltip("reason:N"),
                 alt.Tooltip("sum(records):Q", title="records", format=","),
             ],

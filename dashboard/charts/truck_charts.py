@@ -53,7 +53,7 @@ def version_timeline(versions: pd.DataFrame, until: pd.Timestamp, instant: datet
             x=time_axis("start"),
             x2="end:T",
             color=alt.Color("state:N", legend=None, scale=alt.Scale(domain=["past", "current"])),
-            tooltip=[when("start", "valid from (UTC)"), when("end", "to (UTC)"), "state:N", "changed:N"],
+            tooltip=[when("start", "valid from"), when("end", "to"), "state:N", "changed:N"],
         )
     )
     if instant is None:
@@ -61,6 +61,6 @@ def version_timeline(versions: pd.DataFrame, until: pd.Timestamp, instant: datet
     mark = (
         alt.Chart(pd.DataFrame({"instant": [instant]}))
         .mark_rule(strokeWidth=3, color="#D55E00")
-        .encode(x=time_axis("instant"), tooltip=[when("instant", "as of (UTC)")])
+        .encode(x=time_axis("instant"), tooltip=[when("instant", "as of")])
     )
     return alt.LayerChart(layer=[bars, mark])

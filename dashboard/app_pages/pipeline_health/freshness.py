@@ -80,4 +80,4 @@ def _card(store: StoreAge) -> None:
     level = ui.UNKNOWN if store.is_down else ui.level(ui.age_seconds(store.newest))
     st.metric(store.title, ui.age(store.newest), help=f"Age of the newest record in {store.place} ({store.store}).")
     st.markdown(level.badge())
-    st.caption(f"in {store.store}  \n{ui.UNKNOWN_VALUE if store.newest is None else times.to_the_second(store.newest)}")
+    st.caption(f"in {store.store}  \n{ui.UNKNOWN_VALUE if store.newest is None else times.named(store.newest)}")

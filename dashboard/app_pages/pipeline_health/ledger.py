@@ -70,9 +70,7 @@ def _table(rows: pd.DataFrame) -> None:
         column_config={
             "result": st.column_config.TextColumn("Result", width=95),
             "stream_name": st.column_config.TextColumn("Stream", width=130),
-            "arrival_hour": st.column_config.DatetimeColumn(
-                "Arrived, UTC", format="YYYY-MM-DD HH:mm", timezone="UTC", width=130
-            ),
+            "arrival_hour": times.column("Arrived", precision="minutes", width=130),
             "archived": _count("Archived", "Distinct records in the raw archive."),
             "landed": _count("Landed", "Readings in RAW, or clicks in ClickStreamData."),
             "nulled": _count("Nulled", "Of the landed readings, those with a metric that was sent outside its range."),
@@ -86,7 +84,7 @@ def _table(rows: pd.DataFrame) -> None:
                 "more than one content; overdue, uncovered: in RAW, but not in the history.",
             ),
             "details": st.column_config.TextColumn("Files and sequence numbers", width="large"),
-            "checked_at": times.column("Counted, UTC"),
+            "checked_at": times.column("Counted"),
         },
     )
 

@@ -27,7 +27,7 @@ def show(hours: int) -> None:
         placeholder=ui.UNKNOWN_VALUE,
         column_order=["loaded_at", "status", "row_count", "error_count", "first_error_message", "file_name"],
         column_config={
-            "loaded_at": times.column("Loaded, UTC"),
+            "loaded_at": times.column("Loaded"),
             "status": st.column_config.TextColumn("Status", width="small"),
             "row_count": st.column_config.NumberColumn("Rows", format="localized", width="small"),
             "error_count": st.column_config.NumberColumn("Errors", format="localized", width="small"),

@@ -30,7 +30,7 @@ def show() -> None:
         hide_index=True,
         placeholder=ui.UNKNOWN_VALUE,
         column_config={
-            "started_at": times.column("Started, UTC"),
+            "started_at": times.column("Started"),
             "seconds": st.column_config.NumberColumn("Duration, s", format="%.1f"),
             "rows_inserted": st.column_config.NumberColumn("Inserted", format="localized"),
             "rows_updated": st.column_config.NumberColumn("Updated", format="localized"),

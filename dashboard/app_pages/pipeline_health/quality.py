@@ -71,7 +71,7 @@ def _failing_rule(row: FailingRule) -> None:
     result = row.result if row.status in {"fail", "error"} else as_sent.markdown(row.result)
     heading = f":{colour}-badge[{result}] **{as_sent.markdown(row.rule)}** · severity {as_sent.markdown(row.severity)}"
     if not pd.isna(row.failing_since):
-        heading += f" · failing for **{ui.age(row.failing_since)}**, since {times.to_the_second(row.failing_since)} UTC"
+        heading += f" · failing for **{ui.age(row.failing_since)}**, since {times.named(row.failing_since)}"
     st.markdown(heading)
     if is_error:
         st.markdown("The rule could not run, which counts as a failure.")
@@ -104,9 +104,9 @@ def _all_rules(results: pd.DataFrame) -> None:
             "result": st.column_config.TextColumn("Result", width="small"),
             "rule": st.column_config.TextColumn("Rule", width="medium"),
             "severity": st.column_config.TextColumn("Severity", width="small"),
-            "failing_since": times.column("Failing since, UTC"),
+            "failing_since": times.column("Failing since"),
             "failed_count": st.column_config.NumberColumn("Violations", format="localized", width="small"),
             "message": st.column_config.TextColumn("Meaning or error", width="large"),
-            "checked_at": times.column("Checked, UTC"),
+            "checked_at": times.column("Checked"),
         },
     )

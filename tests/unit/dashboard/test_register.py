@@ -131,7 +131,7 @@ def test_the_history_names_its_trackers_and_the_decisions(one_history: None, has
     page = run("truck_history")
     assert list(page.dataframe[0].value["reported_id"]) == ["NEW", "TRK001"]
     # TRK009 has no current row of its own id, but a history.
-    assert list(page.selectbox(key="history_truck").options) == ["TRK001", "TRK009"]
+    assert list(page.selectbox(key="truck").options) == ["TRK001", "TRK009"]
     text = said(page)
     assert "Readings that `NEW` reported from 2026-11-22 14:30:00 are in this history" in text
     assert "Readings that `TRK001` reported from the first one until 2026-11-21 14:30:20 belong to `TRK009`" in text

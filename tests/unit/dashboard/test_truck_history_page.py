@@ -134,11 +134,11 @@ def test_the_truck_and_the_instant_chosen_are_kept(
 
     def chosen(page: AppTest) -> tuple[str, str]:
         assert not page.exception
-        return page.selectbox(key="history_truck").value, page.text_input[0].value
+        return page.selectbox(key="truck").value, page.text_input[0].value
 
     trucks("TRK001", "TRK002")
     page = run("truck_history")
-    page.selectbox(key="history_truck").set_value("TRK002").run()
+    page.selectbox(key="truck").set_value("TRK002").run()
     page.text_input[0].set_value("2026-11-22 14:30:15").run()
     trucks("TRK000", "TRK002", "TRK003")
     assert chosen(page.run()) == ("TRK002", "2026-11-22 14:30:15")
