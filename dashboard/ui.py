@@ -93,7 +93,7 @@ def link(label: str, page: str, *, icon: str | None = None, meaning: str | None 
     opens the same window in a tab of its own.
     """
     file = f"app_pages/{page}/page.py" if (PAGES / page).is_dir() else f"app_pages/{page}.py"
-    st.page_link(file, label=label, icon=icon, help=meaning, query_params=choices.address(SHARED) | chosen)
+    st.page_link(file, label=label, icon=icon, help=meaning, query_params={**choices.address(SHARED), **chosen})
 
 
 def filters() -> Filters:

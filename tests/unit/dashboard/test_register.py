@@ -133,8 +133,8 @@ def test_the_history_names_its_trackers_and_the_decisions(one_history: None, has
     # TRK009 has no current row of its own id, but a history.
     assert list(page.selectbox(key="truck").options) == ["TRK001", "TRK009"]
     text = said(page)
-    assert "Readings that `NEW` reported from 2026-11-22 14:30:00 are in this history" in text
-    assert "Readings that `TRK001` reported from the first one until 2026-11-21 14:30:20 belong to `TRK009`" in text
+    assert "Readings that `NEW` reported from 2026-11-22 14:30:00 UTC are in this history" in text
+    assert "Readings that `TRK001` reported from the first one until 2026-11-21 14:30:20 UTC belong to `TRK009`" in text
     assert f"decided by `fleet manager`: `{EVIL}`" in text
     assert "OTHER" not in text
 

@@ -93,7 +93,7 @@ def test_a_truck_whose_clock_is_centuries_off_has_a_page(
     monkeypatch.setattr(data, "history_span", lambda truck: (2, first, last))
     monkeypatch.setattr(data, "as_of", lambda truck, instant: versions[versions["effective_start_date"] <= instant])
     page = run("truck_history")
-    assert metrics(page)["First version starts"] == first.replace(tzinfo=None).isoformat(" ", "seconds")
+    assert metrics(page)["First version starts, UTC"] == first.replace(tzinfo=None).isoformat(" ", "seconds")
     # The instant that the page proposes can be read again.
     assert first < datetime.fromisoformat(page.text_input[0].value).replace(tzinfo=UTC) < last
     for instant in FAR:
