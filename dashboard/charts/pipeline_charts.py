@@ -1,11 +1,24 @@
-"""Charts of the pipeline itself: merge runs, and the quarantine."""
+"""Charts of the pipeline itself: lag and delays, merge runs, the ledger, quality results and the quarantine."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
 
-from dashboard.charts.axes import HEIGHT, time_axis, when
+from dashboard import times
+from dashboard.charts.axes import FEW_POINTS, HEIGHT, time_axis, when
+
+# In pixels: the height of a small chart, the height of a row of cells, and the longest label of a row.
+SMALL, CELL, LABEL_PIXELS = 130, 21, 260
+
+# The signs of a state, as the tables write them, and its colour.  Colour is never the only sign.
+LEDGER_STATES = {"balanced": ("✓", "#2280B7"), "differs": ("✕", "#D55E00"), "open": ("…", "#9AA5B1")}
+RESULTS = {
+    "pass": ("✓", "#2280B7"), "warn": ("▲", "#E69F00"), "fail": ("✕", "#D55E00"), "error": ("!", "#7B3294"),
+}  # fmt: skip
 
 
 def merge_rows(runs: pd.DataFrame) -> alt.Chart:
@@ -44,3 +57,112 @@ def quarantine_by_hour(counts: pd.DataFrame) -> alt.Chart:
         )
     )
     return bars
+
+
+def stream_lag(lags: pd.DataFrame) -> alt.LayerChart:
+    """Draw the lag of a stream, from minute and seconds.  A minute without a measurement is a gap, not zero."""
+    minutes = lags.set_index("minute")["seconds"]
+    every = pd.date_range(minutes.index.min(), minutes.index.max(), freq="min", tz="UTC")
+    gapped = minutes.groupby(level=0).max().reindex(every).rename_axis("minute").reset_index()
+    base = alt.Chart(gapped, height=SMALL).encode(
+        x=time_axis("minute"),
+        y=alt.Y("seconds:Q", title="seconds", axis=alt.Axis(tickCount=3)),
+        tooltip=[when("minute"), alt.Tooltip("seconds:Q", title="seconds behind", format=",.1f")],
+    )
+    # A minute between two gaps has no line, so each has a point too.
+    return alt.LayerChart(layer=[base.mark_line(), base.mark_point(size=14, filled=True)])
+
+
+def delays(slices: pd.DataFrame, step: str) -> alt.Chart:
+    """Draw p50 and p95 of a step, from slice_start, readings, <step>_p50 and <step>_p95 (seconds)."""
+    kinds = {f"{step}_p50": "p50", f"{step}_p95": "p95"}
+    rows = slices.rename(columns=kinds).melt(["slice_start", "readings"], list(kinds.values()), "figure", "seconds")
+    lines: alt.Chart = (
+        alt.Chart(rows, height=SMALL)
+        .mark_line(point=len(slices) <= FEW_POINTS)
+        .encode(
+            x=time_axis("slice_start"),
+            y=alt.Y("seconds:Q", title="seconds", axis=alt.Axis(tickCount=3)),
+            color=alt.Color("figure:N", title=None, legend=alt.Legend(orient="top")),
+            strokeDash=alt.StrokeDash("figure:N", title=None),
+            tooltip=[
+                when("slice_start", "arrived from"),
+                "figure:N",
+                alt.Tooltip("seconds:Q", format=",.1f"),
+                alt.Tooltip("readings:Q", format=","),
+            ],
+        )
+    )
+    return lines
+
+
+def ledger_hours(hours: pd.DataFrame) -> alt.LayerChart:
+    """Draw the state of each hour of one stream, a row per day.
+
+    Args:
+        hours: arrival_hour, day and hour (of the day, 0 to 23) as the page shows them, state (of
+            :data:`LEDGER_STATES`), archived and differences (text).
+    """
+    days = sorted(hours["day"].unique(), reverse=True)
+    base = alt.Chart(hours, height=alt.Step(CELL)).encode(
+        x=alt.X(
+            "hour:O",
+            title=times.titled("hour of arrival"),
+            scale=alt.Scale(domain=list(range(24))),
+            axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False, domain=False),
+        ),
+        y=alt.Y("day:O", title=None, sort=days, axis=alt.Axis(ticks=False, domain=False)),
+        tooltip=[
+            when("arrival_hour", "arrived from"),
+            "state:N",
+            alt.Tooltip("archived:Q", title="records archived", format=","),
+            "differences:N",
+        ],
+    )
+    return _cells(base, "state", LEDGER_STATES)
+
+
+def rule_runs(results: pd.DataFrame, order: Sequence[str]) -> alt.LayerChart:
+    """Draw the results of each quality rule in its last runs, a row per rule, the newest run at the right.
+
+    Args:
+        results: rule, runs_ago (0 is the newest), checked_at, result (of :data:`RESULTS`) and failed_count.
+        order: the rules from top to bottom.
+    """
+    longest = int(results["runs_ago"].max())
+    base = alt.Chart(results, height=alt.Step(CELL)).encode(
+        x=alt.X(
+            "runs_ago:O",
+            title="runs ago",
+            scale=alt.Scale(domain=list(range(longest, -1, -1))),
+            axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False, domain=False),
+        ),
+        y=alt.Y(
+            "rule:N", title=None, sort=list(order), axis=alt.Axis(ticks=False, domain=False, labelLimit=LABEL_PIXELS)
+        ),
+        tooltip=[
+            "rule:N",
+            when("checked_at", "checked"),
+            "result:N",
+            alt.Tooltip("failed_count:Q", title="violations", format=","),
+        ],
+    )
+    return _cells(base, "result", RESULTS)
+
+
+def _cells(base: alt.Chart, field: str, states: Mapping[str, tuple[str, str]]) -> alt.LayerChart:
+    """Return a grid of cells in the colour and with the sign of a state, with a legend of both."""
+    names = list(states)
+    signs = [sign for sign, _ in states.values()]
+    legend = f"{json.dumps(signs)}[indexof({json.dumps(names)}, datum.value)] + ' ' + datum.value"
+    coloured = base.mark_rect(stroke="white", strokeOpacity=0.35, cornerRadius=3).encode(
+        color=alt.Color(
+            f"{field}:N",
+            title=None,
+            scale=alt.Scale(domain=names, range=[colour for _, colour in states.values()]),
+            legend=alt.Legend(orient="top", labelExpr=legend, symbolType="square"),
+        )
+    )
+    signed = base.mark_text(color="white", fontWeight="bold", fontSize=11).encode(text="sign:N")
+    signed = signed.transform_calculate(sign=f"{json.dumps(signs)}[indexof({json.dumps(names)}, datum.{field})]")
+    return alt.LayerChart(layer=[coloured, signed])

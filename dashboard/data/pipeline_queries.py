@@ -82,7 +82,7 @@ def ledger(hours: int = 48) -> pd.DataFrame:
     """Return the newest ``hours`` of each stream in the conservation ledger, newest first.
 
     Columns: stream_name, arrival_hour, is_open, balanced, archived, landed, duplicates, quarantined, resolved, missing,
-    unexpected, conflicts, covered, waiting, overdue, uncovered, details (JSON), checked_at.
+    unexpected, conflicts, covered, waiting, overdue, uncovered, nulled, details (JSON), checked_at, run_id.
 
     Raises:
         StoreUnavailableError: Snowflake can't answer.

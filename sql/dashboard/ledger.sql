@@ -18,7 +18,8 @@ select
     UNCOVERED,
     NULLED,
     DETAILS,
-    CHECKED_AT
+    CHECKED_AT,
+    RUN_ID
 from CONSERVATION_LEDGER
 qualify
     row_number() over (partition by STREAM_NAME order by ARRIVAL_HOUR desc)

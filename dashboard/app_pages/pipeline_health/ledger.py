@@ -1,4 +1,4 @@
-"""The tab Ledger: whether every record of each hour of arrival is accounted for."""
+"""The part Ledger: whether every record of each hour of arrival is accounted for."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, times, ui
+from dashboard import airflow_links, as_sent, choices, data, times, ui
+from dashboard.charts import pipeline_charts
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
+DAYS = 7
+ALL_HOURS, ONLY_DIFFERING = "All hours", "Hours that differ"
 # The columns that are 0 if every record is accounted for.
 DIFFERENCES = ("missing", "unexpected", "conflicts", "overdue", "uncovered")
 
 
 def show() -> None:
-    """Show the last two days of the conservation ledger."""
-    rows = data.ledger()
+    """Show the last :data:`DAYS` of the conservation ledger."""
+    rows = data.ledger(24 * DAYS)
     if rows.empty:
         ui.empty(
             "No hour has been counted yet",
@@ -28,8 +31,27 @@ def show() -> None:
         )
         return
     rows = rows.astype({"is_open": bool, "balanced": bool})
+    rows = rows.assign(
+        state=[_state(*row) for row in zip(rows["balanced"], rows["is_open"], strict=True)],
+        differences=[_differences(row) for row in rows.to_dict("records")],
+        link=[airflow_links.run(airflow_links.RECONCILE, run) for run in rows["run_id"]],
+    )
     _cards(rows)
-    _table(rows)
+    for column, (stream, hours) in zip(st.columns(2), rows.groupby("stream_name"), strict=False):
+        with column.container(border=True):
+            st.markdown(f"**{as_sent.markdown(str(stream))}, by hour of arrival**")
+            st.altair_chart(pipeline_charts.ledger_hours(by_day_and_hour(hours)), width="stretch")
+    st.caption("An hour without a cell was not counted: no record arrived, or reconcile has not run since.")
+    shown = choices.part("Hours in the table", [ALL_HOURS, ONLY_DIFFERING], "hours")
+    _table(rows[rows["state"] == "differs"] if shown == ONLY_DIFFERING else rows)
+
+
+def by_day_and_hour(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the hours with their day (text) and hour of the day (0 to 23) in the zone of the page."""
+    shown = rows["arrival_hour"].dt.tz_convert(times.zone_name())
+    return rows.assign(day=shown.dt.strftime("%a %Y-%m-%d"), hour=shown.dt.hour)[
+        ["arrival_hour", "day", "hour", "state", "archived", "differences"]
+    ]
 
 
 def _cards(rows: pd.DataFrame) -> None:
@@ -40,7 +62,7 @@ def _cards(rows: pd.DataFrame) -> None:
         "Balanced hours",
         f"{closed['balanced'].sum()} of {len(closed)}",
         border=True,
-        help="Closed hours of arrival in the last two days, counted separately for each stream.",
+        help="Closed hours of arrival in the last week, counted separately for each stream.",
     )
     cards[1].metric(
         "Differences",
@@ -56,16 +78,14 @@ def _cards(rows: pd.DataFrame) -> None:
 
 def _table(rows: pd.DataFrame) -> None:
     st.dataframe(
-        rows.assign(
-            result=[verdict(*row) for row in zip(rows["balanced"], rows["is_open"], strict=True)],
-            differences=[_differences(row) for row in rows.to_dict("records")],
-        ),
+        rows.assign(result=[f"{pipeline_charts.LEDGER_STATES[state][0]} {state}" for state in rows["state"]]),
         hide_index=True,
         placeholder=ui.UNKNOWN_VALUE,
         column_order=[
             *("result", "stream_name", "arrival_hour", "archived", "landed", "nulled", "duplicates", "quarantined"),
             "resolved",
             *("differences", "details", "checked_at"),
+            *(["link"] if rows["link"].notna().any() else []),
         ],
         column_config={
             "result": st.column_config.TextColumn("Result", width=95),
@@ -85,15 +105,16 @@ def _table(rows: pd.DataFrame) -> None:
             ),
             "details": st.column_config.TextColumn("Files and sequence numbers", width="large"),
             "checked_at": times.column("Counted"),
+            "link": airflow_links.column("The run of reconcile that counted the hour."),
         },
     )
 
 
-def verdict(balanced: bool, is_open: bool) -> str:
+def _state(balanced: bool, is_open: bool) -> str:
     """Return an hour's result.  An open hour may differ while records are on their way, so it never fails."""
     if is_open:
-        return "… open"
-    return "✓ balanced" if balanced else "✕ differs"
+        return "open"
+    return "balanced" if balanced else "differs"
 
 
 def _differences(row: Mapping[Hashable, int]) -> str:

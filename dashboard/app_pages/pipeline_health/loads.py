@@ -1,4 +1,4 @@
-"""The tab Loads: the files that Snowpipe loaded, and the first error of each."""
+"""The part Loads: the files that Snowpipe loaded, and the first error of each."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""The tab Quality: the rules that fail, since when and what to do, and the last result of every rule."""
+"""The part Quality: the rules that fail, since when and what to do, and the last results of every rule."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import Protocol
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, data, times, ui
+from dashboard import airflow_links, as_sent, choices, data, times, ui
+from dashboard.charts import pipeline_charts
 from include.quality import RUNBOOK, Rule, read
+
+# Until a person chooses a rule.
+NO_RULE = "–"
 
 
 class FailingRule(Protocol):
@@ -53,15 +57,20 @@ def show() -> None:
     for row in ranked[ranked["status"] != "pass"].itertuples():
         with st.container(border=True):
             _failing_rule(row)
+    _last_runs(list(ranked["rule"]))
     with st.expander("All rules", expanded=not failed.any(), icon=":material/checklist:"):
         _all_rules(ranked)
+    _one_rule(list(ranked["rule"]))
 
 
 def verdict(status: str, severity: str) -> str:
     """Return a rule's result with a sign.  A warning is not a failure; a rule that could not run is one."""
-    if status == "fail":
-        return "✕ fail" if severity == "fail" else "▲ warn"
-    return {"pass": "✓ pass", "error": "! error"}.get(status, status)
+    result = _result(status, severity)
+    return f"{pipeline_charts.RESULTS[result][0]} {result}" if result in pipeline_charts.RESULTS else result
+
+
+def _result(status: str, severity: str) -> str:
+    return "warn" if status == "fail" and severity == "warn" else status
 
 
 def _failing_rule(row: FailingRule) -> None:
@@ -87,6 +96,53 @@ def _failing_rule(row: FailingRule) -> None:
         st.caption(f"{violations}, including:" if row.failed_count > len(samples) else f"{violations}:")
         # As code, so that nothing in the data is taken for formatting.
         st.code("\n".join(samples), language=None)
+
+
+def _last_runs(rules: list[str]) -> None:
+    """Show a strip of the last runs for each of ``rules``."""
+    with st.container(border=True):
+        st.markdown(f"**The last {data.RUNS_PER_RULE} runs of each rule**")
+        with ui.store_section():
+            history = data.quality_history()
+            history = history[history["rule"].isin(rules)]
+            strips = history.assign(
+                runs_ago=history.groupby("rule").cumcount(),
+                result=[_result(*row) for row in zip(history["status"], history["severity"], strict=True)],
+            )
+            if not strips.empty:
+                st.altair_chart(pipeline_charts.rule_runs(strips, rules), width="stretch")
+
+
+def _one_rule(rules: list[str]) -> None:
+    """Show the last runs of the rule that a person chooses, with their samples."""
+    rule = choices.one("Runs of the rule", [NO_RULE, *rules], "rule")
+    if rule == NO_RULE:
+        return
+    with ui.store_section():
+        runs = data.rule_results(rule)
+        st.dataframe(
+            runs.assign(
+                result=[verdict(*row) for row in zip(runs["status"], runs["severity"], strict=True)],
+                samples=[json.loads(samples) if samples else [] for samples in runs["samples"]],
+                link=[airflow_links.run(airflow_links.DATA_QUALITY, run) for run in runs["run_id"]],
+            ),
+            hide_index=True,
+            placeholder=ui.UNKNOWN_VALUE,
+            column_order=[
+                *("checked_at", "result", "failed_count", "samples", "message", "failing_since", "run_id"),
+                *(["link"] if airflow_links.dag(airflow_links.DATA_QUALITY) else []),
+            ],
+            column_config={
+                "checked_at": times.column("Checked"),
+                "result": st.column_config.TextColumn("Result", width="small"),
+                "failed_count": st.column_config.NumberColumn("Violations", format="localized", width="small"),
+                "samples": st.column_config.ListColumn("Samples", width="large", help="Up to 20 violations."),
+                "message": st.column_config.TextColumn("Meaning or error", width="large"),
+                "failing_since": times.column("Failing since"),
+                "run_id": st.column_config.TextColumn("Run", width="medium"),
+                "link": airflow_links.column("The run of data_quality."),
+            },
+        )
 
 
 @cache

@@ -124,11 +124,18 @@ def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
         "fleet_register": data.NO_REGISTER,
         "newest_landing": (None, 0),
         "table_freshness": pd.DataFrame({"table_name": tables, "table_rows": 0, "newest": [pd.NaT, pd.NaT]}),
+        "stream_lags": pd.DataFrame(columns=["stream", "kind", "minute", "seconds"]),
+        "stream_mappings": [],
+        "pipe_status": data.PipeStatus("RUNNING", 0, None, None, None, ""),
+        "delays": pd.DataFrame(columns=["slice_start"]),
         "merge_runs": pd.DataFrame(columns=["started_at"]),
         "quality_results": pd.DataFrame(columns=["rule"]),
+        "quality_history": pd.DataFrame(columns=["rule", "severity", "status", "failed_count", "checked_at", "run_id"]),
+        "rule_results": pd.DataFrame(columns=["run_id"]),
         "ledger": pd.DataFrame(columns=["stream_name"]),
         "load_history": pd.DataFrame(columns=["file_name"]),
         "quarantine": data.QuarantineCounts(pd.DataFrame(columns=["stream", "hour", "reason", "records"]), 0, 0),
     }
+    answers["quarantine_object"] = None
     for name, answer in answers.items():
         monkeypatch.setattr(data, name, lambda *_, answer=answer: answer)

@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Node
 
 from dashboard import as_sent, data
+from include.contracts.envelope import Envelope
+from include.contracts.quarantine import Attempt, Quarantined
 from tests.unit.dashboard.pages import raising, reading, run, typed, version
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("empty_stores")]
@@ -162,7 +164,7 @@ def test_pipeline_health(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None
     )
     ledger = pd.DataFrame([counts | {"covered": 1, "waiting": 0, "overdue": 0, "uncovered": 0}]).assign(
         stream_name=EVERYTHING, arrival_hour=instant, is_open=False, balanced=False, details=EVERYTHING,
-        checked_at=instant,
+        checked_at=instant, run_id=EVERYTHING,
     )  # fmt: skip
     loads = pd.DataFrame({"file_name": [EVERYTHING], "status": EVERYTHING, "first_error_message": EVERYTHING}).assign(
         loaded_at=instant, row_count=1, row_parsed=1, error_count=1
@@ -170,9 +172,24 @@ def test_pipeline_health(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None
     runs = pd.DataFrame({"run_id": [EVERYTHING], "started_at": instant, "finished_at": instant}).assign(
         rows_inserted=1, rows_updated=1, rows_deleted=1
     )
+    history = results.assign(run_id=EVERYTHING)
+    records = pd.DataFrame({"stream": HOSTILE, "reason": HOSTILE, "key": HOSTILE}).assign(
+        hour=instant, written=instant, size=1
+    )
+    envelope = Envelope(EVERYTHING, EVERYTHING, EVERYTHING, "2026-11-22T14:05:30.000000", EVERYTHING)
+    record = Quarantined(
+        reason=EVERYTHING, field=EVERYTHING, value=EVERYTHING, rule=EVERYTHING, envelope=envelope,
+        payload=EVERYTHING.encode(), function=EVERYTHING,
+        history=(Attempt("2026-11-22T14:20:00.000000", EVERYTHING, EVERYTHING, EVERYTHING),),
+    )  # fmt: skip
     answers = {
+        "stream_mappings": [data.StreamMapping("TruckTelemetry", "f", EVERYTHING, EVERYTHING, None)],
+        "pipe_status": data.PipeStatus(EVERYTHING, 1, None, None, None, EVERYTHING),
         "quality_results": results,
-        "quarantine": data.QuarantineCounts(quarantined, len(HOSTILE), 5),
+        "quality_history": history,
+        "rule_results": history,
+        "quarantine": data.QuarantineCounts(quarantined, len(HOSTILE), 5, records),
+        "quarantine_object": data.QuarantineObject(EVERYTHING, 1, b"", record),
         "ledger": ledger,
         "load_history": loads,
         "merge_runs": runs,
@@ -181,7 +198,15 @@ def test_pipeline_health(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None
         monkeypatch.setattr(data, name, lambda *_, answer=answer: answer)
     page = run("pipeline_health")
     assert_shown_as_sent(page, EVERYTHING)
-    assert [text.value for text in page.text] == [EVERYTHING.strip()]
+    for part in ("Merge runs", "Ledger", "Quality", "Loads", "Quarantine"):
+        page.segmented_control[0].set_value(part).run()
+        if part == "Quality":
+            assert [text.value for text in page.text] == [EVERYTHING.strip()]
+            page.selectbox(key="rule").select_index(1).run()
+        if part == "Quarantine":
+            page.selectbox(key="record").select_index(1).run()
+        assert not page.exception
+        assert_shown_as_sent(page, *([] if part in {"Merge runs", "Loads"} else [EVERYTHING]))
 
 
 @pytest.mark.parametrize("name", ["live_clicks", "fleet", "truck_history", "pipeline_health"])
@@ -189,7 +214,8 @@ def test_an_error_that_quotes_data(monkeypatch: pytest.MonkeyPatch, name: str) -
     quoting = data.StoreUnavailableError("Snowflake", "refused the query", "Check the grants.", EVERYTHING)
     for query in (
         "clicks", "newest_click", "truck_states", "tracks", "current_rows", "newest_landing", "table_freshness",
-        "merge_runs", "quality_results", "ledger", "load_history", "quarantine",
+        "merge_runs", "quality_results", "ledger", "load_history", "quarantine", "stream_lags", "stream_mappings",
+        "pipe_status", "delays",
     ):  # fmt: skip
         monkeypatch.setattr(data, query, raising(quoting))
     assert_shown_as_sent(run(name), EVERYTHING)
