@@ -11,7 +11,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, choices, data, times
+from dashboard import as_sent, choices, data, presence, times
 from dashboard.quantities import duration
 from include.contracts import METRICS
 
@@ -42,7 +42,7 @@ class Filters(NamedTuple):
     Attributes:
         minutes: the length of the time window.
         window: the time window as the user reads it.
-        refresh: seconds between refreshes, or None if only the user refreshes.
+        refresh: seconds between refreshes, or None if only the user refreshes, or nobody can see the page.
     """
 
     minutes: int
@@ -73,6 +73,7 @@ def sidebar() -> None:
         if refresh == "off":
             st.button("Refresh now", icon=":material/refresh:", width="stretch")
         zone()
+        presence.watch()
 
 
 def zone() -> None:
@@ -99,7 +100,8 @@ def link(label: str, page: str, *, icon: str | None = None, meaning: str | None 
 def filters() -> Filters:
     """Return the chosen filters, or their defaults where a page runs by itself."""
     window = st.session_state.get("window", DEFAULT_WINDOW)
-    return Filters(WINDOWS[window], window, REFRESHES[st.session_state.get("refresh", DEFAULT_REFRESH)])
+    refresh = REFRESHES[st.session_state.get("refresh", DEFAULT_REFRESH)]
+    return Filters(WINDOWS[window], window, refresh if presence.is_seen() else None)
 
 
 def header(title: str, subtitle: str) -> None:
