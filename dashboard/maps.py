@@ -170,10 +170,10 @@ def _scale_bar() -> list[alt.Chart]:
     bar = alt.Chart(pd.DataFrame({"unit": ["km"]}))
     left, bottom = 14, alt.expr("height - 14")
     return [
-        bar.mark_rule(strokeWidth=3, color="gray").encode(
+        bar.mark_rule(strokeWidth=3, color="gray", aria=False).encode(
             x=alt.value(left), x2=alt.value(alt.expr(f"{left} + bar_pixels")), y=alt.value(bottom)
         ),
-        bar.mark_text(align="left", color="gray", dy=-9, text=alt.expr("format(bar_km, '~r') + ' km'")).encode(
-            x=alt.value(left), y=alt.value(bottom)
-        ),
+        bar.mark_text(
+            align="left", color="gray", dy=-9, aria=False, text=alt.expr("format(bar_km, '~r') + ' km'")
+        ).encode(x=alt.value(left), y=alt.value(bottom)),
     ]

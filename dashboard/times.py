@@ -89,7 +89,7 @@ def viewers_zone() -> ZoneInfo | None:
         return None
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError):  # A browser's zone that this machine does not know: ZoneInfoNotFoundError is both.
+    except (KeyError, ValueError, OSError):  # This machine knows no zone of that name.
         return None
 
 

@@ -73,6 +73,7 @@ def sidebar() -> None:
         if refresh == "off":
             st.button("Refresh now", icon=":material/refresh:", width="stretch")
         zone()
+        st.caption("Light or dark: in the menu ⋮ at the top right.")
         presence.watch()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -106,13 +107,22 @@ def browser() -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(browser: BrowserContext) -> Iterator[Page]:
     """A fresh tab, which is a session of its own.  It asks this machine only, and its console shows no error."""
-    opened, urls, errors = browser.new_page(), set[str](), list[str]()
+    with watched(browser) as opened:
+        yield opened
+
+
+@contextmanager
+def watched(context: BrowserContext) -> Iterator[Page]:
+    """A fresh tab; it fails the test if it asks another machine, or if its console shows an error."""
+    opened, urls, errors = context.new_page(), set[str](), list[str]()
     opened.on("request", lambda request: urls.add(request.url))
     opened.on("websocket", lambda socket: urls.add(socket.url))
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("console", lambda message: errors.append(message.text) if _is_error(message) else None)
-    yield opened
-    opened.close()
+    try:
+        yield opened
+    finally:
+        opened.close()
     parts = [urlsplit(url) for url in urls]
     assert parts
     assert {url.netloc for url in parts if url.scheme not in {"data", "blob"} and url.hostname != "127.0.0.1"} == set()

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Relays
+from tests.browser.pages import no_traceback, open_page
 from tests.browser.server import Dashboard
 from tests.browser.stores import Stores
 
@@ -28,12 +29,6 @@ def metric(page: Page, label: str) -> Locator:
     return cards.get_by_test_id("stMetricValue").first
 
 
-def open_page(page: Page, title: str) -> None:
-    """Opens a page of the dashboard by its link, which is cheaper than by its address: the scripts stay loaded."""
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name=title, exact=True).click()
-    expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
-
-
 def refresh_every(page: Page, interval: str) -> None:
     page.get_by_test_id("stSidebar").get_by_role("combobox").nth(1).click()
     page.get_by_role("option", name=interval, exact=True).click()
@@ -48,11 +43,6 @@ def keep_picture(page: Page, name: str) -> None:
         expect(page.locator("[data-stale='true']")).to_have_count(0)
         page.wait_for_timeout(2000)
         page.screenshot(path=f"{folder}/{name}.png")
-
-
-def no_traceback(page: Page) -> None:
-    expect(page.get_by_test_id("stException")).to_have_count(0)
-    expect(page.get_by_text("Traceback")).to_have_count(0)
 
 
 def test_clicks_equal_what_dynamodb_holds(page: Page, dashboard: Dashboard, stores: Stores) -> None:
