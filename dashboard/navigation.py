@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import choices, ui
+from dashboard import access, choices, ui
 
 ABOUT = """**Clicks to Deliveries**: customers' clicks, delivery trucks, and the pipeline that brings them here.
 
@@ -20,6 +20,7 @@ st.set_page_config(
     menu_items={"About": ABOUT},
 )
 
+is_open = access.is_open()
 # Those of the trucks together.  Streamlit's groups with headings are lists that a screen reader can't count.
 page = st.navigation(
     [
@@ -32,10 +33,16 @@ page = st.navigation(
             icon=":material/monitor_heart:",
             url_path="pipeline_health",
         ),
-    ]
+    ],
+    # A page's address stays while a person signs in, so the pages are known before.
+    position="sidebar" if is_open else "hidden",
 )
 st.set_page_config(page_title=f"{page.title} · Clicks to Deliveries")
 st.html(FOLDER / "style.css")
-choices.arrive(page.url_path, ui.SHARED)
-ui.sidebar()
-page.run()
+if is_open:
+    choices.arrive(page.url_path, ui.SHARED)
+    ui.sidebar()
+    access.show_session()
+    page.run()
+else:
+    access.show_closed()

@@ -65,6 +65,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     airflow_url: str = ""
     # How long the dashboard waits for a store's answer, in seconds, before it says that the store is unreachable.
     dashboard_timeout_seconds: Positive = 5
+    # Who may see the dashboard, if people sign in to it: rules such as "groups=operators, email=*@example.com", read by
+    # dashboard/access/roles.py, and how long a session lasts at most.
+    dashboard_operators: str = ""
+    dashboard_readers: str = ""
+    dashboard_session_hours: Positive = 12
 
     # Synthetic traffic: a cron expression (unset: only when triggered), its rates, and the share of it as
     # real devices and other producers send it (include/generator/field_cases.py).

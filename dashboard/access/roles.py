@@ -40,7 +40,7 @@ class Rule(NamedTuple):
         if wanted == "*":
             return bool(given)
         if wanted.startswith("*@"):
-            return given.rpartition("@")[2] == wanted.removeprefix("*@")
+            return given.partition("@")[2] == wanted.removeprefix("*@")
         return given == wanted
 
 

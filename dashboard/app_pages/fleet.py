@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, choices, data, health, maps, positions, times, ui
+from dashboard import access, as_sent, choices, data, health, maps, positions, times, ui
 from dashboard.charts import truck_charts
 
 # The palette has no more colours, and lines of the same colour can't be distinguished.
@@ -18,7 +18,7 @@ chosen = ui.filters()
 ui.header("Fleet", f"The newest reading of each truck from DynamoDB, and the last {chosen.window} from Snowflake.")
 
 
-@st.fragment(run_every=chosen.refresh)
+@access.fragment(run_every=chosen.refresh)
 def live() -> None:
     failures: dict[str, data.StoreUnavailableError] = {}
     states = ui.ask(failures, data.truck_states)

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, data, quantities, times, ui
+from dashboard import access, as_sent, data, quantities, times, ui
 from dashboard.charts import click_charts
 
 NEWEST_SHOWN = 200
@@ -12,7 +12,7 @@ chosen = ui.filters()
 ui.header("Live clicks", f"Customers' clicks in the last {chosen.window}, from DynamoDB.")
 
 
-@st.fragment(run_every=chosen.refresh)
+@access.fragment(run_every=chosen.refresh)
 def live() -> None:
     with ui.store_section():
         answer = data.clicks(chosen.minutes)

@@ -5,7 +5,7 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import as_sent, choices, data, quantities, times, ui
+from dashboard import access, as_sent, choices, data, quantities, times, ui
 from dashboard.charts import truck_charts
 
 GROUPS = {
@@ -30,7 +30,7 @@ ui.header(
 )
 
 
-@st.fragment(run_every=chosen.refresh)
+@access.fragment(run_every=chosen.refresh)
 def live() -> None:
     with ui.store_section():
         register = data.fleet_register()

@@ -14,6 +14,7 @@ import streamlit as st
 from moto import mock_aws
 
 from dashboard import data
+from dashboard.access import sign_in
 from dashboard.data import clock, quarantined
 from include import names
 from tests.unit.dashboard.pages import reading, typed
@@ -48,7 +49,9 @@ def fresh_caches() -> Iterator[None]:
     st.cache_data.clear()
     st.cache_resource.clear()
     quarantined._reason.cache_clear()
+    sign_in.cache_clear()
     yield
+    sign_in.cache_clear()
     st.cache_data.clear()
     st.cache_resource.clear()
 
