@@ -12,7 +12,11 @@ from dashboard import times
 from dashboard.charts.axes import FEW_POINTS, HEIGHT, time_axis, when
 
 # In pixels: the height of a small chart, the height of a row of cells, and the longest label of a row.
-SMALL, CELL, LABEL_PIXELS = 130, 21, 260
+SMALL, CELL, LABEL_PIXELS = 130, 22, 260
+# Of a cell, the share that is left free beside its neighbour.
+GAP = 0.1
+
+SECONDS = alt.Y("seconds:Q", title="seconds", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=3, format=",.2~f"))
 
 # The signs of a state, as the tables write them, and its colour.  Colour is never the only sign.
 LEDGER_STATES = {"balanced": ("✓", "#2280B7"), "differs": ("✕", "#D55E00"), "open": ("…", "#9AA5B1")}
@@ -66,7 +70,7 @@ def stream_lag(lags: pd.DataFrame) -> alt.LayerChart:
     gapped = minutes.groupby(level=0).max().reindex(every).rename_axis("minute").reset_index()
     base = alt.Chart(gapped, height=SMALL).encode(
         x=time_axis("minute"),
-        y=alt.Y("seconds:Q", title="seconds", axis=alt.Axis(tickCount=3)),
+        y=SECONDS,
         tooltip=[when("minute"), alt.Tooltip("seconds:Q", title="seconds behind", format=",.1f")],
     )
     # A minute between two gaps has no line, so each has a point too.
@@ -82,8 +86,8 @@ def delays(slices: pd.DataFrame, step: str) -> alt.Chart:
         .mark_line(point=len(slices) <= FEW_POINTS)
         .encode(
             x=time_axis("slice_start"),
-            y=alt.Y("seconds:Q", title="seconds", axis=alt.Axis(tickCount=3)),
-            color=alt.Color("figure:N", title=None, legend=alt.Legend(orient="top")),
+            y=SECONDS,
+            color=alt.Color("figure:N", title=None, legend=alt.Legend(orient="top", symbolType="stroke")),
             strokeDash=alt.StrokeDash("figure:N", title=None),
             tooltip=[
                 when("slice_start", "arrived from"),
@@ -100,18 +104,23 @@ def ledger_hours(hours: pd.DataFrame) -> alt.LayerChart:
     """Draw the state of each hour of one stream, a row per day.
 
     Args:
-        hours: arrival_hour, day and hour (of the day, 0 to 23) as the page shows them, state (of
-            :data:`LEDGER_STATES`), archived and differences (text).
+        hours: arrival_hour, day (text that sorts by day) and hour (of the day, 0 to 23) as the page shows them, state
+            (of :data:`LEDGER_STATES`), archived and differences (text).
     """
-    days = sorted(hours["day"].unique(), reverse=True)
     base = alt.Chart(hours, height=alt.Step(CELL)).encode(
         x=alt.X(
             "hour:O",
             title=times.titled("hour of arrival"),
-            scale=alt.Scale(domain=list(range(24))),
+            scale=alt.Scale(domain=list(range(24)), paddingInner=GAP),
             axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False, domain=False),
         ),
-        y=alt.Y("day:O", title=None, sort=days, axis=alt.Axis(ticks=False, domain=False)),
+        y=alt.Y(
+            "day:O",
+            title=None,
+            sort="descending",
+            scale=alt.Scale(paddingInner=GAP),
+            axis=alt.Axis(ticks=False, domain=False),
+        ),
         tooltip=[
             when("arrival_hour", "arrived from"),
             "state:N",
@@ -134,11 +143,15 @@ def rule_runs(results: pd.DataFrame, order: Sequence[str]) -> alt.LayerChart:
         x=alt.X(
             "runs_ago:O",
             title="runs ago",
-            scale=alt.Scale(domain=list(range(longest, -1, -1))),
+            scale=alt.Scale(domain=list(range(longest, -1, -1)), paddingInner=GAP),
             axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False, domain=False),
         ),
         y=alt.Y(
-            "rule:N", title=None, sort=list(order), axis=alt.Axis(ticks=False, domain=False, labelLimit=LABEL_PIXELS)
+            "rule:N",
+            title=None,
+            sort=list(order),
+            scale=alt.Scale(paddingInner=GAP),
+            axis=alt.Axis(ticks=False, domain=False, labelLimit=LABEL_PIXELS),
         ),
         tooltip=[
             "rule:N",
@@ -151,18 +164,25 @@ def rule_runs(results: pd.DataFrame, order: Sequence[str]) -> alt.LayerChart:
 
 
 def _cells(base: alt.Chart, field: str, states: Mapping[str, tuple[str, str]]) -> alt.LayerChart:
-    """Return a grid of cells in the colour and with the sign of a state, with a legend of both."""
+    """Return a grid of cells in the colour of a state.  All but the first state, the usual one, have their sign too."""
     names = list(states)
-    signs = [sign for sign, _ in states.values()]
-    legend = f"{json.dumps(signs)}[indexof({json.dumps(names)}, datum.value)] + ' ' + datum.value"
-    coloured = base.mark_rect(stroke="white", strokeOpacity=0.35, cornerRadius=3).encode(
+    usual, *others = names
+    signs = ["", *(states[state][0] for state in others)]
+    sign_of = f"{json.dumps(signs)}[indexof({json.dumps(names)}, datum.%s)]"
+    coloured = base.mark_rect(cornerRadius=3, strokeWidth=1.5).encode(
         color=alt.Color(
             f"{field}:N",
             title=None,
             scale=alt.Scale(domain=names, range=[colour for _, colour in states.values()]),
-            legend=alt.Legend(orient="top", labelExpr=legend, symbolType="square"),
-        )
+            legend=alt.Legend(
+                orient="top",
+                labelExpr=f"{sign_of % 'value'} + ' ' + datum.value",
+                symbolType="square",
+                symbolSize=140,
+                columns=2,
+            ),
+        ),
+        opacity=alt.condition(f"datum.{field} == {json.dumps(usual)}", alt.value(0.4), alt.value(1)),
     )
     signed = base.mark_text(color="white", fontWeight="bold", fontSize=11).encode(text="sign:N")
-    signed = signed.transform_calculate(sign=f"{json.dumps(signs)}[indexof({json.dumps(names)}, datum.{field})]")
-    return alt.LayerChart(layer=[coloured, signed])
+    return alt.LayerChart(layer=[coloured, signed.transform_calculate(sign=sign_of % field)])

@@ -27,7 +27,7 @@ FAILURE_MEMORY_TIMEOUTS = 2
 # These columns keep their type when a result is empty or all NULL.
 _TIMES = {
     "effective_start_date", "effective_end_date", "load_timestamp", "slice_start", "last_time", "first_start",
-    "last_start", "newest", "started_at", "finished_at", "checked_at", "failing_since", "loaded_at",
+    "last_start", "newest", "arrival_hour", "started_at", "finished_at", "checked_at", "failing_since", "loaded_at",
     "retired_at", "begins_at", "ends_at", "decided_at",
 }  # fmt: skip
 _FLOATS = set(NUMERIC_METRICS)

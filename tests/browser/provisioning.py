@@ -15,8 +15,11 @@ from tests.fixtures.ministack import MiniStack
 from tests.fixtures.snowflake import LocalSnowflake
 from tests.fixtures.tables import tables
 
-# The tables and views that the dashboard reads.
-DDL = ("040_raw", "050_history", "070_results", "080_known_trucks", "085_ledger", "087_tracker_assignments")
+# The tables and views that the dashboard reads, and the pipe whose state it shows.
+DDL = (
+    "030_landing_zone", "040_raw", "050_history", "060_pipe", "070_results", "080_known_trucks", "085_ledger",
+    "087_tracker_assignments",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,12 @@ def provisioned(place: Place) -> Iterator[Stores]:
         cursor.execute(f"create database if not exists {place.database}")
         cursor.execute(f"create schema if not exists {place.database}.{names.SCHEMA}")
         cursor.execute(f"use schema {place.database}.{names.SCHEMA}")
+        parameters = {
+            "storage_role_arn": f"arn:aws:iam::{place.account}:role/snowflake",
+            "telemetry_bucket": place.bucket,
+        }
         for file in DDL:
-            connection.execute_string(sql.render(f"ddl/{file}.sql").replace(f"{names.DATABASE}.", f"{place.database}."))
+            text = sql.render(f"ddl/{file}.sql", **parameters).replace(f"{names.DATABASE}.", f"{place.database}.")
+            # Both places are in one account of Snowflake, which has one integration of a name.
+            connection.execute_string(text.replace(names.STORAGE_INTEGRATION, f"{place.database}_INTEGRATION"))
         yield Stores(place.client, connection, place.bucket)

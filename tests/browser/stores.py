@@ -12,9 +12,13 @@ from snowflake.connector import SnowflakeConnection
 
 from include import names
 from include.contracts import METRICS
+from include.contracts.envelope import Envelope
+from include.contracts.quarantine import Quarantined, encode, object_key
 from include.contracts.times import to_canonical
 from tests.browser.readings import drive
 
+# What a quarantined record's device sent.
+SENT = "![x](https://host.example/p.png) :red[ok] $x$ <b>b</b>"
 ITEMS = {"CAM003": "Camera", "LAP002": "Laptop", "MOB001": "Mobile"}
 
 
@@ -27,7 +31,7 @@ class Stores:
     """
 
     def __init__(self, client: Callable[[str], Any], connection: SnowflakeConnection, bucket: str) -> None:
-        self.dynamodb, self.s3 = client("dynamodb"), client("s3")
+        self.dynamodb, self.s3, self.cloudwatch = client("dynamodb"), client("s3"), client("cloudwatch")
         self.connection, self.bucket = connection, bucket
         self.start = datetime.now(UTC)
         self.expected: dict[str, Any] = {}
@@ -40,6 +44,7 @@ class Stores:
             stream = names.CLICK_STREAM if number < 3 else names.TRUCK_STREAM
             self.quarantined(stream, self.start, number, "not_json" if number < 3 else "out_of_range")
         self.landed(self.start, 1)
+        self._lag()
         self._merge_runs()
         self._quality_results()
         self._ledger()
@@ -91,12 +96,18 @@ class Stores:
         )
 
     def quarantined(self, stream: str, when: datetime, sequence: int, reason: str) -> None:
-        """Write one quarantined record."""
-        self.s3.put_object(
-            Bucket=self.bucket,
-            Key=f"{names.QUARANTINE_PREFIX}{stream}/{when:%Y/%m/%d/%H}/shardId-000000000000-{sequence}.json",
-            Body=json.dumps({"reason": reason, "payload_base64": "e30="}).encode(),
+        """Write one quarantined record, whose payload is :data:`SENT`, as the stream's function does."""
+        envelope = Envelope(stream, "shardId-000000000000", str(sequence), to_canonical(when), "key")
+        record = Quarantined(
+            reason=reason,
+            field=None,
+            value=None,
+            rule="must be one JSON object",
+            envelope=envelope,
+            payload=SENT.encode(),
+            function=names.CLICK_FUNCTION if stream == names.CLICK_STREAM else names.TRUCK_FUNCTION,
         )
+        self.s3.put_object(Bucket=self.bucket, Key=object_key(names.QUARANTINE_PREFIX, envelope), Body=encode(record))
 
     def landed(self, when: datetime, sequence: int) -> None:
         """Write one landing object.  The pages show only how old it is, so it is empty."""
@@ -162,6 +173,18 @@ class Stores:
             "lowest fuel": min(reading["fuel_level"] for reading in newest.values()),
             "versions of TRK001": sum(reading["truck_id"] == "TRK001" for reading in readings),
         }
+
+    def _lag(self) -> None:
+        """Write Lambda's metric as include/local/aws/event_source_mapping does: clicks have waited, trucks never."""
+        statistics = {"SampleCount": 2, "Sum": 95_000, "Minimum": 5_000, "Maximum": 90_000}
+        function = {"Name": "FunctionName", "Value": names.CLICK_FUNCTION}
+        self.cloudwatch.put_metric_data(
+            Namespace="AWS/Lambda",
+            MetricData=[
+                {"MetricName": "IteratorAge", "Dimensions": [function], "Unit": "Milliseconds"}
+                | {"StatisticValues": statistics}
+            ],
+        )
 
     def _merge_runs(self) -> None:
         self.insert(

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Relays
 from tests.browser.pages import no_traceback, open_page
 from tests.browser.server import Dashboard
-from tests.browser.stores import Stores
+from tests.browser.stores import SENT, Stores
 
 pytestmark = pytest.mark.browser
 
@@ -108,28 +108,41 @@ def test_a_trucks_history_and_its_state_at_an_instant(page: Page, dashboard: Das
     no_traceback(page)
 
 
+def part(page: Page, name: str) -> None:
+    page.get_by_role("radio", name=name).click()
+
+
 def test_pipeline_health_equals_runs_results_and_quarantine(page: Page, dashboard: Dashboard) -> None:
     page.goto(f"{dashboard.url}/pipeline_health")
+    expect(page.get_by_text(re.compile("Newest record in any store .* ago"))).to_be_visible()
+    expect(metric(page, "Behind")).to_have_text("90 s")
+    expect(page.get_by_text("No measurement in this window")).to_be_visible()
+    expect(metric(page, "Files pending")).to_have_text("0")
+    part(page, "Merge runs")
     expect(metric(page, "Versions opened in them")).to_have_text("2,003")
     expect(metric(page, "Last duration")).to_have_text("2.0 s")
-    expect(page.get_by_text(re.compile("Newest record in any store .* ago"))).to_be_visible()
-    page.get_by_role("tab", name="Ledger").click()
+    part(page, "Ledger")
     expect(metric(page, "Balanced hours")).to_have_text("3 of 4")
     expect(metric(page, "Differences")).to_have_text("7")
     expect(metric(page, "Records archived")).to_have_text("3,000")
-    page.get_by_role("tab", name="Quality").click()
+    part(page, "Quality")
     expect(metric(page, "Rules passed")).to_have_text("1 of 3")
     expect(metric(page, "Failures")).to_have_text("1")
     expect(metric(page, "Warnings")).to_have_text("1")
     expect(page.get_by_text(re.compile(r"failing for \d+ min, since"))).to_have_count(2)
     expect(page.get_by_text("TRK001 state is behind")).to_be_visible()
     expect(page.get_by_text("Register it, or assign its readings")).to_be_visible()
-    page.get_by_role("tab", name="Loads").click()
+    part(page, "Loads")
     expect(page.get_by_text("No file was loaded in the last 1 h")).to_be_visible()
-    page.get_by_role("tab", name="Quarantine").click()
+    part(page, "Quarantine")
     expect(metric(page, "Quarantined")).to_have_text("5")
     expect(metric(page, "ClickDataStream")).to_have_text("3")
     expect(metric(page, "TruckTelemetry")).to_have_text("2")
+    page.get_by_role("combobox", name="Open a record").click()
+    page.get_by_role("option", name=re.compile("^TruckTelemetry/")).first.click()
+    expect(page.get_by_text("--reason=out_of_range")).to_be_visible()
+    expect(page.get_by_test_id("stCode").get_by_text(SENT)).to_be_visible()
+    expect(page).to_have_url(re.compile("part=Quarantine"))
     no_traceback(page)
 
 

@@ -1,4 +1,4 @@
-"""The part Flow: how far behind each step is, from the streams to the history."""
+"""The part Flow: how fresh each store is and how far behind each step, from the streams to the history."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import as_sent, data, stream_lag, times, ui
+from dashboard.app_pages.pipeline_health import freshness
 from dashboard.charts import pipeline_charts
 from dashboard.quantities import duration
 from include import names
@@ -23,7 +24,10 @@ STEPS = (
 
 
 def show(minutes: int) -> None:
-    """Show the lag of the streams' consumers, the state of the pipe and the delays of readings in the window."""
+    """Show the stores' ages, the lag of the streams' consumers, the state of the pipe and the delays of readings."""
+    # A container, so that a message does not move what follows.
+    with st.container():
+        unavailable = freshness.show()
     failures: dict[str, data.StoreUnavailableError] = {}
     lags = ui.ask(failures, data.stream_lags, minutes)
     mappings = ui.ask(failures, data.stream_mappings)
@@ -31,7 +35,8 @@ def show(minutes: int) -> None:
     settings = ui.ask({}, data.deployment)  # The cards above report a setting that can't be used.
     expected = settings is None or settings.event_source_mappings_enabled
     for failure in failures.values():
-        ui.unavailable(failure)
+        if failure.store not in unavailable:
+            ui.unavailable(failure)
     columns = st.columns(3)
     for column, stream in zip(columns, (names.CLICK_STREAM, names.TRUCK_STREAM), strict=False):
         with column.container(border=True, height="stretch"):
@@ -63,7 +68,7 @@ def _stream(stream: str, lags: pd.DataFrame | None, mapping: data.StreamMapping 
     if mapping.last_result:
         st.caption(f"Last delivery to {mapping.function}: {as_sent.markdown(mapping.last_result)}")
     if stream_lag.of_mapping(mapping, expected).colour == "red":
-        st.markdown("Runbook `docs/runbooks/stream_lag.md#when-nothing-is-consumed-no-alarm-fires`.")
+        st.caption("Runbook `docs/runbooks/stream_lag.md#when-nothing-is-consumed-no-alarm-fires`.")
 
 
 def _measurements(lags: pd.DataFrame, stream: str) -> None:
@@ -99,7 +104,7 @@ def _pipe(pipe: data.PipeStatus | None) -> None:
     if pipe.error:
         st.code(pipe.error, language=None, wrap_lines=True)
     if pipe_level(pipe, ui.age_seconds(pipe.oldest_pending)).colour == "red":
-        st.markdown("Runbook `docs/runbooks/monitor_snowpipe.md`.")
+        st.caption("Runbook `docs/runbooks/monitor_snowpipe.md`.")
 
 
 def pipe_level(pipe: data.PipeStatus, oldest_seconds: float | None) -> ui.FreshnessLevel:
@@ -121,7 +126,7 @@ def _delays(minutes: int) -> None:
         )
         return
     for column, (step, title, meaning) in zip(st.columns(len(STEPS)), STEPS, strict=True):
-        with column.container(border=True):
+        with column.container(border=True, height="stretch"):
             _step(slices, step, title, meaning)
     waiting = int(slices["readings"].sum() - slices["merged_readings"].sum())
     each = duration(data.slice_of(minutes))

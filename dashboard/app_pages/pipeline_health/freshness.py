@@ -30,8 +30,8 @@ class StoreAge(NamedTuple):
     newest: datetime | None
 
 
-def show() -> None:
-    """Show one card per store."""
+def show() -> set[str]:
+    """Show one card per store, and return the names of those that could not answer."""
     failures: dict[str, data.StoreUnavailableError] = {}
     stores = _ask_stores(failures)
     known = [store.newest for store in stores if store.newest is not None]
@@ -44,6 +44,7 @@ def show() -> None:
             _card(store)
     if not known and not failures:
         ui.empty("Every store is empty", "Start traffic with the DAG **generate_traffic** in Airflow.")
+    return set(failures)
 
 
 def _ask_stores(failures: dict[str, data.StoreUnavailableError]) -> list[StoreAge]:

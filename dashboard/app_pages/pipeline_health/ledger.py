@@ -49,7 +49,7 @@ def show() -> None:
 def by_day_and_hour(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the hours with their day (text) and hour of the day (0 to 23) in the zone of the page."""
     shown = rows["arrival_hour"].dt.tz_convert(times.zone_name())
-    return rows.assign(day=shown.dt.strftime("%a %Y-%m-%d"), hour=shown.dt.hour)[
+    return rows.assign(day=shown.dt.strftime("%Y-%m-%d %a"), hour=shown.dt.hour)[
         ["arrival_hour", "day", "hour", "state", "archived", "differences"]
     ]
 

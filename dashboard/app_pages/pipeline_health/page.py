@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-import streamlit as st
-
 from dashboard import access, choices, ui
-from dashboard.app_pages.pipeline_health import flow, freshness, ledger, loads, merge_runs, quality, quarantine
+from dashboard.app_pages.pipeline_health import flow, ledger, loads, merge_runs, quality, quarantine
 
 chosen = ui.filters()
 # Loaded files and quarantined records are found by the hour.
@@ -26,8 +24,6 @@ ui.header("Pipeline health", "How far each store is behind, from the stream to t
 
 @access.fragment(run_every=chosen.refresh)
 def live() -> None:
-    with st.container():
-        freshness.show()
     part = choices.part("Part of the page", list(PARTS), "part")
     with ui.store_section():
         PARTS[part]()

@@ -49,6 +49,8 @@ def show() -> None:
     )
     cards[2].metric("Warnings", f"{(failed & ~severe).sum()}", border=True)
     cards[3].metric("Last checked", f"{ui.age(results['checked_at'].max())} ago", border=True)
+    if address := airflow_links.run(airflow_links.DATA_QUALITY, str(results["run_id"].iloc[0])):
+        st.link_button("Open this run in Airflow", address, icon=":material/open_in_new:")
     ranked = results.assign(
         result=[verdict(*row) for row in zip(results["status"], results["severity"], strict=True)],
         rank=(~failed).astype(int) - severe.astype(int),

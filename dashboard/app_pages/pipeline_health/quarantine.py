@@ -111,10 +111,10 @@ def _table(rows: pd.DataFrame) -> None:
         column_order=["written", "stream", "reason", "hour", "size", "record"],
         column_config={
             "written": times.column("Quarantined"),
-            "stream": st.column_config.TextColumn("Stream", width="small"),
-            "reason": st.column_config.TextColumn("Reason", width="small"),
+            "stream": st.column_config.TextColumn("Stream", width=130),
+            "reason": st.column_config.TextColumn("Reason", width=120),
             "hour": times.column("Hour of arrival", precision="minutes"),
-            "size": st.column_config.NumberColumn("Object, bytes", format="localized", width="small"),
+            "size": st.column_config.NumberColumn("Object, bytes", format="localized", width=100),
             "record": st.column_config.TextColumn("Shard and sequence number", width="large"),
         },
     )

@@ -69,7 +69,10 @@ def _facts(record: Quarantined) -> None:
     st.dataframe(
         pd.DataFrame({"": list(shown), "as recorded": list(shown.values())}),
         hide_index=True,
-        column_config={"": st.column_config.TextColumn(width="small"), "as recorded": st.column_config.TextColumn()},
+        column_config={
+            "": st.column_config.TextColumn(width=130),
+            "as recorded": st.column_config.TextColumn(width=900),
+        },
     )
 
 

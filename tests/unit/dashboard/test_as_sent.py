@@ -156,7 +156,7 @@ def test_pipeline_health(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None
     instant = pd.Timestamp(now)
     results = pd.DataFrame({"rule": ["a", "b"], "status": ["fail", "error"]}).assign(
         rule=EVERYTHING, severity=EVERYTHING, message=EVERYTHING, samples=f'["{HOSTILE[0]}"]', failed_count=2,
-        checked_at=instant, failing_since=instant,
+        checked_at=instant, failing_since=instant, run_id=EVERYTHING,
     )  # fmt: skip
     quarantined = pd.DataFrame({"stream": HOSTILE, "hour": instant, "reason": HOSTILE, "records": 1})
     counts = dict.fromkeys(
@@ -172,7 +172,6 @@ def test_pipeline_health(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None
     runs = pd.DataFrame({"run_id": [EVERYTHING], "started_at": instant, "finished_at": instant}).assign(
         rows_inserted=1, rows_updated=1, rows_deleted=1
     )
-    history = results.assign(run_id=EVERYTHING)
     records = pd.DataFrame({"stream": HOSTILE, "reason": HOSTILE, "key": HOSTILE}).assign(
         hour=instant, written=instant, size=1
     )
@@ -186,8 +185,8 @@ def test_pipeline_health(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None
         "stream_mappings": [data.StreamMapping("TruckTelemetry", "f", EVERYTHING, EVERYTHING, None)],
         "pipe_status": data.PipeStatus(EVERYTHING, 1, None, None, None, EVERYTHING),
         "quality_results": results,
-        "quality_history": history,
-        "rule_results": history,
+        "quality_history": results,
+        "rule_results": results,
         "quarantine": data.QuarantineCounts(quarantined, len(HOSTILE), 5, records),
         "quarantine_object": data.QuarantineObject(EVERYTHING, 1, b"", record),
         "ledger": ledger,
