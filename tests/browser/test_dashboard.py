@@ -139,7 +139,7 @@ def test_pipeline_health_equals_runs_results_and_quarantine(page: Page, dashboar
     expect(metric(page, "ClickDataStream")).to_have_text("3")
     expect(metric(page, "TruckTelemetry")).to_have_text("2")
     page.get_by_role("combobox", name="Open a record").click()
-    page.get_by_role("option", name=re.compile("^TruckTelemetry/")).first.click()
+    page.get_by_role("option", name=re.compile("^TruckTelemetry.*shardId")).first.click()
     expect(page.get_by_text("--reason=out_of_range")).to_be_visible()
     expect(page.get_by_test_id("stCode").get_by_text(SENT)).to_be_visible()
     expect(page).to_have_url(re.compile("part=Quarantine"))
