@@ -1,4 +1,4 @@
-"""Charts of clicks: over time, and by item."""
+"""Charts of clicks: over time, by item, as shares, and by hour."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ def clicks_over_time(clicks: pd.DataFrame, bucket_seconds: int, item_order: Sequ
             ],
         )
     )
-    # JSON is a literal of Vega's expressions for any name; Python's repr is not.
-    return bars.transform_calculate(item_order=f"indexof({json.dumps(items)}, datum.item_name)")
+    return _in_order(bars, items, "item_name")
 
 
 def clicks_per_bucket(clicks: pd.DataFrame, bucket_seconds: int) -> pd.DataFrame:
@@ -74,6 +73,72 @@ def item_totals(totals: pd.DataFrame, item_order: Sequence[str]) -> alt.LayerCha
     return alt.LayerChart(layer=[bars, labels])
 
 
+def share_over_time(shares: pd.DataFrame, order: Sequence[str], per: str) -> alt.Chart:
+    """Draw each item's share of the clicks in each bar, from start, end, label and clicks; ``order`` has the labels."""
+    totals: dict[Any, int] = shares.groupby("start")["clicks"].sum().to_dict()
+    # Quotients of Python's integers: a browser could not divide counts beyond 53 bits exactly.
+    share = [clicks / totals[start] for start, clicks in zip(shares["start"], shares["clicks"], strict=True)]
+    items = list(order)
+    chart: alt.Chart = (
+        alt.Chart(_for_a_browser(shares).assign(share=share), height=HEIGHT)
+        .mark_bar(binSpacing=1)
+        .encode(
+            x=time_axis("start", binned=True),
+            x2="end:T",
+            y=alt.Y(
+                "share:Q",
+                title=f"share of clicks per {per}",
+                stack="zero",
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format="%", tickCount=5),
+            ),
+            color=alt.Color(
+                "label:N",
+                title=None,
+                sort=items,
+                scale=alt.Scale(domain=items),
+                legend=alt.Legend(labelLimit=170, symbolLimit=len(items)),
+            ),
+            order=alt.Order("item_order:Q"),
+            tooltip=[
+                when("start", "from (UTC)"),
+                alt.Tooltip("label:N", title="item"),
+                alt.Tooltip("share:Q", title="share", format=".1%"),
+                alt.Tooltip("counted:N", title="clicks"),
+            ],
+        )
+    )
+    return _in_order(chart, items, "label")
+
+
+def clicks_per_hour(hours: pd.DataFrame) -> alt.LayerChart:
+    """Draw an item's clicks per hour, and a mark at those of the same hour a day before."""
+    bars = pd.DataFrame(
+        {"start": hours["hour"], "end": hours["hour"] + pd.Timedelta(hours=1), "clicks": hours["clicks"]}
+    )
+    marks = bars.assign(clicks=hours["clicks_day_before"]).dropna(subset=["clicks"])
+    marks["middle"] = marks["start"] + pd.Timedelta(minutes=30)
+    cut = cut_at([*bars["clicks"], *marks["clicks"]])
+    y = alt.Y("clicks:Q", title="clicks per hour", scale=_up_to(cut))
+    title = alt.Undefined if cut is None else quiet_title(f"longer bars are cut at {count(int(cut))} clicks")
+    told = [when("start", "from (UTC)"), alt.Tooltip("counted:N", title="clicks")]
+    drawn = (
+        alt.Chart(_for_a_browser(bars))
+        .mark_bar(binSpacing=1, clip=True)
+        .encode(x=time_axis("start", binned=True), x2="end:T", y=y, tooltip=told)
+    )
+    before = (
+        alt.Chart(_for_a_browser(marks))
+        .mark_point(shape="stroke", size=140, strokeWidth=2, color="gray", clip=True)
+        .encode(
+            x=time_axis("middle"),
+            y=y,
+            tooltip=[told[0], alt.Tooltip("counted:N", title="clicks, the day before")],
+        )
+    )
+    return alt.LayerChart(layer=[drawn, before], height=HEIGHT, title=title)
+
+
 def cut_at(lengths: Iterable[float]) -> float | None:
     """Return where to cut the bars that would leave less than a pixel or two of all others, or None if none would.
 
@@ -84,6 +149,12 @@ def cut_at(lengths: Iterable[float]) -> float | None:
         if 2 * below >= len(ranked) and longer > DWARFED * shorter:
             return 1.25 * float(shorter)
     return None
+
+
+def _in_order(chart: alt.Chart, items: Sequence[str], field: str) -> alt.Chart:
+    """Return ``chart`` with ``item_order``, the position of ``field`` in ``items``, by which a stack is ordered."""
+    # JSON is a literal of Vega's expressions for any name; Python's repr is not.
+    return chart.transform_calculate(item_order=f"indexof({json.dumps(list(items))}, datum.{field})")
 
 
 def _for_a_browser(clicks: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,8 @@ Standard AWS_* variables locate AWS, SNOWFLAKE_* variables locate Snowflake (see
 name the bucket and the shards of the click index (see include/settings.py).
 """
 
+from dashboard.data.click_periods import ItemHours, Period, PeriodSums, bar_of, item_hours, period_sums
+from dashboard.data.click_sums import READ_CALLS
 from dashboard.data.clock import now
 from dashboard.data.connections import connect
 from dashboard.data.dynamodb import MAX_ITEMS, RECENT, ClickWindow, clicks, items, newest_click, truck_states
@@ -66,6 +68,7 @@ __all__ = [
     "NOT_READ",
     "NO_REGISTER",
     "READ",
+    "READ_CALLS",
     "RECEIVED",
     "RECENT",
     "RUNS_PER_RULE",
@@ -74,6 +77,9 @@ __all__ = [
     "STATE_STORE",
     "ClickWindow",
     "FleetRegister",
+    "ItemHours",
+    "Period",
+    "PeriodSums",
     "PipeStatus",
     "QuarantineCounts",
     "QuarantineObject",
@@ -81,6 +87,7 @@ __all__ = [
     "StreamMapping",
     "airflow_url",
     "as_of",
+    "bar_of",
     "clicks",
     "connect",
     "connection_settings",
@@ -89,6 +96,7 @@ __all__ = [
     "deployment",
     "fleet_register",
     "history_span",
+    "item_hours",
     "items",
     "ledger",
     "load_history",
@@ -96,6 +104,7 @@ __all__ = [
     "newest_click",
     "newest_landing",
     "now",
+    "period_sums",
     "pipe_status",
     "quality_history",
     "quality_results",

@@ -23,6 +23,7 @@ from include.contracts.times import to_canonical
 # The limits of one answer.  A page says when it shows less than there is.
 MAX_CLICKS = 20_000
 MAX_ITEMS = 200
+MAX_CATALOGUE = 20_000
 
 # Every refresh reads the clicks of this last period again.  Older clicks are read once a minute.
 RECENT = timedelta(minutes=1)
@@ -58,7 +59,7 @@ class IndexedClick(NamedTuple):
 def items() -> dict[str, str]:
     """Return item names by item ID, sorted by ID; empty before the first click."""
     with errors_of(CLICK_STORE):
-        known = click_table.known_items(client("dynamodb"), at_most=10 * MAX_ITEMS)
+        known = click_table.known_items(client("dynamodb"), at_most=MAX_CATALOGUE)
         found = {item["Item_ID"]["S"]: item["Item_Name"]["S"] for item in known}
     return dict(sorted(found.items()))
 
