@@ -51,6 +51,14 @@ def trend(clicks: int, before: int) -> str:
     return f"{'▲' if clicks > before else '▼'} {digits} %"
 
 
+def for_a_table(counts: pd.Series) -> pd.Series:
+    """Return counts as integers, or as text if one exceeds what a browser's numbers hold exactly."""
+    known = [count for count in counts if count is not None]
+    if all(abs(count) < 2**53 for count in known):
+        return counts.astype("Int64")
+    return counts.map(lambda count: None if count is None else f"{count:,}")
+
+
 def ranking_file(ranking: pd.DataFrame, period: Period, before: Period) -> bytes:
     """Return ``ranking`` as CSV.  Each row names both periods: a file is read without the page beside it."""
     shown = ranking.drop(columns="trend").assign(

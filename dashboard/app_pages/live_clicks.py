@@ -1,102 +1,35 @@
-"""Live clicks: customers' clicks in the last minutes or hours, from DynamoDB."""
+"""Live clicks: clicks of the last minutes or hours, a ranking of items, and the hours of one item, from DynamoDB."""
 
-import pandas as pd
 import streamlit as st
 
-from dashboard import access, as_sent, data, quantities, times, ui
-from dashboard.charts import click_charts
+from dashboard import access, choices, ui
+from dashboard.app_pages.click_parts import item, live, ranking
 
-NEWEST_SHOWN = 200
+LIVE, RANKING, ITEM = "live", "ranking", "hours"
+PARTS = {LIVE: "Live", RANKING: "Ranking", ITEM: "One item"}
+# While a ranking is being read, the page goes on sooner than a person would refresh it.
+READING, READING_SECONDS = "clicks_being_read", 2
 
 chosen = ui.filters()
 ui.header("Live clicks", f"Customers' clicks in the last {chosen.window}, from DynamoDB.")
+reads_on = st.session_state.get(READING, False)
 
 
-@access.fragment(run_every=chosen.refresh)
-def live() -> None:
+@access.fragment(READING_SECONDS if reads_on else chosen.refresh)
+def part() -> None:
+    shown = choices.part("Part of the page", list(PARTS), "view", words=PARTS.__getitem__)
+    not_read = 0
     with ui.store_section():
-        answer = data.clicks(chosen.minutes)
-        clicks = answer.frame
-        newest = clicks["time"].iloc[0] if len(clicks) else data.newest_click()
-        ui.freshness("click", newest)
-        if clicks.empty:
-            if newest is None:
-                step = "Start traffic with the DAG **generate_traffic** in Airflow. Clicks appear here seconds later."
-            else:
-                step = "Choose a longer time window on the left, or start the DAG **generate_traffic** in Airflow."
-            ui.empty(f"No clicks in the last {chosen.window}", step)
-            return
-        show(clicks)
-        if answer.complete_since:
-            st.caption(
-                f"Only the newest {len(clicks):,} click events are counted, from {times.named(answer.complete_since)} "
-                "on. Choose a shorter time window to see all of them."
-            )
-        if answer.items_left_out:
-            st.caption(f"{answer.items_left_out:,} items beyond the first {data.MAX_ITEMS} are not shown.")
+        match shown:
+            case "ranking":
+                not_read = ranking.show(chosen, ("view", ITEM))
+            case "hours":
+                not_read = item.show()
+            case _:
+                live.show(chosen)
+    if bool(not_read) != reads_on:
+        st.session_state[READING] = bool(not_read)
+        st.rerun()
 
 
-def show(clicks: pd.DataFrame) -> None:
-    totals = clicks.groupby("item_name", as_index=False).agg(clicks=("clicks", "sum"), events=("clicks", "size"))
-    totals = totals.sort_values("clicks", ascending=False, ignore_index=True)
-    order = sorted(totals["item_name"])
-    delay = clicks["delay"].median()
-    last_minute = clicks.loc[clicks["time"] >= data.now() - data.RECENT, "clicks"].sum()
-
-    total = totals["clicks"].sum()
-    cards = st.columns(5)
-    cards[0].metric(
-        "Clicks",
-        quantities.count(total),
-        border=True,
-        help=f"The sum of the click counts in the time window: {total:,}.",
-    )
-    cards[1].metric(
-        "Click events",
-        f"{len(clicks):,}",
-        border=True,
-        help="The number of records in the time window. Each record has a click count.",
-    )
-    cards[2].metric("Clicks, last minute", quantities.count(last_minute), border=True)
-    most_clicked = as_sent.markdown(totals["item_name"].iloc[0])
-    cards[3].metric("Most clicked", most_clicked, border=True, help=most_clicked)
-    cards[4].metric(
-        "Delay, median",
-        ui.UNKNOWN_VALUE if pd.isna(delay) else f"{delay:.1f} s",
-        border=True,
-        help="The time from a click's arrival in the stream until it is in DynamoDB.",
-    )
-
-    over_time, by_item = st.columns([2, 1])
-    with over_time.container(border=True):
-        st.markdown("**Clicks over time**")
-        st.altair_chart(click_charts.clicks_over_time(clicks, bucket_seconds(chosen.minutes), order), width="stretch")
-    with by_item.container(border=True):
-        st.markdown("**Clicks per item**")
-        st.altair_chart(click_charts.item_totals(totals, order), width="stretch")
-
-    st.markdown("**Newest clicks**")
-    st.dataframe(
-        # A browser's numbers are floats, and a count may exceed 64 bits.
-        clicks.head(NEWEST_SHOWN)[["time", "item_id", "item_name", "clicks", "delay"]].astype({"clicks": "float64"}),
-        hide_index=True,
-        placeholder=ui.UNKNOWN_VALUE,
-        height=320,
-        column_config={
-            "time": times.column("Time", precision="milliseconds", width="medium"),
-            "item_id": st.column_config.TextColumn("Item", width="small"),
-            "item_name": st.column_config.TextColumn("Name"),
-            "clicks": st.column_config.NumberColumn("Clicks", format="localized"),
-            "delay": st.column_config.NumberColumn(
-                "Delay, s", format="%.2f", help="From arrival in the stream to DynamoDB."
-            ),
-        },
-    )
-
-
-def bucket_seconds(minutes: int) -> int:
-    """Return the width of a bar, so that a chart of any window has about sixty (48 to 72) bars."""
-    return {5: 5, 15: 15, 60: 60, 360: 300, 1440: 1800}[minutes]
-
-
-live()
+part()

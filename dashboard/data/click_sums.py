@@ -1,4 +1,4 @@
-"""Sums of clicks by item and minute: read once from the index, kept on the server, and read again where clicks may come.
+"""Sums of clicks by item and minute: read once from the index, kept on the server, read again where clicks may come.
 
 The index has one partition per item, hour and shard.  A partition of a past hour is summed once, and its sum is kept
 for hours: a ranking of a day costs its clicks once, not once per refresh.  A view sends at most :data:`READ_CALLS`
