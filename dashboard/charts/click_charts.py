@@ -15,6 +15,8 @@ from dashboard.quantities import count, duration
 
 # Beside a bar that is so many times as long, another is a pixel or two.
 DWARFED = 200
+# Okabe and Ito's vermilion, which stands out on a bar, and on light and dark grounds.
+DAY_BEFORE = "#d55e00"
 
 
 def clicks_over_time(clicks: pd.DataFrame, bucket_seconds: int, item_order: Sequence[str]) -> alt.Chart:
@@ -129,7 +131,7 @@ def clicks_per_hour(hours: pd.DataFrame) -> alt.LayerChart:
     )
     before = (
         alt.Chart(_for_a_browser(marks))
-        .mark_point(shape="stroke", size=140, strokeWidth=2, color="gray", clip=True)
+        .mark_point(shape="stroke", size=250, strokeWidth=3, color=DAY_BEFORE, clip=True)
         .encode(
             x=time_axis("middle"),
             y=y,

@@ -14,14 +14,14 @@ from dashboard.data.aws import client, errors_of
 from dashboard.data.click_sums import HOUR, MAX_PARTITIONS, MINUTE, ClickSums, Partition, Sums
 from dashboard.data.clock import hours_between, now
 from dashboard.data.dynamodb import items
-from dashboard.data.lifetimes import PROGRESS
+from dashboard.data.lifetimes import LIVE
 from dashboard.data.settings import deployment
 from dashboard.data.stores import CLICK_STORE
 from include import click_table
 
 DAY = timedelta(days=1)
-# The items that have a colour of their own in the share over time.
-MOST_SHARES = 7
+# The items that have a colour of their own in the share over time; all others are gray, the next one.
+MOST_SHARES = 6
 
 
 class Period(NamedTuple):
@@ -89,8 +89,7 @@ def bar_of(length: timedelta) -> timedelta:
     return HOUR
 
 
-# A partition that may still grow is not read again sooner.
-@st.cache_data(ttl=PROGRESS, max_entries=50, show_spinner=False)
+@st.cache_data(ttl=LIVE, max_entries=50, show_spinner=False)
 def period_sums(period: Period, before: Period, matching: str = "") -> PeriodSums:
     """Return the clicks of each item in ``period`` and ``before``, as far as one view may read them.
 
@@ -104,7 +103,7 @@ def period_sums(period: Period, before: Period, matching: str = "") -> PeriodSum
     return _sums_of(names, period, before)
 
 
-@st.cache_data(ttl=PROGRESS, max_entries=50, show_spinner=False)
+@st.cache_data(ttl=LIVE, max_entries=50, show_spinner=False)
 def item_hours(item: str, since: datetime, until: datetime) -> ItemHours:
     """Return the clicks of one item by hour, from the hour of ``since`` on; nothing is read of any other item.
 

@@ -1,4 +1,4 @@
-"""Numbers to take away: a table as CSV, a chart as PNG or SVG."""
+"""Numbers to take away: a table as CSV.  A chart has a toolbar of Streamlit's, which saves it as PNG."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _NO_OTHER_CSV = (
 def csv_button(name: str, content: Callable[[], bytes], *, meaning: str, key: str) -> None:
     """Show the button that saves a table; ``content`` is written when a person asks for it."""
     st.html(_NO_OTHER_CSV)
-    st.download_button(
+    places = st.columns([1, 4], vertical_alignment="center")
+    places[1].caption("The toolbar of a chart saves it as PNG.")
+    places[0].download_button(
         "Save as CSV",
         content,
         f"{name}.csv",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pandas as pd
@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import choices, click_ranking, data, quantities, times, ui
 from dashboard.app_pages.click_parts.downloads import csv_button
 from dashboard.app_pages.click_parts.periods import arrived, in_words
-from dashboard.charts import click_charts, pictures
+from dashboard.charts import click_charts
 
 SPANS = {"24": "24 hours", "72": "3 days", "168": "7 days"}
 
@@ -55,8 +55,8 @@ def show() -> int:
     file_name = click_ranking.file_name("clicks-item-hours", period, partial=bool(answer.not_read))
     with st.container(border=True):
         st.markdown("**Clicks per hour** · the line marks the same hour a day before")
-        st.altair_chart(pictures.savable(click_charts.clicks_per_hour(shown), file_name), width="stretch")
-    table(shown)
+        st.altair_chart(click_charts.clicks_per_hour(shown), width="stretch")
+    table(shown, now)
     csv_button(
         file_name,
         partial(click_ranking.hours_file, shown, item, names[item]),
@@ -66,14 +66,18 @@ def show() -> int:
     return answer.not_read
 
 
-def table(hours: pd.DataFrame) -> None:
-    known = [(clicks, before) for clicks, before in zip(hours["clicks"], hours["clicks_day_before"], strict=True)]
+def table(hours: pd.DataFrame, now: datetime) -> None:
+    is_over = hours["hour"] <= now - timedelta(hours=1)
     rows = pd.DataFrame(
         {
             "hour": hours["hour"],
             "clicks": click_ranking.for_a_table(hours["clicks"]),
             "day_before": click_ranking.for_a_table(hours["clicks_day_before"]),
-            "trend": [None if before is None else click_ranking.trend(clicks, before) for clicks, before in known],
+            # An hour that is not over has fewer clicks than a whole one.
+            "trend": [
+                click_ranking.trend(clicks, before) if over and before is not None else None
+                for clicks, before, over in zip(hours["clicks"], hours["clicks_day_before"], is_over, strict=True)
+            ],
             "events": click_ranking.for_a_table(hours["events"]),
         }
     )

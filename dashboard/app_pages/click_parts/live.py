@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import as_sent, data, quantities, spreadsheet, times, ui
 from dashboard.app_pages.click_parts.downloads import csv_button
-from dashboard.charts import click_charts, pictures
+from dashboard.charts import click_charts
 
 NEWEST_SHOWN = 200
 # More items than these have no room in a chart; together they are one.
@@ -85,11 +85,10 @@ def charts(clicks: pd.DataFrame, totals: pd.DataFrame, minutes: int) -> None:
     over_time, by_item = st.columns([2, 1])
     with over_time.container(border=True):
         st.markdown("**Clicks over time**")
-        chart = click_charts.clicks_over_time(clicks, bucket_seconds(minutes), order)
-        st.altair_chart(pictures.savable(chart, "clicks-over-time"), width="stretch")
+        st.altair_chart(click_charts.clicks_over_time(clicks, bucket_seconds(minutes), order), width="stretch")
     with by_item.container(border=True):
         st.markdown("**Clicks per item**")
-        st.altair_chart(pictures.savable(click_charts.item_totals(totals, order), "clicks-per-item"), width="stretch")
+        st.altair_chart(click_charts.item_totals(totals, order), width="stretch")
 
 
 def newest(clicks: pd.DataFrame) -> None:

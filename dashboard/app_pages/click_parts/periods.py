@@ -19,8 +19,11 @@ OFFSETS = {"before": None, "day": DAY, "week": 7 * DAY}
 COMPARISONS = {"before": "The time just before", "day": "The same time a day before", "week": "… a week before"}
 
 
-def chosen_period(chosen: ui.Filters) -> tuple[Period, Period] | None:
-    """Ask for a period and for another to compare it with; return None, and say why, if what is typed is no period."""
+def chosen_period(chosen: ui.Filters) -> tuple[Period, Period, str] | None:
+    """Ask for a period, for another to compare it with, and for a part of the items' names or IDs.
+
+    Return None, and say why, if what is typed is no period.
+    """
     now = data.now().replace(second=0, microsecond=0)
     words = {
         AS_ON_THE_LEFT: f"Last {chosen.window}",
@@ -29,20 +32,23 @@ def chosen_period(chosen: ui.Filters) -> tuple[Period, Period] | None:
         WEEK: "Last 7 days",
         CUSTOM: "From … to …",
     }
-    places = st.columns(2)
+    places = st.columns(3)
     with places[0]:
         kind = choices.one("Period", list(words), "period", words=words.__getitem__)
     with places[1]:
         against = choices.one("Compared with", list(OFFSETS), "against", words=COMPARISONS.__getitem__)
+    with places[2]:
+        matching = choices.text("Name or ID contains", "", "find", "Only these items are read, which is quicker.")
     period = _typed(now) if kind == CUSTOM else _period(kind, now, chosen.minutes)
     if period is None:
         return None
-    return period, period.before(OFFSETS[against] or period.length)
+    return period, period.before(OFFSETS[against] or period.length), matching.strip()
 
 
 def in_words(period: Period) -> str:
     """Return a period for a person to read."""
-    return f"{times.to_the_second(period.since)[:16]} to {times.named(period.until)}"
+    since, until = (times.to_the_second(instant)[:16] for instant in period)
+    return f"{since} to {until.removeprefix(since[:11])} {times.zone_name()}"
 
 
 def arrived(read_at: datetime | None) -> str:

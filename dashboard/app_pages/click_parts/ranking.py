@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import as_sent, choices, click_ranking, data, quantities, ui
 from dashboard.app_pages.click_parts.downloads import csv_button
 from dashboard.app_pages.click_parts.periods import arrived, chosen_period, in_words
-from dashboard.charts import click_charts, pictures
+from dashboard.charts import click_charts
 
 OTHERS = "all other items"
 
@@ -24,8 +24,8 @@ def show(chosen: ui.Filters, open_item: tuple[str, str]) -> int:
     asked = chosen_period(chosen)
     if asked is None:
         return 0
-    period, before = asked
-    sums = data.period_sums(period, before, choices.text("Item", "", "find", "A part of an item's name or ID.").strip())
+    period, before, matching = asked
+    sums = data.period_sums(period, before, matching)
     ranking = click_ranking.ranked(sums.items)
     st.caption(f"{in_words(period)}, compared with {in_words(before)}.{arrived(sums.read_at)}")
     left_out(sums)
@@ -34,11 +34,10 @@ def show(chosen: ui.Filters, open_item: tuple[str, str]) -> int:
             ui.empty("No clicks in these periods", "Choose another period, or another part of a name or ID.")
         return sums.not_read
     cards(ranking)
-    name = partial(click_ranking.file_name, period=period, partial=bool(sums.not_read or sums.items_left_out))
-    shares(sums.over_time, ranking, period, name("clicks-shares"))
+    shares(sums.over_time, ranking, period)
     table(ranking, open_item)
     csv_button(
-        name("clicks-ranking"),
+        click_ranking.file_name("clicks-ranking", period, partial=bool(sums.not_read or sums.items_left_out)),
         partial(click_ranking.ranking_file, ranking, period, before),
         meaning=f"The ranking of all {len(ranking):,} items, with exact counts.",
         key="ranking_csv",
@@ -85,17 +84,14 @@ def cards(ranking: pd.DataFrame) -> None:
         border=True,
         help="New: clicked now, and not in the period compared with. Gone: the other way round.",
     )
-    ordered = ranking.iloc[sorted(range(len(ranking)), key=lambda row: ranking["change"].iloc[row])]
-    for place, title, row in (
-        (places[2], "Biggest rise", ordered.iloc[-1]),
-        (places[3], "Biggest fall", ordered.iloc[0]),
-    ):
-        rises = title == "Biggest rise"
-        if row["change"] == 0 or (row["change"] > 0) != rises:
-            place.metric(title, ui.UNKNOWN_VALUE, border=True, help="No item.")
+    changes = list(ranking["change"])
+    for place, title, change in ((places[2], "Biggest rise", max(changes)), (places[3], "Biggest fall", min(changes))):
+        if change == 0 or (change > 0) != (title == "Biggest rise"):
+            place.metric(title, ui.UNKNOWN_VALUE, border=True, help="No item changed in this direction.")
             continue
+        row = ranking.iloc[changes.index(change)]
         shown = as_sent.markdown(row["item_name"])
-        place.metric(title, shown, signed(row["change"]), border=True, help=f"{shown}: {row['trend']}, in clicks.")
+        place.metric(title, shown, f"{signed(change)} clicks", border=True, help=f"{shown}: {row['trend']}")
 
 
 def delta_of(clicks: int, before: int) -> str | None:
@@ -110,7 +106,7 @@ def signed(change: int) -> str:
     return f"{'+' if change > 0 else ''}{quantities.count(change)}"
 
 
-def shares(over_time: pd.DataFrame, ranking: pd.DataFrame, period: data.Period, file_name: str) -> None:
+def shares(over_time: pd.DataFrame, ranking: pd.DataFrame, period: data.Period) -> None:
     if over_time.empty:
         return
     labels = labels_of(ranking.head(len(set(over_time["item_id"].dropna()))))
@@ -119,7 +115,7 @@ def shares(over_time: pd.DataFrame, ranking: pd.DataFrame, period: data.Period, 
     with st.container(border=True):
         st.markdown("**Share over time**")
         per = quantities.duration(data.bar_of(period.length).total_seconds())
-        st.altair_chart(pictures.savable(click_charts.share_over_time(drawn, order, per), file_name), width="stretch")
+        st.altair_chart(click_charts.share_over_time(drawn, order, per), width="stretch")
 
 
 def labels_of(items: pd.DataFrame) -> dict[str, str]:
