@@ -13,7 +13,7 @@ from dashboard.quantities import count
 # The items that one page of the ranking shows.
 PAGE_ROWS = 100
 
-NEW, GONE, SAME = "new", "gone", "="
+NEW, GONE, SAME = "new", "gone", "same"
 
 
 def ranked(items: pd.DataFrame) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def ranked(items: pd.DataFrame) -> pd.DataFrame:
 
 
 def trend(clicks: int, before: int) -> str:
-    """Return a change in words and signs, not in colour alone: ``▲ 12 %``, ``▼ 3 %``, ``new``, ``gone`` or ``=``."""
+    """Return a change in words and signs, not in colour alone: ``▲ 12 %``, ``▼ 3 %``, ``new``, ``gone`` or ``same``."""
     if clicks == before:
         return SAME
     if not before:
@@ -61,11 +61,11 @@ def for_a_table(counts: pd.Series) -> pd.Series:
 
 def ranking_file(ranking: pd.DataFrame, period: Period, before: Period) -> bytes:
     """Return ``ranking`` as CSV.  Each row names both periods: a file is read without the page beside it."""
-    shown = ranking.drop(columns="trend").assign(
+    shown = ranking.assign(
         from_utc=period.since, until_utc=period.until, before_from_utc=before.since, before_until_utc=before.until
     )
     # As far as the page shows it.
-    shown["share"] = [None if share is None else round(share * 100, 2) for share in shown["share"]]
+    shown["share"] = [None if share is None else round(share * 100, 1) for share in shown["share"]]
     shown["change_share"] = [None if share is None else round(share * 100, 1) for share in shown["change_share"]]
     titles = {"share": "share_percent", "change_share": "change_percent"}
     first = ["from_utc", "until_utc", "before_from_utc", "before_until_utc", "rank", "rank_before"]

@@ -19,7 +19,8 @@ reads_on = st.session_state.get(READING, False)
 def part() -> None:
     shown = choices.part("Part of the page", list(PARTS), "view", words=PARTS.__getitem__)
     not_read = 0
-    with ui.store_section():
+    # A container for each part: a browser never fills one part's cards with another's.
+    with st.container(key=f"clicks_{shown}"), ui.store_section():
         match shown:
             case "ranking":
                 not_read = ranking.show(chosen, ("view", ITEM))

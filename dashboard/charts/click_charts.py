@@ -32,7 +32,7 @@ def clicks_over_time(clicks: pd.DataFrame, bucket_seconds: int, item_order: Sequ
             x=time_axis("start", binned=True),
             x2="end:T",
             y=alt.Y("clicks:Q", title=f"clicks per {duration(bucket_seconds)}", stack="zero", scale=_up_to(cut)),
-            color=alt.Color("item_name:N", title=None, sort=items, scale=alt.Scale(domain=items)),
+            color=alt.Color("item_name:N", title=None, sort=items, scale=alt.Scale(domain=items), legend=_legend()),
             order=alt.Order("item_order:Q"),
             tooltip=[
                 when("start", "from"),
@@ -99,7 +99,7 @@ def share_over_time(shares: pd.DataFrame, order: Sequence[str], per: str) -> alt
                 title=None,
                 sort=items,
                 scale=alt.Scale(domain=items),
-                legend=alt.Legend(labelLimit=170, symbolLimit=len(items)),
+                legend=_legend(),
             ),
             order=alt.Order("item_order:Q"),
             tooltip=[
@@ -151,6 +151,11 @@ def cut_at(lengths: Iterable[float]) -> float | None:
         if 2 * below >= len(ranked) and longer > DWARFED * shorter:
             return 1.25 * float(shorter)
     return None
+
+
+def _legend() -> alt.Legend:
+    """Return a legend under the chart, which leaves a phone's whole width to the bars."""
+    return alt.Legend(orient="bottom", columns=alt.ExprRef("width < 480 ? 2 : 4"), labelLimit=140, symbolLimit=0)
 
 
 def _in_order(chart: alt.Chart, items: Sequence[str], field: str) -> alt.Chart:

@@ -12,8 +12,8 @@ from dashboard.app_pages.click_parts.downloads import csv_button
 from dashboard.charts import click_charts
 
 NEWEST_SHOWN = 200
-# More items than these have no room in a chart; together they are one.
-MOST_DRAWN = 12
+# The items that have a colour of their own; all others together are gray, the next one.
+MOST_DRAWN = 6
 OTHERS = "all other items"
 
 
@@ -75,13 +75,13 @@ def clicked(clicks: pd.DataFrame, minutes: int) -> None:
 
 
 def charts(clicks: pd.DataFrame, totals: pd.DataFrame, minutes: int) -> None:
-    drawn = set(totals["item_name"].head(MOST_DRAWN if len(totals) > MOST_DRAWN + 1 else len(totals)))
+    drawn = sorted(totals["item_name"].head(MOST_DRAWN if len(totals) > MOST_DRAWN + 1 else len(totals)))
     clicks, totals = (
         frame.assign(item_name=frame["item_name"].where(frame["item_name"].isin(drawn), OTHERS))
         for frame in (clicks, totals)
     )
     totals = totals.groupby("item_name", as_index=False)["clicks"].sum()
-    order = sorted(totals["item_name"])
+    order = [*drawn, OTHERS] if len(totals) > len(drawn) else drawn
     over_time, by_item = st.columns([2, 1])
     with over_time.container(border=True):
         st.markdown("**Clicks over time**")

@@ -28,7 +28,9 @@ def show(chosen: ui.Filters, open_item: tuple[str, str]) -> int:
     sums = data.period_sums(period, before, matching)
     ranking = click_ranking.ranked(sums.items)
     st.caption(f"{in_words(period)}, compared with {in_words(before)}.{arrived(sums.read_at)}")
-    left_out(sums)
+    # Its place is kept, so that the rest stays where it is when the last item is read.
+    with st.container():
+        left_out(sums)
     if not any(ranking["events"]) and not any(ranking["clicks_before"]):
         if not sums.not_read:
             ui.empty("No clicks in these periods", "Choose another period, or another part of a name or ID.")
