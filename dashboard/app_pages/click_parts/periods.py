@@ -39,7 +39,7 @@ def chosen_period(chosen: ui.Filters) -> tuple[Period, Period, str] | None:
         against = choices.one("Compared with", list(OFFSETS), "against", words=COMPARISONS.__getitem__)
     with places[2]:
         matching = choices.text("Name or ID contains", "", "find", "Only these items are read, which is quicker.")
-    period = _typed(now) if kind == CUSTOM else _period(kind, now, chosen.minutes)
+    period = _typed(now) if kind == CUSTOM else named_period(kind, now, chosen.minutes)
     if period is None:
         return None
     return period, period.before(OFFSETS[against] or period.length), matching.strip()
@@ -56,7 +56,8 @@ def arrived(read_at: datetime | None) -> str:
     return "" if read_at is None else f" Clicks that had arrived by {times.named(read_at)} are counted."
 
 
-def _period(kind: str, now: datetime, minutes: int) -> Period:
+def named_period(kind: str, now: datetime, minutes: int) -> Period:
+    """Return the period that ``kind`` names; the last ``minutes`` unless it is a day or a week.  ``now`` is in UTC."""
     today = date.fromisoformat(times.to_the_second(now)[:10])
     match kind:
         case "today":
@@ -84,25 +85,25 @@ def _typed(now: datetime) -> Period | None:
     example = times.to_the_second(now - timedelta(hours=1))[:16]
     meaning = f"A date and time such as {example}. Seconds are cut off."
     with places[0]:
-        since_text = choices.text(times.titled("From"), example, "from", meaning)
+        since = choices.text(times.titled("From"), example, "from", meaning)
     with places[1]:
-        until_text = choices.text(times.titled("To"), times.to_the_second(now)[:16], "to", meaning)
-    since, until = _instant(since_text, example), _instant(until_text, example)
-    if since is None or until is None:
+        until = choices.text(times.titled("To"), times.to_the_second(now)[:16], "to", meaning)
+    found = typed_period(since, until)
+    if isinstance(found, str):
+        st.warning(found)
         return None
-    period = Period(since, until)
+    return found
+
+
+def typed_period(since: str, until: str) -> Period | str:
+    """Return the period between two instants that a person typed, or the warning that says why there is none."""
+    instants = []
+    for text in (since, until):
+        instant = times.typed(text)
+        if instant is None or instant.year < EARLIEST_YEAR:
+            return f"{as_sent.markdown(text)} is not a date and time since {EARLIEST_YEAR}, such as 2026-11-22 14:05."
+        instants.append(instant.replace(second=0, microsecond=0))
+    period = Period(*instants)
     if not timedelta(0) < period.length <= LONGEST:
-        st.warning(f"The end has to be after the beginning, by at most {LONGEST.days} days.")
-        return None
+        return f"The end has to be after the beginning, by at most {LONGEST.days} days."
     return period
-
-
-def _instant(text: str, example: str) -> datetime | None:
-    """Return the full minute that a person typed; warn of anything else."""
-    instant = times.typed(text)
-    if instant is None or instant.year < EARLIEST_YEAR:
-        st.warning(
-            f"{as_sent.markdown(text)} is not a date and time since {EARLIEST_YEAR}. Enter one such as {example}."
-        )
-        return None
-    return instant.replace(second=0, microsecond=0)

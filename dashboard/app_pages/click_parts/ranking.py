@@ -111,8 +111,8 @@ def signed(change: int) -> str:
 def shares(over_time: pd.DataFrame, ranking: pd.DataFrame, period: data.Period) -> None:
     if over_time.empty:
         return
-    labels = labels_of(ranking.head(len(set(over_time["item_id"].dropna()))))
-    drawn = over_time.assign(label=[OTHERS if item is None else labels[item] for item in over_time["item_id"]])
+    labels = labels_of(ranking[ranking["item_id"].isin(set(over_time["item_id"]))])
+    drawn = over_time.assign(label=[labels.get(item, OTHERS) for item in over_time["item_id"]])
     order = [*labels.values(), *([OTHERS] if any(drawn["label"] == OTHERS) else [])]
     with st.container(border=True):
         st.markdown("**Share over time**")

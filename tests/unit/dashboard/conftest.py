@@ -121,6 +121,17 @@ def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     answers = {
         "clicks": data.ClickWindow(clicks, None, 0),
         "newest_click": None,
+        "items": {},
+        "period_sums": data.PeriodSums(
+            items=pd.DataFrame(columns=["item_id", "item_name", "clicks", "events", "clicks_before"], dtype="object"),
+            over_time=pd.DataFrame(columns=["start", "end", "item_id", "clicks"], dtype="object"),
+            not_read=0,
+            reads_left=0,
+            items_left_out=0,
+            read_at=None,
+            calls=0,
+            rows=0,
+        ),
         "truck_states": states,
         "tracks": pd.DataFrame(columns=["truck_id", "slice_start", "last_time", "gps_latitude", "gps_longitude"]),
         "current_rows": versions,

@@ -22,12 +22,16 @@ def metrics(page: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in page.metric}
 
 
-def run(name: str) -> AppTest:
+def run(name: str, **address: str) -> AppTest:
+    """The page as it is after its first run; ``address`` are choices that its address names."""
     app = AppTest.from_file(APP, default_timeout=120)
     if name in PATHS:
         # Streamlit knows such a page by the address that the first run gives it.
         app.run()
-    app.switch_page(f"app_pages/{PATHS.get(name, f'{name}.py')}").run()
+    app.switch_page(f"app_pages/{PATHS.get(name, f'{name}.py')}")
+    for key, value in address.items():
+        app.query_params[key] = value
+    app.run()
     assert not app.exception
     return app
 

@@ -113,6 +113,22 @@ def test_live_clicks(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     assert_shown_as_sent(run("live_clicks"), EVERYTHING)
 
 
+def test_ranking(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    named = [*HOSTILE, EVERYTHING]
+    items = pd.DataFrame({"item_id": named, "item_name": named, "clicks": 1, "events": 1, "clicks_before": 3})
+    items.loc[len(named) - 1, ["clicks", "clicks_before"]] = [9, 0]
+    bars = pd.DataFrame({"start": pd.Timestamp(now), "end": pd.Timestamp(now), "item_id": named[:7], "clicks": 1})
+    sums = data.period_sums()._replace(items=items.astype("object"), over_time=bars)
+    monkeypatch.setattr(data, "period_sums", lambda *_: sums)
+    assert_shown_as_sent(run("live_clicks", view="ranking"), EVERYTHING)
+
+
+@pytest.mark.parametrize("typed", ["evil ![evil](x)"])
+def test_a_period_that_is_none(typed: str) -> None:
+    page = run("live_clicks", view="ranking", period="custom", **{"from": typed, "to": typed})
+    assert_shown_as_sent(page, typed)
+
+
 def hostile_fleet(now: datetime) -> pd.DataFrame:
     statuses = zip(HOSTILE, HOSTILE, HOSTILE[::-1], strict=True)
     return typed(
