@@ -7,7 +7,7 @@ from dashboard.app_pages.click_parts import item, live, ranking
 
 LIVE, RANKING, ITEM = "live", "ranking", "hours"
 PARTS = {LIVE: "Live", RANKING: "Ranking", ITEM: "One item"}
-# While a ranking is being read, the page goes on sooner than a person would refresh it.
+# While a ranking is being read, the page goes on sooner, if it refreshes at all.
 READING, READING_SECONDS = "clicks_being_read", 2
 
 chosen = ui.filters()
@@ -15,7 +15,7 @@ ui.header("Live clicks", f"Customers' clicks in the last {chosen.window}, from D
 reads_on = st.session_state.get(READING, False)
 
 
-@access.fragment(READING_SECONDS if reads_on else chosen.refresh)
+@access.fragment(READING_SECONDS if reads_on and chosen.refresh else chosen.refresh)
 def part() -> None:
     shown = choices.part("Part of the page", list(PARTS), "view", words=PARTS.__getitem__)
     not_read = 0
