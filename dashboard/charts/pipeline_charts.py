@@ -11,8 +11,8 @@ import pandas as pd
 from dashboard import times
 from dashboard.charts.axes import FEW_POINTS, HEIGHT, time_axis, when
 
-# In pixels: the height of a small chart and of one with a legend, axes included, that of a row of cells, and the longest
-# label of a row.
+# In pixels: the height of a small chart and of one with a legend, axes included, that of a row of cells, and the
+# longest label of a row.
 SMALL, SMALL_WITH_LEGEND, CELL, LABEL_PIXELS = 150, 210, 22, 260
 # Of a cell, the share that is left free beside its neighbour.
 GAP = 0.1
