@@ -24,7 +24,8 @@ is_open = access.is_open()
 # Those of the trucks together.  Streamlit's groups with headings are lists that a screen reader can't count.
 page = st.navigation(
     [
-        st.Page("app_pages/live_clicks.py", title="Live clicks", icon=":material/ads_click:", default=True),
+        st.Page("app_pages/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+        st.Page("app_pages/live_clicks.py", title="Live clicks", icon=":material/ads_click:"),
         st.Page("app_pages/fleet.py", title="Fleet", icon=":material/local_shipping:"),
         st.Page("app_pages/truck_history.py", title="Truck history", icon=":material/history:"),
         st.Page(

@@ -25,3 +25,8 @@ def count(number: int) -> str:
         return f"{number:,}"
     mantissa, exponent = f"{Decimal(number):.2e}".split("e")
     return f"{mantissa} × 10{exponent.lstrip('+').translate(_SUPERSCRIPTS)}"
+
+
+def number_of(number: int, thing: str) -> str:
+    """Return a count with what is counted, such as ``1 truck`` or ``2 trucks``."""
+    return f"{count(number)} {thing}" if number == 1 else f"{count(number)} {thing}s"

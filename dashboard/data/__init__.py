@@ -38,6 +38,7 @@ from dashboard.data.quarantined import (
     QuarantineObject,
     quarantine,
     quarantine_object,
+    quarantine_size,
 )
 from dashboard.data.register import NO_REGISTER, FleetRegister
 from dashboard.data.s3 import newest_landing
@@ -110,6 +111,7 @@ __all__ = [
     "quality_results",
     "quarantine",
     "quarantine_object",
+    "quarantine_size",
     "rule_results",
     "slice_of",
     "stream_lags",

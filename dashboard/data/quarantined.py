@@ -70,6 +70,16 @@ class QuarantineObject(NamedTuple):
 
 
 @st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
+def quarantine_size(hours: int) -> int:
+    """Return how many records arrived and were quarantined in the last ``hours``, without reading them.
+
+    Raises:
+        StoreUnavailableError: S3 can't answer.
+    """
+    return len(_listed(hours))
+
+
+@st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
 def quarantine(hours: int) -> QuarantineCounts:
     """Return the records that arrived and were quarantined in the last ``hours``.
 
@@ -77,11 +87,7 @@ def quarantine(hours: int) -> QuarantineCounts:
         StoreUnavailableError: S3 can't answer.
     """
     bucket = deployment().telemetry_bucket
-    listed = [
-        (stream, item)
-        for stream in (names.CLICK_STREAM, names.TRUCK_STREAM)
-        for item in list_hours(f"{names.QUARANTINE_PREFIX}{stream}/", hours)
-    ]
+    listed = _listed(hours)
     listed.sort(key=lambda row: row[1].written, reverse=True)
     read, rest = listed[:MAX_QUARANTINE_READS], listed[MAX_QUARANTINE_READS:]
     s3 = client("s3")
@@ -124,6 +130,15 @@ def quarantine_object(key: str) -> QuarantineObject | None:
         return QuarantineObject(key, size, body, decode(body))
     except ValueError:  # Someone put another file there.
         return QuarantineObject(key, size, body, None)
+
+
+def _listed(hours: int) -> list[tuple[str, BucketObject]]:
+    """Return the stream and the object of each record of the last ``hours``."""
+    return [
+        (stream, item)
+        for stream in (names.CLICK_STREAM, names.TRUCK_STREAM)
+        for item in list_hours(f"{names.QUARANTINE_PREFIX}{stream}/", hours)
+    ]
 
 
 # The cache key includes the time written, so an object that was replaced is read again.

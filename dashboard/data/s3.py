@@ -28,32 +28,40 @@ class BucketObject(NamedTuple):
 
 
 @st.cache_data(ttl=lifetimes.PROGRESS, show_spinner=False)
-def newest_landing(hours: int = 3) -> tuple[datetime | None, int]:
-    """Return when the newest landing object of the last ``hours`` was written, and how many objects there are.
+def newest_landing(hours: int = 3) -> datetime | None:
+    """Return when the newest landing object of the last ``hours`` was written, or None if there is none.
 
-    It counts at most :data:`MAX_KEYS_PER_HOUR` objects per hour.
+    It lists the newest hour that has any, and at most :data:`MAX_KEYS_PER_HOUR` objects of it.
 
     Raises:
         StoreUnavailableError: S3 can't answer.
     """
-    listed = list_hours(names.LANDING_PREFIX, hours)
-    return max((item.written for item in listed), default=None), len(listed)
+    with errors_of(BUCKET_STORE):
+        for prefix in reversed(_prefixes(names.LANDING_PREFIX, hours)):
+            if listed := _list_hour(prefix):
+                return max(item.written for item in listed)
+    return None
 
 
 def list_hours(prefix: str, hours: int) -> list[BucketObject]:
     """List the objects under ``<prefix><yyyy>/<mm>/<dd>/<HH>/`` of this hour and the ``hours`` before it."""
-    bucket, s3, instant = deployment().telemetry_bucket, client("s3"), now()
-    prefixes = [f"{prefix}{hour:%Y/%m/%d/%H}/" for hour in hours_between(instant - timedelta(hours=hours), instant)]
-
-    def list_hour(hour_prefix: str) -> list[BucketObject]:
-        pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=hour_prefix, PaginationConfig={"MaxItems": MAX_KEYS_PER_HOUR}
-        )
-        return [
-            BucketObject(item["Key"], item["LastModified"], item["Size"])
-            for page in pages
-            for item in page.get("Contents", [])
-        ]
-
     with errors_of(BUCKET_STORE), ThreadPoolExecutor(WORKERS) as pool:
-        return [item for hour in pool.map(list_hour, prefixes) for item in hour]
+        return [item for hour in pool.map(_list_hour, _prefixes(prefix, hours)) for item in hour]
+
+
+def _prefixes(prefix: str, hours: int) -> list[str]:
+    instant = now()
+    return [f"{prefix}{hour:%Y/%m/%d/%H}/" for hour in hours_between(instant - timedelta(hours=hours), instant)]
+
+
+def _list_hour(prefix: str) -> list[BucketObject]:
+    pages = (
+        client("s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=deployment().telemetry_bucket, Prefix=prefix, PaginationConfig={"MaxItems": MAX_KEYS_PER_HOUR})
+    )
+    return [
+        BucketObject(item["Key"], item["LastModified"], item["Size"])
+        for page in pages
+        for item in page.get("Contents", [])
+    ]

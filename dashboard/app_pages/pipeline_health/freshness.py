@@ -58,13 +58,7 @@ def _ask_stores(failures: dict[str, data.StoreUnavailableError]) -> list[StoreAg
     return [
         StoreAge("Clicks", names.CLICK_TABLE, "DynamoDB", unset or data.CLICK_STORE in failures, click),
         StoreAge("Truck state", names.TRUCK_STATE_TABLE, "DynamoDB", data.STATE_STORE in failures, reading),
-        StoreAge(
-            "Landing",
-            names.LANDING_PREFIX,
-            "S3",
-            unset or data.BUCKET_STORE in failures,
-            None if landing is None else landing[0],
-        ),
+        StoreAge("Landing", names.LANDING_PREFIX, "S3", unset or data.BUCKET_STORE in failures, landing),
         StoreAge("Raw readings", names.RAW_TABLE, "Snowflake", tables is None, _newest_of(tables, names.RAW_TABLE)),
         StoreAge("History", names.HISTORY_TABLE, "Snowflake", tables is None, _newest_of(tables, names.HISTORY_TABLE)),
     ]

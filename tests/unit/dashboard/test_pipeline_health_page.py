@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import access, data
+from dashboard import data
 from include import names
 from include.contracts.envelope import Envelope
 from include.contracts.quarantine import Attempt, Quarantined
@@ -32,7 +32,7 @@ def opened(part: str) -> AppTest:
 
 def test_each_store_has_its_own_age(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     monkeypatch.setattr(data, "newest_click", lambda: now - timedelta(seconds=2))
-    monkeypatch.setattr(data, "newest_landing", lambda: (now - timedelta(minutes=5), 9))
+    monkeypatch.setattr(data, "newest_landing", lambda: now - timedelta(minutes=5))
     page = run("pipeline_health")
     shown = metrics(page)
     assert (shown["Clicks"], shown["Landing"], shown["History"]) == ("2 s", "5 min", "–")
@@ -160,6 +160,9 @@ def test_a_hidden_part_asks_nothing(monkeypatch: pytest.MonkeyPatch, now: dateti
         answer = getattr(data, name)
         monkeypatch.setattr(data, name, lambda *_, name=name, answer=answer: asked.append(name) or answer())
     page = run("pipeline_health")
+    # The first run of a session opened the start page.
+    asked.clear()
+    page.run()
     assert set(asked) == set(flow)
     asked.clear()
     page.segmented_control[0].set_value("Loads").run()
@@ -248,10 +251,6 @@ def test_a_quarantined_record_is_read_when_it_is_opened_and_shown_as_sent(
     )
     assert "must be *JSON*" in [text.value for text in page.text]
     assert page.get("link_button")[0].proto.url == "https://airflow.example/dags/replay"
-    monkeypatch.setattr(access, "is_operator", lambda: False)
-    page.run()
-    assert metrics(page)["Quarantined"] == "120"
-    assert (list(page.code), list(page.get("link_button")), len(read)) == ([], [], 1)
 
 
 def test_links_to_airflow_need_the_setting(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:

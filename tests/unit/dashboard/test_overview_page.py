@@ -1,0 +1,98 @@
+"""The start page as Streamlit runs it, with the answers of dashboard.data replaced."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dashboard import data
+from tests.unit.dashboard.pages import metrics, raising, reading, run, typed
+
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("empty_stores")]
+
+
+@pytest.fixture
+def all_right(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    """Stores in which nothing needs attention."""
+    items = pd.DataFrame(
+        [("MOB001", "*Mobile*", 300, 9, 150)], columns=["item_id", "item_name", "clicks", "events", "clicks_before"]
+    )
+    hours = pd.DataFrame({"arrival_hour": [pd.Timestamp(now)] * 2, "is_open": [True, False], "balanced": [False, True]})
+    answers: dict[str, Any] = {
+        "period_sums": data.PeriodSums(items, pd.DataFrame(), 0, 0, 0, now, 0, 0),
+        "newest_click": now - timedelta(seconds=3),
+        "truck_states": typed([reading("TRK001", now), reading("TRK002", now, vehicle_speed=0.0, gps_speed=0.0)]),
+        "newest_landing": now,
+        "table_freshness": pd.DataFrame(
+            {"table_name": ["TRUCK_TELEMETRY_RAW", "TRUCK_TELEMETRY_DATA"], "newest": [pd.Timestamp(now)] * 2}
+        ),
+        "merge_runs": pd.DataFrame({"started_at": [pd.Timestamp(now - timedelta(seconds=40))]}),
+        "quality_results": pd.DataFrame({"rule": ["a"], "severity": ["fail"], "status": ["pass"]}),
+        "ledger": hours.assign(archived=100, quarantined=1),
+        "quarantine_size": 7,
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(data, name, lambda *_, answer=answer: answer)
+
+
+def links(page: Any) -> dict[str, str]:
+    """The page links: label -> page and query."""
+    found = [element.proto for element in page.main if element.type == "page_link"] or [
+        element.proto for element in page.get("page_link")
+    ]
+    return {link.label: f"{link.page}?{link.query_string}" for link in found}
+
+
+def test_everything_is_all_right(all_right: None) -> None:
+    page = run("overview")
+    assert page.success[0].value == "**Everything is all right.**"
+    assert metrics(page) == {
+        "Clicks per minute": "20", "Same time yesterday": "10", "Most clicked": "`*Mobile*`", "Newest click": "3 s ago",
+        "Moving": "1", "Parked": "1", "Silent": "0", "Need attention": "0",
+        "Failing rules": "0 of 1", "Quarantined, last hour": "7", "Balanced hours": "1 of 1", "Last merge": "40 s ago",
+    }  # fmt: skip
+    assert page.metric[0].delta == "+100% on yesterday"
+    assert "view=hours&item=MOB001" in links(page)["This item"]
+    assert "part=Ledger" in links(page)["Ledger"]
+
+
+def test_what_is_wrong_is_a_link_to_where_to_look(
+    all_right: None, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    monkeypatch.setattr(data, "truck_states", lambda: typed([reading("TRK001", now, fuel_level=1.0)]))
+    results = pd.DataFrame({"rule": ["versions_meet"], "severity": ["fail"], "status": ["fail"]})
+    monkeypatch.setattr(data, "quality_results", lambda: results)
+    page = run("overview")
+    assert "2 things need attention" in page.markdown[0].value
+    found = links(page)
+    assert "pipeline_health?part=Quality" in found["1 quality rule fails: `versions_meet` →"]
+    assert "1 truck needs attention: `TRK001` →" in found
+    # What is broken comes first.
+    assert next(iter(found)).startswith("1 quality rule")
+
+
+@pytest.mark.parametrize("store", [data.SNOWFLAKE_STORE, data.STATE_STORE, data.BUCKET_STORE])
+def test_each_part_survives_the_failure_of_a_store(
+    all_right: None, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    queries = {
+        data.SNOWFLAKE_STORE: ["fleet_register", "table_freshness", "merge_runs", "quality_results", "ledger"],
+        data.STATE_STORE: ["period_sums", "newest_click", "truck_states"],
+        data.BUCKET_STORE: ["newest_landing", "quarantine_size"],
+    }
+    for name in queries[store]:
+        monkeypatch.setattr(data, name, raising(data.StoreUnavailableError(store, "is unreachable", "Check it.")))
+    page = run("overview")
+    assert len(page.error) == 1
+    assert f"{store} is unreachable →" in links(page)
+    shown = metrics(page)
+    assert (shown["Last merge"] == "–") is (store == data.SNOWFLAKE_STORE)
+    assert (shown["Moving"] == "–") is (store == data.STATE_STORE)
+    assert (shown["Quarantined, last hour"] == "–") is (store == data.BUCKET_STORE)
+
+
+def test_an_empty_pipeline_says_what_to_do() -> None:
+    assert "generate_traffic" in run("overview").info[0].value
