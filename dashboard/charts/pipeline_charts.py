@@ -11,8 +11,9 @@ import pandas as pd
 from dashboard import times
 from dashboard.charts.axes import FEW_POINTS, HEIGHT, time_axis, when
 
-# In pixels: the height of a small chart, the height of a row of cells, and the longest label of a row.
-SMALL, CELL, LABEL_PIXELS = 130, 22, 260
+# In pixels: the height of a small chart and of one with a legend, axes included, that of a row of cells, and the
+# longest label of a row.
+SMALL, SMALL_WITH_LEGEND, CELL, LABEL_PIXELS = 150, 210, 22, 260
 # Of a cell, the share that is left free beside its neighbour.
 GAP = 0.1
 
@@ -82,7 +83,7 @@ def delays(slices: pd.DataFrame, step: str) -> alt.Chart:
     kinds = {f"{step}_p50": "p50", f"{step}_p95": "p95"}
     rows = slices.rename(columns=kinds).melt(["slice_start", "readings"], list(kinds.values()), "figure", "seconds")
     lines: alt.Chart = (
-        alt.Chart(rows, height=SMALL)
+        alt.Chart(rows, height=SMALL_WITH_LEGEND)
         .mark_line(point=len(slices) <= FEW_POINTS)
         .encode(
             x=time_axis("slice_start"),

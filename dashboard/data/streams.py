@@ -58,7 +58,8 @@ def stream_lags(minutes: int) -> pd.DataFrame:
     Raises:
         StoreUnavailableError: CloudWatch can't answer.
     """
-    until = now()
+    # Whole minutes: CloudWatch counts its periods from the start.
+    until = now().replace(second=0, microsecond=0) + timedelta(minutes=1)
     metrics = {
         f"{kind}_{number}": (stream, kind, metric)
         for number, (stream, function) in enumerate(CONSUMERS.items())

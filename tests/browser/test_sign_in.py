@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.pages import barriers, disorder
 from tests.browser.provider import Provider, provider
 from tests.browser.server import Dashboard, running
 
@@ -109,6 +110,7 @@ def test_each_person_sees_what_their_role_allows(visitor: Page, place: Place) ->
     expect(heading(page, "You don’t have access yet")).to_be_visible()
     expect(page.locator("code", has_text="*noel*@example.com")).to_be_visible()
     shows_nothing(page)
+    assert disorder(page) + barriers(page) == []
     sign_out(page)
 
     sign_in(page, "olga")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data
+from dashboard import access, data
 from include import names
 from include.contracts.envelope import Envelope
 from include.contracts.quarantine import Attempt, Quarantined
@@ -251,6 +251,10 @@ def test_a_quarantined_record_is_read_when_it_is_opened_and_shown_as_sent(
     )
     assert "must be *JSON*" in [text.value for text in page.text]
     assert page.get("link_button")[0].proto.url == "https://airflow.example/dags/replay"
+    monkeypatch.setattr(access, "is_operator", lambda: False)
+    page.run()
+    assert metrics(page)["Quarantined"] == "120"
+    assert (list(page.code), list(page.get("link_button")), len(read)) == ([], [], 1)
 
 
 def test_links_to_airflow_need_the_setting(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:

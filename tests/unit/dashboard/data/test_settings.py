@@ -58,3 +58,16 @@ def test_a_key_file_replaces_the_password() -> None:
     settings = data.connection_settings({**COMPLETE, "SNOWFLAKE_PRIVATE_KEY_FILE": "/keys/reader.p8"})
     assert settings["private_key_file"] == "/keys/reader.p8"
     assert "password" not in settings
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({"CTD_AIRFLOW_URL": "https://airflow.example/base/"}, "https://airflow.example/base"),
+        ({}, ""),
+        # Another setting can't be used: the page reports it where it needs a setting.
+        ({"CTD_AIRFLOW_URL": "https://airflow.example", "CTD_CLICK_SHARDS": "many"}, ""),
+    ],
+)
+def test_the_address_of_airflow(given: dict[str, str], address: str) -> None:
+    assert data.airflow_url({"CTD_DEPLOYMENT_BUCKET": "b", **given}) == address

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -151,3 +152,32 @@ def test_a_login_that_is_refused_names_the_warehouse(connections: list[Any]) -> 
     with pytest.raises(data.StoreUnavailableError, match="Snowflake") as caught:
         data.merge_runs()
     assert "Incorrect username" in caught.value.said
+
+
+def test_the_pipes_status_is_read_from_its_json(connections: list[Any]) -> None:
+    status = {"executionState": "RUNNING", "pendingFileCount": 2, "oldestFileTimestamp": "2026-11-22T13:55:00.000Z"}
+    connections.append(Connection((["STATUS"], [(json.dumps(status),)])))
+    oldest = datetime(2026, 11, 22, 13, 55, tzinfo=UTC)
+    assert data.pipe_status() == data.PipeStatus("RUNNING", 2, oldest, None, None, "")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{}", '{"executionState": "RUNNING", "lastIngestedTimestamp": "x"}']
+)
+def test_a_status_of_another_form_is_named(connections: list[Any], text: str) -> None:
+    connections.append(Connection((["STATUS"], [(text,)])))
+    with pytest.raises(data.StoreUnavailableError, match="unknown form") as caught:
+        data.pipe_status()
+    assert caught.value.said == text
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(5, 60), (60, 60), (360, 300), (1440, 900), (10_080, 3600)])
+def test_delays_are_of_whole_slices(connections: list[Any], now: datetime, minutes: int, seconds: int) -> None:
+    connections.append(connection := Connection((["SLICE_START", "SENT_P50"], [(now.replace(tzinfo=None), None)])))
+    frame = data.delays(minutes)
+    ((_, values),) = connection.statements
+    begins = datetime.fromisoformat(values["since"]).replace(tzinfo=UTC)
+    assert values["slice_seconds"] == data.slice_of(minutes) == seconds
+    assert begins.timestamp() % seconds == 0
+    assert timedelta(0) <= now - timedelta(minutes=minutes) - begins < timedelta(seconds=seconds)
+    assert str(frame["sent_p50"].dtype) == "float64"

@@ -1,0 +1,106 @@
+"""Quarantined records: counted by hour of arrival and reason, listed, and read one by one."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dashboard import data
+from dashboard.data import quarantined
+from include import names
+from include.contracts.envelope import Envelope
+from include.contracts.quarantine import Quarantined, encode
+
+pytestmark = pytest.mark.unit
+
+KEY = "quarantine/ClickDataStream/2026/11/22/14/shardId-0-1.json"
+
+
+def put_quarantined(aws: Any, stream: str, hour: str, sequence: int, reason: str) -> None:
+    aws["s3"].put_object(
+        Bucket=aws["bucket"],
+        Key=f"quarantine/{stream}/{hour}/shardId-0-{sequence}.json",
+        Body=json.dumps({"reason": reason}).encode(),
+    )
+
+
+def test_quarantine_counts_by_stream_hour_and_reason(aws: Any, now: datetime) -> None:
+    put_quarantined(aws, names.CLICK_STREAM, "2026/11/22/14", 1, "not_json")
+    put_quarantined(aws, names.CLICK_STREAM, "2026/11/22/14", 2, "not_json")
+    put_quarantined(aws, names.TRUCK_STREAM, "2026/11/22/13", 3, "missing")
+    put_quarantined(aws, names.TRUCK_STREAM, "2026/11/22/10", 4, "missing")  # Before the hours asked for.
+    answer = data.quarantine(2)
+    assert (answer.listed, answer.unread) == (3, 0)
+    assert answer.frame.to_dict("records") == [
+        {"stream": "ClickDataStream", "hour": pd.Timestamp("2026-11-22T14Z"), "reason": "not_json", "records": 2},
+        {"stream": "TruckTelemetry", "hour": pd.Timestamp("2026-11-22T13Z"), "reason": "missing", "records": 1},
+    ]
+
+
+def test_quarantine_reads_no_more_objects_than_its_limit_and_says_so(
+    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantined, "MAX_QUARANTINE_READS", 2)
+    for sequence in range(5):
+        put_quarantined(aws, names.CLICK_STREAM, "2026/11/22/14", sequence, "not_json")
+    answer = data.quarantine(1)
+    assert (answer.listed, answer.unread) == (5, 3)
+    assert dict(zip(answer.frame["reason"], answer.frame["records"], strict=True)) == {"not read": 3, "not_json": 2}
+
+
+def test_nothing_quarantined_is_an_empty_frame(aws: Any, now: datetime) -> None:
+    answer = data.quarantine(24)
+    assert answer.listed == 0
+    assert list(answer.frame.columns) == ["stream", "hour", "reason", "records"]
+
+
+def test_records_are_listed_the_last_written_first_with_key_and_size(aws: Any, now: datetime) -> None:
+    put_quarantined(aws, names.CLICK_STREAM, "2026/11/22/14", 1, "not_json")
+    (record,) = data.quarantine(1).records.to_dict("records")
+    assert (record["key"], record["hour"]) == (KEY, pd.Timestamp("2026-11-22T14Z"))
+    assert record["size"] == len(json.dumps({"reason": "not_json"}))
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b"\xff"])
+def test_a_foreign_object_is_counted_and_shown_as_bytes(aws: Any, now: datetime, body: bytes) -> None:
+    aws["s3"].put_object(Bucket=aws["bucket"], Key=KEY, Body=body)
+    assert list(data.quarantine(1).frame["reason"]) == ["not a record"]
+    assert data.quarantine_object(KEY) == data.QuarantineObject(KEY, len(body), body, None)
+
+
+def test_one_record_is_read_whole(aws: Any, now: datetime) -> None:
+    record = Quarantined(
+        reason="not_json",
+        field=None,
+        value=None,
+        rule="a rule",
+        envelope=Envelope(names.CLICK_STREAM, "shardId-0", "1", "2026-11-22T14:05:30.000000", "key"),
+        payload=b"\x00\xff",
+        function=names.CLICK_FUNCTION,
+    )
+    aws["s3"].put_object(Bucket=aws["bucket"], Key=KEY, Body=encode(record))
+    found = data.quarantine_object(KEY)
+    assert found is not None
+    assert (found.size, found.record) == (len(encode(record)), record)
+
+
+def test_an_object_too_large_for_a_record_is_not_read_whole(
+    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantined, "MAX_RECORD_BYTES", 99)
+    monkeypatch.setattr(quarantined, "FIRST_BYTES", 10)
+    aws["s3"].put_object(Bucket=aws["bucket"], Key=KEY, Body=b"x" * 100)
+    assert data.quarantine_object(KEY) == data.QuarantineObject(KEY, 100, b"x" * 10, None)
+
+
+def test_a_record_that_a_replay_resolved_is_gone(aws: Any, now: datetime) -> None:
+    assert data.quarantine_object(KEY) is None
+
+
+def test_nothing_outside_quarantine_is_read(aws: Any) -> None:
+    with pytest.raises(ValueError, match="quarantine"):
+        data.quarantine_object("raw-archive/x")
