@@ -3,7 +3,6 @@
 This is the server; ``navigation.py`` is the script that Streamlit runs for each visitor.
 """
 
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -25,20 +24,5 @@ async def warm(_app: st.App) -> AsyncGenerator[None, None]:
     yield
 
 
-def changed_answers() -> list[Middleware]:
-    """What changes Streamlit's answers.  The server does not start with a sign-in that is not usable."""
-    try:
-        sign_in = access.sign_in()
-    except access.SignInError as error:
-        raise SystemExit(str(error)) from None
-    if sign_in is not None:
-        return [Middleware(ContentSecurityPolicy), Middleware(access.SignInAnswers, sign_in=sign_in)]
-    address = st.get_option("server.address")
-    if address not in access.LOOPBACK:
-        logging.getLogger("dashboard").warning(
-            "Sign-in is not configured: whoever reaches %s can see everything (docs/dashboard.md).", address or "this"
-        )
-    return [Middleware(ContentSecurityPolicy)]
-
-
-app = st.App("navigation.py", lifespan=warm, middleware=changed_answers())
+middleware = [Middleware(ContentSecurityPolicy), *access.middleware()]
+app = st.App("navigation.py", lifespan=warm, middleware=middleware)

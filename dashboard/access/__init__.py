@@ -6,18 +6,16 @@ A page calls :func:`is_operator` before it shows the raw bytes of a record or a 
 with :func:`fragment`, which stops when the person's session ends.
 """
 
-from dashboard.access.answers import SignInAnswers
+from dashboard.access.answers import middleware
 from dashboard.access.gate import is_open, show_closed, show_session
 from dashboard.access.session import fragment, is_operator
-from dashboard.access.settings import LOOPBACK, SignInError, sign_in
+from dashboard.access.settings import sign_in
 
 __all__ = [
-    "LOOPBACK",
-    "SignInAnswers",
-    "SignInError",
     "fragment",
     "is_open",
     "is_operator",
+    "middleware",
     "show_closed",
     "show_session",
     "sign_in",

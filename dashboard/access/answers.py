@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+import streamlit as st
 from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard.access.settings import CALLBACK, SignIn
+from dashboard.access.settings import CALLBACK, LOOPBACK, SignIn, SignInError, sign_in
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +25,27 @@ METRICS = "/_stcore/metrics"
 COOKIES, IDENTITY_COOKIE = "_streamlit_", "_streamlit_user="
 # How long a person has to sign in at the provider and still come back to the page that they had opened.
 RETURN_SECONDS = 600
+
+
+log = logging.getLogger(__name__)
+
+
+def middleware() -> list[Middleware]:
+    """Return what the server needs for sign-in, which is nothing without it.
+
+    Raises:
+        SystemExit: sign-in is configured in part or not usable.  The server does not start.
+    """
+    try:
+        configured = sign_in()
+    except SignInError as error:
+        raise SystemExit(str(error)) from None
+    if configured is not None:
+        return [Middleware(SignInAnswers, sign_in=configured)]
+    address = st.get_option("server.address")
+    if address not in LOOPBACK:
+        log.warning("Sign-in is not configured: everyone who reaches %s sees everything.", address or "this server")
+    return []
 
 
 class SignInAnswers:

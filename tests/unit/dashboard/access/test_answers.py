@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
+import streamlit as st
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from dashboard import access
 from dashboard.access.answers import SignInAnswers
 from dashboard.access.settings import SignIn
+from tests.unit.dashboard.access.people import configure
 
 pytestmark = pytest.mark.unit
 
@@ -86,3 +91,26 @@ def test_without_sign_in_and_for_another_sign_in_the_first_page_opens() -> None:
 def test_what_the_server_counts_is_not_for_everybody() -> None:
     assert client().get("/_stcore/metrics").status_code == 404
     assert client().get("/_stcore/health").text == "text"
+
+
+def test_the_server_starts_with_sign_in_or_without_it_and_not_with_half_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert access.middleware() == []
+    access.sign_in.cache_clear()
+    configure(monkeypatch)
+    assert [each.cls for each in access.middleware()] == [SignInAnswers]
+    access.sign_in.cache_clear()
+    monkeypatch.setenv("CTD_DASHBOARD_OPERATORS", "")
+    monkeypatch.setenv("CTD_DASHBOARD_READERS", "")
+    with pytest.raises(SystemExit, match="neither CTD_DASHBOARD_OPERATORS nor CTD_DASHBOARD_READERS is set"):
+        access.middleware()
+
+
+@pytest.mark.parametrize(("address", "warnings"), [("127.0.0.1", 0), ("0.0.0.0", 1), (None, 1)])  # noqa: S104
+def test_a_server_that_is_open_to_others_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, address: str | None, warnings: int
+) -> None:
+    options = {"server.address": address, "secrets.files": []}
+    monkeypatch.setattr(st, "get_option", options.__getitem__)
+    with caplog.at_level(logging.WARNING):
+        assert access.middleware() == []
+    assert len([each for each in caplog.messages if "Sign-in is not configured" in each]) == warnings
