@@ -27,7 +27,12 @@ page = st.navigation(
         st.Page("app_pages/overview.py", title="Overview", icon=":material/dashboard:", default=True),
         st.Page("app_pages/live_clicks.py", title="Live clicks", icon=":material/ads_click:"),
         st.Page("app_pages/fleet.py", title="Fleet", icon=":material/local_shipping:"),
-        st.Page("app_pages/truck_history.py", title="Truck history", icon=":material/history:"),
+        st.Page(
+            "app_pages/truck_history/page.py",
+            title="Truck history",
+            icon=":material/history:",
+            url_path="truck_history",
+        ),
         st.Page(
             "app_pages/pipeline_health/page.py",
             title="Pipeline health",

@@ -54,8 +54,19 @@ from dashboard.data.stores import (
     StoreUnavailableError,
 )
 from dashboard.data.streams import DURABLE, READ, RECEIVED, StreamMapping, stream_lags, stream_mappings
-from dashboard.data.truck_queries import as_of, current_rows, fleet_register, history_span, tracks, versions
-from dashboard.data.trucks import METRIC_NAMES
+from dashboard.data.truck_queries import (
+    MAX_VERSIONS,
+    as_of,
+    current_rows,
+    fleet_register,
+    history_span,
+    metric_slices,
+    tracks,
+    truck_ids,
+    version_slices,
+    versions,
+)
+from dashboard.data.trucks import METRIC_NAMES, NUMERIC_METRICS
 
 __all__ = [
     "BUCKET_STORE",
@@ -64,10 +75,12 @@ __all__ = [
     "FUNCTION_STORE",
     "MAX_ITEMS",
     "MAX_QUARANTINE_READS",
+    "MAX_VERSIONS",
     "METRIC_NAMES",
     "METRIC_STORE",
     "NOT_READ",
     "NO_REGISTER",
+    "NUMERIC_METRICS",
     "READ",
     "READ_CALLS",
     "RECEIVED",
@@ -102,6 +115,7 @@ __all__ = [
     "ledger",
     "load_history",
     "merge_runs",
+    "metric_slices",
     "newest_click",
     "newest_landing",
     "now",
@@ -118,6 +132,8 @@ __all__ = [
     "stream_mappings",
     "table_freshness",
     "tracks",
+    "truck_ids",
     "truck_states",
+    "version_slices",
     "versions",
 ]

@@ -30,7 +30,7 @@ _TIMES = {
     "last_start", "newest", "arrival_hour", "started_at", "finished_at", "checked_at", "failing_since", "loaded_at",
     "retired_at", "begins_at", "ends_at", "decided_at",
 }  # fmt: skip
-_FLOATS = set(NUMERIC_METRICS)
+_FLOATS = {*NUMERIC_METRICS, "lowest", "highest", "area", "lasted", "last_value"}
 
 # Of one query: the name of each bound value, and the value.
 Values = Mapping[str, str | int]

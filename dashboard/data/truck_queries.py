@@ -65,15 +65,55 @@ def fleet_register() -> FleetRegister:
 
 
 @st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
-def versions(truck_id: str) -> pd.DataFrame:
-    """Return the newest :data:`MAX_VERSIONS` versions of a truck, with its assigned readings, newest first.
-
-    Columns: those of :func:`current_rows`, and reported_id, which sent the reading that opens the version.
+def truck_ids() -> list[str]:
+    """Return the ids of all trucks that have a current version.
 
     Raises:
         StoreUnavailableError: Snowflake can't answer.
     """
-    return query("versions.sql", {"truck_id": truck_id, "limit": MAX_VERSIONS})
+    return list(query("truck_ids.sql", {"limit": MAX_TRUCKS})["truck_id"])
+
+
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
+def versions(truck_id: str, since: datetime, until: datetime) -> pd.DataFrame:
+    """Return the newest versions of a truck, with its assigned readings, that are valid in [since, until].
+
+    There are at most :data:`MAX_VERSIONS` and one more, newest first: the last one may have ended at ``since``, and
+    says what the one after it changed.  Columns: those of :func:`current_rows`, and reported_id, which sent the reading
+    that opens the version.
+
+    Raises:
+        StoreUnavailableError: Snowflake can't answer.
+    """
+    return query("versions.sql", _span(truck_id, since, until) | {"limit": MAX_VERSIONS + 1})
+
+
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
+def version_slices(truck_id: str, since: datetime, until: datetime, width: timedelta) -> pd.DataFrame:
+    """Return how many versions of a truck start in each slice of [since, until], for slices that have one.
+
+    Columns: slice (0 begins at ``since``), versions, and by its name for each of the 21 metrics the number of versions
+    that changed it.
+
+    Raises:
+        StoreUnavailableError: Snowflake can't answer.
+    """
+    own = {"slice_microseconds": width // timedelta(microseconds=1)}
+    return query("version_slices.sql", _span(truck_id, since, until) | own)
+
+
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
+def metric_slices(truck_id: str, metric: str, since: datetime, until: datetime, width: timedelta) -> pd.DataFrame:
+    """Return a numeric metric of a truck in each slice of [since, until], for slices in which a version starts.
+
+    Columns: slice, first_start, lowest, highest, area, lasted (microseconds) and last_value; see
+    sql/dashboard/metric_slices.sql.
+
+    Raises:
+        StoreUnavailableError: Snowflake can't answer.
+    """
+    own: dict[str, str | int] = {"metric": metric, "slice_microseconds": width // timedelta(microseconds=1)}
+    return query("metric_slices.sql", _span(truck_id, since, until) | own)
 
 
 @st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
@@ -99,3 +139,7 @@ def as_of(truck_id: str, instant: datetime) -> pd.DataFrame:
         StoreUnavailableError: Snowflake can't answer.
     """
     return query("as_of.sql", {"truck_id": truck_id, "instant": to_canonical(instant)})
+
+
+def _span(truck_id: str, since: datetime, until: datetime) -> dict[str, str | int]:
+    return {"truck_id": truck_id, "since": to_canonical(since), "until": to_canonical(until)}

@@ -94,8 +94,16 @@ def test_the_fleet_equals_truck_state_and_history(page: Page, dashboard: Dashboa
 def test_a_trucks_history_and_its_state_at_an_instant(page: Page, dashboard: Dashboard, stores: Stores) -> None:
     page.goto(f"{dashboard.url}/truck_history")
     expect(metric(page, "Versions")).to_have_text(str(stores.expected["versions of TRK001"]))
-    expect(page.get_by_text("Odometer reading:")).to_be_visible()
-    instant = page.get_by_role("textbox", name="Instant, UTC")
+    versions = stores.expected["versions of TRK001"]
+    expect(page.get_by_text(f"{versions} versions start")).to_be_visible()
+    # The time line and two metrics.
+    expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg")).to_have_count(3)
+    page.get_by_role("button", name="Zoom in", exact=True).click()
+    expect(page.get_by_role("textbox", name="From, UTC")).to_be_visible()
+    expect(page).to_have_url(re.compile("span=own"))
+    part(page, "State and changes")
+    expect(page.get_by_text("of 21 fields differ")).to_be_visible()
+    instant = page.get_by_role("textbox", name="As of, UTC")
     instant.fill("2020-01-01 00:00:00")
     instant.press("Enter")
     expect(page.get_by_text("no version at that instant")).to_be_visible()
@@ -160,8 +168,11 @@ def test_no_page_asks_anything_of_the_internet(page: Page, dashboard: Dashboard,
         if title == "Truck history":
             page.get_by_test_id("stMain").get_by_role("combobox").first.click()
             page.get_by_role("option", name=HOSTILE, exact=True).click()
+            instant = page.get_by_role("textbox", name="As of, UTC")
+            instant.fill(HOSTILE)
+            instant.press("Enter")
             said = page.get_by_test_id("stMain").locator("code")
-            expect(said).to_have_count(2)
+            expect(said).to_have_count(1)
             assert {text.replace("\u2060", "") for text in said.all_text_contents()} == {HOSTILE}
         main = page.get_by_test_id("stMain")
         expect(main.locator("img, a, b, .katex")).to_have_count(0)

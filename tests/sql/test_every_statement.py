@@ -19,12 +19,13 @@ VALUES = (
         ("run_id", "rule", "severity", "status", "message", "stream", "decided_by", "reason"), "every-statement"
     )
     | dict.fromkeys(("samples", "details"), "{}")
+    | {"metric": "vehicle_speed"}
     | dict.fromkeys(("since", "earliest", "failing_since", "started_at"), (NOW - timedelta(hours=1)).isoformat())
     | dict.fromkeys(
         ("until", "before", "instant", "hour", "checked_at", "alerted_at", "finished_at"),
         NOW.isoformat(),
     )
-    | dict.fromkeys(("limit", "hours", "runs", "slice_seconds", "failed_count"), 1)
+    | dict.fromkeys(("limit", "hours", "runs", "slice_seconds", "slice_microseconds", "failed_count"), 1)
     | dict.fromkeys(("rows_inserted", "rows_updated", "rows_deleted"), 1)
     | dict.fromkeys(("archived", "landed", "duplicates", "quarantined", "resolved", "missing", "not_loaded"), 0)
     | dict.fromkeys(("covered", "waiting", "overdue", "uncovered", "nulled", "unexpected", "conflicts"), 0)

@@ -135,6 +135,7 @@ def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
         "truck_states": states,
         "tracks": pd.DataFrame(columns=["truck_id", "slice_start", "last_time", "gps_latitude", "gps_longitude"]),
         "current_rows": versions,
+        "truck_ids": [],
         "fleet_register": data.NO_REGISTER,
         "newest_landing": None,
         "quarantine_size": 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from dashboard.data import trucks
 
 APP = str(Path(__file__).parents[3] / "dashboard/navigation.py")
 # The files of pages that are packages.
-PATHS = {"pipeline_health": "pipeline_health/page.py"}
+PATHS = {name: f"{name}/page.py" for name in ("pipeline_health", "truck_history")}
 DOWN = data.StoreUnavailableError("Snowflake", "is unreachable", "Check that it runs.")
 
 
@@ -34,6 +35,36 @@ def run(name: str, **address: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
+
+
+def history_answers(versions: pd.DataFrame) -> dict[str, Callable[..., Any]]:
+    """The queries of one truck's history, answered from its versions (newest first).  No field changes in a slice."""
+    starts, ends = versions["effective_start_date"], versions["effective_end_date"]
+
+    def valid(truck: str, since: datetime, until: datetime) -> pd.DataFrame:
+        return versions[(starts <= until) & ~(ends < since)].copy()
+
+    def slices(truck: str, since: datetime, until: datetime, width: timedelta) -> pd.DataFrame:
+        begun = starts[(starts >= since) & (starts <= until)]
+        rows = pd.DataFrame({"slice": [(start - since) // width for start in begun], "versions": 1})
+        counts = rows.groupby("slice", as_index=False).sum()
+        return counts.assign(**dict.fromkeys(data.METRIC_NAMES, 0))
+
+    def as_of(truck: str, instant: datetime) -> pd.DataFrame:
+        return versions[(starts <= instant) & ~(ends <= instant)].head(1)
+
+    span = (
+        (len(versions), starts.min().to_pydatetime(), starts.max().to_pydatetime())
+        if len(versions)
+        else (0, None, None)
+    )
+    return {
+        "truck_ids": lambda: sorted(set(versions["truck_id"])),
+        "history_span": lambda truck: span,
+        "versions": valid,
+        "version_slices": slices,
+        "as_of": as_of,
+    }
 
 
 def raising(error: Exception) -> Any:

@@ -15,7 +15,7 @@ from streamlit.testing.v1.element_tree import Node
 from dashboard import as_sent, data
 from include.contracts.envelope import Envelope
 from include.contracts.quarantine import Attempt, Quarantined
-from tests.unit.dashboard.pages import raising, reading, run, typed, version
+from tests.unit.dashboard.pages import history_answers, raising, reading, run, typed, version
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("empty_stores")]
 
@@ -151,19 +151,19 @@ def test_fleet(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
 def test_truck_history(monkeypatch: pytest.MonkeyPatch, now: datetime, instant: str) -> None:
     statuses = {"brake_status": EVERYTHING, "transmission_status": "![evil](x)"}
     versions = typed([version(now, 10, None, **statuses), version(now, 70, 10)]).assign(truck_id=EVERYTHING)
-    monkeypatch.setattr(data, "current_rows", lambda: versions.head(1))
-    monkeypatch.setattr(data, "versions", lambda truck: versions.copy())
-    monkeypatch.setattr(data, "history_span", lambda truck: (2, versions["effective_start_date"][1], pd.Timestamp(now)))
-    found = versions.head(0 if instant.startswith("1999") else 1)
-    monkeypatch.setattr(data, "as_of", lambda truck, instant: found)
+    for name, answer in history_answers(versions).items():
+        monkeypatch.setattr(data, name, answer)
     page = run("truck_history")
-    page.text_input[0].set_value(instant).run()
+    page.text_input(key="at").set_value(instant)
+    page.segmented_control(key="part").set_value("State and changes").run()
     assert not page.exception
-    assert_shown_as_sent(page, instant if "evil" in instant else EVERYTHING)
+    shown = {"1": EVERYTHING, "!": instant}
+    # What differs is in a table, which shows text as it is.
+    assert_shown_as_sent(page, *([shown[instant[0]]] if instant[0] in shown else []))
 
 
 def test_a_truck_without_versions(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
-    monkeypatch.setattr(data, "current_rows", lambda: typed([version(now, 10, None)]).assign(truck_id=EVERYTHING))
+    monkeypatch.setattr(data, "truck_ids", lambda: [EVERYTHING])
     monkeypatch.setattr(data, "history_span", lambda truck: (0, None, None))
     assert_shown_as_sent(run("truck_history"), EVERYTHING)
 
@@ -228,7 +228,8 @@ def test_pipeline_health(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None
 def test_an_error_that_quotes_data(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     quoting = data.StoreUnavailableError("Snowflake", "refused the query", "Check the grants.", EVERYTHING)
     for query in (
-        "clicks", "newest_click", "truck_states", "tracks", "current_rows", "newest_landing", "table_freshness",
+        "clicks", "newest_click", "truck_states", "tracks", "current_rows", "truck_ids", "newest_landing",
+        "table_freshness",
         "merge_runs", "quality_results", "ledger", "load_history", "quarantine", "stream_lags", "stream_mappings",
         "pipe_status", "delays",
     ):  # fmt: skip

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
 
 from dashboard import quantities
 from dashboard.charts import click_charts, pipeline_charts, truck_charts
+from dashboard.spans import Span
 
 pytestmark = pytest.mark.unit
 
@@ -96,22 +96,34 @@ def test_quarantine_bars_span_their_hour() -> None:
     assert pd.Timestamp(rows[0]["end"]) - pd.Timestamp(rows[0]["hour"]) == pd.Timedelta(hours=1)
 
 
-@pytest.mark.parametrize(("instant", "layers"), [(None, 1), (START, 2)])
-def test_an_open_version_reaches_now_and_the_instant_is_marked(instant: pd.Timestamp | None, layers: int) -> None:
-    versions = pd.DataFrame(
-        {
-            "effective_start_date": seconds(5, 0),
-            "effective_end_date": [pd.NaT, seconds(5)[0]],
-            "is_current": [True, False],
-            "changed": ["Fuel level", "–"],
-        }
-    )
-    until = pd.Timestamp(datetime(2026, 11, 22, 15, tzinfo=UTC))
-    spec = truck_charts.version_timeline(versions, until, instant).to_dict()
-    assert len(spec["layer"]) == layers
-    bands = next(rows for rows in spec["datasets"].values() if "state" in rows[0])
-    assert [row["state"] for row in bands] == ["current", "past"]
-    assert pd.Timestamp(bands[0]["end"]) == until
+SPAN = Span(*(instant.to_pydatetime() for instant in seconds(0, 60)))
+
+
+@pytest.mark.parametrize(("instant", "layers"), [(None, 2), (START, 3)])
+def test_the_time_line_reaches_over_its_span_and_marks_the_instant(instant: pd.Timestamp | None, layers: int) -> None:
+    slices = pd.DataFrame({"start": seconds(5), "end": seconds(10), "versions": [7]})
+    bands = slices.assign(state="past", changed="Fuel level")
+    for chart in (
+        truck_charts.version_bars(slices, SPAN, instant),
+        truck_charts.version_bands(bands, SPAN, instant),
+    ):
+        spec = chart.to_dict()
+        assert len(spec["layer"]) == layers
+        # A person selects a span by dragging.
+        assert spec["params"][0]["name"] == truck_charts.BRUSH
+        drawn = [pd.Timestamp(row["start"]) for rows in spec["datasets"].values() for row in rows if "start" in row]
+        assert (min(drawn), max(drawn)) == SPAN
+
+
+def test_a_line_of_steps_ends_where_nothing_is_known() -> None:
+    steps = pd.DataFrame(
+        {"start": seconds(0, 10, 20), "end": seconds(10, 20, 30), "mean": [1.0, float("nan"), 3.0]}
+    ).assign(lowest=0.5, highest=3.5)
+    spec = truck_charts.metric_steps(steps, "mph", SPAN, None).to_dict()
+    line = next(rows for rows in spec["datasets"].values() if set(rows[0]) == {"start", "mean"})
+    points = [(pd.Timestamp(row["start"]), row["mean"]) for row in line]
+    values = [1.0, 1.0, None, None, 3.0, 3.0, None]
+    assert points == list(zip(seconds(0, 10, 10, 10, 20, 30, 30), values, strict=True))
 
 
 @pytest.mark.parametrize(

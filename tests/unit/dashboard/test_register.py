@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data
-from tests.unit.dashboard.pages import metrics, reading, run, typed, version
+from tests.unit.dashboard.pages import history_answers, metrics, reading, run, typed, version
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("empty_stores")]
 
@@ -99,15 +99,11 @@ def test_without_snowflake_the_fleet_is_shown_as_reported(
 
 
 @pytest.fixture
-def one_history(has: Any, now: datetime) -> None:
+def one_history(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     versions = typed([version(now, 10, None, fuel_level=39.0), version(now, 70, 10)])
     versions.loc[0, "reported_id"] = "NEW"
-    has(
-        current_rows=versions.head(1),
-        versions=versions,
-        history_span=(2, now - timedelta(seconds=70), now - timedelta(seconds=10)),
-        as_of=versions.head(1),
-    )
+    for name, answer in history_answers(versions).items():
+        monkeypatch.setattr(data, name, answer)
 
 
 def test_the_history_of_a_retired_truck_says_as_last_seen(one_history: None, has: Any, now: datetime) -> None:
@@ -129,6 +125,7 @@ def test_the_history_names_its_trackers_and_the_decisions(one_history: None, has
         )
     )
     page = run("truck_history")
+    page.segmented_control(key="part").set_value("All versions").run()
     assert list(page.dataframe[0].value["reported_id"]) == ["NEW", "TRK001"]
     # TRK009 has no current row of its own id, but a history.
     assert list(page.selectbox(key="truck").options) == ["TRK001", "TRK009"]

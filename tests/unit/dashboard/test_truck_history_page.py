@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data
-from tests.unit.dashboard.pages import DOWN, metrics, raising, reading, run, typed, version
+from dashboard import data, times
+from dashboard.app_pages.truck_history.instants import explain
+from dashboard.app_pages.truck_history.timeline import brushed
+from tests.unit.dashboard.pages import DOWN, history_answers, metrics, raising, reading, run, typed, version
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("empty_stores")]
 
 
+STATE, TABLE = "State and changes", "All versions"
+
+
 @pytest.fixture
-def one_truck(monkeypatch: pytest.MonkeyPatch, now: datetime) -> pd.DataFrame:
+def has_history(monkeypatch: pytest.MonkeyPatch) -> Callable[[pd.DataFrame], None]:
+    """Gives the trucks of these versions (newest first) a history."""
+
+    def replace(versions: pd.DataFrame) -> None:
+        for name, answer in history_answers(versions).items():
+            monkeypatch.setattr(data, name, answer)
+
+    return replace
+
+
+@pytest.fixture
+def one_truck(has_history: Callable[[pd.DataFrame], None], now: datetime) -> pd.DataFrame:
     versions = typed([version(now, 10, None, fuel_level=39.0), version(now, 70, 10), version(now, 130, 70)])
     versions.loc[2, "vehicle_speed"] = 10.0
-    monkeypatch.setattr(data, "current_rows", lambda: versions.head(1))
-    monkeypatch.setattr(data, "versions", lambda truck: versions.copy())
-    monkeypatch.setattr(
-        data, "history_span", lambda truck: (3, now - timedelta(seconds=130), now - timedelta(seconds=10))
-    )
-
-    def as_of(truck: str, instant: datetime) -> pd.DataFrame:
-        started = versions["effective_start_date"] <= instant
-        ended = versions["effective_end_date"] <= instant
-        return versions[started & ~ended]
-
-    monkeypatch.setattr(data, "as_of", as_of)
+    has_history(versions)
     return versions
 
 
-def test_versions_tell_what_changed(one_truck: pd.DataFrame) -> None:
+def opened(part: str) -> AppTest:
+    """The page with one of its parts open."""
     page = run("truck_history")
+    page.segmented_control(key="part").set_value(part).run()
+    assert not page.exception
+    return page
+
+
+def test_versions_tell_what_changed(one_truck: pd.DataFrame) -> None:
+    page = opened(TABLE)
     assert metrics(page)["Versions"] == "3"
     table = page.dataframe[0].value
     assert list(table["changed"]) == ["Fuel level", "Vehicle speed", "–"]
@@ -42,33 +57,129 @@ def test_versions_tell_what_changed(one_truck: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "said", "rows"),
     [
-        ("2026-11-22 14:30:15", "until now (current)"),
-        ("2026-11-22T15:29:40+01:00", "until 2026-11-22 14:30:10"),
+        ("2026-11-22 14:30:15", "until now (current)", [["Fuel level", "40.0 %", "39.0 %", "▼ -1.0 %"]]),
+        (
+            "2026-11-22T15:29:40+01:00",
+            "until 2026-11-22 14:30:10 UTC",
+            [["Vehicle speed", "10.0 mph", "50.0 mph", "▲ +40.0 mph"]],
+        ),
     ],
 )
-def test_as_of_an_instant(one_truck: pd.DataFrame, text: str, said: str) -> None:
-    page = run("truck_history")
-    page.text_input[0].set_value(text).run()
-    assert any(said in caption.value for caption in page.caption)
+def test_as_of_an_instant(one_truck: pd.DataFrame, text: str, said: str, rows: list[list[str]]) -> None:
+    page = opened(STATE)
+    page.text_input(key="at").set_value(text).run()
+    assert any(said in markdown.value and "1 of 21 fields differ" in markdown.value for markdown in page.markdown)
+    assert page.dataframe[0].value.to_numpy().tolist() == rows
+    # What is the same is there too, folded.
+    assert len(page.dataframe[1].value) == 20
+
+
+def test_as_of_an_instant_beside_another_one(one_truck: pd.DataFrame) -> None:
+    page = opened(STATE)
+    page.selectbox(key="with").set_value("another instant").run()
+    page.text_input(key="other").set_value("2026-11-22 14:28:30").run()
+    assert list(page.dataframe[0].value["field"]) == ["Vehicle speed", "Fuel level"]
+    page.text_input(key="other").set_value("noon").run()
+    assert "`noon` is not a date and time" in page.warning[0].value
+    # Both instants are in the newest version.
+    page.text_input(key="other").set_value("").run()
+    assert any("the same version" in caption.value for caption in page.caption)
 
 
 def test_as_of_before_the_first_version(one_truck: pd.DataFrame) -> None:
-    page = run("truck_history")
-    page.text_input[0].set_value("2020-01-01").run()
+    page = opened(STATE)
+    page.text_input(key="at").set_value("2020-01-01").run()
     assert "no version at that instant" in page.info[0].value
+    page.text_input(key="at").set_value("2026-11-22 14:28:30").run()
+    assert any("the first version of this truck" in caption.value for caption in page.caption)
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["noon", "0001-01-01T00:00+05:00", "9999-12-31T23:59:59-05:00", "10000-01-01", "2026-02-30", "2026-11-22T24:01"],
+    ("text", "reason"),
+    [
+        ("noon", ". Enter"),
+        ("yesterday", ". Enter"),
+        ("9999", "a month and a day are missing"),
+        ("14:05", "a day is missing"),
+        ("0001-01-01T00:00+05:00", "from the year 1 to the year 9999 in UTC"),
+        ("9999-12-31T23:59:59-05:00", "from the year 1 to the year 9999 in UTC"),
+        ("10000-01-01", "from the year 1 to the year 9999"),
+        ("2026-02-30", "no such day"),
+        ("2026-11-22T24:01", "24:00 is 00:00 of the next day"),
+        ("22.11.2026 14:05", "the year comes first"),
+    ],
 )
-def test_as_of_something_that_is_no_time(one_truck: pd.DataFrame, text: str) -> None:
+def test_something_that_is_no_instant_is_explained(now: datetime, text: str, reason: str) -> None:
+    assert times.typed(text) is None
+    assert f"`{text}` is not a date and time" in explain(text)
+    assert reason in explain(text)
+    assert "2026-11-22 14:30:20, in UTC" in explain(text)
+
+
+def test_as_of_something_that_is_no_time(one_truck: pd.DataFrame) -> None:
     page = run("truck_history")
-    page.text_input[0].set_value(text).run()
+    page.text_input(key="at").set_value("0001-01-01T00:00+05:00").run()
     assert not page.exception
-    assert f"`{text}` is not a date and time" in page.warning[0].value
+    assert "`0001-01-01T00:00+05:00` is not a date and time" in page.warning[0].value
+    # The rest of the page goes on.
+    assert any("3 versions start" in markdown.value for markdown in page.markdown)
+
+
+def test_many_versions_are_shown_by_slices(
+    monkeypatch: pytest.MonkeyPatch, one_truck: pd.DataFrame, now: datetime
+) -> None:
+    counts = pd.DataFrame({"slice": [0, 7], "versions": [9_000, 1_000]}).assign(**dict.fromkeys(data.METRIC_NAMES, 1))
+    monkeypatch.setattr(data, "version_slices", lambda *_: counts)
+    asked: list[str] = []
+
+    def metric_slices(truck: str, metric: str, since: datetime, until: datetime, width: timedelta) -> pd.DataFrame:
+        asked.append(metric)
+        row = {"first_start": pd.Timestamp(since), "lowest": 1.0, "highest": 3.0, "area": 4.0, "lasted": 2.0}
+        return pd.DataFrame([row | {"slice": 0, "last_value": 3.0}])
+
+    monkeypatch.setattr(data, "metric_slices", metric_slices)
+    page = run("truck_history")
+    assert not page.exception
+    assert any("**10,000 versions start**" in markdown.value for markdown in page.markdown)
+    assert asked == ["vehicle_speed", "fuel_level"]
+    # Not asked for while another part is open.
+    asked.clear()
+    page.segmented_control(key="part").set_value(STATE).run()
+    assert asked == []
+
+
+def test_the_buttons_zoom_and_pages_of_the_table_turn(
+    monkeypatch: pytest.MonkeyPatch, one_truck: pd.DataFrame, now: datetime
+) -> None:
+    monkeypatch.setattr(data, "MAX_VERSIONS", 2)
+    page = opened(TABLE)
+    assert list(page.dataframe[0].value["lasted"]) == ["", "1 min"]
+    next(button for button in page.button if button.label == "Older").click().run()
+    assert list(page.dataframe[0].value["lasted"]) == ["1 min"]
+    next(button for button in page.button if button.label == "Newest").click().run()
+    next(button for button in page.button if button.label == "Zoom in").click().run()
+    assert page.selectbox(key="span").value == "own"
+    # The quarters in the middle of 14:28:10 to 14:30:30.
+    assert (page.text_input(key="from").value, page.text_input(key="until").value) == (
+        "2026-11-22 14:28:45Z", "2026-11-22 14:29:55Z",
+    )  # fmt: skip
+    page.text_input(key="until").set_value("soon").run()
+    assert "`soon` is not a date and time" in page.warning[0].value
+
+
+@pytest.mark.parametrize(
+    ("event", "span"),
+    [
+        ({}, None),
+        ({"selection": {"brush": {}}}, None),
+        ({"selection": {"brush": {"start": [5000.0, 1000.0]}}}, (1, 5)),
+    ],
+)
+def test_dragging_over_the_time_line_selects_a_span(event: dict[str, Any], span: tuple[int, int] | None) -> None:
+    ends = span and tuple(datetime.fromtimestamp(second, UTC) for second in span)
+    assert brushed(event) == ends
 
 
 FAR = [
@@ -81,25 +192,28 @@ FAR = [
 
 @pytest.mark.parametrize("far", FAR)
 def test_a_truck_whose_clock_is_centuries_off_has_a_page(
-    monkeypatch: pytest.MonkeyPatch, now: datetime, far: datetime
+    has_history: Callable[[pd.DataFrame], None], now: datetime, far: datetime
 ) -> None:
     first, last = sorted((far, now))
     versions = typed([version(now, 0, None), version(now, 0, 0)]).assign(
         effective_start_date=pd.to_datetime([last, first], utc=True),
         effective_end_date=pd.to_datetime([None, last], utc=True),
     )
-    monkeypatch.setattr(data, "current_rows", lambda: versions.head(1))
-    monkeypatch.setattr(data, "versions", lambda truck: versions.copy())
-    monkeypatch.setattr(data, "history_span", lambda truck: (2, first, last))
-    monkeypatch.setattr(data, "as_of", lambda truck, instant: versions[versions["effective_start_date"] <= instant])
-    page = run("truck_history")
+    has_history(versions)
+    page = opened(STATE)
     assert metrics(page)["First version starts, UTC"] == first.replace(tzinfo=None).isoformat(" ", "seconds")
-    # The instant that the page proposes can be read again.
-    assert first < datetime.fromisoformat(page.text_input[0].value).replace(tzinfo=UTC) < last
+    page.selectbox(key="span").set_value("all").run()
     for instant in FAR:
-        page.text_input[0].set_value(instant.isoformat()).run()
+        page.text_input(key="at").set_value(instant.isoformat()).run()
         assert not page.exception
         assert len(page.warning) == 0
+    for part in ("Metrics over time", TABLE):
+        page.segmented_control(key="part").set_value(part).run()
+        assert not page.exception
+    # The span that a button proposes can be read again, at the end of the calendar too.
+    next(button for button in page.button if button.label == "Zoom in").click().run()
+    assert not page.exception
+    assert len(page.warning) == 0
 
 
 @pytest.mark.parametrize("far", FAR)
@@ -121,7 +235,7 @@ def test_no_history_says_what_to_do() -> None:
 
 
 def test_history_without_snowflake_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "current_rows", raising(DOWN))
+    monkeypatch.setattr(data, "truck_ids", raising(DOWN))
     assert "**Snowflake** is unreachable" in run("truck_history").error[0].value
 
 
@@ -129,20 +243,19 @@ def test_the_truck_and_the_instant_chosen_are_kept(
     monkeypatch: pytest.MonkeyPatch, now: datetime, one_truck: pd.DataFrame
 ) -> None:
     def trucks(*names: str) -> None:
-        current = pd.concat([one_truck.head(1).assign(truck_id=name) for name in names])
-        monkeypatch.setattr(data, "current_rows", lambda: current)
+        monkeypatch.setattr(data, "truck_ids", lambda: list(names))
 
     def chosen(page: AppTest) -> tuple[str, str]:
         assert not page.exception
-        return page.selectbox(key="truck").value, page.text_input[0].value
+        return page.selectbox(key="truck").value, page.text_input(key="at").value
 
     trucks("TRK001", "TRK002")
     page = run("truck_history")
     page.selectbox(key="truck").set_value("TRK002").run()
-    page.text_input[0].set_value("2026-11-22 14:30:15").run()
+    page.text_input(key="at").set_value("2026-11-22 14:30:15").run()
     trucks("TRK000", "TRK002", "TRK003")
     assert chosen(page.run()) == ("TRK002", "2026-11-22 14:30:15")
-    monkeypatch.setattr(data, "current_rows", raising(DOWN))
+    monkeypatch.setattr(data, "truck_ids", raising(DOWN))
     assert len(page.run().text_input) == 0
     trucks("TRK000", "TRK002")
     assert chosen(page.run()) == ("TRK002", "2026-11-22 14:30:15")
@@ -150,4 +263,4 @@ def test_the_truck_and_the_instant_chosen_are_kept(
     assert chosen(page.run())[0] == "TRK000"
     trucks("TRK000", "TRK002")
     page.switch_page("app_pages/live_clicks.py").run()
-    assert chosen(page.switch_page("app_pages/truck_history.py").run()) == ("TRK002", "2026-11-22 14:30:15")
+    assert chosen(page.switch_page("app_pages/truck_history/page.py").run()) == ("TRK002", "2026-11-22 14:30:15")
