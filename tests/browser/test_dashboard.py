@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Relays
-from tests.browser.pages import no_traceback, open_page
+from tests.browser.pages import no_traceback, open_page, settled
 from tests.browser.server import Dashboard
 from tests.browser.stores import SENT, Stores
 
@@ -166,6 +166,7 @@ def test_no_page_asks_anything_of_the_internet(page: Page, dashboard: Dashboard,
         if title == "Fleet":
             expect(page.get_by_test_id("stText").get_by_text(f"▲ {HOSTILE}: brakes: {HOSTILE}")).to_be_visible()
         if title == "Truck history":
+            settled(page)
             page.get_by_test_id("stMain").get_by_role("combobox").first.click()
             page.get_by_role("option", name=HOSTILE, exact=True).click()
             instant = page.get_by_role("textbox", name="As of, UTC")
