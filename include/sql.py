@@ -20,6 +20,7 @@ from include.contracts import MAX_CLOCK_SKEW, METRICS
 from include.contracts.click import MAX_CLICK_COUNTS, MAX_ITEM_ID_LENGTH, MAX_ITEM_NAME_LENGTH
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH, Metric
 from include.contracts.text import BLANKS, CONTROLS
+from include.trip_detection import trip_limits
 
 SQL_DIRECTORY = Path(__file__).resolve().parent.parent / "sql"
 
@@ -138,6 +139,7 @@ CONTEXT = MappingProxyType(
         "odometer_limits": plausibility.ODOMETER_LIMITS,
         "is_no_position": plausibility.is_no_position,
         "miles_between": plausibility.miles_between,
+        "trip_limits": trip_limits,
     }
 )
 

@@ -22,7 +22,7 @@ VALUES = (
     | {"metric": "vehicle_speed"}
     | dict.fromkeys(("since", "earliest", "failing_since", "started_at"), (NOW - timedelta(hours=1)).isoformat())
     | dict.fromkeys(
-        ("until", "before", "instant", "hour", "checked_at", "alerted_at", "finished_at"),
+        ("until", "before", "instant", "hour", "checked_at", "alerted_at", "finished_at", "begins", "ends"),
         NOW.isoformat(),
     )
     | dict.fromkeys(("limit", "hours", "runs", "slice_seconds", "slice_microseconds", "failed_count"), 1)
