@@ -19,6 +19,14 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def hours(seconds: float) -> str:
+    """Return a length of time to the minute, for a person to add up: ``45 s``, ``5 min``, ``1 h 05 min``."""
+    if seconds < 60:
+        return f"{max(0.0, seconds):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 def count(number: int) -> str:
     """Return a count for a person to read: ``9,007``, or ``9.22 × 10¹⁸`` where digits would fill the page."""
     if abs(number) < MOST_COUNTED:

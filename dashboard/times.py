@@ -5,7 +5,7 @@ Wherever an instant is shown, its zone is named beside it.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
@@ -69,6 +69,26 @@ def typed(text: str) -> datetime | None:
         return (instant.replace(tzinfo=_zone()) if instant.tzinfo is None else instant).astimezone(UTC)
     except (ValueError, OverflowError):  # OverflowError: it is before the year 1 or after the year 9999 in UTC.
         return None
+
+
+def day_of(instant: datetime | pd.Timestamp) -> date:
+    """Return the day that an instant is on."""
+    return _in_zone(instant).date()
+
+
+def bounds_of(day: date) -> tuple[datetime, datetime]:
+    """Return when a day begins and ends, in UTC.  It has 23 or 25 hours where the clocks change."""
+    begins = datetime.combine(day, time(), _zone())
+    try:
+        return begins.astimezone(UTC), (begins + timedelta(days=1)).astimezone(UTC)
+    except OverflowError:  # The first day of year 1, or the last of year 9999.
+        begins = begins.replace(tzinfo=UTC)
+        return begins, begins + timedelta(days=1) if day < date.max else datetime.max.replace(tzinfo=UTC)
+
+
+def on_the_clock(instant: datetime | pd.Timestamp, *, seconds: bool = False) -> str:
+    """Return the time of the day of an instant, such as ``14:05``, for where the day and the zone are named."""
+    return _in_zone(instant).isoformat(timespec="seconds" if seconds else "minutes")[11 : 19 if seconds else 16]
 
 
 def is_utc() -> bool:

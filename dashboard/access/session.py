@@ -61,7 +61,7 @@ def seconds_left() -> int:
     return 0 if configured is None else max(0, math.ceil(ends_at(user(), configured) - time.time()))
 
 
-def fragment(run_every: int | None) -> Callable[[Callable[[], None]], Callable[[], None]]:
+def fragment(run_every: float | None) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Make a function a part of a page that refreshes by itself, for as long as the person may see it.
 
     Streamlit runs a fragment alone, without the script that asks who is there.  So each fragment asks first: after the

@@ -1,8 +1,8 @@
 """Every query of the dashboard: plain values in, DataFrames out.
 
 Nothing else in the dashboard connects to a store.  One module per subject: :mod:`dynamodb`, :mod:`s3` and
-:mod:`quarantined`, :mod:`streams`, and for Snowflake :mod:`truck_queries` and :mod:`pipeline_queries`.  Pages import
-this package and call ``data.clicks(minutes)``.
+:mod:`quarantined`, :mod:`streams`, and for Snowflake :mod:`truck_queries`, :mod:`trip_queries` and
+:mod:`pipeline_queries`.  Pages import this package and call ``data.clicks(minutes)``.
 
 Queries bind their values and never render them into a statement.  Every read has a limit; every call has a timeout and
 a bounded number of retries.  Each answer is kept for a while (:mod:`lifetimes`), so ten open browsers cost as much as
@@ -54,6 +54,7 @@ from dashboard.data.stores import (
     StoreUnavailableError,
 )
 from dashboard.data.streams import DURABLE, READ, RECEIVED, StreamMapping, stream_lags, stream_mappings
+from dashboard.data.trip_queries import MAX_PERIODS, periods_of_day, track_of_day
 from dashboard.data.truck_queries import (
     MAX_VERSIONS,
     as_of,
@@ -74,6 +75,7 @@ __all__ = [
     "DURABLE",
     "FUNCTION_STORE",
     "MAX_ITEMS",
+    "MAX_PERIODS",
     "MAX_QUARANTINE_READS",
     "MAX_VERSIONS",
     "METRIC_NAMES",
@@ -120,6 +122,7 @@ __all__ = [
     "newest_landing",
     "now",
     "period_sums",
+    "periods_of_day",
     "pipe_status",
     "quality_history",
     "quality_results",
@@ -131,6 +134,7 @@ __all__ = [
     "stream_lags",
     "stream_mappings",
     "table_freshness",
+    "track_of_day",
     "tracks",
     "truck_ids",
     "truck_states",

@@ -370,7 +370,9 @@ select
     NEXT_FUEL_LEVEL,
     FUEL_RISE,
     row_number() over (order by STARTS_AT)
-    - row_number() over (partition by KIND order by STARTS_AT) as STRETCH
+    - row_number() over (partition by KIND order by STARTS_AT) as STRETCH,
+    lag(KIND) over (order by STARTS_AT) as PREVIOUS_KIND,
+    lead(KIND) over (order by STARTS_AT) as NEXT_KIND
 from KINDS
 qualify
     ENDS_AT > to_timestamp_ntz({{ bind("begins") }})

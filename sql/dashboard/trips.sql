@@ -34,8 +34,20 @@ PERIODS as (
         KIND,
         min(CUT_STARTS) as BEGINS_AT,
         max(CUT_ENDS) as FINISHES_AT,
-        boolor_agg(STARTS_AT < CUT_STARTS) as BEGAN_EARLIER,
-        boolor_agg(ENDS_AT > CUT_ENDS) as GOES_ON,
+        boolor_agg(
+            STARTS_AT < CUT_STARTS
+            or (
+                STARTS_AT = to_timestamp_ntz({{ bind("begins") }})
+                and coalesce(PREVIOUS_KIND = KIND, false)
+            )
+        ) as BEGAN_EARLIER,
+        boolor_agg(
+            ENDS_AT > CUT_ENDS
+            or (
+                ENDS_AT = to_timestamp_ntz({{ bind("ends") }})
+                and coalesce(NEXT_KIND = KIND, false)
+            )
+        ) as GOES_ON,
         boolor_agg(IS_CURRENT) as IS_LAST,
         iff(KIND = 'stop', null, sum(MILES * PORTION)) as MILES,
         iff(KIND = 'stop', null, sum(ODOMETER_MILES * PORTION)) as ODOMETER_MILES,

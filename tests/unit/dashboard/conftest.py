@@ -136,6 +136,7 @@ def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
         "tracks": pd.DataFrame(columns=["truck_id", "slice_start", "last_time", "gps_latitude", "gps_longitude"]),
         "current_rows": versions,
         "truck_ids": [],
+        "track_of_day": pd.DataFrame(columns=["last_time", "gps_latitude", "gps_longitude", "speed", "kind"]),
         "fleet_register": data.NO_REGISTER,
         "newest_landing": None,
         "quarantine_size": 0,

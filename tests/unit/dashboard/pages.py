@@ -96,3 +96,23 @@ def version(now: datetime, seconds_ago: float, until: float | None, **values: An
         "reported_id": "TRK001",
     }
     return reading("TRK001", now, **values) | own
+
+
+def period(day: datetime, hour: int, kind: str, **values: Any) -> dict[str, Any]:
+    """A trip, a stop or a silence of an hour, as ``data.periods_of_day`` returns it."""
+    begins = pd.Timestamp(day + timedelta(hours=hour))
+    is_stop = kind == "stop"
+    row = {
+        "kind": kind, "begins_at": begins, "ends_at": begins + pd.Timedelta(hours=1), "began_earlier": False,
+        "goes_on": False, "is_last": False, "miles": None if is_stop else 10.0,
+        "odometer_miles": None if is_stop else 10.0, "idle_seconds": 60.0, "gallons": 2.0, "fuel_before": 60.0,
+        "fuel_after": 58.0, "refuelled": 0.0, "first_latitude": 40.0, "first_longitude": -83.0,
+        "last_latitude": 40.0, "last_longitude": -83.0, "seconds": 3600.0, "mean_speed": 10.0, "top_speed": 60.0,
+    }  # fmt: skip
+    return row | values
+
+
+def periods_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows)
+    texts_and_times = ("kind", "begins_at", "ends_at", "began_earlier", "goes_on", "is_last")
+    return frame.astype({column: "float64" for column in frame if column not in texts_and_times})
