@@ -5,6 +5,7 @@ Pages show what devices sent as text (:mod:`dashboard.as_sent`).  If one ever di
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64encode
 from hashlib import sha256
@@ -13,13 +14,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard import tiles
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-def policy(page: str) -> str:
+def policy(page: str, tile_host: str = "") -> str:
     """Return the policy for ``page``, the HTML into which Streamlit loads: its own inline scripts may run.
 
+    ``tile_host`` is the only other host that a page may ask, the one with the tiles of its maps, if there is one.
     Vega compiles its expressions ('unsafe-eval'), and Streamlit's components style themselves ('unsafe-inline').
     """
     inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
@@ -29,6 +33,7 @@ def policy(page: str) -> str:
             "default-src 'self'",
             f"script-src 'self' 'unsafe-eval'{hashes}",
             "style-src 'self' 'unsafe-inline'",
+            f"connect-src 'self' {tile_host}".rstrip(),
             "img-src 'self' data: blob:",
             "font-src 'self' data:",
             "worker-src 'self' blob:",
@@ -46,7 +51,7 @@ class ContentSecurityPolicy:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         page = (Path(st.__file__).parent / "static" / "index.html").read_text()
-        self._header = (b"content-security-policy", policy(page).encode())
+        self._header = (b"content-security-policy", policy(page, tiles.origin(tiles.template(os.environ))).encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and add the header to the answer."""

@@ -5,8 +5,9 @@ The one place that decides it, for every page.  A truck that nobody has heard fr
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -20,6 +21,10 @@ MOVING, PARKED, SILENT, RETIRED = "moving", "parked", "silent", "retired"
 SILENT_SECONDS = 900
 # A walking pace.  The GPS speed of a truck that stands is rarely 0.
 MOVING_MPH = 3.0
+
+
+# What is read of a track.
+TRACK_COLUMNS = ("truck_id", "slice_start", "last_time", "gps_latitude", "gps_longitude", "vehicle_speed")
 
 
 class Fleet(NamedTuple):
@@ -37,6 +42,10 @@ class Fleet(NamedTuple):
 
     trucks: pd.DataFrame
     track: pd.DataFrame
+
+    def only(self, trucks: Sequence[str]) -> Fleet:
+        """Return these trucks of the fleet."""
+        return Fleet(*(each[each["truck_id"].isin(trucks)].reset_index(drop=True) for each in self))
 
     def count(self, state: str) -> int:
         """Return the number of trucks in a state."""
@@ -60,11 +69,11 @@ def fleet(readings: pd.DataFrame, register: FleetRegister, now: datetime, track:
         readings: truck_id as reported, event_time, arrival_time and the 21 metrics; one row per tracker.
         register: which trucks left, and which readings belong to another truck.
         now: the current time.
-        track: truck_id as reported, last_time, gps_latitude, gps_longitude and more.  Without it, a jump is not
-            noticed; a position at 0,0 is.
+        track: truck_id as reported and the other :data:`TRACK_COLUMNS`, or more.  Without it, a jump is not noticed;
+            a position at 0,0 is.
     """
     if track is None:
-        track = pd.DataFrame(columns=["truck_id", "last_time", "gps_latitude", "gps_longitude"])
+        track = pd.DataFrame(columns=TRACK_COLUMNS)
     by_truck = register.newest_by_truck(readings, "event_time")
     trucks, driven = positions.checked(by_truck, register.by_truck(track, "last_time"))
     is_retired = trucks["truck_id"].isin(list(register.retired))
@@ -79,6 +88,22 @@ def fleet(readings: pd.DataFrame, register: FleetRegister, now: datetime, track:
         reasons=pd.Series(reasons, index=trucks.index, dtype=object),
     )
     return Fleet(judged, driven)
+
+
+def since(row: Mapping[Any, Any], track: pd.DataFrame) -> tuple[datetime | None, bool]:
+    """Return since when a truck has been moving or parked, and whether its track shows the moment when that began.
+
+    Args:
+        row: the truck, of :attr:`Fleet.trucks`.
+        track: truck_id, slice_start, vehicle_speed (mph); what is before it is not known.
+    """
+    of_truck = track[track["truck_id"] == row["truck_id"]].dropna(subset=["vehicle_speed"]).sort_values("slice_start")
+    if row["state"] not in {MOVING, PARKED} or of_truck.empty:
+        return None, False
+    differs = (of_truck["vehicle_speed"] >= MOVING_MPH) != (row["state"] == MOVING)
+    alike = of_truck["slice_start"][~differs[::-1].cummax()[::-1]]
+    began = row["event_time"] if alike.empty else alike.iloc[0]
+    return began.to_pydatetime(), bool(differs.any())
 
 
 def readings_of_history(current: pd.DataFrame) -> pd.DataFrame:

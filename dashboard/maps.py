@@ -1,4 +1,4 @@
-"""The fleet map: trucks over the routes they drove, as an Altair chart without a base map, so it works offline.
+"""The way that one truck drove, as an Altair chart without ground: at the scale of a street there is none to draw.
 
 The projection is equirectangular about the middle of the data.  The browser computes the axes from the chart's real
 size: a kilometre is as long to the north as to the east, and the scale bar shows its length.
@@ -12,15 +12,13 @@ from typing import Any, NamedTuple
 import altair as alt
 import pandas as pd
 
-MAP_HEIGHT = 480
-# With more trucks, names on the map overlap and colours repeat.
-MAX_LABELS = 30
+from dashboard.fleet_states import MOVING, PARKED, RETIRED, SILENT
+
+MAP_HEIGHT = 300
 # A longer name is cut on the map; the tooltip of the truck has all of it.
 LABEL_PIXELS = 140
 KM_PER_DEGREE = 111.32
 TICKS = 6
-
-OK, ATTENTION, DOUBTFUL, RETIRED = "ok", "needs attention", "doubtful position", "retired"
 
 
 class MapPosition(NamedTuple):
@@ -30,32 +28,31 @@ class MapPosition(NamedTuple):
     y: alt.Y
 
 
-def fleet_map(
-    states: pd.DataFrame, track: pd.DataFrame, trucks: Sequence[str], height: int = MAP_HEIGHT
-) -> alt.LayerChart:
+def route_map(states: pd.DataFrame, track: pd.DataFrame, trucks: Sequence[str]) -> alt.LayerChart:
     """Draw each truck at its newest position, over the route it drove.
 
     Args:
-        states: truck_id, gps_latitude, gps_longitude (degrees), vehicle_speed, warnings and condition (:data:`OK`,
-            :data:`ATTENTION`, :data:`DOUBTFUL` or :data:`RETIRED`).
+        states: truck_id, state, vehicle_speed, gps_latitude, gps_longitude (degrees), of
+            :attr:`dashboard.fleet_states.Fleet.trucks`.
         track: truck_id, last_time, gps_latitude, gps_longitude.
         trucks: all trucks of the page, so that each has the same colour on every map.
-        height: in pixels.
     """
     states = states.dropna(subset=["gps_latitude", "gps_longitude"])
     track = track.dropna(subset=["gps_latitude", "gps_longitude"])
     position = _position()
     colour = alt.Color("truck_id:N", legend=None, scale=alt.Scale(domain=list(trucks)))
-    layers = [_routes(track, position, colour), _trucks(states, position, colour)]
-    if len(states) <= MAX_LABELS:
-        layers.append(_labels(states, position, colour))
+    layers = [
+        _routes(track, position, colour),
+        _trucks(states, position, colour),
+        _labels(states, position, colour),
+    ]
     params = _projection(
         bounds(
             pd.concat([states["gps_longitude"], track["gps_longitude"]]),
             pd.concat([states["gps_latitude"], track["gps_latitude"]]),
         )
     )
-    return alt.LayerChart(layer=[*layers, *_scale_bar()], height=height).add_params(*params)
+    return alt.LayerChart(layer=[*layers, *_scale_bar()], height=MAP_HEIGHT).add_params(*params)
 
 
 def bounds(longitudes: pd.Series, latitudes: pd.Series) -> tuple[float, float, float, float]:
@@ -132,23 +129,22 @@ def _routes(track: pd.DataFrame, position: MapPosition, colour: alt.Color) -> al
 
 
 def _trucks(states: pd.DataFrame, position: MapPosition, colour: alt.Color) -> alt.Chart:
-    # The shape, not the colour, says whether a truck needs attention or left the fleet.
     shape = alt.Shape(
-        "condition:N",
+        "state:N",
         title=None,
-        scale=alt.Scale(domain=[OK, ATTENTION, DOUBTFUL, RETIRED], range=["circle", "triangle-up", "cross", "square"]),
-        legend=alt.Legend(orient="top", symbolFillColor="gray", symbolStrokeWidth=0, symbolOpacity=1),
+        scale=alt.Scale(domain=[MOVING, PARKED, SILENT, RETIRED], range=["triangle-up", "square", "cross", "circle"]),
+        legend=None,
     )
     tooltip = [
         alt.Tooltip("truck_id:N", title="truck"),
+        alt.Tooltip("state:N", title="state"),
         alt.Tooltip("speed:N", title="speed, mph"),
         alt.Tooltip("gps_latitude:Q", title="latitude, °", format=".5f"),
         alt.Tooltip("gps_longitude:Q", title="longitude, °", format=".5f"),
-        alt.Tooltip("warnings:N", title="needs attention"),
     ]
     # Vega formats an unknown speed as 0.
     speeds = ["–" if pd.isna(speed) else f"{speed:.0f}" for speed in states["vehicle_speed"]]
-    shown = states[["truck_id", "gps_latitude", "gps_longitude", "condition", "warnings"]].assign(speed=speeds)
+    shown = states[["truck_id", "gps_latitude", "gps_longitude", "state"]].assign(speed=speeds)
     points: alt.Chart = (
         alt.Chart(shown)
         .mark_point(filled=True, size=190, opacity=1, stroke="white", strokeWidth=1.5)

@@ -20,6 +20,11 @@ PREFIX = "CTD_"
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
+# A browser gets its host in a header, so it has none of the characters that mean something there.
+TileAddress = Annotated[
+    str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+/(?=.*\{z\})(?=.*\{x\})(?=.*\{y\})[^\s;,'\"]*)?$")
+]
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Each field is the environment variable ``CTD_<FIELD>``.  A field without a default must be set."""
@@ -63,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quality_rules_off: str = ""
     # The address of Airflow's web pages, for the dashboard's links to runs; unset: no links.
     airflow_url: str = ""
+    # The address of the dashboard's map tiles, with {z}, {x} and {y}; unset: land and borders of the dashboard's own.
+    dashboard_tiles: TileAddress = ""
     # How long the dashboard waits for a store's answer, in seconds, before it says that the store is unreachable.
     dashboard_timeout_seconds: Positive = 5
     # Who may see the dashboard, if people sign in to it: rules such as "groups=operators, email=*@example.com", read by

@@ -13,7 +13,7 @@ import pytest
 import streamlit as st
 from moto import mock_aws
 
-from dashboard import data
+from dashboard import data, fleet_states
 from dashboard.access import sign_in
 from dashboard.data import clock, quarantined
 from include import names
@@ -133,7 +133,7 @@ def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
             rows=0,
         ),
         "truck_states": states,
-        "tracks": pd.DataFrame(columns=["truck_id", "slice_start", "last_time", "gps_latitude", "gps_longitude"]),
+        "tracks": pd.DataFrame(columns=list(fleet_states.TRACK_COLUMNS)),
         "current_rows": versions,
         "truck_ids": [],
         "track_of_day": pd.DataFrame(columns=["last_time", "gps_latitude", "gps_longitude", "speed", "kind"]),

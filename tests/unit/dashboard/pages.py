@@ -15,7 +15,7 @@ from dashboard.data import trucks
 
 APP = str(Path(__file__).parents[3] / "dashboard/navigation.py")
 # The files of pages that are packages.
-PATHS = {name: f"{name}/page.py" for name in ("pipeline_health", "truck_history")}
+PATHS = {name: f"{name}/page.py" for name in ("fleet", "pipeline_health", "truck_history")}
 DOWN = data.StoreUnavailableError("Snowflake", "is unreachable", "Check that it runs.")
 
 

@@ -31,8 +31,10 @@ CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 
 # What the browser shows as plain text, or not at all.  It may read every other text of an element as Markdown.
 PLAIN = {
-    "code.code_text", "multiselect.options", "multiselect.raw_values", "selectbox.options", "selectbox.raw_value",
-    "text.body", "text_input.id", "text_input.value", "vega_lite_chart.spec",
+    # A map: tooltips are text and not HTML, names are drawn.
+    "deck_gl_json_chart.json", "code.code_text", "multiselect.options", "multiselect.raw_values",
+    "page_link.query_string", "selectbox.options", "selectbox.raw_value", "text.body", "text_input.id",
+    "text_input.value", "vega_lite_chart.spec",
 }  # fmt: skip
 
 
@@ -143,8 +145,14 @@ def test_fleet(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     for name, answer in (("truck_states", states), ("current_rows", current), ("tracks", track)):
         monkeypatch.setattr(data, name, lambda *_, answer=answer: answer)
     page = run("fleet")
-    assert_shown_as_sent(page, *HOSTILE[:7])
     assert any(f"▲ {HOSTILE[0]}: brakes: {HOSTILE[0]}" in text.value for text in page.text)
+    assert_shown_as_sent(page)
+    page.segmented_control[0].set_value("Routes").run()
+    assert_shown_as_sent(page, *HOSTILE[:7])
+    page.selectbox(key="truck").set_value(HOSTILE[0]).run()
+    assert not page.exception
+    assert_shown_as_sent(page)
+    assert any(text.value == f"▲ brakes: {HOSTILE[0]}" for text in page.text)
 
 
 @pytest.mark.parametrize("instant", ["2026-11-22 14:30:15", "1999-01-01", EVERYTHING.replace("\n", " ")])

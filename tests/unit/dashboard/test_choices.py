@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import choices, data, ui
-from tests.unit.dashboard.pages import APP, DOWN, raising, reading, run, typed
+from tests.unit.dashboard.pages import APP, DOWN, PATHS, raising, reading, run, typed
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("empty_stores")]
 
@@ -24,15 +24,19 @@ def test_the_trucks_chosen_are_kept_while_trucks_come_and_go_and_stores_fail(
         assert not page.exception
         return list(page.multiselect[0].value)
 
+    def shown(page: AppTest) -> list[str]:
+        return list(page.dataframe[0].value["truck_id"])
+
     fleet("TRK001", "TRK002", "TRK003")
     page = run("fleet")
-    assert chosen(page) == ["TRK001", "TRK002", "TRK003"]
+    assert shown(page) == ["TRK001", "TRK002", "TRK003"]
     fleet("TRK000", "TRK001", "TRK002", "TRK003")
     # Nobody has chosen yet, so a new truck is shown.
-    assert chosen(page.run()) == ["TRK000", "TRK001", "TRK002", "TRK003"]
+    assert shown(page.run()) == ["TRK000", "TRK001", "TRK002", "TRK003"]
     page.multiselect[0].set_value(["TRK003", "TRK001"]).run()
     fleet("TRK001", "TRK003", "TRK004")
     assert chosen(page.run()) == ["TRK003", "TRK001"]
+    assert shown(page) == ["TRK001", "TRK003"]
     fleet("TRK001", "TRK004")
     assert chosen(page.run()) == ["TRK001"]
     fleet("TRK001", "TRK003", "TRK004")
@@ -45,7 +49,7 @@ def test_the_trucks_chosen_are_kept_while_trucks_come_and_go_and_stores_fail(
     assert chosen(page.run()) == ["TRK003", "TRK001"]
 
     page.switch_page("app_pages/live_clicks.py").run()
-    assert chosen(page.switch_page("app_pages/fleet.py").run()) == ["TRK003", "TRK001"]
+    assert chosen(page.switch_page("app_pages/fleet/page.py").run()) == ["TRK003", "TRK001"]
     page.multiselect[0].set_value([]).run()
     assert chosen(page.run()) == []
 
@@ -64,7 +68,9 @@ def address(page: AppTest) -> dict[str, list[str]]:
 def opened(page: str, **address: str | list[str]) -> AppTest:
     """A page as a new session sees it that opens this address."""
     app = AppTest.from_file(APP, default_timeout=120)
-    app.switch_page(f"app_pages/{page}.py")
+    if page in PATHS:
+        app.run()
+    app.switch_page(f"app_pages/{PATHS.get(page, f'{page}.py')}")
     for key, value in address.items():
         app.query_params[key] = value
     app.run()
@@ -82,11 +88,28 @@ def test_an_address_opens_the_view_that_another_session_shows(monkeypatch: pytes
     second = opened("fleet", **first.query_params)
     assert second.multiselect[0].value == [ODD, "TRK003"]
     assert second.selectbox(key="window").value == "1 hour"
-    # Nothing at all is a choice too; a default is not.
+    # A default is no choice.
     first.multiselect[0].set_value([]).run()
     first.selectbox(key="window").set_value("15 minutes").run()
-    assert address(first) == {"trucks": [""]}
-    assert opened("fleet", **first.query_params).multiselect[0].value == []
+    assert address(first) == {}
+
+
+def of_two() -> None:
+    """A page with a choice of which the default is everything."""
+    from dashboard import choices
+
+    choices.arrive("page")
+    choices.many("Trucks", ["TRK001", "TRK002"], ["TRK001", "TRK002"], key="trucks")
+
+
+def test_nothing_at_all_is_a_choice_too() -> None:
+    page = AppTest.from_function(of_two).run()
+    assert page.multiselect[0].value == ["TRK001", "TRK002"]
+    page.multiselect[0].set_value([]).run()
+    assert address(page) == {"trucks": [""]}
+    other = AppTest.from_function(of_two)
+    other.query_params["trucks"] = ""
+    assert other.run().multiselect[0].value == []
 
 
 def test_an_address_is_kept_until_its_store_answers(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
@@ -119,13 +142,13 @@ def test_a_page_that_is_left_and_entered_again_has_its_choices_in_the_address(
     page.switch_page("app_pages/live_clicks.py").run()
     assert address(page) == {"refresh": ["off"]}
     page.query_params.clear()
-    page.switch_page("app_pages/fleet.py").run()
+    page.switch_page("app_pages/fleet/page.py").run()
     assert address(page) == {"refresh": ["off"], "trucks": ["TRK002"]}
     # A link to the page with a choice set.
     page.switch_page("app_pages/live_clicks.py").run()
     page.query_params.clear()
     page.query_params["trucks"] = "TRK001"
-    assert page.switch_page("app_pages/fleet.py").run().multiselect[0].value == ["TRK001"]
+    assert page.switch_page("app_pages/fleet/page.py").run().multiselect[0].value == ["TRK001"]
 
 
 def test_an_address_from_before_a_choice_does_not_undo_it(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
@@ -147,7 +170,7 @@ def test_going_back_undoes_a_choice(monkeypatch: pytest.MonkeyPatch, now: dateti
     page.query_params["trucks"] = "TRK001"
     assert page.run().multiselect[0].value == ["TRK001"]
     page.query_params.clear()
-    assert page.run().multiselect[0].value == ["TRK001", "TRK002"]
+    assert page.run().multiselect[0].value == []
 
 
 def script() -> None:

@@ -20,13 +20,15 @@ def test_the_fleet_is_summed_up_and_flagged(monkeypatch: pytest.MonkeyPatch, now
     monkeypatch.setattr(data, "truck_states", lambda: typed(rows))
     page = run("fleet")
     assert metrics(page) == {
-        "Reporting": "1 of 2",
         "Moving": "1",
-        "Mean speed": "25 mph",
-        "Lowest fuel": "9 %",
+        "Parked": "0",
+        "Silent": "1",
         "Need attention": "1",
+        "Mean speed": "50 mph",
+        "Lowest fuel": "40 %",
     }
     assert any("▲ TRK002: fuel 9 %" in text.value for text in page.text)
+    page.segmented_control[0].set_value("Speed and fuel").run()
     assert any("No history in the last 15 minutes" in info.value for info in page.info)
 
 
@@ -38,7 +40,7 @@ def test_the_fleet_without_snowflake_says_so_once_and_shows_dynamodb(
         monkeypatch.setattr(data, name, raising(DOWN))
     page = run("fleet")
     assert [error.value for error in page.error] == ["**Snowflake** is unreachable\n\nCheck that it runs."]
-    assert metrics(page)["Reporting"] == "1 of 1"
+    assert metrics(page)["Moving"] == "1"
 
 
 def test_the_fleet_without_dynamodb_shows_the_historys_current_rows(
@@ -51,7 +53,7 @@ def test_the_fleet_without_dynamodb_shows_the_historys_current_rows(
     monkeypatch.setattr(data, "current_rows", lambda: current)
     page = run("fleet")
     assert "DynamoDB table X" in page.error[0].value
-    assert metrics(page)["Reporting"] == "1 of 1"
+    assert metrics(page)["Moving"] == "1"
 
 
 def test_what_a_truck_did_not_send_is_not_called_none(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
@@ -60,11 +62,16 @@ def test_what_a_truck_did_not_send_is_not_called_none(monkeypatch: pytest.Monkey
     current = typed([version(now, 5, None, **nothing)]).drop(columns=["event_time", "arrival_time"])
     monkeypatch.setattr(data, "current_rows", lambda: current)
     page = run("fleet")
-    assert {table.proto.placeholder for table in page.dataframe} == {"–"}
-    assert len(page.dataframe) == 3
     assert metrics(page)["Mean speed"] == "–"
-    shown = [element.value for kind in (page.markdown, page.caption, page.text, page.metric) for element in kind]
-    assert not any("None" in text or "nan" in text for text in shown)
+    page.selectbox(key="truck").set_value("T" * 64).run()
+    for part in ("Trucks", "Health", "Current rows in Snowflake"):
+        page.segmented_control[0].set_value(part).run()
+        assert not page.exception
+        card, table = page.dataframe
+        assert set(card.value["Value"]) == {"–"}
+        assert table.proto.placeholder == "–"
+        shown = [element.value for kind in (page.markdown, page.caption, page.text, page.metric) for element in kind]
+        assert not any("None" in text or "nan" in text for text in shown)
 
 
 def test_an_empty_fleet_says_what_to_do() -> None:

@@ -90,6 +90,33 @@ def test_a_doubtful_position_is_named_and_replaced_by_the_last_good_one() -> Non
     assert found.needing_attention.empty
 
 
+def slices(*speeds: float) -> pd.DataFrame:
+    starts = [pd.Timestamp(NOW - timedelta(minutes=len(speeds) - number)) for number in range(len(speeds))]
+    return pd.DataFrame({"truck_id": "TRK001", "slice_start": starts, "vehicle_speed": speeds})
+
+
+@pytest.mark.parametrize(
+    ("now_driving", "speeds", "minutes", "is_known"),
+    [
+        (0.0, (50.0, 50.0, 0.0, 0.0), 2, True),
+        (50.0, (50.0, 0.0, 50.0), 1, True),
+        (50.0, (50.0, 50.0), 2, False),
+        (50.0, (0.0, 0.0), 5 / 60, True),  # Its newest reading is the first one of its drive.
+    ],
+)
+def test_since_when_a_truck_moves_or_is_parked(
+    now_driving: float, speeds: tuple[float, ...], minutes: float, is_known: bool
+) -> None:
+    (row,) = fleet(typed([heard(5, vehicle_speed=now_driving)]), NO_REGISTER, NOW).trucks.to_dict("records")
+    assert fleet_states.since(row, slices(*speeds)) == (NOW - timedelta(minutes=minutes), is_known)
+
+
+def test_since_when_is_not_known_without_a_track_and_not_asked_of_a_silent_truck() -> None:
+    for seconds, track in ((5, slices()), (5000, slices(50.0))):
+        (row,) = fleet(typed([heard(seconds)]), NO_REGISTER, NOW).trucks.to_dict("records")
+        assert fleet_states.since(row, track) == (None, False)
+
+
 def test_an_empty_fleet_has_no_truck_in_any_state() -> None:
     found = fleet(NOBODY, NO_REGISTER, NOW)
     assert found.trucks.empty

@@ -1,4 +1,4 @@
-"""maps.py: which marks the fleet map has, where they are, and that it loads nothing."""
+"""maps.py: which marks the map of a route has, where they are, and that it loads nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from dashboard import maps
+from dashboard.fleet_states import MOVING, PARKED
 
 pytestmark = pytest.mark.unit
 
@@ -15,8 +16,7 @@ STATES = pd.DataFrame(
         "gps_latitude": [40.0, 40.1, None],
         "gps_longitude": [-83.0, -83.2, -83.1],
         "vehicle_speed": [50.0, 0.0, 1.0],
-        "condition": [maps.OK, maps.ATTENTION, maps.OK],
-        "warnings": ["", "oil 10 psi", ""],
+        "state": [MOVING, PARKED, PARKED],
     }
 )
 TRACK = pd.DataFrame(
@@ -31,22 +31,16 @@ TRUCKS = list(STATES["truck_id"])
 
 
 def test_the_map_draws_tracks_trucks_labels_and_scale_and_loads_nothing() -> None:
-    spec = maps.fleet_map(STATES, TRACK, TRUCKS).to_dict()
+    spec = maps.route_map(STATES, TRACK, TRUCKS).to_dict()
     assert [layer["mark"]["type"] for layer in spec["layer"]] == ["line", "point", "text", "rule", "text"]
-    drawn = [row["truck_id"] for rows in spec["datasets"].values() for row in rows if "condition" in row]
+    drawn = [row["truck_id"] for rows in spec["datasets"].values() for row in rows if "state" in row]
     assert drawn == ["TRK001", "TRK002"]  # One has no position.
     assert "url" not in str(spec["datasets"])
     assert not any("url" in layer.get("data", {}) for layer in spec["layer"])
 
 
-def test_the_map_of_many_trucks_leaves_labels_out() -> None:
-    many = pd.concat([STATES.head(1)] * (maps.MAX_LABELS + 1))
-    marks = [layer["mark"]["type"] for layer in maps.fleet_map(many, TRACK, TRUCKS).to_dict()["layer"]]
-    assert marks.count("text") == 1  # The scale's own.
-
-
 def test_an_unknown_speed_is_not_0_and_a_long_name_is_cut_with_a_tooltip() -> None:
-    spec = maps.fleet_map(STATES.assign(vehicle_speed=[None, 0.0, 1.0]), TRACK, TRUCKS).to_dict()
+    spec = maps.route_map(STATES.assign(vehicle_speed=[None, 0.0, 1.0]), TRACK, TRUCKS).to_dict()
     speeds = [row["speed"] for rows in spec["datasets"].values() for row in rows if "speed" in row]
     assert speeds == ["–", "0"]
     assert spec["layer"][2]["mark"]["limit"] == maps.LABEL_PIXELS
@@ -54,11 +48,11 @@ def test_an_unknown_speed_is_not_0_and_a_long_name_is_cut_with_a_tooltip() -> No
 
 
 def test_the_map_without_history_still_draws_trucks() -> None:
-    assert maps.fleet_map(STATES, STATES.head(0).assign(last_time=[]), TRUCKS).to_dict()["layer"]
+    assert maps.route_map(STATES, STATES.head(0).assign(last_time=[]), TRUCKS).to_dict()["layer"]
 
 
 def test_a_truck_has_the_same_colour_on_a_map_of_its_own() -> None:
-    spec = maps.fleet_map(STATES.tail(1), TRACK.head(0), TRUCKS).to_dict()
+    spec = maps.route_map(STATES.tail(1), TRACK.head(0), TRUCKS).to_dict()
     assert spec["layer"][1]["encoding"]["color"]["scale"]["domain"] == TRUCKS
 
 

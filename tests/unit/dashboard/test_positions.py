@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import data, maps, positions
+from dashboard import base_map, data, positions
 from tests.unit.dashboard.pages import metrics, reading, run, typed
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("empty_stores")]
@@ -101,6 +101,23 @@ def test_a_truck_without_a_good_position_is_nowhere(latitude: float) -> None:
     assert checked["doubtful_position"] == ("0.00000, 0.00000" if latitude == 0 else "")
 
 
+@pytest.mark.parametrize(
+    ("track", "degrees"),
+    [
+        (track_of("T", (52.50, 13.40), (52.51, 13.40)), 0),
+        (track_of("T", (52.50, 13.40), (52.50, 13.41)), 90),
+        (track_of("T", (52.50, 13.40), (52.60, 13.40), (52.59, 13.40)), 180),
+        (track_of("T", (0.0, 179.99), (0.0, -179.99)), 90),  # Across the date line.
+        (track_of("T", (52.50, 13.41), (52.50, 13.40), (52.50, 13.40001)), 270),  # It stands, and GPS drifts.
+        (track_of("T", (52.50, 13.40), (52.50, 13.40001)), np.nan),
+        (track_of("T", (52.50, 13.40)), np.nan),
+    ],
+)
+def test_a_truck_heads_where_its_last_moves_lead(track: pd.DataFrame, degrees: float) -> None:
+    heading = positions.headings(state_of(track), track)
+    assert heading.tolist() == pytest.approx([degrees], abs=0.01, nan_ok=True)
+
+
 def test_one_truck_at_0_0_does_not_stretch_the_map_and_is_marked(
     monkeypatch: pytest.MonkeyPatch, now: datetime
 ) -> None:
@@ -113,23 +130,22 @@ def test_one_truck_at_0_0_does_not_stretch_the_map_and_is_marked(
     jumped = track_of("TRK004", (40.2, -83.2), (40.2, -83.2), (40.2, -83.2)).assign(
         slice_start=pd.Timestamp(now), vehicle_speed=1.0, fuel_level=1.0, fuel_consumption=1.0, engine_temperature=1.0
     )
-    drawn: list[pd.DataFrame] = []
-    fleet_map = maps.fleet_map
-    monkeypatch.setattr(
-        maps, "fleet_map", lambda states, *rest, **more: drawn.append(states) or fleet_map(states, *rest, **more)
-    )
+    fitted: list[tuple[list[float], list[float]]] = []
+    fit = base_map.fitted
+    monkeypatch.setattr(base_map, "fitted", lambda *places: fitted.append(places) or fit(*places))
     monkeypatch.setattr(data, "truck_states", lambda: typed(rows))
     monkeypatch.setattr(
         data, "tracks", lambda minutes: jumped.assign(last_time=pd.Timestamp(now) - pd.Timedelta("1min"))
     )
     page = run("fleet")
-    placed = drawn[0].dropna(subset=["gps_latitude"]).set_index("truck_id")
-    assert maps.bounds(placed["gps_longitude"], placed["gps_latitude"]) == (-83.2, -83.0, 40.0, 40.2)
-    assert dict(zip(drawn[0]["truck_id"], drawn[0]["condition"], strict=True)) == {
-        "TRK001": maps.OK, "TRK002": maps.DOUBTFUL, "TRK003": maps.ATTENTION, "TRK004": maps.DOUBTFUL,
-    }  # fmt: skip
-    assert metrics(page)["Need attention"] == "3"
+    assert fitted == [([-83.0, -83.1, -83.2], [40.0, 40.1, 40.2])]
+    assert list(page.dataframe[0].value["attention"]) == [
+        "no",
+        "position 0.00000, 0.00000 is doubtful",
+        "fuel 1 %",
+        "position -1.00000, 36.00000 is doubtful",
+    ]
+    assert metrics(page)["Need attention"] == "1"
     captions = [caption.value for caption in page.caption]
     assert "`TRK002` reports 0.00000, 0.00000, which is doubtful: not on the map." in captions
     assert any(each.startswith("`TRK004` reports -1.00000, 36.00000, which is doubtful: shown") for each in captions)
-    assert any("▲ TRK002: position 0.00000, 0.00000 is doubtful" in text.value for text in page.text)

@@ -55,14 +55,18 @@ def test_a_retired_truck_is_neither_silent_nor_in_need_of_attention(has: Any, no
     ]
     has(truck_states=typed(rows))
     before = run("fleet")
-    assert (metrics(before)["Reporting"], metrics(before)["Need attention"]) == ("1 of 2", "1")
+    assert (metrics(before)["Silent"], metrics(before)["Need attention"]) == ("1", "1")
     has(fleet_register=a_register({"TRK001": now - timedelta(days=8)}))
     page = run("fleet")
     assert metrics(page) == {
-        "Reporting": "1 of 1", "Moving": "1", "Mean speed": "50 mph", "Lowest fuel": "40 %", "Need attention": "0",
+        "Moving": "1", "Parked": "0", "Silent": "0", "Need attention": "0", "Mean speed": "50 mph",
+        "Lowest fuel": "40 %",
     }  # fmt: skip
     table = page.dataframe[0].value
-    assert list(zip(table["truck_id"], table["state"], strict=True)) == [("TRK002", "● ok"), ("TRK001", "■ retired")]
+    assert list(zip(table["truck_id"], table["state"], strict=True)) == [
+        ("TRK002", "▶ moving"),
+        ("TRK001", "□ retired"),
+    ]
     assert "No truck needs attention" in said(page)
 
 
@@ -71,7 +75,9 @@ def test_a_fleet_of_retired_trucks_has_a_page(has: Any, now: datetime) -> None:
         truck_states=typed([reading("TRK001", now - timedelta(days=9))]),
         fleet_register=a_register({"TRK001": now - timedelta(days=8)}),
     )
-    assert metrics(run("fleet"))["Reporting"] == "0 of 0"
+    page = run("fleet")
+    assert {metrics(page)[state] for state in ("Moving", "Parked", "Silent", "Need attention")} == {"0"}
+    assert metrics(page)["Lowest fuel"] == "–"
 
 
 def test_a_replaced_tracker_is_one_truck_on_the_fleet_page(has: Any, now: datetime) -> None:
@@ -80,7 +86,7 @@ def test_a_replaced_tracker_is_one_truck_on_the_fleet_page(has: Any, now: dateti
         truck_states=typed(rows), fleet_register=a_register(None, assignment("NEW", "TRK001", now - timedelta(hours=2)))
     )
     page = run("fleet")
-    assert (metrics(page)["Reporting"], metrics(page)["Lowest fuel"]) == ("1 of 1", "30 %")
+    assert (metrics(page)["Moving"], metrics(page)["Silent"], metrics(page)["Lowest fuel"]) == ("1", "0", "30 %")
     assert list(page.dataframe[0].value["truck_id"]) == ["TRK001"]
 
 
@@ -95,7 +101,7 @@ def test_without_snowflake_the_fleet_is_shown_as_reported(
         monkeypatch.setattr(data, name, lambda *_: down())
     page = run("fleet")
     assert len(page.error) == 1
-    assert metrics(page)["Reporting"] == "1 of 1"
+    assert metrics(page)["Moving"] == "1"
 
 
 @pytest.fixture

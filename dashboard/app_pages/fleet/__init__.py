@@ -1,0 +1,1 @@
+"""The page Fleet, one module per part: ``page.py`` is the script that Streamlit runs."""

@@ -1,0 +1,89 @@
+"""Fleet: where the trucks are, which of them move, and which need somebody's attention."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import access, choices, data, fleet_states, ui
+from dashboard.app_pages.fleet import cards, parts, positions_map, truck_card
+from dashboard.fleet_states import Fleet
+
+# How far back trails go, whatever the time window of the charts is.
+TRAIL_MINUTES = 60
+# The palette has no more colours, and lines of the same colour can't be told apart.
+MAX_CHARTED = 7
+
+TABLE, OVER_TIME, ROUTES, HEALTH, CURRENT = "Trucks", "Speed and fuel", "Routes", "Health", "Current rows in Snowflake"
+
+chosen = ui.filters()
+ui.header("Fleet", "The newest reading of each truck from DynamoDB, and its way of the last hour from Snowflake.")
+
+
+@access.fragment(run_every=chosen.refresh)
+def live() -> None:
+    failures: dict[str, data.StoreUnavailableError] = {}
+    readings = ui.ask(failures, data.truck_states)
+    trail = ui.ask(failures, data.tracks, TRAIL_MINUTES)
+    register = ui.ask(failures, data.fleet_register) or data.NO_REGISTER
+    if readings is None and (current := ui.ask(failures, data.current_rows)) is not None:
+        # DynamoDB is only seconds behind.  If it can't answer, the history's current rows are the next best.
+        readings = fleet_states.readings_of_history(current)
+    # A container, so that a message does not move what follows.
+    with st.container():
+        show_freshness(readings, failures)
+    if readings is None:
+        return
+    if readings.empty:
+        ui.empty(
+            "No truck has reported yet",
+            "Start traffic with the DAG **generate_traffic** in Airflow. Positions appear here seconds later.",
+        )
+        return
+
+    fleet = fleet_states.fleet(readings, register, data.now(), trail)
+    cards.show(fleet)
+    trucks = list(fleet.trucks["truck_id"])
+    wanted = choices.many("Only these trucks, on the map and below (all, if none is named)", trucks, [], key="trucks")
+    shown = fleet.only(wanted) if wanted else fleet
+    left, right = st.columns([5, 3])
+    with right.container(border=True):
+        picked = truck_card.pick(fleet)
+        truck_card.show(fleet, register, picked)
+    with left.container(border=True):
+        positions_map.show(shown, wanted, picked)
+    show_part(shown, wanted)
+
+
+def show_part(fleet: Fleet, wanted: list[str]) -> None:
+    """Show the part of the page that is open under the map.  Only that part asks its store."""
+    charted = list(fleet.trucks["truck_id"][:MAX_CHARTED])
+    with ui.store_section():
+        match choices.part("Below the map", [TABLE, OVER_TIME, ROUTES, HEALTH, CURRENT], key="part"):
+            case "Speed and fuel":
+                say_what_is_left_out(fleet, charted)
+                parts.over_time(data.tracks(chosen.minutes), charted, chosen.window)
+            case "Routes":
+                say_what_is_left_out(fleet, charted)
+                parts.routes(fleet, charted)
+            case "Health":
+                parts.conditions(fleet.trucks)
+            case "Current rows in Snowflake":
+                parts.current_rows(data.current_rows(), wanted)
+            case _:
+                parts.table(fleet.trucks)
+
+
+def say_what_is_left_out(fleet: Fleet, charted: list[str]) -> None:
+    if len(charted) < len(fleet.trucks):
+        st.caption(f"The first {len(charted)} of {len(fleet.trucks):,} trucks. Name others above the map.")
+
+
+def show_freshness(readings: pd.DataFrame | None, failures: dict[str, data.StoreUnavailableError]) -> None:
+    """Show how old the newest reading is, and which store can't answer."""
+    if readings is not None or not failures:
+        newest = None if readings is None or readings.empty else readings["event_time"].max()
+        ui.freshness("reading", newest)
+    for failure in failures.values():
+        ui.unavailable(failure)
+
+
+live()

@@ -1,0 +1,128 @@
+"""The ground under a map: land, lakes, borders and places, from small files of our own.
+
+The browser loads them once, from this server (``static/base_map``).  So a map works without internet, and tells nobody
+where the trucks are.  A deployment can have the tiles of a server of its own instead (``CTD_DASHBOARD_TILES``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pydeck as pdk
+
+FOLDER = "app/static/base_map"
+# A view is fitted to a map of this size, in pixels.  On a wide screen there is more to see on either side.
+FIT_WIDTH, FIT_HEIGHT = 340, 340
+# The side of the world at zoom 0, in pixels.
+WORLD_PIXELS = 512
+# About a part of a city.  Closer, there is nothing on the ground to see.
+CLOSEST_FIT, CLOSEST = 11.0, 17
+# Where Web Mercator ends, in degrees of latitude.
+MERCATOR_END = 85.0
+WHOLE_WORLD = pdk.ViewState(longitude=-40, latitude=30, zoom=1, max_zoom=CLOSEST)
+
+Colour = list[int]
+
+
+class Ground(NamedTuple):
+    """The colours of the ground, as red, green, blue."""
+
+    water: Colour
+    land: Colour
+    border: Colour
+    place: Colour
+
+
+LIGHT = Ground(water=[208, 224, 235], land=[247, 245, 240], border=[176, 180, 186], place=[90, 97, 105])
+DARK = Ground(water=[12, 22, 31], land=[38, 46, 55], border=[86, 96, 107], place=[158, 167, 176])
+
+
+def deck(
+    layers: Sequence[pdk.Layer],
+    view: pdk.ViewState,
+    *,
+    dark: bool,
+    tiles: str = "",
+    tooltip: dict[str, str] | None = None,
+) -> pdk.Deck:
+    """Return a map of ``layers`` over the ground.
+
+    A map stays as a person moved and zoomed it for as long as ``view`` is the same.
+
+    Args:
+        layers: what to draw, the lowest first.
+        view: what to show at first.
+        dark: whether the page is dark.
+        tiles: the address of tiles with {z}, {x} and {y} to draw instead of our own ground; "" for our own.
+        tooltip: pydeck's description of tooltips.
+    """
+    ground = [] if tiles else _ground(DARK if dark else LIGHT)
+    # Without a provider: Streamlit would ask one on the internet for its style.
+    drawn = pdk.Deck([*ground, *layers], map_provider=None, initial_view_state=view, tooltip=tooltip or False)
+    if tiles:
+        # The browser takes a style from a list.  pydeck's own argument is only for the address of one.
+        drawn.map_style = [_tile_style(tiles)]
+    return drawn
+
+
+def fitted(longitudes: Sequence[float], latitudes: Sequence[float]) -> pdk.ViewState:
+    """Return the view that shows all of these positions (degrees), or the whole world if there are none."""
+    if not len(longitudes):
+        return WHOLE_WORLD
+    west, east = min(longitudes), max(longitudes)
+    south, north = _mercator(min(latitudes)), _mercator(max(latitudes))
+    sizes = ((FIT_WIDTH, (east - west) / 360), (FIT_HEIGHT, north - south))
+    zooms = [math.log2(pixels / (size * WORLD_PIXELS)) for pixels, size in sizes if size > 0]
+    middle = 2 * math.atan(math.exp((south + north) * math.pi)) - math.pi / 2
+    return pdk.ViewState(
+        longitude=round((west + east) / 2, 5),
+        latitude=round(math.degrees(middle), 5),
+        zoom=round(max(0.0, min([CLOSEST_FIT, *zooms])), 2),
+        max_zoom=CLOSEST,
+    )
+
+
+def _mercator(latitude: float) -> float:
+    """Return how far north a latitude is on the map, in sides of the world."""
+    inside = math.radians(max(-MERCATOR_END, min(MERCATOR_END, latitude)))
+    return math.log(math.tan(math.pi / 4 + inside / 2)) / (2 * math.pi)
+
+
+def _ground(colours: Ground) -> list[pdk.Layer]:
+    sea = [[-180, -MERCATOR_END], [180, -MERCATOR_END], [180, MERCATOR_END], [-180, MERCATOR_END]]
+    return [
+        pdk.Layer("SolidPolygonLayer", id="sea", data=[{"p": sea}], get_polygon="p", get_fill_color=colours.water),
+        _shapes("land", get_fill_color=colours.land, stroked=False),
+        _shapes("lakes", get_fill_color=colours.water, stroked=False),
+        _shapes("borders", get_line_color=colours.border, line_width_min_pixels=1, filled=False),
+        pdk.Layer(
+            "TextLayer",
+            id="places",
+            data=f"{FOLDER}/places.json",
+            get_text="n",
+            get_position="p",
+            get_color=colours.place,
+            get_size=12,
+            font_family=pdk.types.String("Source Sans, sans-serif"),
+            character_set=pdk.types.String("auto"),
+            # Where two names overlap, the larger place has its own.
+            extensions=[{"@@type": "CollisionFilterExtension"}],
+            get_collision_priority="r",
+            collision_test_props={"sizeScale": 4},
+        ),
+    ]
+
+
+def _shapes(name: str, **how: Any) -> pdk.Layer:
+    return pdk.Layer("GeoJsonLayer", id=name, data=f"{FOLDER}/{name}.geojson", **how)
+
+
+def _tile_style(tiles: str) -> dict[str, Any]:
+    """Return a style of Mapbox's specification, version 8, with these tiles and nothing else."""
+    return {
+        "version": 8,
+        "sources": {"tiles": {"type": "raster", "tiles": [tiles], "tileSize": 256}},
+        "layers": [{"id": "tiles", "type": "raster", "source": "tiles"}],
+    }
