@@ -262,4 +262,4 @@ def _publish(key: str, choice: str | Sequence[str] | None) -> None:
 
 def _say_what_is_gone(remembered: str | None, options: Sequence[str]) -> None:
     if remembered and remembered not in options:
-        st.caption(f"{as_sent.markdown(remembered)} is not here now, so this is another.")
+        st.caption(f"{as_sent.markdown(remembered)} is not available now, so another is shown.")

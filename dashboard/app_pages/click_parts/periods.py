@@ -83,7 +83,7 @@ def _typed(now: datetime) -> Period | None:
     """Ask for a beginning and an end."""
     places = st.columns(2)
     example = times.to_the_second(now - timedelta(hours=1))[:16]
-    meaning = f"A date and time such as {example}. Seconds are cut off."
+    meaning = f"A date and time such as {example}. Seconds are ignored."
     with places[0]:
         since = choices.text(times.titled("From"), example, "from", meaning)
     with places[1]:
@@ -105,5 +105,5 @@ def typed_period(since: str, until: str) -> Period | str:
         instants.append(instant.replace(second=0, microsecond=0))
     period = Period(*instants)
     if not timedelta(0) < period.length <= LONGEST:
-        return f"The end has to be after the beginning, by at most {LONGEST.days} days."
+        return f"The end must be after the beginning, and at most {LONGEST.days} days later."
     return period

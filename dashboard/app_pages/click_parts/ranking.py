@@ -75,7 +75,7 @@ def cards(ranking: pd.DataFrame) -> None:
         quantities.count(total),
         delta_of(total, before),
         border=True,
-        help=f"The sum of the click counts: {total:,}, and {before:,} in the period compared with.",
+        help=f"The sum of the click counts: {total:,}, and {before:,} in the comparison period.",
     )
     places[1].metric(
         "Items clicked",
@@ -84,7 +84,7 @@ def cards(ranking: pd.DataFrame) -> None:
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help="New: clicked now, and not in the period compared with. Gone: the other way round.",
+        help="New: clicked in this period, but not in the comparison period. Gone: the reverse.",
     )
     changes = list(ranking["change"])
     for place, title, change in ((places[2], "Biggest rise", max(changes)), (places[3], "Biggest fall", min(changes))):

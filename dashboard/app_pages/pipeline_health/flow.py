@@ -16,7 +16,7 @@ LONGEST_PENDING_SECONDS = 600
 
 # The steps of a reading: the prefix of its columns, a title and its meaning.
 STEPS = (
-    ("sent", "Truck to stream", "From the time that the truck wrote into the reading to its arrival in Kinesis."),
+    ("sent", "Truck to stream", "From the time in the reading to its arrival in Kinesis."),
     ("loaded", "Stream to RAW", "From the arrival in Kinesis until Snowpipe committed the file with the reading."),
     ("merged", "RAW to history", "From that commit to the end of the first merge that covers the reading."),
     ("total", "Stream to history", "From the arrival in Kinesis until the history has the reading."),
@@ -75,7 +75,7 @@ def _measurements(lags: pd.DataFrame, stream: str) -> None:
     """Show when the lag was measured, its last hour or more, and the other measurements of the stream."""
     received = stream_lag.newest(lags, stream, data.RECEIVED)
     if received is None:
-        st.caption("No measurement in this window: nothing was delivered, or nobody measures it.")
+        st.caption("No measurement in this window: nothing was delivered, or the metric is not recorded here.")
     else:
         st.caption(f"measured {ui.age(received.minute)} ago, {times.named(received.minute)}")
         st.altair_chart(pipeline_charts.stream_lag(lags[(lags["stream"] == stream) & (lags["kind"] == data.RECEIVED)]))
@@ -96,7 +96,7 @@ def _pipe(pipe: data.PipeStatus | None) -> None:
     st.markdown(pipe_level(pipe, ui.age_seconds(pipe.oldest_pending)).badge())
     st.metric("Files pending", f"{pipe.pending:,}", help="Files that the pipe knows of and has not loaded yet.")
     lines = [
-        f"The oldest waits for {ui.age(pipe.oldest_pending)}" if pipe.oldest_pending else "",
+        f"The oldest has waited {ui.age(pipe.oldest_pending)}" if pipe.oldest_pending else "",
         f"Last file loaded {ui.age(pipe.last_load)} ago" if pipe.last_load else "No file loaded yet",
         f"Last notification {ui.age(pipe.last_message)} ago" if pipe.last_message else "No notification yet",
     ]
@@ -131,7 +131,7 @@ def _delays(minutes: int) -> None:
     waiting = int(slices["readings"].sum() - slices["merged_readings"].sum())
     each = duration(data.slice_of(minutes))
     st.caption(
-        f"p50: half of the readings take at most so long; p95: 95 of 100 do. Each point covers {each}. "
+        f"p50: half of the readings take at most this long; p95: 95 of 100 do. Each point covers {each}. "
         f"{slices['readings'].sum():,.0f} readings arrived; the history does not have {waiting:,} of them yet."
     )
 

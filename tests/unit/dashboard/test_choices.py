@@ -127,7 +127,7 @@ def test_what_an_address_says_amiss_is_ignored(monkeypatch: pytest.MonkeyPatch, 
     assert page.selectbox(key="window").value == ui.DEFAULT_WINDOW
     assert page.selectbox(key="refresh").value == ui.DEFAULT_REFRESH
     assert page.multiselect[0].value == ["TRK001"]
-    assert any("`a fortnight` is not here now" in caption.value for caption in page.caption)
+    assert any("`a fortnight` is not available now" in caption.value for caption in page.caption)
 
 
 def test_a_page_that_is_left_and_entered_again_has_its_choices_in_the_address(

@@ -161,7 +161,7 @@ def test_a_typed_period_has_full_minutes_and_any_offset() -> None:
     [
         ("0001-01-01T00:00+05:00", "2026-11-22 10:00", "is not a date and time since 2000"),
         ("2026-11-22 10:00", "yesterday", "`yesterday` is not a date and time"),
-        ("2026-11-22 10:00", "2026-11-22 10:00:59", "has to be after the beginning"),
+        ("2026-11-22 10:00", "2026-11-22 10:00:59", "must be after the beginning"),
         ("2026-01-22 10:00", "2026-11-22 10:00", "at most 31 days"),
     ],
 )
