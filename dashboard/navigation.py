@@ -49,6 +49,8 @@ if is_open:
     choices.arrive(page.url_path, ui.SHARED)
     ui.sidebar()
     access.show_session()
-    page.run()
+    # While a page is opened or a filter changes; a refresh replaces what is there without a word.
+    with st.spinner("Asking the stores…"):
+        page.run()
 else:
     access.show_closed()

@@ -24,10 +24,11 @@ def titles(page: Page) -> list[str]:
 
 def open_page(page: Page, title: str) -> None:
     """Opens a page of the dashboard by its link, which is cheaper than by its address: the scripts stay loaded."""
-    navigation = page.get_by_test_id("stSidebarNav")
-    if not navigation.is_visible():
-        # The sidebar of a phone covers the page, so it is closed until a person opens it.
-        page.get_by_test_id("stExpandSidebarButton").click()
+    navigation, expand = page.get_by_test_id("stSidebarNav"), page.get_by_test_id("stExpandSidebarButton")
+    # The sidebar of a phone covers the page, so it is closed until a person opens it.
+    expect(navigation.or_(expand).filter(visible=True).first).to_be_visible()
+    if expand.is_visible():
+        expand.click()
     navigation.get_by_role("link", name=title, exact=True).click()
     expect(page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()
 
@@ -73,6 +74,33 @@ def disorder(page: Page) -> list[str]:
     if excess := main.evaluate("e => e.scrollWidth - e.clientWidth"):
         wrong.append(f"scrolls sideways by {excess} pixels")
     return wrong
+
+
+def flicker(page: Page) -> list[str]:
+    """What a person notices of two refreshes of the open page, two seconds apart: paleness, jumps, a lost place."""
+    main = page.get_by_test_id("stMain")
+    place = main.evaluate("""e => {
+        e.scrollTo(0, 150);
+        window.seen = {opacity: 1, height: e.scrollHeight};
+        const frame = () => {
+            for (const element of e.querySelectorAll("[data-testid='stElementContainer']"))
+                seen.opacity = Math.min(seen.opacity, Number(getComputedStyle(element).opacity));
+            seen.height = Math.min(seen.height, e.scrollHeight);
+            seen.frame = requestAnimationFrame(frame);
+        };
+        frame();
+        return {top: e.scrollTop, height: e.scrollHeight};
+    }""")
+    page.wait_for_timeout(5000)
+    seen = main.evaluate("e => { cancelAnimationFrame(seen.frame); return {...seen, top: e.scrollTop} }")
+    noticed = []
+    if seen["opacity"] < 1:
+        noticed.append(f"an element turns pale, to an opacity of {seen['opacity']}")
+    if seen["height"] < 0.9 * place["height"]:
+        noticed.append(f"the page shrinks from {place['height']} to {seen['height']} pixels")
+    if seen["top"] != place["top"]:
+        noticed.append(f"the page scrolls from {place['top']} to {seen['top']}")
+    return noticed
 
 
 def picture(page: Page, kind: str) -> None:

@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import watched
-from tests.browser.pages import barriers, choose, disorder, no_traceback, open_page, picture, settled, titles
+from tests.browser.conftest import PATIENCE, watched
+from tests.browser.pages import barriers, choose, disorder, flicker, no_traceback, open_page, picture, settled, titles
 from tests.browser.server import Dashboard
 
 pytestmark = pytest.mark.browser
 
 # Ahead of UTC by half an hour more than whole hours.
 ZONE, OFFSET = "Asia/Kolkata", "UTC+05:30"
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 1100}
+DESK = {"viewport": {"width": 1440, "height": 1100}}
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+    "user_agent": "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36",
+}
+THEMES = pytest.mark.parametrize("theme", ["Light", "Dark"])
 
 
 @pytest.fixture
-def page_in_india(browser: BrowserContext) -> Iterator[Page]:
-    """A tab of a browser that prefers dark pages, in a zone that is not UTC."""
+def visit(browser: BrowserContext) -> Iterator[Callable[..., Page]]:
+    """Opens a tab of another browser: in India, on a machine that prefers dark pages, with a screen of one's choice."""
     assert browser.browser is not None
-    context = browser.browser.new_context(viewport=DESK, timezone_id=ZONE, color_scheme="dark", reduced_motion="reduce")
-    with context, watched(context) as page:
-        yield page
+    with ExitStack() as stack:
+
+        def opened(screen: Mapping[str, Any]) -> Page:
+            context = browser.browser.new_context(
+                **screen, timezone_id=ZONE, color_scheme="dark", reduced_motion="reduce"
+            )
+            context.set_default_timeout(PATIENCE)
+            return stack.enter_context(watched(stack.enter_context(context)))
+
+        yield opened
 
 
 def test_every_page_opens_and_is_orderly(page: Page, dashboard: Dashboard) -> None:
@@ -43,8 +59,8 @@ def test_every_page_opens_and_is_orderly(page: Page, dashboard: Dashboard) -> No
     assert {title: found for title, found in wrong.items() if found} == {}
 
 
-def test_a_shared_address_opens_the_same_view(page_in_india: Page, dashboard: Dashboard) -> None:
-    page = page_in_india
+def test_a_shared_address_opens_the_same_view(visit: Callable[..., Page], dashboard: Dashboard) -> None:
+    page = visit(DESK)
     page.goto(f"{dashboard.url}/fleet?nonsense=%00&window=never&refresh=&zone=mars&zone=Local")
     settled(page)
     no_traceback(page)
@@ -70,36 +86,53 @@ def test_a_shared_address_opens_the_same_view(page_in_india: Page, dashboard: Da
 
 @pytest.mark.verify
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_every_page_in_both_themes_zones_and_widths(page_in_india: Page, dashboard: Dashboard, theme: str) -> None:
-    page = page_in_india
+@THEMES
+def test_every_page_at_a_desk(visit: Callable[..., Page], dashboard: Dashboard, theme: str) -> None:
+    page = visit(DESK)
     page.goto(f"{dashboard.url}/?refresh=off")
-    settled(page)
-    page.get_by_test_id("stMainMenuButton").click()
-    page.get_by_role("menuitemradio", name=theme).click()
-    page.keyboard.press("Escape")
+    choose_theme(page, theme)
     wrong = {}
     for title in titles(page):
         open_page(page, title)
         settled(page)
         picture(page, theme.lower())
-        wrong[title, "wide"] = disorder(page) + barriers(page)
+        wrong[title, "to look at"] = disorder(page) + barriers(page)
 
         choose(page, "Times in", "yours")
         settled(page)
-        expect(page.get_by_text(re.compile(re.escape(OFFSET) + "|" + ZONE)).first).to_be_attached()
+        expect(page.get_by_text(re.compile(f"{re.escape(OFFSET)}|{ZONE}")).first).to_be_attached()
         choose(page, "Times in", "UTC")
         choose(page, "Refresh every", "2 seconds")
-        page.get_by_test_id("stMain").evaluate("e => e.scrollTo(0, 150)")
-        page.wait_for_timeout(4500)  # Two refreshes.
-        scrolled = page.get_by_test_id("stMain").evaluate("e => [e.scrollTop, e.scrollHeight - e.clientHeight]")
-        assert scrolled[0] == min(150, scrolled[1])
+        settled(page)
+        wrong[title, "to keep open"] = flicker(page)
         choose(page, "Refresh every", "off")
         no_traceback(page)
-
-        page.set_viewport_size(PHONE)
-        settled(page)
-        picture(page, f"{theme.lower()}_phone")
-        wrong[title, "phone"] = disorder(page) + barriers(page)
-        page.set_viewport_size(DESK)
     assert {place: found for place, found in wrong.items() if found} == {}
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(900)
+@THEMES
+def test_every_page_on_a_phone(visit: Callable[..., Page], dashboard: Dashboard, theme: str) -> None:
+    page = visit(PHONE)
+    page.goto(f"{dashboard.url}/?refresh=off")
+    choose_theme(page, theme)
+    wrong = {}
+    for title in titles(page):
+        open_page(page, title)
+        settled(page)
+        # The sidebar is out of the way.
+        expect(page.get_by_test_id("stSidebarNav")).not_to_be_visible()
+        picture(page, f"{theme.lower()}_phone")
+        no_traceback(page)
+        wrong[title] = disorder(page) + barriers(page)
+    assert {title: found for title, found in wrong.items() if found} == {}
+
+
+def choose_theme(page: Page, theme: str) -> None:
+    """Chooses light or dark in the menu."""
+    settled(page)
+    page.get_by_test_id("stMainMenuButton").click()
+    page.get_by_role("menuitemradio", name=theme).click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("menuitemradio")).to_have_count(0)
