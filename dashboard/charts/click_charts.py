@@ -103,7 +103,7 @@ def share_over_time(shares: pd.DataFrame, order: Sequence[str], per: str) -> alt
             ),
             order=alt.Order("item_order:Q"),
             tooltip=[
-                when("start", "from (UTC)"),
+                when("start", "from"),
                 alt.Tooltip("label:N", title="item"),
                 alt.Tooltip("share:Q", title="share", format=".1%"),
                 alt.Tooltip("counted:N", title="clicks"),
@@ -123,7 +123,7 @@ def clicks_per_hour(hours: pd.DataFrame) -> alt.LayerChart:
     cut = cut_at([*bars["clicks"], *marks["clicks"]])
     y = alt.Y("clicks:Q", title="clicks per hour", scale=_up_to(cut))
     title = alt.Undefined if cut is None else quiet_title(f"longer bars are cut at {count(int(cut))} clicks")
-    told = [when("start", "from (UTC)"), alt.Tooltip("counted:N", title="clicks")]
+    told = [when("start", "from"), alt.Tooltip("counted:N", title="clicks")]
     drawn = (
         alt.Chart(_for_a_browser(bars))
         .mark_bar(binSpacing=1, clip=True)

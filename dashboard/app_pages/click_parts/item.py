@@ -55,7 +55,11 @@ def show() -> int:
     file_name = click_ranking.file_name("clicks-item-hours", period, partial=bool(answer.not_read))
     with st.container(border=True):
         st.markdown("**Clicks per hour** · the line marks the same hour a day before")
-        st.altair_chart(click_charts.clicks_per_hour(shown), width="stretch")
+        st.altair_chart(
+            click_charts.clicks_per_hour(shown),
+            width="stretch",
+            alt="Clicks of the item per hour, and a day before. The table below has the numbers.",
+        )
     table(shown, now)
     csv_button(
         file_name,

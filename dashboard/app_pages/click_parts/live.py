@@ -85,10 +85,16 @@ def charts(clicks: pd.DataFrame, totals: pd.DataFrame, minutes: int) -> None:
     over_time, by_item = st.columns([2, 1])
     with over_time.container(border=True):
         st.markdown("**Clicks over time**")
-        st.altair_chart(click_charts.clicks_over_time(clicks, bucket_seconds(minutes), order), width="stretch")
+        st.altair_chart(
+            click_charts.clicks_over_time(clicks, bucket_seconds(minutes), order),
+            width="stretch",
+            alt="Clicks over time, by item. The table below lists the newest.",
+        )
     with by_item.container(border=True):
         st.markdown("**Clicks per item**")
-        st.altair_chart(click_charts.item_totals(totals, order), width="stretch")
+        st.altair_chart(
+            click_charts.item_totals(totals, order), width="stretch", alt="Clicks per item, the most clicked first."
+        )
 
 
 def newest(clicks: pd.DataFrame) -> None:

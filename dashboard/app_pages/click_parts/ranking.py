@@ -117,7 +117,11 @@ def shares(over_time: pd.DataFrame, ranking: pd.DataFrame, period: data.Period) 
     with st.container(border=True):
         st.markdown("**Share over time**")
         per = quantities.duration(data.bar_of(period.length).total_seconds())
-        st.altair_chart(click_charts.share_over_time(drawn, order, per), width="stretch")
+        st.altair_chart(
+            click_charts.share_over_time(drawn, order, per),
+            width="stretch",
+            alt="Share of each item over time. The ranking has the sums.",
+        )
 
 
 def labels_of(items: pd.DataFrame) -> dict[str, str]:

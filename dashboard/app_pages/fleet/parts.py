@@ -62,7 +62,11 @@ def over_time(driven: pd.DataFrame, trucks: Sequence[str], window: str) -> None:
         (lower[1], "engine_temperature", "engine temperature, °C", False),
     ):
         with column.container(border=True):
-            st.altair_chart(truck_charts.over_time(shown, metric, title, zero), width="stretch")
+            st.altair_chart(
+                truck_charts.over_time(shown, metric, title, zero),
+                width="stretch",
+                alt=f"{title} of each truck over time.",
+            )
 
 
 def routes(fleet: Fleet, trucks: Sequence[str]) -> None:
@@ -72,7 +76,11 @@ def routes(fleet: Fleet, trucks: Sequence[str]) -> None:
         with columns[position % len(columns)].container(border=True):
             st.markdown(f"**{as_sent.markdown(truck)}**")
             alone = fleet.only([truck])
-            st.altair_chart(maps.route_map(alone.trucks, alone.track, trucks), width="stretch")
+            st.altair_chart(
+                maps.route_map(alone.trucks, alone.track, trucks),
+                width="stretch",
+                alt="Route of this truck in the last hour.",
+            )
 
 
 def conditions(trucks: pd.DataFrame) -> None:

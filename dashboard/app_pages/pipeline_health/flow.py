@@ -78,7 +78,10 @@ def _measurements(lags: pd.DataFrame, stream: str) -> None:
         st.caption("No measurement in this window: nothing was delivered, or the metric is not recorded here.")
     else:
         st.caption(f"measured {ui.age(received.minute)} ago, {times.named(received.minute)}")
-        st.altair_chart(pipeline_charts.stream_lag(lags[(lags["stream"] == stream) & (lags["kind"] == data.RECEIVED)]))
+        st.altair_chart(
+            pipeline_charts.stream_lag(lags[(lags["stream"] == stream) & (lags["kind"] == data.RECEIVED)]),
+            alt="Lag of the stream over time; the newest is above.",
+        )
     others = {"Until a batch is durable": data.DURABLE, "Any reader of the stream": data.READ}
     st.caption(
         "  \n".join(
@@ -145,4 +148,6 @@ def _step(slices: pd.DataFrame, step: str, title: str, meaning: str) -> None:
     newest = known.iloc[-1]
     st.metric(f"{title}, p95", stream_lag.seconds(newest[f"{step}_p95"]), help=meaning)
     st.caption(f"p50 {stream_lag.seconds(newest[f'{step}_p50'])}, newest readings")
-    st.altair_chart(pipeline_charts.delays(known, step), width="stretch")
+    st.altair_chart(
+        pipeline_charts.delays(known, step), width="stretch", alt=f"{title} over time; the newest is above."
+    )

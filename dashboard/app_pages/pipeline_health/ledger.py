@@ -40,7 +40,11 @@ def show() -> None:
     for column, (stream, hours) in zip(st.columns(2), rows.groupby("stream_name"), strict=False):
         with column.container(border=True):
             st.markdown(f"**{as_sent.markdown(str(stream))}, by hour of arrival**")
-            st.altair_chart(pipeline_charts.ledger_hours(by_day_and_hour(hours)), width="stretch")
+            st.altair_chart(
+                pipeline_charts.ledger_hours(by_day_and_hour(hours)),
+                width="stretch",
+                alt="Result of each hour of arrival, by day. The table below has the numbers.",
+            )
     st.caption("An hour without a cell was not counted: no record arrived, or reconcile has not run since.")
     shown = choices.part("Hours in the table", [ALL_HOURS, ONLY_DIFFERING], "hours")
     _table(rows[rows["state"] == "differs"] if shown == ONLY_DIFFERING else rows)

@@ -27,7 +27,11 @@ def show() -> None:
     cards[3].metric("Versions opened in them", f"{runs['rows_inserted'].sum():,.0f}", border=True)
     with st.container(border=True):
         st.markdown("**Rows written by each run**")
-        st.altair_chart(pipeline_charts.merge_rows(runs), width="stretch")
+        st.altair_chart(
+            pipeline_charts.merge_rows(runs),
+            width="stretch",
+            alt="Rows that each merge run wrote. The table below has the numbers.",
+        )
     st.dataframe(
         runs,
         hide_index=True,

@@ -112,7 +112,11 @@ def _last_runs(rules: list[str]) -> None:
                 result=[_result(*row) for row in zip(history["status"], history["severity"], strict=True)],
             )
             if not strips.empty:
-                st.altair_chart(pipeline_charts.rule_runs(strips, rules), width="stretch")
+                st.altair_chart(
+                    pipeline_charts.rule_runs(strips, rules),
+                    width="stretch",
+                    alt="Result of each rule in its newest runs. The parts above name those that fail.",
+                )
 
 
 def _one_rule(rules: list[str]) -> None:

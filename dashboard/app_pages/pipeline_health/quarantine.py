@@ -45,7 +45,11 @@ def _counts(answer: data.QuarantineCounts, hours: int) -> None:
     chart, counts = st.columns([3, 2])
     with chart.container(border=True):
         st.markdown("**By hour of arrival and reason**")
-        st.altair_chart(pipeline_charts.quarantine_by_hour(answer.frame), width="stretch")
+        st.altair_chart(
+            pipeline_charts.quarantine_by_hour(answer.frame),
+            width="stretch",
+            alt="Quarantined records by hour of arrival and reason. The table beside it has the sums.",
+        )
     with counts.container(border=True):
         st.markdown("**By stream and reason**")
         _by_stream_and_reason(answer.frame)

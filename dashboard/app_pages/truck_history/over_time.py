@@ -35,7 +35,11 @@ def show(truck: str, span: Span, shown: Shown, instant: datetime | None) -> None
             if steps["mean"].isna().all():
                 st.caption("Not known at any time in this span.")
                 continue
-            st.altair_chart(truck_charts.metric_steps(steps, ui.UNITS[names[label]], span, visible), width="stretch")
+            st.altair_chart(
+                truck_charts.metric_steps(steps, ui.UNITS[names[label]], span, visible),
+                width="stretch",
+                alt=f"{label} over time.",
+            )
     if len(picked) > MOST_METRICS:
         st.caption(f"The first {MOST_METRICS} of {len(picked)} metrics are shown.")
 

@@ -59,7 +59,11 @@ def show(truck: str, asked: AsOf, span: Span, shown: Shown) -> None:
     if not shares.empty:
         with st.container(border=True):
             st.markdown("**Which fields change when** · the darker, the more of the versions change it")
-            st.altair_chart(truck_charts.change_matrix(shares, span), width="stretch")
+            st.altair_chart(
+                truck_charts.change_matrix(shares, span),
+                width="stretch",
+                alt="Share of the versions that change each field, over time.",
+            )
 
 
 def _show_version(truck: str, asked: AsOf) -> None:

@@ -69,7 +69,14 @@ def show(truck: str, span: Span, first: datetime, instant: datetime | None) -> S
             changes = bands.assign(end=bands["start"] + width)
         # A chart of another span has nothing selected.
         key = key_of("time_line", truck, *span)
-        event = st.altair_chart(chart, width="stretch", on_select="rerun", selection_mode=[truck_charts.BRUSH], key=key)
+        event = st.altair_chart(
+            chart,
+            width="stretch",
+            on_select="rerun",
+            selection_mode=[truck_charts.BRUSH],
+            key=key,
+            alt="Versions of the truck over time. The table below lists them.",
+        )
         zoom(span, brushed(event), first)
     return Shown(count, width, versions, changes)
 
