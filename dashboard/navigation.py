@@ -8,7 +8,7 @@ from dashboard import access, choices, ui
 
 ABOUT = """**Clicks to Deliveries**: customers' clicks, delivery trucks, and the pipeline that brings them here.
 
-A page's address has all that you chose on it: share it, and others see the same view."""
+The address of a page includes your choices: share it, and others see the same view."""
 
 FOLDER = Path(__file__).parent
 

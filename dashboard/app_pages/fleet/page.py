@@ -15,7 +15,7 @@ MAX_CHARTED = 7
 TABLE, OVER_TIME, ROUTES, HEALTH, CURRENT = "Trucks", "Speed and fuel", "Routes", "Health", "Current rows in Snowflake"
 
 chosen = ui.filters()
-ui.header("Fleet", "The newest reading of each truck from DynamoDB, and its way of the last hour from Snowflake.")
+ui.header("Fleet", "The newest reading of each truck from DynamoDB, and its route in the last hour from Snowflake.")
 
 
 @access.fragment(run_every=chosen.refresh)
@@ -42,7 +42,7 @@ def live() -> None:
     fleet = fleet_states.fleet(readings, register, data.now(), trail)
     cards.show(fleet)
     trucks = list(fleet.trucks["truck_id"])
-    wanted = choices.many("Only these trucks, on the map and below (all, if none is named)", trucks, [], key="trucks")
+    wanted = choices.many("Only these trucks, on the map and below (all if you name none)", trucks, [], key="trucks")
     shown = fleet.only(wanted) if wanted else fleet
     left, right = st.columns([5, 3])
     with right.container(border=True):

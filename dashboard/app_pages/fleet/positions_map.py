@@ -154,7 +154,7 @@ def _sign(name: str) -> str:
 def _doubtful(trucks: pd.DataFrame) -> None:
     found = trucks[trucks["doubtful_position"] != ""]
     for row in found.head(MAX_DOUBTFUL_NAMED).to_dict("records"):
-        shown = "not on the map" if pd.isna(row["gps_latitude"]) else "shown at its last position that is not"
+        shown = "not on the map" if pd.isna(row["gps_latitude"]) else "shown at its last good position"
         st.caption(
             f"{as_sent.markdown(row['truck_id'])} reports {row['doubtful_position']}, which is doubtful: {shown}."
         )

@@ -44,7 +44,7 @@ def show(fleet: Fleet, register: data.FleetRegister, picked: str | None) -> None
         return
     row = fleet.trucks[fleet.trucks["truck_id"] == picked].iloc[0].to_dict()
     st.markdown(f"{_BADGES[row['state']]} {_since(row, fleet, register)}")
-    st.caption(f"Last heard {ui.age(row['heard_at'])} ago, of {times.named(row['event_time'])}")
+    st.caption(f"Last heard {ui.age(row['heard_at'])} ago; newest reading of {times.named(row['event_time'])}")
     for reason in row["reasons"]:
         st.text(as_sent.visible(f"▲ {reason}"))
     if row["doubtful_position"]:
