@@ -73,10 +73,10 @@ SHOWN_STATES = {
     "Moving": fleet_states.MOVING, "Parked": fleet_states.PARKED, "Silent": fleet_states.SILENT,
 }  # fmt: skip
 TRUCK_LINKS: dict[str, tuple[str, str, dict[str, str]]] = {
-    "Moving": ("On the map", "fleet", {}),
-    "Parked": ("On the map", "fleet", {}),
-    "Silent": ("On the map", "fleet", {}),
-    "Need attention": ("Why and since when", "fleet", {}),
+    "Moving": ("Map", "fleet", {}),
+    "Parked": ("Map", "fleet", {}),
+    "Silent": ("Map", "fleet", {}),
+    "Need attention": ("Why", "fleet", {}),
 }
 
 
@@ -190,19 +190,19 @@ def show_clicks(clicks: Clicks) -> None:
             Figure(
                 "Clicks per minute",
                 None if pace is None else rate(pace.per_minute),
-                f"Last {MINUTES} minutes",
+                "Live clicks",
                 "live_clicks",
                 {"view": "live", "window": f"{MINUTES} minutes"},
                 change=None if pace is None or pace.change is None else f"{pace.change:+.0%} on yesterday",
                 meaning=f"The mean of the last {MINUTES} full minutes, and the change from the same minutes yesterday.",
             ),
             Figure(
-                "Same time yesterday",
+                "Yesterday",
                 None if pace is None else rate(pace.yesterday),
-                "Items against yesterday",
+                "Ranking",
                 "live_clicks",
                 {"view": "ranking", "period": "window", "against": "day", "window": f"{MINUTES} minutes"},
-                meaning="Clicks per minute in the same minutes a day before.",
+                meaning="Clicks per minute at the same time yesterday.",
             ),
             Figure(
                 "Most clicked",
@@ -215,7 +215,7 @@ def show_clicks(clicks: Clicks) -> None:
             Figure(
                 "Newest click",
                 None if clicks.newest is None else f"{ui.age(clicks.newest)} ago",
-                "Newest clicks",
+                "Live clicks",
                 "live_clicks",
                 {"view": "live"},
             ),

@@ -46,7 +46,7 @@ def keep_picture(page: Page, name: str) -> None:
 
 
 def test_clicks_equal_what_dynamodb_holds(page: Page, dashboard: Dashboard, stores: Stores) -> None:
-    page.goto(dashboard.url)
+    page.goto(f"{dashboard.url}/live_clicks")
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
     expect(metric(page, "Clicks")).to_have_text(str(stores.expected["clicks"]))
     expect(metric(page, "Delay, median")).to_have_text("0.9 s")
@@ -57,7 +57,7 @@ def test_clicks_equal_what_dynamodb_holds(page: Page, dashboard: Dashboard, stor
 
 
 def test_a_new_click_appears_without_a_reload(page: Page, dashboard: Dashboard, stores: Stores) -> None:
-    page.goto(dashboard.url)
+    page.goto(f"{dashboard.url}/live_clicks")
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
     page.evaluate("window.notReloaded = true")
     refresh_every(page, "2 seconds")
@@ -70,7 +70,7 @@ def test_a_new_click_appears_without_a_reload(page: Page, dashboard: Dashboard, 
 
 
 def test_a_shorter_window_counts_fewer_clicks(page: Page, dashboard: Dashboard, stores: Stores) -> None:
-    page.goto(dashboard.url)
+    page.goto(f"{dashboard.url}/live_clicks")
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
     page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
     page.get_by_role("option", name="5 minutes", exact=True).click()

@@ -56,13 +56,13 @@ def recorder(ministack: Any, snowflake_server: Any) -> Iterator[Recorder]:
 
 
 def test_every_page_is_documented() -> None:
-    assert set(documented()) == set(pages())
+    assert set(pages()) <= set(documented())
 
 
 @pytest.mark.parametrize("page", sorted(pages()))
 def test_a_page_asks_no_more_than_documented(page: str, recorder: Recorder) -> None:
     first, minute = (by_store(calls) for calls in recorder.calls_of(pages()[page], REFRESH))
-    most_first, most_minute = documented()[page]
     print(f"{page}: {first} {minute}")
+    most_first, most_minute = documented()[page]
     assert [*map(max, first, most_first)] == most_first
     assert [*map(max, minute, most_minute)] == most_minute

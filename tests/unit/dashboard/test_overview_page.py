@@ -50,7 +50,7 @@ def test_everything_is_all_right(all_right: None) -> None:
     page = run("overview")
     assert page.success[0].value == "**Everything is all right.**"
     assert metrics(page) == {
-        "Clicks per minute": "20", "Same time yesterday": "10", "Most clicked": "`*Mobile*`", "Newest click": "3 s ago",
+        "Clicks per minute": "20", "Yesterday": "10", "Most clicked": "`*Mobile*`", "Newest click": "3 s ago",
         "Moving": "1", "Parked": "1", "Silent": "0", "Need attention": "0",
         "Failing rules": "0 of 1", "Quarantined, last hour": "7", "Balanced hours": "1 of 1", "Last merge": "40 s ago",
     }  # fmt: skip
