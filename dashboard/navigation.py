@@ -27,6 +27,7 @@ page = st.navigation(
         st.Page("app_pages/overview.py", title="Overview", icon=":material/dashboard:", default=True),
         st.Page("app_pages/live_clicks.py", title="Live clicks", icon=":material/ads_click:"),
         st.Page("app_pages/fleet/page.py", title="Fleet", icon=":material/local_shipping:", url_path="fleet"),
+        st.Page("app_pages/trips.py", title="Trips", icon=":material/route:"),
         st.Page(
             "app_pages/truck_history/page.py",
             title="Truck history",
