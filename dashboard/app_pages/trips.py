@@ -160,7 +160,7 @@ def player(truck: str, periods: pd.DataFrame) -> None:
 def time_line(key: str, words: Sequence[str]) -> int:
     """Show the time line with its button, and return the step that it is at: the last one at first."""
     last, slider = len(words) - 1, f"{key}_slider"
-    at = min(st.session_state.get(key, last), last)
+    at: int = min(st.session_state.get(key, last), last)
     if st.session_state.get(_PLAYS) and at < last:
         at += 1
     elif st.session_state.get(_PLAYS):
