@@ -98,8 +98,8 @@ def show_totals(of_day: day_trips.Totals) -> None:
         remarks.append(f"The odometer counted {number(of_day.odometer_miles, 'mi')}: see **How it is counted**.")
     if of_day.silent_seconds:
         remarks.append(
-            f"No readings for {quantities.hours(of_day.silent_seconds)}, in which the truck went at least "
-            f"{of_day.unseen_miles:,.1f} mi. They are not in the distance."
+            f"No readings for {quantities.hours(of_day.silent_seconds)}, during which the truck went at least "
+            f"{of_day.unseen_miles:,.1f} mi. The distance does not include them."
         )
     if remarks:
         st.caption("  \n".join(remarks))
@@ -277,15 +277,15 @@ def fuel_level(row: dict[str, object]) -> str:
 def how_it_is_counted() -> None:
     with st.expander("How it is counted"):
         st.markdown(
-            f"""A **trip** is all between two stops or silences, waiting at lights included, if it leads at least
+            f"""A **trip** is everything between two stops or silences, waiting at lights included, if it leads at least
 {trip_limits["trip_miles"]:g} mi away. A **stop** is standing for {trip_limits["stop_minutes"]:g} minutes or longer.
 **No readings** means at least {trip_limits["silent_minutes"]:g} minutes without a change, after which the truck is
-elsewhere: nobody knows when and how it went there. A truck that says nothing and is where it was has stood.
+elsewhere: nobody knows when and how it went there. A silent truck that is still where it was has stood.
 
 Distance is measured between positions, without those at 0,0 and those that a truck can't have reached, so it is a
 little short where a road winds between two of them. The odometer's distance is a second opinion. Fuel used is
 consumption by time; idling is standing with a running engine. After {trip_limits["silent_minutes"]:g} minutes without
-a change, neither goes on."""
+a change, neither is counted any further."""
         )
         st.dataframe(
             pd.DataFrame(
