@@ -142,6 +142,7 @@ def test_signing_out_ends_the_session_in_every_tab(visitor: Page, place: Place) 
     page.goto(f"{place.dashboard.url}/fleet")
     sign_in(page, "rita")
     expect(heading(page, "Fleet")).to_be_visible()
+    assert barriers(page) == []
     cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
     assert cookies["_streamlit_user"]["httpOnly"]
     assert cookies["_streamlit_user"]["expires"] <= time.time() + HOURS * 3600
