@@ -25,7 +25,7 @@ def show(fleet: Fleet) -> None:
         _card(
             "Need attention",
             f"{len(fleet.needing_attention):,}",
-            "Trucks whose newest reading is a reason to call the driver, and silent trucks; see the part Health.",
+            "Trucks whose newest reading is a reason to call the driver, including silent ones; see the part Health.",
         )
         _card(
             "Mean speed",
