@@ -39,7 +39,7 @@ OVERLAP = timedelta(minutes=2)
 TAIL = timedelta(minutes=2)
 # Clicks that arrive late: a partition that was read whole so long after its hour is read whole again after as long,
 # within these limits.  So a late click appears after as long again as it was late, and within LATEST.
-SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=6)
+SOONEST, LATEST = timedelta(minutes=10), timedelta(hours=6)
 
 
 class Partition(NamedTuple):
