@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -88,14 +88,28 @@ def zone() -> None:
     choices.one("Times in", list(words), times.ZONE, default=times.IN_UTC, words=words.__getitem__)
 
 
-def link(label: str, page: str, *, icon: str | None = None, meaning: str | None = None, **chosen: str) -> None:
+def link(
+    label: str,
+    page: str,
+    *,
+    icon: str | None = None,
+    meaning: str | None = None,
+    choose: Mapping[str, str | list[str]] | None = None,
+    **chosen: str,
+) -> None:
     """Show a link to another page with its choices set: ``ui.link("Trips", "trips", truck="TRK001")``.
 
     ``page`` is the name of the page's file or folder.  The choices that all pages share go with it, so that the link
-    opens the same window in a tab of its own.
+    opens the same window in a tab of its own.  ``choose`` are more choices, of which each may be of several values.
     """
     file = f"app_pages/{page}/page.py" if (PAGES / page).is_dir() else f"app_pages/{page}.py"
-    st.page_link(file, label=label, icon=icon, help=meaning, query_params={**choices.address(SHARED), **chosen})
+    st.page_link(
+        file,
+        label=label,
+        icon=icon,
+        help=meaning,
+        query_params={**choices.address(SHARED), **(choose or {}), **chosen},
+    )
 
 
 def filters() -> Filters:

@@ -24,6 +24,12 @@ FEWER_CLICKS, FEW_CLICKS = 0.5, 30
 QUARANTINED_SHARE = 0.05
 # So many names are listed; the page behind the link has the rest.
 MOST_NAMED = 3
+# So many trucks fit into an address.
+MOST_CHOSEN = 20
+
+
+# Of a link: the key of a choice, and what to choose.
+Choices = dict[str, str | list[str]]
 
 
 class Problem(NamedTuple):
@@ -38,7 +44,7 @@ class Problem(NamedTuple):
 
     text: str
     page: str
-    chosen: dict[str, str]
+    chosen: Choices
     is_failure: bool
 
 
@@ -109,14 +115,11 @@ def of_trucks(fleet: fleet_states.Fleet | None, now: datetime) -> list[Problem]:
         how_long = "" if pd.isna(last) else f" for {duration((now - last).total_seconds())}"
         problems.append(Problem(f"No truck has reported{how_long}", "fleet", {}, is_failure=True))
     elif len(silent):
-        text = _trucks(silent["truck_id"], "is silent", "are silent")
-        problems.append(Problem(text, "fleet", {}, is_failure=False))
+        problems.append(_of_some(silent, "is silent", "are silent"))
     if len(ill := fleet.needing_attention):
-        text = _trucks(ill["truck_id"], "needs attention", "need attention")
-        problems.append(Problem(text, "fleet", {}, is_failure=False))
+        problems.append(_of_some(ill, "needs attention", "need attention"))
     if len(lost := fleet.doubtful):
-        text = _trucks(lost["truck_id"], "reports a doubtful position", "report doubtful positions")
-        problems.append(Problem(text, "fleet", {}, is_failure=False))
+        problems.append(_of_some(lost, "reports a doubtful position", "report doubtful positions"))
     return problems
 
 
@@ -175,9 +178,15 @@ def of_stores(failures: Iterable[StoreUnavailableError]) -> list[Problem]:
     return [Problem(f"{each.store} {each.problem}", "pipeline_health", {}, is_failure=True) for each in failures]
 
 
-def _trucks(ids: Iterable[str], one: str, many: str) -> str:
-    listed = list(ids)
-    return f"{number_of(len(listed), 'truck')} {one if len(listed) == 1 else many}: {_named(listed)}"
+def only(trucks: pd.DataFrame) -> Choices:
+    """Return the choices that show only these trucks on the page Fleet; none if an address has no room for them."""
+    return {"trucks": list(trucks["truck_id"])} if 0 < len(trucks) <= MOST_CHOSEN else {}
+
+
+def _of_some(trucks: pd.DataFrame, one: str, many: str) -> Problem:
+    listed = list(trucks["truck_id"])
+    text = f"{number_of(len(listed), 'truck')} {one if len(listed) == 1 else many}: {_named(listed)}"
+    return Problem(text, "fleet", only(trucks), is_failure=False)
 
 
 def _named(names: Iterable[str]) -> str:

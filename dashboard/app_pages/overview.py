@@ -64,7 +64,7 @@ class Figure(NamedTuple):
     value: str | None
     link: str
     page: str
-    chosen: Mapping[str, str] = MappingProxyType({})
+    chosen: Mapping[str, str | list[str]] = MappingProxyType({})
     change: str | None = None
     meaning: str | None = None
 
@@ -72,12 +72,6 @@ class Figure(NamedTuple):
 SHOWN_STATES = {
     "Moving": fleet_states.MOVING, "Parked": fleet_states.PARKED, "Silent": fleet_states.SILENT,
 }  # fmt: skip
-TRUCK_LINKS: dict[str, tuple[str, str, dict[str, str]]] = {
-    "Moving": ("Map", "fleet", {}),
-    "Parked": ("Map", "fleet", {}),
-    "Silent": ("Map", "fleet", {}),
-    "Need attention": ("Why", "fleet", {}),
-}
 
 
 @access.fragment(run_every=chosen.refresh)
@@ -166,7 +160,7 @@ def verdict(problems: list[Problem]) -> None:
         st.markdown(f"## :{colour}[{icon}] {what} attention")
         for problem in sorted(problems, key=lambda each: not each.is_failure):
             icon = ":material/error:" if problem.is_failure else ":material/warning:"
-            ui.link(f"{problem.text} →", problem.page, icon=icon, **problem.chosen)
+            ui.link(f"{problem.text} →", problem.page, icon=icon, choose=problem.chosen)
 
 
 def title(name: str, problems: list[Problem], *, is_known: bool) -> None:
@@ -230,16 +224,21 @@ def rate(per_minute: float) -> str:
 
 
 def show_trucks(fleet: fleet_states.Fleet | None) -> None:
-    if fleet is None:
-        counts: dict[str, int | None] = dict.fromkeys((*SHOWN_STATES, "Need attention"))
-    else:
-        counts = {title: fleet.count(state) for title, state in SHOWN_STATES.items()}
-        counts["Need attention"] = len(fleet.needing_attention)
-    figures(
-        [
-            Figure(title, None if number is None else quantities.count(number), *TRUCK_LINKS[title])
-            for title, number in counts.items()
-        ]
+    shown = []
+    for name, state in SHOWN_STATES.items():
+        trucks = None if fleet is None else fleet.trucks[fleet.trucks["state"] == state]
+        shown.append(trucks_figure(name, trucks, "Map"))
+    shown.append(trucks_figure("Need attention", None if fleet is None else fleet.needing_attention, "Health"))
+    figures(shown)
+
+
+def trucks_figure(name: str, trucks: pd.DataFrame | None, part: str) -> Figure:
+    """Return the number of trucks, with a link to these trucks."""
+    if trucks is None:
+        return Figure(name, None, part, "fleet")
+    chosen = verdicts.only(trucks)
+    return Figure(
+        name, quantities.count(len(trucks)), part, "fleet", chosen if part == "Map" else {**chosen, "part": part}
     )
 
 
@@ -291,7 +290,7 @@ def figures(shown: list[Figure]) -> None:
             with column:
                 value = ui.UNKNOWN_VALUE if figure.value is None else figure.value
                 st.metric(figure.title, value, figure.change, delta_color="off", help=figure.meaning)
-                ui.link(figure.link, figure.page, icon=OPEN, **figure.chosen)
+                ui.link(figure.link, figure.page, icon=OPEN, choose=figure.chosen)
 
 
 def _instant(newest: pd.Timestamp) -> datetime | None:

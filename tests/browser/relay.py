@@ -15,6 +15,8 @@ class Relay:
 
     def __init__(self, target: int) -> None:
         self.target = target
+        # The bytes that went either way so far.
+        self.forwarded = 0
         self.port = 0
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -68,6 +70,7 @@ class Relay:
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):  # Either side may end the connection at any time.
             while part := source.recv(65536):
+                self.forwarded += len(part)
                 sink.sendall(part)
         with self._lock:
             self._open -= {source, sink}

@@ -230,3 +230,27 @@ def test_a_store_that_goes_down_is_named_and_the_rest_keeps_working(
     open_page(page, "Live clicks")
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
     no_traceback(page)
+
+
+@pytest.mark.verify
+def test_nobody_asks_for_a_page_that_nobody_sees(page: Page, dashboard: Dashboard, relays: Relays) -> None:
+    def forwarded() -> int:
+        return relays.aws.forwarded + relays.snowflake.forwarded
+
+    def asks(seconds: int) -> bool:
+        page.wait_for_timeout(3000)  # What was on its way arrives.
+        before = forwarded()
+        page.wait_for_timeout(1000 * seconds)
+        return forwarded() > before
+
+    page.goto(f"{dashboard.url}/?refresh=2+seconds")
+    expect(metric(page, "Moving")).to_be_visible()
+    assert asks(6)
+    frame = next(frame for frame in page.frames if "/component/dashboard.presence" in frame.url)
+    for hidden in ("true", "false"):
+        # No tab of a headless browser is ever hidden.
+        frame.evaluate(f"Object.defineProperty(document, 'hidden', {{configurable: true, value: {hidden}}})")
+        frame.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        assert asks(6) is (hidden == "false")
+    page.goto("about:blank")
+    assert not asks(20)

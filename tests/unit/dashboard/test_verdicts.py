@@ -71,6 +71,8 @@ def test_trucks_that_need_attention_are_named_and_the_rest_counted() -> None:
         ("5 trucks need attention: `TRK000`, `TRK001`, `TRK002` and 2 more", False),
         ("1 truck reports a doubtful position: `LOST`", False),
     ]
+    few, many = fleet_of(quiet).trucks, fleet_of(*[reading(f"T{number}", NOW) for number in range(21)]).trucks
+    assert (verdicts.only(few), verdicts.only(many)) == ({"trucks": ["*quiet*"]}, {})
     assert said(verdicts.of_trucks(fleet_of(quiet), NOW)) == [("No truck has reported for 20 min", True)]
     assert verdicts.of_trucks(fleet_of(reading("TRK001", NOW)), NOW) == []
 
