@@ -157,18 +157,19 @@ def day(label: str, default: date, earliest: date, latest: date, key: str) -> da
     except ValueError:  # Somebody edited the address.
         chosen, remembered = default, None
     _publish(key, remembered)
-    _show(key, min(max(chosen, earliest), latest))
-    asked: date = st.date_input(
+    shown = min(max(chosen, earliest), latest)
+    _show(key, shown)
+    # Not with ``required``: Streamlit 1.67 then says so to a screen reader in a way that it can't read.
+    asked = st.date_input(
         label,
         min_value=earliest,
         max_value=latest,
         key=key,
         format="YYYY-MM-DD",
-        required=True,
         on_change=_remember,
         args=[key],
     )
-    return asked
+    return asked if isinstance(asked, date) else shown
 
 
 def text(label: str, default: str, key: str, meaning: str, *, of: str = "") -> str:
