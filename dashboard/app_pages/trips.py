@@ -246,12 +246,12 @@ def show_table(truck: str, day: date, periods: pd.DataFrame) -> None:
             "ends_at": times.titled("To"),
             "lasted": "Lasted",
             "miles": st.column_config.NumberColumn("Distance, mi", format="%.1f"),
-            "odometer_miles": st.column_config.NumberColumn("By odometer, mi", format="%.1f"),
-            "mean_speed": st.column_config.NumberColumn("Mean speed, mph", format="%.0f"),
-            "top_speed": st.column_config.NumberColumn("Top speed, mph", format="%.0f"),
+            "odometer_miles": st.column_config.NumberColumn("Odometer, mi", format="%.1f"),
+            "mean_speed": st.column_config.NumberColumn("Mean, mph", format="%.0f"),
+            "top_speed": st.column_config.NumberColumn("Top, mph", format="%.0f"),
             "idle": st.column_config.TextColumn("Idling", help="The engine ran and the truck stood."),
-            "gallons": st.column_config.NumberColumn("Fuel used, gal", format="%.1f"),
-            "fuel": st.column_config.TextColumn("Fuel level, %", width="medium"),
+            "gallons": st.column_config.NumberColumn("Fuel, gal", format="%.1f"),
+            "fuel": st.column_config.TextColumn("Fuel level, %"),
         },
     )
     if len(periods) == data.MAX_PERIODS:
