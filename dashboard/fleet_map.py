@@ -6,9 +6,9 @@ The signs are in ``static/markers.svg``, a square each, side by side.  Shape and
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pydeck as pdk
 
@@ -30,9 +30,15 @@ SIGN_AT = {
 # With more trucks, names on the map hide each other and what is under them.
 MAX_NAMES = 60
 NAME_LETTERS = 18
-# All trails together.  A message with more takes longer than a refresh on a slow connection.
-MAX_TRAIL_POINTS = 6_000
+# With more trucks, the trails are a tangle; only the picked truck has its own.
+MAX_TRAILS = 200
+# All trails together, so that a refresh stays small.
+MAX_TRAIL_POINTS = 4_000
 TRAIL, TRAIL_OF_PICKED = [63, 143, 210, 150], [230, 110, 20, 230]
+
+_READ = (
+    "truck_id", "state", "reasons", "doubtful_position", "vehicle_speed", "gps_latitude", "gps_longitude", "heading",
+)  # fmt: skip
 
 TOOLTIP = {"text": "{t}\n{s}"}
 
@@ -86,7 +92,7 @@ def marks(trucks: pd.DataFrame) -> list[dict[str, Any]]:
             "a": -round(row["heading"]) if _has_heading(row) else 0,
             "s": name_of(_said(row)),
         }
-        for row in _on_map(trucks).to_dict("records")
+        for row in _on_map(trucks)[list(_READ)].to_dict("records")
     ]
 
 
@@ -130,22 +136,30 @@ def _badges(name: str, rows: list[dict[str, Any]], right: int) -> pdk.Layer:
 
 
 def _trails(trail: pd.DataFrame, trucks: pd.DataFrame, picked: str | None) -> pdk.Layer:
+    if len(trucks) > MAX_TRAILS:
+        trail = trail[trail["truck_id"] == picked]
     known = trail.dropna(subset=["gps_latitude", "gps_longitude"]).sort_values(["truck_id", "last_time"])
-    places = known.assign(x=known["gps_longitude"].round(4), y=known["gps_latitude"].round(4))
+    places = pd.DataFrame(
+        {"t": known["truck_id"], "x": known["gps_longitude"].round(4), "y": known["gps_latitude"].round(4)}
+    )
     # Where a truck stood, one point is enough.
-    places = places[(places[["truck_id", "x", "y"]] != places[["truck_id", "x", "y"]].shift()).any(axis=1)]
-    every = -(-len(places) // MAX_TRAIL_POINTS) or 1
-    ends = _on_map(trucks).set_index("truck_id")
+    places = places[(places != places.shift()).any(axis=1)]
+    every = max(1, -(-len(places) // MAX_TRAIL_POINTS))
+    ends_at = _on_map(trucks)
+    here = dict(zip(ends_at["truck_id"], ends_at[["gps_longitude", "gps_latitude"]].to_numpy().tolist(), strict=True))
+    points = places[["x", "y"]].to_numpy().tolist()
+    begins = np.flatnonzero((places["t"] != places["t"].shift()).to_numpy())
+    ends = np.append(begins, len(points))[1:]
     rows = []
-    for truck, of_truck in places.groupby("truck_id", sort=False):
-        points = of_truck[["x", "y"]].to_numpy().tolist()[::every]
-        if truck in ends.index:
-            points.append(ends.loc[truck, ["gps_longitude", "gps_latitude"]].tolist())
-        rows.append({"p": points, "c": TRAIL_OF_PICKED if truck == picked else TRAIL})
+    for truck, begin, end in zip(places["t"].iloc[begins], begins, ends, strict=True):
+        # To where the truck is now, which the history does not have yet.
+        path = [*points[begin:end:every], *([here[truck]] if truck in here else [])]
+        if len(path) > 1:
+            rows.append({"p": path, "c": TRAIL_OF_PICKED if truck == picked else TRAIL})
     return pdk.Layer(
         "PathLayer",
         id="trails",
-        data=[row for row in rows if len(list(pairwise(row["p"])))],
+        data=rows,
         get_path="p",
         get_color="c",
         width_min_pixels=3,
