@@ -13,14 +13,14 @@ import pandas as pd
 import pydeck as pdk
 
 from dashboard import as_sent, base_map
-from dashboard.fleet_states import MOVING, PARKED, RETIRED, SILENT
+from dashboard.fleet_states import ATTENTION, DOUBTFUL, MOVING, PARKED, RETIRED, SILENT
 
 # The id of the layer whose objects a person can pick.
 PICKABLE = "trucks"
 SIGNS = "app/static/markers.svg"
 SIGN_PIXELS = 64
 # In the order in which the file has them.
-HEADING, ATTENTION, DOUBTFUL, PICKED = "heading", "needs attention", "doubtful position", "picked"
+HEADING, PICKED = "heading", "picked"
 ORDER = (HEADING, MOVING, PARKED, SILENT, RETIRED, ATTENTION, DOUBTFUL, PICKED)
 SIGN_AT = {
     name: {"x": place * SIGN_PIXELS, "y": 0, "width": SIGN_PIXELS, "height": SIGN_PIXELS}

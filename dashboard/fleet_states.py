@@ -5,7 +5,7 @@ The one place that decides it, for every page.  A truck that nobody has heard fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,6 +16,9 @@ from dashboard.data.register import FleetRegister
 from include.plausibility import SENTINELS
 
 MOVING, PARKED, SILENT, RETIRED = "moving", "parked", "silent", "retired"
+ATTENTION, DOUBTFUL = "needs attention", "doubtful position"
+# A truck is in one of the first four, and may be of the other two as well.
+KINDS = (MOVING, PARKED, SILENT, RETIRED, ATTENTION, DOUBTFUL)
 
 # Three readings of a parked truck that reports every five minutes.
 SILENT_SECONDS = 900
@@ -43,9 +46,18 @@ class Fleet(NamedTuple):
     trucks: pd.DataFrame
     track: pd.DataFrame
 
-    def only(self, trucks: Sequence[str]) -> Fleet:
-        """Return these trucks of the fleet."""
-        return Fleet(*(each[each["truck_id"].isin(trucks)].reset_index(drop=True) for each in self))
+    def only(self, trucks: Collection[str] = (), kinds: Collection[str] = ()) -> Fleet:
+        """Return the trucks with these ids and of one of these :data:`KINDS`; nothing given leaves out nothing."""
+        kept = pd.Series(data=True, index=self.trucks.index)
+        if trucks:
+            kept &= self.trucks["truck_id"].isin(trucks)
+        if kinds:
+            of_kind = self.trucks["state"].isin(kinds)
+            of_kind |= (ATTENTION in kinds) & self._needs_attention
+            of_kind |= (DOUBTFUL in kinds) & (self.trucks["doubtful_position"] != "")
+            kept &= of_kind
+        left = self.trucks[kept].reset_index(drop=True)
+        return Fleet(left, self.track[self.track["truck_id"].isin(left["truck_id"])])
 
     def count(self, state: str) -> int:
         """Return the number of trucks in a state."""
@@ -54,7 +66,11 @@ class Fleet(NamedTuple):
     @property
     def needing_attention(self) -> pd.DataFrame:
         """The trucks that need attention: a silent one too, if its last reading gave a reason."""
-        return self.trucks[self.trucks["reasons"].map(bool).astype(bool)]
+        return self.trucks[self._needs_attention]
+
+    @property
+    def _needs_attention(self) -> pd.Series:
+        return self.trucks["reasons"].map(bool).astype(bool)
 
     @property
     def doubtful(self) -> pd.DataFrame:

@@ -42,18 +42,22 @@ def live() -> None:
     fleet = fleet_states.fleet(readings, register, data.now(), trail)
     cards.show(fleet)
     trucks = list(fleet.trucks["truck_id"])
-    wanted = choices.many("Only these trucks, on the map and below (all if you name none)", trucks, [], key="trucks")
-    shown = fleet.only(wanted) if wanted else fleet
+    of_trucks, of_kinds = st.columns([5, 3])
+    with of_trucks:
+        named = choices.many("Only these trucks (all if you name none)", trucks, [], key="trucks")
+    with of_kinds:
+        kinds = choices.many("Only in these states (all if you name none)", fleet_states.KINDS, [], key="state")
+    shown = fleet.only(named, kinds)
     left, right = st.columns([5, 3])
     with right.container(border=True):
         picked = truck_card.pick(fleet)
         truck_card.show(fleet, register, picked)
     with left.container(border=True):
-        positions_map.show(shown, wanted, picked)
-    show_part(shown, wanted)
+        positions_map.show(shown, (*named, *kinds), picked)
+    show_part(shown, is_filtered=bool(named or kinds))
 
 
-def show_part(fleet: Fleet, wanted: list[str]) -> None:
+def show_part(fleet: Fleet, *, is_filtered: bool) -> None:
     """Show the part of the page that is open under the map.  Only that part asks its store."""
     charted = list(fleet.trucks["truck_id"][:MAX_CHARTED])
     with ui.store_section():
@@ -67,7 +71,10 @@ def show_part(fleet: Fleet, wanted: list[str]) -> None:
             case "Health":
                 parts.conditions(fleet.trucks)
             case "Current rows in Snowflake":
-                parts.current_rows(data.current_rows(), wanted)
+                current = data.current_rows()
+                parts.current_rows(
+                    current[current["truck_id"].isin(fleet.trucks["truck_id"])] if is_filtered else current
+                )
             case _:
                 parts.table(fleet.trucks)
 

@@ -113,8 +113,8 @@ def conditions(trucks: pd.DataFrame) -> None:
     )
 
 
-def current_rows(current: pd.DataFrame, wanted: Sequence[str]) -> None:
-    """Show the history's current version of the wanted trucks, or of all if none is named."""
+def current_rows(current: pd.DataFrame) -> None:
+    """Show the history's current version of each truck."""
     if current.empty:
         ui.empty(
             "No current rows in TRUCK_TELEMETRY_DATA",
@@ -122,9 +122,8 @@ def current_rows(current: pd.DataFrame, wanted: Sequence[str]) -> None:
             "progress of both.",
         )
         return
-    shown = current[current["truck_id"].isin(wanted)] if wanted else current
     st.dataframe(
-        shown.drop(columns=["effective_end_date", "is_current"]),
+        current.drop(columns=["effective_end_date", "is_current"]),
         hide_index=True,
         placeholder=ui.UNKNOWN_VALUE,
         column_config={name: st.column_config.NumberColumn(ui.label(name), format="%.4g") for name in ui.UNITS}

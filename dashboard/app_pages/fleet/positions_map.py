@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import as_sent, base_map, choices, fleet_map, positions, tiles
 from dashboard.app_pages.fleet.truck_card import PICK
-from dashboard.fleet_states import MOVING, PARKED, RETIRED, SILENT, Fleet
+from dashboard.fleet_states import ATTENTION, DOUBTFUL, MOVING, PARKED, RETIRED, SILENT, Fleet
 
 HEIGHT = 520
 # More of them are only counted.
@@ -28,7 +28,7 @@ class _View(NamedTuple):
     """What the map shows at first, and for what.
 
     Attributes:
-        wanted: the trucks that a person named, or None to show all again.
+        wanted: the trucks and states that a person named, or None to show all again.
         picked: the truck whose card was open.
         is_empty: whether no truck had a position.
         number: the number of views before.
@@ -47,7 +47,7 @@ def show(fleet: Fleet, wanted: Sequence[str], picked: str | None) -> None:
 
     Args:
         fleet: the trucks to show.
-        wanted: the trucks that a person named, none if the map has all.
+        wanted: the trucks and states that a person named, none if the map has all trucks.
         picked: the truck whose card is open.
     """
     trucks = _in_order_seen(fleet.trucks)
@@ -130,8 +130,8 @@ def _clicked(key: str) -> None:
 def _legend(trucks: pd.DataFrame) -> None:
     counts = trucks["state"].value_counts()
     found = {state: int(counts.get(state, 0)) for state in (MOVING, PARKED, SILENT, RETIRED)}
-    found[fleet_map.ATTENTION] = int(trucks["reasons"].map(bool).sum())
-    found[fleet_map.DOUBTFUL] = int((trucks["doubtful_position"] != "").sum())
+    found[ATTENTION] = int(trucks["reasons"].map(bool).sum())
+    found[DOUBTFUL] = int((trucks["doubtful_position"] != "").sum())
     signs = {MOVING: fleet_map.HEADING}
     entries = "".join(
         f"<span style='white-space: nowrap; margin-right: 1rem'>{_sign(signs.get(name, name))} {name} {number:,}</span>"

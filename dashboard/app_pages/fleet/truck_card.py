@@ -18,6 +18,11 @@ NOBODY = ""
 # More reasons are on the page Pipeline health; more trucks in the part Health.
 MAX_LISTED = 6
 METRICS_HEIGHT = 250
+POSITION = ("gps_latitude", "gps_longitude")
+LINKS = (
+    ("History", "truck_history", ":material/history:"),
+    ("Trips", "trips", ":material/route:"),
+)
 
 _BADGES = {
     MOVING: ":blue-badge[:material/navigation: moving]",
@@ -52,7 +57,9 @@ def show(fleet: Fleet, register: data.FleetRegister, picked: str | None) -> None
     with ui.store_section():
         _findings(picked)
     _metrics(row)
-    ui.link("Its history", "truck_history", icon=":material/history:", truck=picked)
+    with st.container(horizontal=True):
+        for label, page, icon in LINKS:
+            ui.link(label, page, icon=icon, truck=picked)
 
 
 def _attention(fleet: Fleet) -> None:
@@ -101,6 +108,9 @@ def _names(sample: str, truck: str) -> bool:
 
 
 def _metrics(row: Mapping[str, Any]) -> None:
+    if row["doubtful_position"]:
+        # As it was sent: the fleet has the truck at its last good position.
+        row = {**row, **dict(zip(POSITION, map(float, row["doubtful_position"].split(", ")), strict=True))}
     known = [(ui.label(name).split(",")[0], _with_unit(row[name], name)) for name in data.METRIC_NAMES]
     st.dataframe(
         pd.DataFrame(known, columns=["Metric", "Value"]),
@@ -118,5 +128,5 @@ def _with_unit(value: object, name: str) -> str:
         return ui.UNKNOWN_VALUE
     if isinstance(value, str):
         return value
-    decimals = 5 if name in {"gps_latitude", "gps_longitude"} else 1
+    decimals = 5 if name in POSITION else 1
     return f"{value:,.{decimals}f} {ui.UNITS[name]}"

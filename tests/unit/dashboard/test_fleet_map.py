@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from dashboard import base_map, fleet_map
-from dashboard.fleet_states import MOVING, PARKED, RETIRED, SILENT
+from dashboard.fleet_states import ATTENTION, DOUBTFUL, MOVING, PARKED, RETIRED, SILENT
 
 pytestmark = pytest.mark.unit
 
@@ -85,7 +85,7 @@ def test_a_tooltip_says_what_the_signs_say() -> None:
 def test_attention_and_doubt_have_badges_and_the_picked_truck_a_ring() -> None:
     trucks = [truck("A", reasons=("fuel 4 %",)), truck("B", doubtful_position="0, 0"), truck("C", gps_latitude=41.0)]
     drawn = layers(trucks, picked="C")
-    assert [len(drawn[name]["data"]) for name in (fleet_map.ATTENTION, fleet_map.DOUBTFUL, fleet_map.PICKED)] == [1] * 3
+    assert [len(drawn[name]["data"]) for name in (ATTENTION, DOUBTFUL, fleet_map.PICKED)] == [1] * 3
     assert drawn[fleet_map.PICKED]["data"][0]["p"] == [-83.0, 41.0]
     assert [name for name, layer in drawn.items() if layer.get("pickable")] == [fleet_map.PICKABLE]
 

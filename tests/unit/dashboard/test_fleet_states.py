@@ -90,6 +90,27 @@ def test_a_doubtful_position_is_named_and_replaced_by_the_last_good_one() -> Non
     assert found.needing_attention.empty
 
 
+@pytest.mark.parametrize(
+    ("trucks", "kinds", "left"),
+    [
+        ((), (), ["A", "B", "C"]),
+        (("A", "C", "gone"), (), ["A", "C"]),
+        ((), (SILENT,), ["B"]),
+        ((), (SILENT, fleet_states.DOUBTFUL), ["B", "C"]),
+        ((), (fleet_states.ATTENTION,), ["B"]),
+        (("A",), (SILENT,), []),
+    ],
+)
+def test_a_fleet_is_narrowed_by_trucks_and_by_states(
+    trucks: tuple[str, ...], kinds: tuple[str, ...], left: list[str]
+) -> None:
+    rows = [heard(5, "A"), heard(5000, "B", fuel_level=1.0), heard(5, "C", gps_latitude=0.0, gps_longitude=0.0)]
+    track = slices(50.0).assign(truck_id="A", last_time=NOW, gps_latitude=40.0, gps_longitude=-83.0)
+    narrowed = fleet(typed(rows), NO_REGISTER, NOW, track).only(trucks, kinds)
+    assert list(narrowed.trucks["truck_id"]) == left
+    assert list(narrowed.track["truck_id"]) == [truck for truck in left if truck == "A"]
+
+
 def slices(*speeds: float) -> pd.DataFrame:
     starts = [pd.Timestamp(NOW - timedelta(minutes=len(speeds) - number)) for number in range(len(speeds))]
     return pd.DataFrame({"truck_id": "TRK001", "slice_start": starts, "vehicle_speed": speeds})

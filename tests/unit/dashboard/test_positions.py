@@ -146,6 +146,11 @@ def test_one_truck_at_0_0_does_not_stretch_the_map_and_is_marked(
         "position -1.00000, 36.00000 is doubtful",
     ]
     assert metrics(page)["Need attention"] == "1"
+    page.selectbox(key="truck").set_value("TRK004").run()
+    card = dict(page.dataframe[0].value.to_numpy().tolist())
+    # The card has what the truck sent, the map where it was last.
+    assert (card["Latitude"], card["Longitude"]) == ("-1.00000 °", "36.00000 °")
+    assert fitted[1:] == [([-83.2], [40.2])]
     captions = [caption.value for caption in page.caption]
     assert "`TRK002` reports 0.00000, 0.00000, which is doubtful: not on the map." in captions
     assert any(each.startswith("`TRK004` reports -1.00000, 36.00000, which is doubtful: shown") for each in captions)
