@@ -34,6 +34,7 @@ page = st.navigation(
             icon=":material/history:",
             url_path="truck_history",
         ),
+        st.Page("app_pages/maintenance.py", title="Maintenance", icon=":material/build:"),
         st.Page(
             "app_pages/pipeline_health/page.py",
             title="Pipeline health",

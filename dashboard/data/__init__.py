@@ -56,13 +56,18 @@ from dashboard.data.stores import (
 from dashboard.data.streams import DURABLE, READ, RECEIVED, StreamMapping, stream_lags, stream_mappings
 from dashboard.data.trip_queries import MAX_PERIODS, periods_of_day, track_of_day
 from dashboard.data.truck_queries import (
+    ATTENTION_DAYS,
+    MAX_NEEDY,
     MAX_VERSIONS,
     as_of,
+    attention_since,
     current_rows,
     fleet_register,
     history_span,
     metric_slices,
+    open_findings,
     tracks,
+    trends,
     truck_ids,
     version_slices,
     versions,
@@ -70,11 +75,13 @@ from dashboard.data.truck_queries import (
 from dashboard.data.trucks import METRIC_NAMES, NUMERIC_METRICS
 
 __all__ = [
+    "ATTENTION_DAYS",
     "BUCKET_STORE",
     "CLICK_STORE",
     "DURABLE",
     "FUNCTION_STORE",
     "MAX_ITEMS",
+    "MAX_NEEDY",
     "MAX_PERIODS",
     "MAX_QUARANTINE_READS",
     "MAX_VERSIONS",
@@ -103,6 +110,7 @@ __all__ = [
     "StreamMapping",
     "airflow_url",
     "as_of",
+    "attention_since",
     "bar_of",
     "clicks",
     "connect",
@@ -121,6 +129,7 @@ __all__ = [
     "newest_click",
     "newest_landing",
     "now",
+    "open_findings",
     "period_sums",
     "periods_of_day",
     "pipe_status",
@@ -136,6 +145,7 @@ __all__ = [
     "table_freshness",
     "track_of_day",
     "tracks",
+    "trends",
     "truck_ids",
     "truck_states",
     "version_slices",

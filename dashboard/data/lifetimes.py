@@ -12,5 +12,7 @@ PROGRESS = 15
 HISTORY = 30
 # Rules, files, quarantined records, the ledger's hours and people's decisions.
 CHECKS = 60
+# What changes in hours: since when a truck needs attention, and what gets worse.
+SLOW = 300
 # The past: only a record that arrives late changes it.
 PAST = 3600

@@ -28,12 +28,12 @@ FAILURE_MEMORY_TIMEOUTS = 2
 _TIMES = {
     "effective_start_date", "effective_end_date", "load_timestamp", "slice_start", "last_time", "first_start",
     "last_start", "newest", "arrival_hour", "started_at", "finished_at", "checked_at", "failing_since", "loaded_at",
-    "retired_at", "begins_at", "ends_at", "decided_at",
+    "retired_at", "begins_at", "ends_at", "decided_at", "first_found_at", "event_time",
 }  # fmt: skip
-_FLOATS = {*NUMERIC_METRICS, "lowest", "highest", "area", "lasted", "last_value"}
+_FLOATS = {*NUMERIC_METRICS, "lowest", "highest", "area", "lasted", "last_value", "today", "past_value", "usual"}
 
 # Of one query: the name of each bound value, and the value.
-Values = Mapping[str, str | int]
+Values = Mapping[str, str | int | float]
 
 
 def query(path: str, values: Values) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -19,6 +20,9 @@ MAX_TRACK_POINTS = 20_000
 TRACK_SLICES = 240
 MAX_VERSIONS = 500
 MAX_ASSIGNMENTS = 1_000
+MAX_NEEDY = 500
+# How far back the beginning of a problem is looked for.
+ATTENTION_DAYS = 14
 
 
 @st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
@@ -139,6 +143,76 @@ def as_of(truck_id: str, instant: datetime) -> pd.DataFrame:
         StoreUnavailableError: Snowflake can't answer.
     """
     return query("as_of.sql", {"truck_id": truck_id, "instant": to_canonical(instant)})
+
+
+@st.cache_data(ttl=lifetimes.SLOW, show_spinner=False)
+def attention_since(limits: Mapping[str, float]) -> pd.DataFrame:
+    """Return since when the trucks whose current version gives a reason need attention.
+
+    Args:
+        limits: of :mod:`dashboard.health`.
+
+    Columns: truck_id, metric (the reason), since (UTC) and is_longer, which says that it may have begun earlier: only
+    the last :data:`ATTENTION_DAYS` are read.
+
+    Raises:
+        StoreUnavailableError: Snowflake can't answer.
+    """
+    since = _hour(now()) - timedelta(days=ATTENTION_DAYS)
+    values: Values = {**limits, "since": to_canonical(since), "limit": MAX_NEEDY}
+    rows = query("attention_since.sql", values)
+    reasons = [column.removeprefix("since_") for column in rows.columns if column.startswith("since_")]
+    found = [
+        (row["truck_id"], metric, row[f"since_{metric}"], bool(row[f"is_longer_{metric}"]))
+        for row in rows.to_dict("records")
+        for metric in reasons
+        if not pd.isna(row[f"since_{metric}"])
+    ]
+    frame = pd.DataFrame(found, columns=["truck_id", "metric", "since", "is_longer"])
+    return frame.assign(since=pd.to_datetime(frame["since"], utc=True))
+
+
+@st.cache_data(ttl=lifetimes.SLOW, show_spinner=False)
+def trends(limits: Mapping[str, float], days: int, truck_id: str = "") -> pd.DataFrame:
+    """Return which metrics got worse in the last day against the ``days`` before, or all of one truck.
+
+    Args:
+        limits: of :mod:`dashboard.health`.
+        days: how long a truck's past is.
+        truck_id: the truck of which every metric is returned; without it, what got worse of any truck.
+
+    Columns: truck_id, metric_name, verdict (worse, steady or too few), today, past_value and usual (in the metric's
+    unit), past_days and repaired_days_ago; see sql/dashboard/trends.sql.
+
+    Raises:
+        StoreUnavailableError: Snowflake can't answer.
+    """
+    hour = _hour(now())
+    values: Values = {
+        **limits,
+        "hour": to_canonical(hour),
+        # Day 0 includes the hour that has begun.
+        "since": to_canonical(hour - timedelta(days=days + 1) + timedelta(hours=1)),
+        "truck_id": truck_id,
+        "limit": MAX_NEEDY,
+    }
+    return query("trends.sql", values)
+
+
+@st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
+def open_findings(hours: int) -> pd.DataFrame:
+    """Return which trucks sent implausible readings in the last ``hours``, by rule.
+
+    Columns: rule, truck_id, readings, first_found_at, event_time and detail.
+
+    Raises:
+        StoreUnavailableError: Snowflake can't answer.
+    """
+    return query("open_findings.sql", {"hours": hours, "limit": MAX_NEEDY})
+
+
+def _hour(instant: datetime) -> datetime:
+    return instant.replace(minute=0, second=0, microsecond=0)
 
 
 def _span(truck_id: str, since: datetime, until: datetime) -> dict[str, str | int]:

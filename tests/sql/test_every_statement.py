@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dashboard import health
 from include import sql
 from include.quality.findings import relation
 from include.quality.rules import RELATIONS
@@ -19,7 +20,7 @@ VALUES = (
         ("run_id", "rule", "severity", "status", "message", "stream", "decided_by", "reason"), "every-statement"
     )
     | dict.fromkeys(("samples", "details"), "{}")
-    | {"metric": "vehicle_speed"}
+    | {"metric": "vehicle_speed", **health.limits(), **health.trend_limits()}
     | dict.fromkeys(("since", "earliest", "failing_since", "started_at"), (NOW - timedelta(hours=1)).isoformat())
     | dict.fromkeys(
         ("until", "before", "instant", "hour", "checked_at", "alerted_at", "finished_at", "begins", "ends"),
