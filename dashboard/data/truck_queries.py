@@ -102,7 +102,7 @@ def version_slices(truck_id: str, since: datetime, until: datetime, width: timed
     Raises:
         StoreUnavailableError: Snowflake can't answer.
     """
-    own = {"slice_microseconds": width // timedelta(microseconds=1)}
+    own: dict[str, str | int] = {"slice_microseconds": width // timedelta(microseconds=1)}
     return query("version_slices.sql", _span(truck_id, since, until) | own)
 
 
