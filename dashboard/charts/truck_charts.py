@@ -56,7 +56,7 @@ def version_bars(slices: pd.DataFrame, span: Span, instant: datetime | None) -> 
         )
         .add_params(_brush())
     )
-    return alt.LayerChart(layer=[bars, _ends(span), *_marked(instant)])
+    return _on_canvas(alt.LayerChart(layer=[bars, _ends(span), *_marked(instant)]))
 
 
 def version_bands(versions: pd.DataFrame, span: Span, instant: datetime | None) -> alt.LayerChart:
@@ -77,7 +77,7 @@ def version_bands(versions: pd.DataFrame, span: Span, instant: datetime | None) 
         )
         .add_params(_brush())
     )
-    return alt.LayerChart(layer=[bands, _ends(span), *_marked(instant)])
+    return _on_canvas(alt.LayerChart(layer=[bands, _ends(span), *_marked(instant)]))
 
 
 def change_matrix(shares: pd.DataFrame, span: Span) -> alt.LayerChart:
@@ -165,6 +165,12 @@ def _words() -> alt.Axis:
 def _brush() -> alt.Parameter:
     brush: alt.Parameter = alt.selection_interval(name=BRUSH, encodings=["x"])
     return brush
+
+
+def _on_canvas(chart: alt.LayerChart) -> alt.LayerChart:
+    """Have Vega draw pixels: a screen reader reads the chart's description, and no selection without a name."""
+    drawn: alt.LayerChart = chart.properties(usermeta={"embedOptions": {"renderer": "canvas"}})
+    return drawn
 
 
 def _ends(span: Span) -> alt.Chart:

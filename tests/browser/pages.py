@@ -35,6 +35,7 @@ def open_page(page: Page, title: str) -> None:
 
 def settled(page: Page) -> None:
     """Waits until the page has everything that it asked for, and draws it."""
+    expect(page.locator("[data-test-script-state='notRunning']")).to_be_attached()
     for selector in ("[data-testid='stSkeleton']", "[data-stale='true']", "[data-testid='stStatusWidget']"):
         expect(page.locator(selector)).to_have_count(0)
 
