@@ -131,6 +131,7 @@ def test_pipeline_health_equals_runs_results_and_quarantine(page: Page, dashboar
     expect(metric(page, "Behind")).to_have_text("90 s")
     expect(page.get_by_text("No measurement in this window")).to_be_visible()
     expect(metric(page, "Files pending")).to_have_text("0")
+    settled(page)
     part(page, "Merge runs")
     expect(metric(page, "Versions opened in them")).to_have_text("2,003")
     expect(metric(page, "Last duration")).to_have_text("2.0 s")
