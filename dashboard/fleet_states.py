@@ -14,16 +14,16 @@ import pandas as pd
 from dashboard import health, positions
 from dashboard.data.register import FleetRegister
 from include.plausibility import SENTINELS
+from include.trip_detection import trip_limits
 
 MOVING, PARKED, SILENT, RETIRED = "moving", "parked", "silent", "retired"
 ATTENTION, DOUBTFUL = "needs attention", "doubtful position"
 # A truck is in one of the first four, and may be of the other two as well.
 KINDS = (MOVING, PARKED, SILENT, RETIRED, ATTENTION, DOUBTFUL)
 
-# Three readings of a parked truck that reports every five minutes.
-SILENT_SECONDS = 900
-# A walking pace.  The GPS speed of a truck that stands is rarely 0.
-MOVING_MPH = 3.0
+# The same limits as for trips.
+SILENT_SECONDS = int(60 * trip_limits["silent_minutes"])
+MOVING_MPH = trip_limits["moving"]
 
 
 # What is read of a track.

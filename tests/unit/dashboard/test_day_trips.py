@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -95,6 +96,14 @@ def test_the_download_has_numbers_and_instants_in_utc() -> None:
 )
 def test_hours_and_minutes(seconds: float, text: str) -> None:
     assert quantities.hours(seconds) == text
+
+
+def test_a_day_is_as_long_as_it_is_in_its_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(times, "_zone", lambda: ZoneInfo("America/New_York"))
+    begins, ends = times.bounds_of(date(2026, 11, 1))
+    assert (begins, ends - begins) == (datetime(2026, 11, 1, 4, tzinfo=UTC), timedelta(hours=25))
+    assert times.day_of(begins - timedelta(seconds=1)) == date(2026, 10, 31)
+    assert times.on_the_clock(ends - timedelta(minutes=1)) == "23:59"
 
 
 def test_a_day_in_utc_has_24_hours_and_the_first_and_the_last_day_exist() -> None:
