@@ -22,6 +22,7 @@ POSITION = ("gps_latitude", "gps_longitude")
 LINKS = (
     ("History", "truck_history", ":material/history:"),
     ("Trips", "trips", ":material/route:"),
+    ("Maintenance", "maintenance", ":material/build:"),
 )
 
 _BADGES = {
