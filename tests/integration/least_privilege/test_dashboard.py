@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def test_every_query_works_and_every_granted_action_is_used(account: Any, made: 
     )
     data.items()
     data.clicks(5)
+    data.item_hours("MOB001", data.now() - timedelta(hours=1), data.now())
     data.newest_click()
     data.truck_states()
     data.newest_landing()
