@@ -20,7 +20,7 @@ async def warm(_app: st.App) -> AsyncGenerator[None, None]:
     from dashboard import warm_up
 
     warm_up.import_modules()
-    warm_up.connect_in_background()
+    await warm_up.connect_for_a_while()
     yield
 
 

@@ -6,16 +6,18 @@ The limits are those of the other pages where these have one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
 import pandas as pd
 
 from dashboard import as_sent, fleet_states
-from dashboard.data import PeriodSums, StoreUnavailableError
+from dashboard.data import Period, PeriodSums, StoreUnavailableError
 from dashboard.quantities import count, duration, number_of
 
+# Clicks are compared over the last so many full minutes.
+MINUTES = 15
 # A path that is so many seconds behind has stopped.
 STOPPED_SECONDS = 900
 # So much less than at the same time yesterday deserves attention, unless yesterday had hardly any clicks.
@@ -78,12 +80,19 @@ class Stage(NamedTuple):
     newest: datetime | None
 
 
-def pace(sums: PeriodSums, minutes: int) -> Pace:
-    """Return the pace of the clicks of ``minutes`` and of the same minutes a day before."""
+def compared_periods(now: datetime) -> tuple[Period, Period]:
+    """Return the last :data:`MINUTES` full minutes, and the same minutes a day before."""
+    until = now.replace(second=0, microsecond=0)
+    period = Period(until - timedelta(minutes=MINUTES), until)
+    return period, period.before(timedelta(days=1))
+
+
+def pace(sums: PeriodSums) -> Pace:
+    """Return the pace of the clicks in the periods that :func:`compared_periods` returns."""
     clicks, before = (sum(sums.items[column]) for column in ("clicks", "clicks_before"))
     top = max(zip(sums.items["item_id"], sums.items["item_name"], sums.items["clicks"], strict=True), default=None,
               key=lambda item: item[2])  # fmt: skip
-    return Pace(clicks / minutes, before / minutes, before, top if top and top[2] > 0 else None, bool(sums.not_read))
+    return Pace(clicks / MINUTES, before / MINUTES, before, top if top and top[2] > 0 else None, bool(sums.not_read))
 
 
 def of_clicks(pace: Pace | None, newest: datetime | None, now: datetime) -> list[Problem]:

@@ -5,17 +5,22 @@ A server starts without its stores too; its pages then say which store can't ans
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pkgutil
+from contextlib import suppress
 from importlib import import_module
 from threading import Thread
 
 import dashboard
-from dashboard import data
+from dashboard import data, verdicts
 
 # What Streamlit imports on first use, and the scripts that it runs itself.
 _LIBRARIES = ("altair", "pandas", "pyarrow", "pydeck")
 _SCRIPTS = ("dashboard.app", "dashboard.navigation", "dashboard.app_pages")
+
+# The server answers after so long at the latest, connected or not.
+PATIENCE_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +33,30 @@ def import_modules() -> None:
         import_module(name)
 
 
-def connect_in_background() -> None:
-    """Call :func:`connect` while the server already answers."""
+async def connect_for_a_while() -> None:
+    """Run :func:`connect` beside the server, and wait for it, but no longer than :data:`PATIENCE_SECONDS`."""
+    connected = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def run() -> None:
+        connect()
+        with suppress(RuntimeError):  # The server has stopped meanwhile.
+            loop.call_soon_threadsafe(connected.set)
+
     # A daemon: a store that does not answer keeps no server from stopping.
-    Thread(target=connect, name="warm-up", daemon=True).start()
+    Thread(target=run, name="warm-up", daemon=True).start()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(connected.wait(), PATIENCE_SECONDS)
 
 
 def connect() -> None:
-    """Open the connections that all visitors share, and log each store that can't be reached."""
-    for failure in data.connect():
+    """Open the connections that all visitors share, and read the clicks that the start page compares, which are kept.
+
+    A store that can't be reached is logged.
+    """
+    failures = data.connect()
+    for failure in failures:
         log.warning("%s. The pages say so until it answers. %s", failure, failure.check)
+    if data.CLICK_STORE not in {failure.store for failure in failures}:
+        with suppress(data.StoreUnavailableError):  # The start page says so.
+            data.period_sums(*verdicts.compared_periods(data.now()))

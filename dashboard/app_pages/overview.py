@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -11,11 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import access, as_sent, data, fleet_states, quantities, ui, verdicts
-from dashboard.verdicts import Problem
+from dashboard.verdicts import MINUTES, Problem
 from include import names
 
-# Clicks are compared over the last so many full minutes.
-MINUTES = 15
 # The icon of a link.
 OPEN = ":material/arrow_forward:"
 
@@ -112,11 +110,9 @@ def live() -> None:
 
 
 def ask_clicks(failures: dict[str, data.StoreUnavailableError], now: datetime) -> Clicks:
-    until = now.replace(second=0, microsecond=0)
-    period = data.Period(until - timedelta(minutes=MINUTES), until)
-    sums = ui.ask(failures, data.period_sums, period, period.before(timedelta(days=1)))
+    sums = ui.ask(failures, data.period_sums, *verdicts.compared_periods(now))
     newest = ui.ask(failures, data.newest_click)
-    return Clicks(None if sums is None else verdicts.pace(sums, MINUTES), newest)
+    return Clicks(None if sums is None else verdicts.pace(sums), newest)
 
 
 def ask_register(failures: dict[str, data.StoreUnavailableError]) -> data.FleetRegister:

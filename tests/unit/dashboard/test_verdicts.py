@@ -53,9 +53,9 @@ def test_the_pace_is_of_both_days_and_names_the_most_clicked_item() -> None:
         columns=["item_id", "item_name", "clicks", "events", "clicks_before"],
     )
     sums = data.PeriodSums(items, pd.DataFrame(), 0, 0, 0, None, 0, 0)
-    assert verdicts.pace(sums, 15) == verdicts.Pace(5.0, 1.0, 15, ("B", "Laptop", 45), False)
+    assert verdicts.pace(sums) == verdicts.Pace(5.0, 1.0, 15, ("B", "Laptop", 45), False)
     nothing = sums._replace(items=items.head(0))
-    assert verdicts.pace(nothing, 15) == verdicts.Pace(0.0, 0.0, 0, None, False)
+    assert verdicts.pace(nothing) == verdicts.Pace(0.0, 0.0, 0, None, False)
 
 
 def fleet_of(*readings: dict[str, Any]) -> fleet_states.Fleet:

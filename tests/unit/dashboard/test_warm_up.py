@@ -40,5 +40,6 @@ def test_a_store_that_is_down_is_named_in_the_log(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("snowflake.connector.connect", refuse)
     monkeypatch.setattr(dynamodb, "items", dict)
     monkeypatch.setattr(s3, "newest_landing", raising(down))
+    monkeypatch.setattr(data, "period_sums", lambda *_: None)
     warm_up.connect()
     assert [record.args[0].store for record in caplog.records] == ["S3 telemetry bucket", "Snowflake"]
