@@ -15,6 +15,8 @@ from dashboard.quantities import count, duration
 
 # Beside a bar that is so many times as long, another is a pixel or two.
 DWARFED = 200
+# Two rows of a legend under a chart.
+LEGEND_HEIGHT = 60
 # Okabe and Ito's vermilion, which stands out on a bar, and on light and dark grounds.
 DAY_BEFORE = "#d55e00"
 
@@ -82,14 +84,14 @@ def share_over_time(shares: pd.DataFrame, order: Sequence[str], per: str) -> alt
     share = [clicks / totals[start] for start, clicks in zip(shares["start"], shares["clicks"], strict=True)]
     items = list(order)
     chart: alt.Chart = (
-        alt.Chart(_for_a_browser(shares).assign(share=share), height=HEIGHT)
+        alt.Chart(_for_a_browser(shares).assign(share=share), height=HEIGHT + LEGEND_HEIGHT)
         .mark_bar(binSpacing=1)
         .encode(
             x=time_axis("start", binned=True),
             x2="end:T",
             y=alt.Y(
                 "share:Q",
-                title=f"share of clicks per {per}",
+                title=f"share per {per}",
                 stack="zero",
                 scale=alt.Scale(domain=[0, 1]),
                 axis=alt.Axis(format="%", tickCount=5),
@@ -155,7 +157,9 @@ def cut_at(lengths: Iterable[float]) -> float | None:
 
 def _legend() -> alt.Legend:
     """Return a legend under the chart, which leaves a phone's whole width to the bars."""
-    return alt.Legend(orient="bottom", columns=alt.ExprRef("width < 480 ? 2 : 4"), labelLimit=140, symbolLimit=0)
+    return alt.Legend(
+        orient="bottom", columns=alt.ExprRef("width < 480 ? 2 : 4"), labelLimit=140, symbolLimit=0, offset=4
+    )
 
 
 def _in_order(chart: alt.Chart, items: Sequence[str], field: str) -> alt.Chart:

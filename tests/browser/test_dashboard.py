@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from datetime import UTC, datetime, timedelta
@@ -67,6 +68,25 @@ def test_a_new_click_appears_without_a_reload(page: Page, dashboard: Dashboard, 
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
     expect(metric(page, "Clicks")).to_have_text(str(stores.expected["clicks"]))
     assert page.evaluate("window.notReloaded")
+
+
+def test_the_ranking_is_saved_and_leads_to_an_items_hours(page: Page, dashboard: Dashboard) -> None:
+    page.goto(f"{dashboard.url}/live_clicks?view=ranking&window=1+hour&find=lap")
+    table = page.get_by_test_id("stDataFrame")
+    expect(table).to_be_visible()
+    expect(metric(page, "Items clicked")).to_have_text("1 of 1")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as CSV").click()
+    (row,) = csv.DictReader(saved.value.path().open(encoding="utf-8-sig"))
+    assert (row["rank"], row["item_id"], row["item_name"], row["trend"]) == ("1", "LAP002", "Laptop", "new")
+    expect(metric(page, "Clicks")).to_have_text(row["clicks"])
+    # Streamlit's own file would not be safe for a spreadsheet.
+    table.hover()
+    expect(page.get_by_role("button", name="Download as CSV")).not_to_be_visible()
+    table.click(position={"x": 20, "y": 54})
+    expect(page.get_by_text("Clicks per hour", exact=True)).to_be_visible()
+    expect(page).to_have_url(re.compile("view=hours.*item=LAP002"))
+    no_traceback(page)
 
 
 def test_a_shorter_window_counts_fewer_clicks(page: Page, dashboard: Dashboard, stores: Stores) -> None:
