@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import access, as_sent, choices, data, fleet_states, health, times, ui
 from dashboard.app_pages.truck_history.timeline import key_of
 from dashboard.health import STOP, WATCH, WORKSHOP
-from dashboard.maintenance import Case, Finding, cases, metric_in_words, trend_in_words
+from dashboard.maintenance import Case, Finding, cases, trend_in_words
 from dashboard.quantities import duration
 
 FINDINGS_HOURS = 24
@@ -93,6 +93,8 @@ def listed(needy: Sequence[Case], doubted: pd.DataFrame) -> None:
             "doubts": [int(doubts.get(case.truck_id, 0)) for case in needy],
         }
     )
+    # Wide enough for the ids, up to a limit; a click on a longer one shows all of it.
+    width = min(max(80, 10 * int(table["truck"].str.len().max())), 180)
     key = key_of("needy", *table["truck"])
     st.dataframe(
         table,
@@ -103,14 +105,14 @@ def listed(needy: Sequence[Case], doubted: pd.DataFrame) -> None:
         on_select=lambda: _select(key, list(table["truck"])),
         column_config={
             "urgency": st.column_config.TextColumn("Urgency", width=130),
-            "truck": st.column_config.TextColumn("Truck", width="small", pinned=True),
+            "truck": st.column_config.TextColumn("Truck", width=width, pinned=True),
             "why": st.column_config.TextColumn("Why", width="medium"),
             "lasting": st.column_config.TextColumn("For", width=60),
             "since": times.column("Since"),
             "state": st.column_config.TextColumn("State", width=130),
             "doubts": st.column_config.NumberColumn(
-                "Doubtful values",
-                width="small",
+                "Doubts",
+                width=80,
                 help="Rules that call its readings implausible: check the sensor first.",
             ),
         },
@@ -168,7 +170,6 @@ def slow_changes(trends: pd.DataFrame) -> None:
     marks = {"worse": "▼ worse", "steady": "● steady", "too few": "– too few"}
     table = pd.DataFrame(
         {
-            "value": [metric_in_words(metric).capitalize() for metric in trends["metric_name"]],
             "verdict": trends["verdict"].map(marks),
             "words": [trend_in_words(row) for row in trends.to_dict("records")],
             "days": trends["past_days"],
@@ -180,9 +181,8 @@ def slow_changes(trends: pd.DataFrame) -> None:
         placeholder=ui.UNKNOWN_VALUE,
         height="content",
         column_config={
-            "value": st.column_config.TextColumn("Value", width="small"),
             "verdict": st.column_config.TextColumn("Trend", width="small"),
-            "words": st.column_config.TextColumn("In words", width="large"),
+            "words": st.column_config.TextColumn("Last day", width="large"),
             "days": st.column_config.NumberColumn("Days compared", width="small"),
         },
     )

@@ -155,6 +155,19 @@ def test_fleet(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     assert any(text.value == f"▲ brakes: {HOSTILE[0]}" for text in page.text)
 
 
+def test_maintenance(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    states = hostile_fleet(now)
+    findings = pd.DataFrame({"rule": [EVERYTHING], "truck_id": HOSTILE[0], "detail": EVERYTHING})
+    monkeypatch.setattr(data, "truck_states", lambda: states)
+    monkeypatch.setattr(data, "open_findings", lambda hours: findings)
+    page = run("maintenance")
+    page.selectbox(key="truck").set_value(HOSTILE[0]).run()
+    assert_shown_as_sent(page)
+    said = [text.value for text in page.text]
+    assert any(f"▲ brakes: {HOSTILE[0]}" in text for text in said)
+    assert any(as_sent.visible(EVERYTHING) in text for text in said)
+
+
 @pytest.mark.parametrize("instant", ["2026-11-22 14:30:15", "1999-01-01", EVERYTHING.replace("\n", " ")])
 def test_truck_history(monkeypatch: pytest.MonkeyPatch, now: datetime, instant: str) -> None:
     statuses = {"brake_status": EVERYTHING, "transmission_status": "![evil](x)"}
