@@ -126,7 +126,7 @@ def of_trucks(fleet: fleet_states.Fleet | None, now: datetime) -> list[Problem]:
     elif len(silent):
         problems.append(_of_some(silent, "is silent", "are silent"))
     if len(ill := fleet.needing_attention):
-        problems.append(_of_some(ill, "needs attention", "need attention"))
+        problems.append(_of_some(ill, "needs attention", "need attention")._replace(page="maintenance", chosen={}))
     if len(lost := fleet.doubtful):
         problems.append(_of_some(lost, "reports a doubtful position", "report doubtful positions"))
     return problems

@@ -223,19 +223,16 @@ def show_trucks(fleet: fleet_states.Fleet | None) -> None:
     shown = []
     for name, state in SHOWN_STATES.items():
         trucks = None if fleet is None else fleet.trucks[fleet.trucks["state"] == state]
-        shown.append(trucks_figure(name, trucks, "Map"))
-    shown.append(trucks_figure("Need attention", None if fleet is None else fleet.needing_attention, "Health"))
-    figures(shown)
+        shown.append(trucks_figure(name, trucks))
+    ill = None if fleet is None else quantities.count(len(fleet.needing_attention))
+    figures([*shown, Figure("Need attention", ill, "Maintenance", "maintenance")])
 
 
-def trucks_figure(name: str, trucks: pd.DataFrame | None, part: str) -> Figure:
-    """Return the number of trucks, with a link to these trucks."""
+def trucks_figure(name: str, trucks: pd.DataFrame | None) -> Figure:
+    """Return the number of trucks, with a link to these trucks on the map."""
     if trucks is None:
-        return Figure(name, None, part, "fleet")
-    chosen = verdicts.only(trucks)
-    return Figure(
-        name, quantities.count(len(trucks)), part, "fleet", chosen if part == "Map" else {**chosen, "part": part}
-    )
+        return Figure(name, None, "Map", "fleet")
+    return Figure(name, quantities.count(len(trucks)), "Map", "fleet", verdicts.only(trucks))
 
 
 def show_pipeline(pipeline: Pipeline, clicks: Clicks) -> None:

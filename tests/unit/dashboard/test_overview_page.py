@@ -69,7 +69,7 @@ def test_what_is_wrong_is_a_link_to_where_to_look(
     assert "2 things need attention" in page.markdown[0].value
     found = links(page)
     assert "pipeline_health?part=Quality" in found["1 quality rule fails: `versions_meet` →"]
-    assert "fleet?trucks=TRK001" in found["1 truck needs attention: `TRK001` →"]
+    assert "maintenance" in found["1 truck needs attention: `TRK001` →"]
     # What is broken comes first.
     assert next(iter(found)).startswith("1 quality rule")
 
