@@ -72,7 +72,7 @@ from dashboard.data.truck_queries import (
     version_slices,
     versions,
 )
-from dashboard.data.trucks import METRIC_NAMES, NUMERIC_METRICS
+from dashboard.data.trucks import MAX_TRUCKS, METRIC_NAMES, NUMERIC_METRICS
 
 __all__ = [
     "ATTENTION_DAYS",
@@ -84,6 +84,7 @@ __all__ = [
     "MAX_NEEDY",
     "MAX_PERIODS",
     "MAX_QUARANTINE_READS",
+    "MAX_TRUCKS",
     "MAX_VERSIONS",
     "METRIC_NAMES",
     "METRIC_STORE",

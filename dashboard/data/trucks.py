@@ -5,4 +5,4 @@ from include.contracts import METRICS
 METRIC_NAMES = tuple(metric.name for metric in METRICS)
 NUMERIC_METRICS = tuple(metric.name for metric in METRICS if metric.kind == "number")
 
-MAX_TRUCKS = 5_000
+MAX_TRUCKS = 20_000

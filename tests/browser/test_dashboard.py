@@ -116,6 +116,27 @@ def test_the_fleet_equals_truck_state_and_history(page: Page, dashboard: Dashboa
     no_traceback(page)
 
 
+@pytest.mark.verify
+def test_a_click_on_a_truck_opens_its_card_and_one_beside_it_closes_it(page: Page, dashboard: Dashboard) -> None:
+    # A map of one truck has it in its middle.
+    page.goto(f"{dashboard.url}/fleet?trucks=TRK001&refresh=off")
+    canvas = page.get_by_test_id("stDeckGlJsonChart").locator("canvas").first
+    expect(canvas).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    box = canvas.bounding_box()
+    assert box is not None
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    expect(page.locator(".deck-tooltip")).to_contain_text("TRK001")
+    page.mouse.click(*middle, delay=50)
+    expect(page).to_have_url(re.compile("truck=TRK001"))
+    expect(page.get_by_text("Last heard")).to_be_visible()
+    expect(page.get_by_test_id("stMain").get_by_role("link", name="Trips")).to_be_visible()
+    page.mouse.click(middle[0] + 150, middle[1] + 150, delay=50)
+    expect(page).not_to_have_url(re.compile("truck=TRK001"))
+    no_traceback(page)
+
+
 def test_a_trucks_history_and_its_state_at_an_instant(page: Page, dashboard: Dashboard, stores: Stores) -> None:
     page.goto(f"{dashboard.url}/truck_history")
     expect(metric(page, "Versions")).to_have_text(str(stores.expected["versions of TRK001"]))

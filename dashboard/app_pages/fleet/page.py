@@ -39,6 +39,8 @@ def live() -> None:
         )
         return
 
+    if len(readings) >= data.MAX_TRUCKS:
+        st.caption(f"Only {data.MAX_TRUCKS:,} trucks are read; there are more.")
     fleet = fleet_states.fleet(readings, register, data.now(), trail)
     cards.show(fleet)
     trucks = list(fleet.trucks["truck_id"])
