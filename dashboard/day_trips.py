@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from dashboard import spreadsheet
+
 TRIP, STOP, SILENT = "trip", "stop", "silent"
 
 # The time line has at most so many steps, each one of these lengths.
@@ -132,20 +134,13 @@ def steps(begins: datetime, ends: datetime) -> Sequence[datetime]:
     return [*between, ends]
 
 
-def csv(periods: pd.DataFrame) -> str:
-    """Return periods as comma-separated values: instants in UTC, numbers with their units in the heading."""
-    units = {
-        "seconds": "seconds", "miles": "distance_mi", "odometer_miles": "odometer_mi", "mean_speed": "mean_speed_mph",
-        "top_speed": "top_speed_mph", "idle_seconds": "idle_seconds", "gallons": "fuel_used_gal",
-        "fuel_before": "fuel_level_before_percent", "fuel_after": "fuel_level_after_percent",
-        "refuelled": "refuelled_percent", "first_latitude": "from_latitude", "first_longitude": "from_longitude",
-        "last_latitude": "to_latitude", "last_longitude": "to_longitude",
+def csv(periods: pd.DataFrame) -> bytes:
+    """Return periods as a CSV file: instants in UTC, numbers with their units in the heading."""
+    headings = {
+        "name": "name", "begins_at": "begins", "ends_at": "ends", "seconds": "seconds", "miles": "distance_mi",
+        "odometer_miles": "odometer_mi", "mean_speed": "mean_speed_mph", "top_speed": "top_speed_mph",
+        "idle_seconds": "idle_seconds", "gallons": "fuel_used_gal", "fuel_before": "fuel_level_before_percent",
+        "fuel_after": "fuel_level_after_percent", "refuelled": "refuelled_percent", "first_latitude": "from_latitude",
+        "first_longitude": "from_longitude", "last_latitude": "to_latitude", "last_longitude": "to_longitude",
     }  # fmt: skip
-    instants = {
-        name: [instant.isoformat() for instant in periods[f"{name}_at"].dt.tz_localize(None)]
-        for name in ("begins", "ends")
-    }
-    table = periods[["name", *units]].rename(columns=units).round(6)
-    for place, (name, values) in enumerate(instants.items(), start=1):
-        table.insert(place, f"{name}_utc", values)
-    return str(table.to_csv(index=False))
+    return spreadsheet.csv(periods[list(headings)].rename(columns=headings).round(6))

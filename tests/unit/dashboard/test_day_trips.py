@@ -87,8 +87,9 @@ def test_a_time_line_has_few_steps_and_both_ends(length: timedelta) -> None:
 
 
 def test_the_download_has_numbers_and_instants_in_utc() -> None:
-    (row, _) = csv.DictReader(io.StringIO(day_trips.csv(day("trip", "stop"))))
-    assert (row["name"], row["begins_utc"], row["distance_mi"]) == ("Trip 1", "2026-11-22T00:00:00", "10.0")
+    (row, _) = csv.DictReader(io.StringIO(day_trips.csv(day("trip", "stop")).decode("utf-8-sig")))
+    assert (row["name"], row["distance_mi"], row["from_longitude"]) == ("Trip 1", "10.0", "-83.0")
+    assert datetime.fromisoformat(row["begins"]) == DAY
 
 
 @pytest.mark.parametrize(
