@@ -41,6 +41,9 @@ def current_rows() -> pd.DataFrame:
 def tracks(minutes: int) -> pd.DataFrame:
     """Return the routes of the trucks in the last ``minutes``, at most :data:`TRACK_SLICES` points per truck.
 
+    A fleet with more than :data:`MAX_TRACK_POINTS` points has the newest of them: shorter routes, but of every truck.
+    They are sorted by truck and time.
+
     Columns: truck_id, slice_start, last_time, gps_latitude and gps_longitude (degrees), vehicle_speed (mph), fuel_level
     (%), fuel_consumption (gal/h) and engine_temperature (°C).
 
@@ -53,7 +56,7 @@ def tracks(minutes: int) -> pd.DataFrame:
         "slice_seconds": max(1, round(minutes * 60 / TRACK_SLICES)),
         "limit": MAX_TRACK_POINTS,
     }
-    return query("tracks.sql", values)
+    return query("tracks.sql", values).sort_values(["truck_id", "slice_start"], ignore_index=True)
 
 
 @st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)

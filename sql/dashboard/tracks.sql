@@ -1,6 +1,7 @@
 -- Grain: one row per truck and time slice, over the versions that start at or after `since`.
 -- Slices bound the rows of a page, however long the window is.  Speed, consumption and temperature
 -- are means over a slice's versions; position and fuel are those of its last version.
+-- The newest slices come first: where there are more rows than `limit`, each truck keeps its own.
 select
     TRUCK_ID,
     time_slice(EFFECTIVE_START_DATE, {{ bind("slice_seconds") }}, 'SECOND') as SLICE_START,
@@ -14,5 +15,5 @@ select
 from TRUCK_TELEMETRY_DATA
 where EFFECTIVE_START_DATE >= to_timestamp_ntz({{ bind("since") }})
 group by TRUCK_ID, time_slice(EFFECTIVE_START_DATE, {{ bind("slice_seconds") }}, 'SECOND')
-order by TRUCK_ID, SLICE_START
+order by SLICE_START desc, TRUCK_ID
 limit {{ bind("limit") }};

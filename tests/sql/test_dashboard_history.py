@@ -145,3 +145,11 @@ def test_the_mean_of_a_slice_is_that_of_the_time_in_it(empty_snowflake: Any, see
 
 def test_trucks_are_those_with_a_current_version(history: Any) -> None:
     assert history.execute(sql.render("dashboard/truck_ids.sql"), {"limit": 9}) == [("OTHER",), ("T",)]
+
+
+def test_of_a_fleet_with_more_points_than_the_limit_every_truck_keeps_its_newest(empty_snowflake: Any) -> None:
+    for truck in ("A", "B", "C"):
+        put(empty_snowflake, truck, [(second, 1.0) for second in range(5)])
+    bound = {"since": START.isoformat(), "slice_seconds": 1, "limit": 6}
+    rows = empty_snowflake.execute(sql.render("dashboard/tracks.sql"), bound)
+    assert sorted((row[0], (row[2] - START).seconds) for row in rows) == [(truck, s) for truck in "ABC" for s in (3, 4)]

@@ -89,7 +89,8 @@ def test_as_of_binds_truck_and_canonical_instant(connections: list[Any]) -> None
 
 
 def test_tracks_have_as_many_slices_whatever_the_window(connections: list[Any]) -> None:
-    connections.append(connection := Connection((["TRUCK_ID"], []), (["TRUCK_ID"], [])))
+    empty = (["TRUCK_ID", "SLICE_START"], [])
+    connections.append(connection := Connection(empty, empty))
     data.tracks(5)
     data.tracks(1440)
     assert [values["slice_seconds"] for _, values in connection.statements] == [1, 360]
