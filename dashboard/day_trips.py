@@ -143,4 +143,5 @@ def csv(periods: pd.DataFrame) -> bytes:
         "fuel_after": "fuel_level_after_percent", "refuelled": "refuelled_percent", "first_latitude": "from_latitude",
         "first_longitude": "from_longitude", "last_latitude": "to_latitude", "last_longitude": "to_longitude",
     }  # fmt: skip
-    return spreadsheet.csv(periods[list(headings)].rename(columns=headings).round(6))
+    numbers = list(periods[list(headings)].select_dtypes("number"))
+    return spreadsheet.csv(periods[list(headings)].round(dict.fromkeys(numbers, 6)).rename(columns=headings))
