@@ -12,7 +12,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from dashboard import as_sent
 from dashboard.spans import Span, moved
+
+# So many bands fit a chart.
+MOST_STATUSES = 12
 
 STEP_COLUMNS = ("start", "end", "mean", "lowest", "highest")
 
@@ -54,6 +58,18 @@ def of_slices(slices: pd.DataFrame, span: Span, width: timedelta) -> pd.DataFram
         width: of a slice.
     """
     return pd.DataFrame(_steps(slices, span, width), columns=list(STEP_COLUMNS))
+
+
+def of_statuses(runs: pd.DataFrame, span: Span) -> pd.DataFrame:
+    """Return start, end and status of each run of a known status, from the answer of ``data.status_runs``.
+
+    Beyond :data:`MOST_STATUSES` different texts, which only a broken device sends, the others are named together.
+    """
+    ends = runs["status_end"].fillna(pd.Timestamp(span.until))
+    bands = pd.DataFrame({"start": runs["status_start"], "end": ends, "status": runs["status"]}).dropna()
+    frequent = bands["status"].value_counts().index[:MOST_STATUSES]
+    bands["status"] = bands["status"].where(bands["status"].isin(frequent), "other values").map(as_sent.visible)
+    return bands.sort_values("start", ignore_index=True)
 
 
 def _steps(slices: pd.DataFrame, span: Span, width: timedelta) -> Iterator[Step]:

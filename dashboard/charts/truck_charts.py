@@ -133,7 +133,7 @@ def metric_steps(steps: pd.DataFrame, title: str, span: Span, instant: datetime 
     return alt.LayerChart(layer=[*layers, _ends(span), *_marked(instant)])
 
 
-def status_bands(runs: pd.DataFrame, span: Span) -> alt.LayerChart:
+def status_bands(runs: pd.DataFrame, span: Span, instant: datetime | None) -> alt.LayerChart:
     """Draw which value a status had when, from start, end and status."""
     bands = (
         alt.Chart(runs[["start", "end", "status"]], height=60 + 22 * runs["status"].nunique())
@@ -145,7 +145,7 @@ def status_bands(runs: pd.DataFrame, span: Span) -> alt.LayerChart:
             tooltip=[when("start", "from"), when("end", "to"), "status:N"],
         )
     )
-    return alt.LayerChart(layer=[bands, _ends(span)])
+    return alt.LayerChart(layer=[bands, _ends(span), *_marked(instant)])
 
 
 def _line(steps: pd.DataFrame) -> pd.DataFrame:

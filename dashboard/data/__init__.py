@@ -58,6 +58,7 @@ from dashboard.data.trip_queries import MAX_PERIODS, periods_of_day, track_of_da
 from dashboard.data.truck_queries import (
     ATTENTION_DAYS,
     MAX_NEEDY,
+    MAX_STATUS_RUNS,
     MAX_VERSIONS,
     as_of,
     attention_since,
@@ -66,13 +67,14 @@ from dashboard.data.truck_queries import (
     history_span,
     metric_slices,
     open_findings,
+    status_runs,
     tracks,
     trends,
     truck_ids,
     version_slices,
     versions,
 )
-from dashboard.data.trucks import MAX_TRUCKS, METRIC_NAMES, NUMERIC_METRICS
+from dashboard.data.trucks import MAX_TRUCKS, METRIC_NAMES, NUMERIC_METRICS, STATUSES
 
 __all__ = [
     "ATTENTION_DAYS",
@@ -84,6 +86,7 @@ __all__ = [
     "MAX_NEEDY",
     "MAX_PERIODS",
     "MAX_QUARANTINE_READS",
+    "MAX_STATUS_RUNS",
     "MAX_TRUCKS",
     "MAX_VERSIONS",
     "METRIC_NAMES",
@@ -99,6 +102,7 @@ __all__ = [
     "SETTINGS",
     "SNOWFLAKE_STORE",
     "STATE_STORE",
+    "STATUSES",
     "ClickWindow",
     "FleetRegister",
     "ItemHours",
@@ -141,6 +145,7 @@ __all__ = [
     "quarantine_size",
     "rule_results",
     "slice_of",
+    "status_runs",
     "stream_lags",
     "stream_mappings",
     "table_freshness",

@@ -19,6 +19,7 @@ from include.contracts.times import to_canonical
 MAX_TRACK_POINTS = 20_000
 TRACK_SLICES = 240
 MAX_VERSIONS = 500
+MAX_STATUS_RUNS = 500
 MAX_ASSIGNMENTS = 1_000
 MAX_NEEDY = 500
 # How far back the beginning of a problem is looked for.
@@ -121,6 +122,18 @@ def metric_slices(truck_id: str, metric: str, since: datetime, until: datetime, 
     """
     own: dict[str, str | int] = {"metric": metric, "slice_microseconds": width // timedelta(microseconds=1)}
     return query("metric_slices.sql", _span(truck_id, since, until) | own)
+
+
+@st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)
+def status_runs(truck_id: str, metric: str, since: datetime, until: datetime) -> pd.DataFrame:
+    """Return the newest :data:`MAX_STATUS_RUNS` runs of one status of a truck in [since, until], newest first.
+
+    Columns: status_start, status_end (NaT: it holds until the end of the span) and status (None: not known).
+
+    Raises:
+        StoreUnavailableError: Snowflake can't answer.
+    """
+    return query("status_runs.sql", _span(truck_id, since, until) | {"metric": metric, "limit": MAX_STATUS_RUNS})
 
 
 @st.cache_data(ttl=lifetimes.HISTORY, show_spinner=False)

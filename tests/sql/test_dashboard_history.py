@@ -153,3 +153,30 @@ def test_of_a_fleet_with_more_points_than_the_limit_every_truck_keeps_its_newest
     bound = {"since": START.isoformat(), "slice_seconds": 1, "limit": 6}
     rows = empty_snowflake.execute(sql.render("dashboard/tracks.sql"), bound)
     assert sorted((row[0], (row[2] - START).seconds) for row in rows) == [(truck, s) for truck in "ABC" for s in (3, 4)]
+
+
+def test_a_status_is_a_run_of_versions_until_it_changes(empty_snowflake: Any) -> None:
+    for second, status in enumerate(["Good", "Good", None, None, "Worn", "Good"]):
+        row = {
+            "TRUCK_ID": "T",
+            "EFFECTIVE_START_DATE": START + second * SECOND,
+            "EFFECTIVE_END_DATE": None if second == 5 else START + (second + 1) * SECOND,
+            "IS_CURRENT": second == 5,
+            "VEHICLE_SPEED": second,
+            "BRAKE_STATUS": status,
+            "LOAD_TIMESTAMP": START,
+        }
+        empty_snowflake.load(names.HISTORY_TABLE, VERSION_COLUMNS, [row])
+
+    def runs(since: float, until: float, limit: int) -> list[tuple]:
+        return [
+            ((begin - START) / SECOND, end and (end - START) / SECOND, status)
+            for begin, end, status in ask(
+                empty_snowflake, "status_runs", since, until, metric="brake_status", limit=limit
+            )
+        ]
+
+    assert runs(-5, 9, 9) == [(5, None, "Good"), (4, 5, "Worn"), (2, 4, None), (0, 2, "Good")]
+    assert runs(-5, 9, 2) == [(5, None, "Good"), (4, 5, "Worn")]
+    # A run that began before the span begins with it, and the last one holds until its end.
+    assert runs(1.5, 3.5, 9) == [(2, None, None), (1.5, 2, "Good")]

@@ -1,9 +1,13 @@
-"""Metrics of a truck over time: the values themselves if there are few, otherwise their range and mean by slice."""
+"""Metrics of a truck over time: the values themselves if there are few, otherwise their range and mean by slice.
+
+A status is a band over each of its values.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -19,7 +23,7 @@ MOST_METRICS = 6
 
 def show(truck: str, span: Span, shown: Shown, instant: datetime | None) -> None:
     """Show the metrics that a person chooses."""
-    names = {ui.label(metric): metric for metric in data.NUMERIC_METRICS}
+    names = {ui.label(metric): metric for metric in data.METRIC_NAMES}
     labels = {metric: label for label, metric in names.items()}
     picked = choices.many("Metrics", list(names), [labels[metric] for metric in DEFAULT], key="metric")
     if not picked:
@@ -30,18 +34,25 @@ def show(truck: str, span: Span, shown: Shown, instant: datetime | None) -> None
     columns = st.columns(2 if len(picked) > 1 else 1)
     for position, label in enumerate(picked[:MOST_METRICS]):
         with columns[position % len(columns)].container(border=True):
-            steps = steps_of(truck, names[label], span, shown)
             st.markdown(f"**{label}**")
-            if steps["mean"].isna().all():
+            chart = drawn(truck, names[label], span, shown, visible)
+            if chart is None:
                 st.caption("Not known at any time in this span.")
-                continue
-            st.altair_chart(
-                truck_charts.metric_steps(steps, ui.UNITS[names[label]], span, visible),
-                width="stretch",
-                alt=f"{label} over time.",
-            )
+            else:
+                st.altair_chart(chart, width="stretch", alt=f"{label} over time.")
     if len(picked) > MOST_METRICS:
         st.caption(f"The first {MOST_METRICS} of {len(picked)} metrics are shown.")
+
+
+def drawn(truck: str, metric: str, span: Span, shown: Shown, instant: datetime | None) -> alt.LayerChart | None:
+    """Return the chart of a metric, or None if it is not known at any time in the span."""
+    if metric in data.STATUSES:
+        runs = metric_series.of_statuses(data.status_runs(truck, metric, span.since, span.until), span)
+        return None if runs.empty else truck_charts.status_bands(runs, span, instant)
+    steps = steps_of(truck, metric, span, shown)
+    if steps["mean"].isna().all():
+        return None
+    return truck_charts.metric_steps(steps, ui.UNITS[metric], span, instant)
 
 
 def explanation(shown: Shown) -> str:

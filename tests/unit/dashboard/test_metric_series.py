@@ -87,3 +87,17 @@ def test_versions_become_steps_within_the_span() -> None:
     )
     steps = metric_series.of_versions(versions, "vehicle_speed", span(40))
     assert seen(steps) == [(0, 10, 1, 1, 1), (10, 20, -1, -1, -1), (20, 40, 3, 3, 3)]
+
+
+def test_statuses_become_bands_as_they_can_be_read_and_many_different_ones_are_named_together() -> None:
+    span = Span(START, START + timedelta(minutes=40))
+    starts = [START + timedelta(minutes=minute) for minute in range(30)]
+    texts: list[str | None] = [None, "Good\u202e", "Good\u202e", *(f"broken {number}" for number in range(27))]
+    runs = pd.DataFrame({"status_start": starts, "status_end": [*starts[1:], pd.NaT], "status": texts})
+    bands = metric_series.of_statuses(runs.iloc[::-1], span)
+    assert len(bands) == 29
+    assert bands["start"].is_monotonic_increasing
+    assert bands["end"].iloc[-1] == pd.Timestamp(span.until)
+    assert list(bands["status"][:2]) == ["Good<U+202E>"] * 2
+    assert bands["status"].nunique() == metric_series.MOST_STATUSES + 1
+    assert (bands["status"] == "other values").sum() == 16
