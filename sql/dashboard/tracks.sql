@@ -15,5 +15,5 @@ select
 from TRUCK_TELEMETRY_DATA
 where EFFECTIVE_START_DATE >= to_timestamp_ntz({{ bind("since") }})
 group by TRUCK_ID, time_slice(EFFECTIVE_START_DATE, {{ bind("slice_seconds") }}, 'SECOND')
-order by SLICE_START desc, TRUCK_ID
+order by SLICE_START desc, TRUCK_ID asc
 limit {{ bind("limit") }};
