@@ -31,8 +31,8 @@ STARTS as (
 
 select
     BEGINS as STATUS_START,
-    lead(BEGINS) over (order by BEGINS) as STATUS_END,
-    STATUS
+    STATUS,
+    lead(BEGINS) over (order by BEGINS) as STATUS_END
 from STARTS
 order by BEGINS desc
 limit {{ bind("limit") }};

@@ -171,7 +171,7 @@ def test_a_status_is_a_run_of_versions_until_it_changes(empty_snowflake: Any) ->
     def runs(since: float, until: float, limit: int) -> list[tuple]:
         return [
             ((begin - START) / SECOND, end and (end - START) / SECOND, status)
-            for begin, end, status in ask(
+            for begin, status, end in ask(
                 empty_snowflake, "status_runs", since, until, metric="brake_status", limit=limit
             )
         ]
