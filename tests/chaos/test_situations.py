@@ -73,6 +73,7 @@ def test_an_answer_lost_after_the_write(path, records):
     assert path.proxy.met(Fault.LOST_ANSWER) >= 6
 
 
+@pytest.mark.verify
 def test_a_function_killed_after_the_write(path, records):
     # The write is done, the call hangs, and the runtime kills the function before it answers.
     for function in (names.CLICK_FUNCTION, names.TRUCK_FUNCTION):
@@ -86,6 +87,7 @@ def test_a_function_killed_after_the_write(path, records):
     assert min(path.proxy.calls["BatchWriteItem"], path.proxy.calls["BatchExecuteStatement"]) >= 2
 
 
+@pytest.mark.verify
 def test_a_driver_killed_after_the_write_and_before_the_checkpoint(path, records):
     path.configure(BatchSize=10)
     path.proxy.set(first(1, Fault.SILENT_AFTER, "BatchWriteItem", "BatchExecuteStatement"))

@@ -119,6 +119,7 @@ def keys(ministack: Any, prefix: str) -> list[str]:
     return [entry["Key"] for entry in listed.get("Contents", [])]
 
 
+@pytest.mark.verify
 def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_confirmed(
     own_ministack: Any, server: Any, deliveries: None, bag: DagBag
 ) -> None:

@@ -100,6 +100,7 @@ def test_killed_three_times_while_it_loads_and_merges(warehouse, wait_until):
         assert warehouse.value(merged) == warehouse.value("SELECT COUNT(*) FROM READINGS") == rows
 
 
+@pytest.mark.verify
 def test_a_request_sent_again_after_a_kill_is_not_run_again(own_warehouse):
     """The client never got the answer: the statement is committed, and the session is gone."""
     own_warehouse.rows("CREATE TABLE T (ID INTEGER)")
@@ -126,6 +127,7 @@ def test_a_request_sent_again_after_a_kill_is_not_run_again(own_warehouse):
     assert own_warehouse.rows("SELECT ID FROM T ORDER BY 1") == [(1,), (2,)]
 
 
+@pytest.mark.verify
 def test_a_taken_port_is_one_clear_line(snowflake_server, tmp_path):
     command = [part if part != str(snowflake_server.state) else str(tmp_path) for part in snowflake_server.command()]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=os.environ)
@@ -134,6 +136,7 @@ def test_a_taken_port_is_one_clear_line(snowflake_server, tmp_path):
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.verify
 def test_a_state_directory_in_use_is_one_clear_line(snowflake_server):
     command = [part if part != str(snowflake_server.port) else "0" for part in snowflake_server.command()]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=os.environ)
@@ -142,6 +145,7 @@ def test_a_state_directory_in_use_is_one_clear_line(snowflake_server):
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.verify
 def test_it_starts_and_serves_without_aws_and_ingests_when_aws_comes(
     snowflake_tls: tls.TlsFiles, snowflake_server, own_ministack, tmp_path, wait_until
 ):
