@@ -6,15 +6,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-# Streamlit's own download of a table would write a name such as "=1+1" as a formula.
-_NO_OTHER_CSV = (
-    "<style>[data-testid='stElementToolbarButton']:has([aria-label='Download as CSV']) {display: none}</style>"
-)
-
 
 def csv_button(name: str, content: Callable[[], bytes], *, meaning: str, key: str) -> None:
     """Show the button that saves a table; ``content`` is written when a person asks for it."""
-    st.html(_NO_OTHER_CSV)
     places = st.columns([1, 4], vertical_alignment="center")
     places[1].caption("The toolbar of a chart saves it as PNG.")
     places[0].download_button(
