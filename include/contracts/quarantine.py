@@ -89,6 +89,12 @@ class AnswerToReplay(TypedDict):
     quarantined: list[dict[str, str | int | None]]
 
 
+# msgspec resolves the types of a struct's fields when it first reads one, and ends the process by a segmentation fault if
+# two threads do that at the same time.  Replay and erasure read in several threads, so it is done here, on import.
+_decode = msgspec.json.Decoder(Quarantined).decode
+msgspec.convert([], list[Verdict])
+
+
 def object_key(prefix: str, envelope: Envelope) -> str:
     """``<prefix><stream>/<yyyy>/<mm>/<dd>/<HH>/<shard>-<number>.json``, by hour of arrival (see Envelope.number)."""
     hour = hour_prefix(prefix, envelope.stream, envelope.arrival_time)
@@ -111,7 +117,7 @@ def decode(body: bytes) -> Quarantined:
     Raises:
         msgspec.DecodeError: ``body`` is not a quarantine object (a ValueError).
     """
-    return msgspec.json.decode(body, type=Quarantined)
+    return _decode(body)
 
 
 def answer_to_replay(verdicts: Iterable[Verdict]) -> AnswerToReplay:
