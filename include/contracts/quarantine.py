@@ -89,8 +89,8 @@ class AnswerToReplay(TypedDict):
     quarantined: list[dict[str, str | int | None]]
 
 
-# msgspec resolves the types of a struct's fields when it first reads one, and ends the process by a segmentation fault if
-# two threads do that at the same time.  Replay and erasure read in several threads, so it is done here, on import.
+# msgspec resolves the types of a struct's fields when it first reads one, and ends the process by a segmentation fault
+# if two threads do that at the same time.  Replay and erasure read in several threads, so it is done here, on import.
 _decode = msgspec.json.Decoder(Quarantined).decode
 msgspec.convert([], list[Verdict])
 
