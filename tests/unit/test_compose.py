@@ -191,7 +191,7 @@ def test_airflow_and_the_dashboard_get_every_variable_that_the_demo_gives(demo):
     # There are no other AWS credentials in a container that would have to be hidden.
     given -= {"AWS_SHARED_CREDENTIALS_FILE"}
     assert given - AIRFLOW.keys() == set()
-    read_by_dashboard = {name for name in given if name.startswith(("AWS_", "SNOWFLAKE_", "REQUESTS_"))}
+    read_by_dashboard = {name for name in given if name.startswith(("AWS_", "SNOWFLAKE_", "REQUESTS_", "CTD_"))}
     assert read_by_dashboard - SERVICES["dashboard"]["environment"].keys() == set()
 
 
