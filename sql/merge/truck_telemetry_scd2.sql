@@ -83,21 +83,19 @@ using (
         where EFFECTIVE_START_DATE is not null
     ),
 
-    -- Trucks whose stored versions are no chain: a bad tool wrote them.  Usually none.  Versions
-    -- that end after they start are a chain if one has no end and the others end, each once, at
-    -- the starts of all but the first.  Sums of hashes say so; a window would sort all versions.
-    -- An epoch stands for the end that one version does not have and the start that none ends at.
+    -- Trucks whose stored versions are no chain: a bad tool wrote them.  Usually none.
     DAMAGED as (
-        select TRUCK_ID
-        from STORED
-        group by TRUCK_ID
-        having
-            count_if(END_TIME is null) <> 1
-            or count_if(IS_CURRENT <> (END_TIME is null) or END_TIME <= EVENT_TIME) > 0
-            or sum(hash(EVENT_TIME)::number(20, 0))
-            + hash(to_timestamp_ntz('1970-01-01'))::number(20, 0)
-            <> sum(hash(coalesce(END_TIME, to_timestamp_ntz('1970-01-01')))::number(20, 0))
-            + hash(min(EVENT_TIME))::number(20, 0)
+        select distinct TRUCK_ID
+        from (
+            select
+                *,
+                lead(EVENT_TIME) over (partition by TRUCK_ID order by EVENT_TIME) as NEXT_TIME
+            from STORED
+        ) as LINKED
+        where
+            END_TIME is distinct from NEXT_TIME
+            or IS_CURRENT <> (END_TIME is null)
+            or END_TIME <= EVENT_TIME
     ),
 
     INTACT as (
