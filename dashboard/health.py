@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from include.trip_detection import trip_limits
+
 LOW_FUEL_PERCENT = 15.0
 HIGH_ENGINE_TEMPERATURE_C = 110.0
 LOW_OIL_PRESSURE_PSI = 20.0
 LOW_BATTERY_VOLTS = 11.8
-# Below idle speed the engine stands, starts or stalls, so low oil pressure is normal.
-IDLE_RPM = 500.0
+# Below idle speed low oil pressure is normal.  The trips' limit of a running engine.
+IDLE_RPM = float(trip_limits["running"])
 # Relative, because cars, vans and trucks need different pressures.  A leak shows as one tyre below the others.
 TYRE_PRESSURE_DROP = 0.15
 
