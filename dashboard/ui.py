@@ -167,6 +167,16 @@ def empty(what: str, next_step: str) -> None:
     st.info(f"**{what}**\n\n{next_step}", icon=":material/hourglass_empty:")
 
 
+def no_history() -> None:
+    """Show the empty state of a page about the history, before the first merge."""
+    freshness("version", None)
+    empty(
+        "No history yet",
+        "Snowpipe loads readings, and the DAG **scd2_merge** turns them into versions. **Pipeline health** "
+        "shows the progress of both.",
+    )
+
+
 def ask(
     failures: dict[str, data.StoreUnavailableError],
     query: Callable[P, T],

@@ -31,14 +31,9 @@ ui.header("Trips", "One truck's day: where it was, when it arrived, how long it 
 @access.fragment(run_every=chosen.refresh)
 def live() -> None:
     with ui.store_section():
-        trucks = sorted({*data.truck_ids(), *data.fleet_register().assignments["truck_id"]})
+        trucks = data.fleet_register().trucks(data.truck_ids())
         if not trucks:
-            ui.freshness("version", None)
-            ui.empty(
-                "No history yet",
-                "Snowpipe loads readings, and the DAG **scd2_merge** turns them into versions. **Pipeline health** "
-                "shows the progress of both.",
-            )
+            ui.no_history()
             return
         controls = st.columns([3, 2.4, 3.4, 1.8], vertical_alignment="bottom")
         with controls[0]:
@@ -258,7 +253,8 @@ def show_table(truck: str, day: date, periods: pd.DataFrame) -> None:
         st.caption(f"The table shows the first {len(periods):,} trips and stops of the day.")
     st.download_button(
         "Download CSV",
-        day_trips.csv(periods),
+        # Written when a person asks for it, not at each refresh.
+        lambda: day_trips.csv(periods),
         f"trips_{re.sub('[^A-Za-z0-9_-]+', '_', truck)}_{day.isoformat()}.csv",
         "text/csv",
         icon=":material/download:",

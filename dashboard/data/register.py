@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -25,6 +26,10 @@ class FleetRegister(NamedTuple):
         """Return the assignments that give readings to the truck, or take them from its id."""
         names_it = (self.assignments["truck_id"] == truck_id) | (self.assignments["reported_id"] == truck_id)
         return self.assignments[names_it]
+
+    def trucks(self, with_versions: Iterable[str]) -> list[str]:
+        """Return the ids of trucks ``with_versions`` of their own and of those that were assigned readings, sorted."""
+        return sorted({*with_versions, *self.assignments["truck_id"]})
 
     def by_truck(self, frame: pd.DataFrame, time: str) -> pd.DataFrame:
         """Return ``frame`` with each row under the truck that the reading of the instant ``time`` belongs to."""

@@ -22,14 +22,9 @@ ui.header(
 def live() -> None:
     with ui.store_section():
         register = data.fleet_register()
-        trucks = sorted({*data.truck_ids(), *register.assignments["truck_id"]})
+        trucks = register.trucks(data.truck_ids())
         if not trucks:
-            ui.freshness("version", None)
-            ui.empty(
-                "No history yet",
-                "Snowpipe loads readings, and the DAG **scd2_merge** turns them into versions. **Pipeline health** "
-                "shows the progress of both.",
-            )
+            ui.no_history()
             return
         # Above the choice, but about the truck that is chosen.
         about = st.container()
