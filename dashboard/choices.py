@@ -108,8 +108,8 @@ def one(
 def part(label: str, parts: Sequence[str], key: str, *, words: Callable[[str], str] = str) -> str:
     """Ask which of a page's ``parts`` is open, the first until a person chooses.  The label is for screen readers.
 
-    Streamlit's tabs run the contents of every tab.  They can run only the open one, but then a person who quickly clicks
-    two tabs on a slow connection ends up on the first of them.
+    Streamlit's tabs run the contents of every tab.  They can run only the open one, but a person who clicks two tabs
+    quickly on a slow connection then ends up on the first of them.
     """
     remembered = _only(key)
     open_part = remembered if remembered in parts else parts[0]
