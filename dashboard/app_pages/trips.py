@@ -253,8 +253,7 @@ def show_table(truck: str, day: date, periods: pd.DataFrame) -> None:
         st.caption(f"The table shows the first {len(periods):,} trips and stops of the day.")
     st.download_button(
         "Download CSV",
-        # Written when a person asks for it, not at each refresh.
-        lambda: day_trips.csv(periods),
+        day_trips.csv(periods),
         f"trips_{re.sub('[^A-Za-z0-9_-]+', '_', truck)}_{day.isoformat()}.csv",
         "text/csv",
         icon=":material/download:",
