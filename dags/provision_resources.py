@@ -14,9 +14,11 @@ shard has reached `raw-archive/`, then removes them (`docs/adr/0007`).
 
 - **Safe to run again?** Yes. A second run changes nothing.
 - **When it fails:** the log of the failed task names the resource and the reason, and CloudFormation has rolled back.
-  Fix the reason and run it again. `verify` fails with a list of everything that is wrong.
+  Fix the reason and run it again. `verify` fails with a list of everything that is wrong, which includes that nobody
+  has confirmed a subscription to the alerts: confirm it in its e-mail, then clear `verify`.
 - **Can it be ignored?** No: until it succeeds, the previous version stays deployed.
-- **Afterwards:** unpause the other DAGs. Create the pool `history_writer` (one slot) where you install Airflow:
+- **Afterwards:** unpause the other DAGs, `heartbeat` first: its alarms fire until it runs. Create the pool
+  `history_writer` (one slot) where you install Airflow:
   `airflow pools set history_writer 1 "One writer of the history"`.
 """
 
@@ -44,6 +46,11 @@ def outputs(operator: BaseOperator) -> dict[str, str]:
     When the DAG is parsed this is an XComArg.  An index makes an XComArg of one value, which Airflow's types don't say.
     """
     return cast("dict[str, str]", operator.output)
+
+
+def given(**parameters: str | int | bool | None) -> dict[str, str | int | bool]:
+    """Return the parameters that are set.  The stack keeps the values of the others."""
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 with DAG(
@@ -101,6 +108,15 @@ with DAG(
                 "SnowflakeUserArn": outputs(snowflake)["SnowflakeUserArn"],
                 "SnowflakeExternalId": outputs(snowflake)["SnowflakeExternalId"],
                 "SnowpipeQueueArn": outputs(snowflake)["SnowpipeQueueArn"],
+                **given(
+                    AlertEmail=settings().alert_email,
+                    QuarantineAlarmThreshold=settings().quarantine_alarm_threshold,
+                    StreamRetentionHours=settings().stream_retention_hours,
+                    MaxEventAgeSeconds=settings().max_event_age_seconds,
+                    ApiRateLimit=settings().api_rate_limit,
+                    ApiBurstLimit=settings().api_burst_limit,
+                    ApiAccessLog=settings().api_access_log,
+                ),
             },
             timeout=timedelta(minutes=15),
             multiple_outputs=True,
@@ -139,7 +155,11 @@ with DAG(
         Variable.set(names.STACK_OUTPUTS_VARIABLE, stack_outputs, serialize_json=True)
 
     verify = VerifyPipelineOperator(
-        task_id="verify", bucket=settings().telemetry_bucket, queue_arn=outputs(pipe)["SnowpipeQueueArn"]
+        task_id="verify",
+        bucket=settings().telemetry_bucket,
+        queue_arn=outputs(pipe)["SnowpipeQueueArn"],
+        alert_topic_arn=outputs(notifying)["AlertTopicArn"],
+        mappings_enabled=settings().event_source_mappings_enabled,
     )
     trusting >> pipe
     [probe, store_outputs(outputs(notifying)), notifying] >> verify

@@ -30,8 +30,13 @@ ARCHIVE_ERROR_PREFIX = "raw-archive-errors/"
 ON_FAILURE_PREFIX = "aws/lambda/"
 
 ALERT_TOPIC = "pipeline-alerts"
-# CloudWatch namespace of the functions' metrics.
+# CloudWatch namespace of the functions' and the DAG heartbeat's metrics.
 METRICS_NAMESPACE = "ClicksToDeliveries"
+# The metrics of the DAG heartbeat; they have no dimension.
+SCHEDULER_HEARTBEAT = "SchedulerHeartbeat"
+TRIGGERER_HEARTBEAT = "TriggererHeartbeat"
+ABANDONED_BATCHES_METRIC = "AbandonedBatches"
+ALERT_SUBSCRIBERS_METRIC = "AlertSubscribers"
 
 API = "truck-telemetry"
 API_STAGE = "v1"

@@ -56,6 +56,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Decimals that metrics are rounded to; unset: as sent.
     metric_decimals: str = ""
 
+    # Unset keeps what the stack has, or takes the template's default where there is no stack yet: a value that somebody
+    # set in the stack itself, such as a longer retention during an outage, is not undone.
+    alert_email: str | None = None
+    quarantine_alarm_threshold: Positive | None = None
+    stream_retention_hours: Annotated[int, msgspec.Meta(ge=24, le=8760)] | None = None
+    max_event_age_seconds: Positive | None = None
+    api_rate_limit: Positive | None = None
+    api_burst_limit: Positive | None = None
+    api_access_log: bool | None = None
+
     # The URL of the APIs, if it is not AWS's execute-api; <api id>/<stage> is appended to it.
     api_endpoint: str = ""
 

@@ -18,8 +18,11 @@ def dag_arguments(
     run_timeout: timedelta,
     task_timeout: timedelta,
     retries: int = 2,
+    alerts: bool = True,
 ) -> dict[str, Any]:
     """Return arguments for ``DAG(...)``; ``runbook`` is the path in the repository that an alert names.
+
+    Without ``alerts``, something outside Airflow notifies people of a failure.
 
     A retry waits 10 s, doubled each time, up to 5 minutes.  Airflow adds jitter of up to the same time.
     """
@@ -31,7 +34,7 @@ def dag_arguments(
         "tags": {TAG, *tags},
         "template_searchpath": str(sql.SQL_DIRECTORY),
         "user_defined_macros": dict(sql.CONTEXT),
-        "on_failure_callback": RunTimeoutAlert(runbook),
+        "on_failure_callback": RunTimeoutAlert(runbook) if alerts else None,
         "default_args": {
             "owner": names.OWNER,
             "retries": retries,
@@ -39,6 +42,6 @@ def dag_arguments(
             "retry_exponential_backoff": 2,
             "max_retry_delay": timedelta(minutes=5),
             "execution_timeout": task_timeout,
-            "on_failure_callback": FailureAlert(runbook),
+            "on_failure_callback": FailureAlert(runbook) if alerts else None,
         },
     }

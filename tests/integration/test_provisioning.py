@@ -70,6 +70,7 @@ def bag(monkeypatch: pytest.MonkeyPatch) -> DagBag:
     monkeypatch.setenv("CTD_BUNDLE_PLATFORM", platform)
     monkeypatch.setenv("CTD_ARCHIVE_INTERVAL_SECONDS", "0")
     monkeypatch.setenv("CTD_EVENT_SOURCE_MAPPINGS_ENABLED", "false")
+    monkeypatch.setenv("CTD_ALERT_EMAIL", "on-call@example.com")
     settings.cache_clear()
     try:
         return _bag()

@@ -25,9 +25,23 @@ VENV = Path(__file__).parents[3] / ".venv-ministack"
 
 # MiniStack's process.  Its own Firehose would store one object per record of a Kinesis source, without the record's
 # metadata; include/local/aws/firehose_delivery delivers instead.  No setting turns that off (docs/adr/0033).
+# Its CloudFormation refuses alarms on metric math: they are created here, and stay in INSUFFICIENT_DATA.
 PROGRAM = """
 from ministack.services import firehose
 firehose.ingest_from_kinesis_source = lambda stream_arn, records: None
+
+from ministack.services.cloudformation import provisioners
+alarm_on_one_metric = provisioners._cw_metric_alarm_record
+
+def alarm_record(name, properties):
+    if not properties.get("Metrics"):
+        return alarm_on_one_metric(name, properties)
+    (result,) = [each for each in properties["Metrics"] if each.get("ReturnData", True) not in (False, "false")]
+    plain = {key: value for key, value in properties.items() if key != "Metrics"}
+    return alarm_on_one_metric(name, {**plain, "Namespace": "metric math", "MetricName": result["Expression"]})
+
+provisioners._cw_metric_alarm_record = alarm_record
+
 from ministack.app import main
 main()
 """

@@ -168,6 +168,8 @@ def _settings(ports: Ports) -> dict[str, str]:
         "CTD_BUNDLE_PLATFORM": f"{machine}-apple-darwin" if sys.platform == "darwin" else f"{machine}-manylinux_2_28",
         # include/local/aws/event_source_mapping drives the mappings instead of MiniStack.
         "CTD_EVENT_SOURCE_MAPPINGS_ENABLED": "false",
+        # MiniStack sends no e-mail and counts the address as confirmed, which verify asks for.
+        "CTD_ALERT_EMAIL": "on-call@example.com",
         "CTD_API_ENDPOINT": f"http://127.0.0.1:{ports.aws}/_aws/execute-api",
         "CTD_AIRFLOW_URL": f"http://127.0.0.1:{ports.airflow}",
         "CTD_ARCHIVE_INTERVAL_SECONDS": "1",

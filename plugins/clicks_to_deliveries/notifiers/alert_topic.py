@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from airflow.providers.amazon.aws.hooks.sns import SnsHook
 
@@ -18,6 +19,12 @@ def subject_of(state: str, dag_id: str, concerned: Sequence[str]) -> str:
     """Return a subject such as ``[failed] data_quality: trucks_report and 2 more``."""
     more = f" and {len(concerned) - 1} more" if len(concerned) > 1 else ""
     return f"[{state}] {dag_id}: {concerned[0]}{more}"
+
+
+def confirmed_subscriptions(sns: Any, topic_arn: str) -> int:
+    """Return how many subscribers get what is published: an unconfirmed subscription has no ARN yet."""
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+    return sum(each["SubscriptionArn"].startswith("arn:") for page in pages for each in page["Subscriptions"])
 
 
 def publish(topic_arn: str, aws_conn_id: str, subject: str, message: str) -> None:

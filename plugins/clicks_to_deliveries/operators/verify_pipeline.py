@@ -13,37 +13,45 @@ from botocore.exceptions import ClientError
 from snowflake.connector import errors
 
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.notifiers.alert_topic import confirmed_subscriptions
 from include import names
 from include.pipe_and_stream import PIPE_STATUS, STREAM_HAS_DATA
 
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
 TABLES = (names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE)
+PROCESSORS = (names.CLICK_FUNCTION, names.TRUCK_FUNCTION)
 FUNCTIONS = (
-    names.CLICK_FUNCTION,
-    names.TRUCK_FUNCTION,
+    *PROCESSORS,
     names.API_FUNCTION,
     names.ARCHIVE_FUNCTION,
     names.INTAKE_FUNCTION,
 )
 
 
+ALERTS_RUNBOOK = "alert_subscribers.md"
+
+
 class VerifyPipelineOperator(BaseOperator):
-    """Checks the state of the streams, functions, tables, bucket notification, pipe and Snowflake stream.
+    """Checks streams, functions, mappings, tables, bucket notification, alerts, pipe and Snowflake stream.
 
     It checks all of them, then fails with a list of everything that is wrong.  It sends no record; that is the task of
     ProbeArchiveOperator.
 
     :param bucket: (templated) the telemetry bucket.
     :param queue_arn: (templated) the pipe's queue, which the bucket must notify.
+    :param alert_topic_arn: (templated) the topic of the alerts, which somebody must have subscribed to.
+    :param mappings_enabled: whether AWS delivers the streams to the functions.
     """
 
-    template_fields = ("bucket", "queue_arn")
+    template_fields = ("bucket", "queue_arn", "alert_topic_arn")
 
     def __init__(
         self,
         *,
         bucket: str,
         queue_arn: str,
+        alert_topic_arn: str,
+        mappings_enabled: bool,
         aws_conn_id: str = names.AWS_CONNECTION,
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
         **kwargs: Any,
@@ -51,6 +59,8 @@ class VerifyPipelineOperator(BaseOperator):
         super().__init__(**kwargs)
         self.bucket = bucket
         self.queue_arn = queue_arn
+        self.alert_topic_arn = alert_topic_arn
+        self.mappings_enabled = mappings_enabled
         self.aws_conn_id = aws_conn_id
         self.snowflake_conn_id = snowflake_conn_id
 
@@ -70,9 +80,9 @@ class VerifyPipelineOperator(BaseOperator):
 
     def _checks(self) -> list[tuple[str, Callable[[], Any], Any]]:
         """Each check: what it is about, the question, and the expected answer."""
-        kinesis, dynamodb, functions, s3 = (
+        kinesis, dynamodb, functions, s3, sns = (
             AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type=service).get_conn()
-            for service in ("kinesis", "dynamodb", "lambda", "s3")
+            for service in ("kinesis", "dynamodb", "lambda", "s3", "sns")
         )
         snowflake = PipelineSnowflakeHook(self.snowflake_conn_id)
 
@@ -85,6 +95,13 @@ class VerifyPipelineOperator(BaseOperator):
 
         def function_state(name: str) -> str:
             return str(functions.get_function(FunctionName=name)["Configuration"]["State"])
+
+        def mapping_states(function: str) -> list[str]:
+            mappings = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+            return [str(mapping["State"]) for mapping in mappings]
+
+        def is_subscribed() -> bool:
+            return confirmed_subscriptions(sns, self.alert_topic_arn) > 0
 
         def notified_queues() -> list[str]:
             rules = s3.get_bucket_notification_configuration(Bucket=self.bucket).get("QueueConfigurations", [])
@@ -101,6 +118,12 @@ class VerifyPipelineOperator(BaseOperator):
             *((f"stream {name}", partial(stream_status, name), "ACTIVE") for name in STREAMS),
             *((f"table {name}", partial(table_status, name), "ACTIVE") for name in TABLES),
             *((f"function {name}", partial(function_state, name), "Active") for name in FUNCTIONS),
+            # Where something else delivers, a mapping's state says nothing.
+            *(
+                (f"mapping of {name}", partial(mapping_states, name), ["Enabled"])
+                for name in (PROCESSORS if self.mappings_enabled else ())
+            ),
+            (f"somebody gets the alerts (see docs/runbooks/{ALERTS_RUNBOOK})", is_subscribed, True),
             (f"queues notified by bucket {self.bucket}", notified_queues, [self.queue_arn]),
             (f"pipe {names.PIPE}", pipe_state, "RUNNING"),
             (f"stream {names.RAW_STREAM} answers", stream_answers, True),

@@ -360,10 +360,28 @@ def test_alarms_watch_the_metrics_that_the_function_reports(function):
     watched = {
         alarm["MetricName"]: alarm["Statistic"]
         for alarm in of_type("AWS::CloudWatch::Alarm").values()
-        if alarm["Namespace"] == names.METRICS_NAMESPACE
-        and alarm["Dimensions"] == [{"Name": "service", "Value": {"Ref": function}}]
+        if alarm.get("Namespace") == names.METRICS_NAMESPACE
+        and alarm.get("Dimensions") == [{"Name": "service", "Value": {"Ref": function}}]
     }
     assert watched == {metrics.QUARANTINED: "Sum", metrics.OLDEST_LAG: "Maximum"}
+
+
+def test_alarms_watch_the_metrics_that_airflow_reports():
+    reported = {
+        metric["MetricName"]
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        for metric in [
+            alarm,
+            *(query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query),
+        ]
+        if metric.get("Namespace") == names.METRICS_NAMESPACE and "Dimensions" not in metric
+    }
+    assert reported == {
+        names.SCHEDULER_HEARTBEAT,
+        names.TRIGGERER_HEARTBEAT,
+        names.ABANDONED_BATCHES_METRIC,
+        names.ALERT_SUBSCRIBERS_METRIC,
+    }
 
 
 def test_every_log_group_forgets():

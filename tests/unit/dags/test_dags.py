@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import socket
 import time
 from datetime import timedelta
@@ -12,6 +13,10 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
+
+from include.cloudformation import TEMPLATE
+from include.cloudformation.render import load
+from include.settings import settings
 
 pytestmark = pytest.mark.unit
 
@@ -36,6 +41,7 @@ EXPECTED = {
         },
     ),
     "generate_traffic": ("Never, external triggers only", {"traffic"}, {"generate"}),
+    "heartbeat": ("*/5 * * * *", {"monitoring"}, {"scheduler", "triggerer", "measure"}),
     "monitor_snowpipe": ("*/5 * * * *", {"truck-telemetry", "monitoring"}, {"check_pipe"}),
     "scd2_merge": ("Asset or 0 * * * *", {"truck-telemetry", "history"}, {"merge"}),
     "data_quality": ("Asset or */15 * * * *", {"truck-telemetry", "clicks", "quality"}, {"check_quality"}),
@@ -112,8 +118,8 @@ def test_runs_are_bounded_and_never_overlap(dag: DAG) -> None:
 def test_every_task_has_an_owner_and_retries_with_backoff(dag: DAG) -> None:
     for task in dag.tasks:
         assert task.owner == "data-platform"
-        # A retry can't confirm, and a retry of the generator would send its traffic twice.
-        assert task.retries == (0 if task.task_id in ("confirm", "generate") else 2)
+        # A retry can't confirm, a retry of the generator would send its traffic twice, and a late sign of life is none.
+        assert task.retries == (0 if task.task_id in ("confirm", "generate") or dag.dag_id == "heartbeat" else 2)
         assert (task.retry_delay, task.retry_exponential_backoff) == (timedelta(seconds=10), 2)
         assert task.max_retry_delay == timedelta(minutes=5)
 
@@ -121,6 +127,10 @@ def test_every_task_has_an_owner_and_retries_with_backoff(dag: DAG) -> None:
 def test_a_failed_task_and_a_run_past_its_time_alert_with_a_runbook_that_exists(dag: DAG) -> None:
     runbook = f"docs/runbooks/{dag.dag_id}.md"
     assert (DAGS.parent / runbook).is_file()
+    if dag.dag_id == "heartbeat":
+        # CloudWatch's alarms notify, also when Airflow can't.
+        assert [callback for task in dag.tasks for callback in task.on_failure_callback] == []
+        return
     for task in dag.tasks:
         assert [type(callback).__name__ for callback in task.on_failure_callback] == ["FailureAlert"]
         assert runbook in task.on_failure_callback[0].message
@@ -132,6 +142,43 @@ def test_a_failed_task_and_a_run_past_its_time_alert_with_a_runbook_that_exists(
 def test_the_page_answers_the_questions_of_the_person_on_call(dag: DAG) -> None:
     for question in ("**From**", "**to**", "Safe to run again?", "When it fails", "Can it be ignored?"):
         assert question in dag.doc_md
+
+
+def test_every_parameter_of_the_template_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {
+        "AlertEmail": "on-call@example.com",
+        "QuarantineAlarmThreshold": 50,
+        "StreamRetentionHours": 168,
+        "MaxEventAgeSeconds": 86400,
+        "ApiRateLimit": 70,
+        "ApiBurstLimit": 140,
+        "ApiAccessLog": True,
+    }
+    for parameter, value in chosen.items():
+        monkeypatch.setenv(f"CTD_{re.sub('(?<!^)(?=[A-Z])', '_', parameter).upper()}", str(value).lower())
+    settings.cache_clear()
+    try:
+        path = DAGS / "provision_resources.py"
+        parameters = (
+            DagBag(path, collect_dags=True, bundle_path=DAGS).dags[path.stem].get_task("deploy_stack").parameters
+        )
+    finally:
+        settings.cache_clear()
+    assert parameters.keys() == load(TEMPLATE)["Parameters"].keys()
+    assert chosen.items() <= parameters.items()
+
+
+def test_a_parameter_whose_setting_is_unset_keeps_its_value_in_the_stack(dagbag: DagBag) -> None:
+    parameters = dagbag.dags["provision_resources"].get_task("deploy_stack").parameters
+    assert load(TEMPLATE)["Parameters"].keys() - parameters.keys() == {
+        "AlertEmail",
+        "QuarantineAlarmThreshold",
+        "StreamRetentionHours",
+        "MaxEventAgeSeconds",
+        "ApiRateLimit",
+        "ApiBurstLimit",
+        "ApiAccessLog",
+    }
 
 
 def test_one_writer_of_the_history_at_a_time_and_each_updates_its_asset(dagbag: DagBag) -> None:

@@ -1,0 +1,42 @@
+"""Signs of life of Airflow, for alarms in CloudWatch that fire when they stop."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+
+from clicks_to_deliveries.hooks.pipeline_metrics import put_metrics
+from include import names
+
+# A trigger fires within a second or two.
+TRIGGERER_PATIENCE = timedelta(minutes=1)
+
+
+class HeartbeatOperator(BaseOperator):
+    """Reports that the scheduler started this task and a worker ran it."""
+
+    def __init__(self, *, aws_conn_id: str = names.AWS_CONNECTION, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+
+    def execute(self, context: Context) -> None:
+        put_metrics(self.aws_conn_id, {names.SCHEDULER_HEARTBEAT: 1})
+
+
+class TriggererHeartbeatOperator(BaseOperator):
+    """Defers to the triggerer and reports that it came back; fails if it does not."""
+
+    def __init__(self, *, aws_conn_id: str = names.AWS_CONNECTION, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+
+    def execute(self, context: Context) -> None:
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        moment = datetime.now(UTC) + timedelta(seconds=1)
+        self.defer(trigger=DateTimeTrigger(moment=moment), method_name="report", timeout=TRIGGERER_PATIENCE)
+
+    def report(self, context: Context, event: Any) -> None:
+        put_metrics(self.aws_conn_id, {names.TRIGGERER_HEARTBEAT: 1})

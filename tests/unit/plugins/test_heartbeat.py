@@ -1,0 +1,98 @@
+"""The DAG heartbeat's operators, on moto: what they report, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from clicks_to_deliveries.notifiers.alert_topic import confirmed_subscriptions
+from clicks_to_deliveries.operators import measure_alerting
+from clicks_to_deliveries.operators.heartbeat import HeartbeatOperator, TriggererHeartbeatOperator
+from clicks_to_deliveries.operators.measure_alerting import MeasureAlertingOperator
+
+from include import names
+from tests.unit.plugins.conftest import REGION
+
+pytestmark = pytest.mark.unit
+
+BUCKET = "telemetry-of-a-test"
+Client = Callable[[str], Any]
+
+
+def reported(client: Client) -> dict[str, float]:
+    """The newest value in CloudWatch by metric."""
+    now = datetime.now(UTC)
+    found: dict[str, float] = {}
+    for metric in client("cloudwatch").list_metrics(Namespace=names.METRICS_NAMESPACE)["Metrics"]:
+        assert metric["Dimensions"] == []
+        (point,) = client("cloudwatch").get_metric_statistics(
+            Namespace=names.METRICS_NAMESPACE,
+            MetricName=metric["MetricName"],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=7200,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        found[metric["MetricName"]] = point["Maximum"]
+    return found
+
+
+def test_a_task_that_runs_is_the_schedulers_sign_of_life(aws: Client) -> None:
+    HeartbeatOperator(task_id="scheduler").execute({})
+    assert reported(aws) == {names.SCHEDULER_HEARTBEAT: 1}
+
+
+def test_the_triggerer_shows_life_only_by_bringing_the_task_back(aws: Client) -> None:
+    operator = TriggererHeartbeatOperator(task_id="triggerer")
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute({})
+    assert reported(aws) == {}
+    assert isinstance(deferred.value.trigger, DateTimeTrigger)
+    # A dead triggerer ends the task before the run's own time, and long before the next run.
+    assert deferred.value.timeout <= timedelta(minutes=1)
+
+    getattr(operator, deferred.value.method_name)({}, event=None)
+    assert reported(aws) == {names.TRIGGERER_HEARTBEAT: 1}
+
+
+def measure(client: Client, **subscriber: str) -> None:
+    topic = client("sns").create_topic(Name=names.ALERT_TOPIC)["TopicArn"]
+    if subscriber:
+        client("sns").subscribe(TopicArn=topic, **subscriber)
+    MeasureAlertingOperator(task_id="measure", bucket=BUCKET, alert_topic_arn=topic).execute({})
+
+
+@pytest.mark.parametrize(("waits_too_long", "waiting"), [(timedelta(minutes=15), 0), (timedelta(seconds=-5), 2)])
+def test_batches_count_once_they_have_waited(
+    aws: Client, monkeypatch: pytest.MonkeyPatch, waits_too_long: timedelta, waiting: int
+) -> None:
+    monkeypatch.setattr(measure_alerting, "WAITS_TOO_LONG", waits_too_long)
+    aws("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for key in ("aws/lambda/one", "aws/lambda/two", "quarantine/three"):
+        aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")
+    measure(aws, Protocol="email", Endpoint="on-call@example.com")
+    assert reported(aws) == {names.ABANDONED_BATCHES_METRIC: waiting, names.ALERT_SUBSCRIBERS_METRIC: 1}
+
+
+def test_alerts_that_nobody_gets_are_reported_and_fail_the_task(aws: Client) -> None:
+    aws("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    with pytest.raises(AirflowFailException, match="nobody gets the alerts"):
+        measure(aws)
+    assert reported(aws) == {names.ABANDONED_BATCHES_METRIC: 0, names.ALERT_SUBSCRIBERS_METRIC: 0}
+
+
+def test_a_subscription_that_nobody_has_confirmed_is_none() -> None:
+    class Topic:
+        def get_paginator(self, operation: str) -> Topic:
+            assert operation == "list_subscriptions_by_topic"
+            return self
+
+        def paginate(self, **topic: str) -> list[dict[str, Any]]:
+            arns = ("PendingConfirmation", "Deleted", "arn:aws:sns:us-east-1:1:pipeline-alerts:2")
+            return [{"Subscriptions": [{"SubscriptionArn": arn}]} for arn in arns]
+
+    assert confirmed_subscriptions(Topic(), "arn") == 1
