@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pydeck as pdk
@@ -94,6 +95,28 @@ def fitted(longitudes: Sequence[float], latitudes: Sequence[float]) -> pdk.ViewS
     )
 
 
+def lines(name: str, rows: Sequence[dict[str, Any]], *, get_color: Any, pixels: int, **how: Any) -> pdk.Layer:
+    """Return a layer of straight lines, from ``a`` to ``b`` of each row (longitude and latitude).
+
+    Not deck.gl's layer of paths: a browser without a graphics card takes three times as long to draw its first one.
+    """
+    return pdk.Layer(
+        "LineLayer",
+        id=name,
+        data=rows,
+        get_source_position="a",
+        get_target_position="b",
+        get_color=get_color,
+        get_width=pixels,
+        **how,
+    )
+
+
+def segments(path: Iterable[Sequence[float]], **values: Any) -> list[dict[str, Any]]:
+    """Return the rows of :func:`lines` that draw a path, each with ``values``."""
+    return [{"a": begin, "b": end, **values} for begin, end in pairwise(path)]
+
+
 def _mercator(latitude: float) -> float:
     """Return how far north a latitude is on the map, in sides of the world."""
     inside = math.radians(max(-MERCATOR_END, min(MERCATOR_END, latitude)))
@@ -106,7 +129,15 @@ def _ground(colours: Ground) -> list[pdk.Layer]:
         pdk.Layer("SolidPolygonLayer", id="sea", data=[{"p": sea}], get_polygon="p", get_fill_color=colours.water),
         _shapes("land", get_fill_color=colours.land, stroked=False),
         _shapes("lakes", get_fill_color=colours.water, stroked=False),
-        _shapes("borders", get_line_color=colours.border, line_width_min_pixels=1, filled=False),
+        # Each row of the file is a line: longitude and latitude of its two ends.
+        pdk.Layer(
+            "LineLayer",
+            id="borders",
+            data=f"{FOLDER}/borders.json",
+            get_source_position="[this[0], this[1]]",
+            get_target_position="[this[2], this[3]]",
+            get_color=colours.border,
+        ),
         pdk.Layer(
             "TextLayer",
             id="places",

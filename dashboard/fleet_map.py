@@ -33,7 +33,7 @@ NAME_LETTERS = 18
 # With more trucks, the trails are a tangle; only the picked truck has its own.
 MAX_TRAILS = 200
 # All trails together, so that a refresh stays small.
-MAX_TRAIL_POINTS = 4_000
+MAX_TRAIL_POINTS = 2_000
 TRAIL, TRAIL_OF_PICKED = [63, 143, 210, 150], [230, 110, 20, 230]
 
 _READ = (
@@ -154,18 +154,8 @@ def _trails(trail: pd.DataFrame, trucks: pd.DataFrame, picked: str | None) -> pd
     for truck, begin, end in zip(places["t"].iloc[begins], begins, ends, strict=True):
         # To where the truck is now, which the history does not have yet.
         path = [*points[begin:end:every], *([here[truck]] if truck in here else [])]
-        if len(path) > 1:
-            rows.append({"p": path, "c": TRAIL_OF_PICKED if truck == picked else TRAIL})
-    return pdk.Layer(
-        "PathLayer",
-        id="trails",
-        data=rows,
-        get_path="p",
-        get_color="c",
-        width_min_pixels=3,
-        cap_rounded=True,
-        joint_rounded=True,
-    )
+        rows += base_map.segments(path, **({"c": 1} if truck == picked else {}))
+    return base_map.lines("trails", rows, get_color=f"c ? {TRAIL_OF_PICKED} : {TRAIL}", pixels=3)
 
 
 def _names(rows: Iterable[dict[str, Any]], dark: bool) -> pdk.Layer:

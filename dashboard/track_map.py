@@ -12,7 +12,7 @@ import pydeck as pdk
 from dashboard import base_map
 from dashboard.day_trips import SILENT, STOP
 
-WHOLE, UNSEEN = [63, 143, 210, 150], [128, 128, 128, 160]
+TO_COME, UNSEEN = [63, 143, 210, 150], [128, 128, 128, 160]
 DRIVEN, DRIVEN_IN_THE_DARK = [24, 90, 160, 255], [120, 190, 255, 255]
 STANDING, TRUCK, RIM = [120, 90, 160, 230], [230, 110, 20, 255], [255, 255, 255, 255]
 TOOLTIP = {"text": "{s}"}
@@ -37,27 +37,24 @@ def track_map(
         dark: whether the page is dark.
         tiles: see :func:`dashboard.base_map.deck`.
     """
-    whole: list[dict[str, Any]] = []
     unseen: list[dict[str, Any]] = []
-    stops: list[dict[str, Any]] = []
+    to_come: list[dict[str, Any]] = []
     driven: list[dict[str, Any]] = []
+    stops: list[dict[str, Any]] = []
     for number, of_period in places.groupby("period", sort=True):
-        kind, line = periods["kind"].iloc[number], _line(of_period)
-        text = said[number]
+        kind, text = periods["kind"].iloc[number], said[number]
         if kind == STOP:
-            stops.append({"p": line[-1], "s": text})
+            stops.append({"p": _line(of_period)[-1], "s": text})
         elif kind == SILENT:
-            unseen.append({"p": line, "s": text})
+            unseen += base_map.segments(_line(of_period), s=text)
         else:
-            whole.append({"p": line, "s": text})
-            before = [] if at is None else _line(of_period[of_period["time"] <= at[0]])
-            if at is not None and before and of_period["time"].iloc[-1] > at[0]:
-                before.append([round(at[2], 5), round(at[1], 5)])
-            driven.append({"p": before, "s": text})
+            before, after = _halves(of_period, at)
+            driven += base_map.segments(before, s=text)
+            to_come += base_map.segments(after, s=text)
     layers = [
-        _lines("unseen", unseen, UNSEEN, 2),
-        _lines("trips", whole, WHOLE, 3),
-        _lines("driven", [row for row in driven if len(row["p"]) > 1], DRIVEN_IN_THE_DARK if dark else DRIVEN, 5),
+        base_map.lines("unseen", unseen, get_color=UNSEEN, pixels=2, pickable=True),
+        base_map.lines("to_come", to_come, get_color=TO_COME, pixels=3, pickable=True),
+        base_map.lines("driven", driven, get_color=DRIVEN_IN_THE_DARK if dark else DRIVEN, pixels=5, pickable=True),
         _dots("stops", stops, STANDING, 6),
     ]
     if at is not None:
@@ -66,23 +63,20 @@ def track_map(
     return base_map.deck(layers, view, dark=dark, tiles=tiles, tooltip=TOOLTIP)
 
 
+def _halves(
+    places: pd.DataFrame, at: tuple[datetime, float, float] | None
+) -> tuple[list[list[float]], list[list[float]]]:
+    """Return the line of a trip up to an instant, and from there on; without an instant, it is still to come."""
+    if at is None:
+        return [], _line(places)
+    is_before = places["time"] <= at[0]
+    here = [round(at[2], 5), round(at[1], 5)] if is_before.any() and not is_before.all() else None
+    middle = [] if here is None else [here]
+    return [*_line(places[is_before]), *middle], [*middle, *_line(places[~is_before])]
+
+
 def _line(places: pd.DataFrame) -> list[list[float]]:
     return places[["longitude", "latitude"]].astype(float).round(5).to_numpy().tolist()  # type: ignore[no-any-return]
-
-
-def _lines(name: str, rows: list[dict[str, Any]], colour: list[int], pixels: int) -> pdk.Layer:
-    return pdk.Layer(
-        "PathLayer",
-        id=name,
-        data=rows,
-        get_path="p",
-        get_color=colour,
-        width_min_pixels=pixels,
-        width_max_pixels=pixels,
-        cap_rounded=True,
-        joint_rounded=True,
-        pickable=True,
-    )
 
 
 def _dots(name: str, rows: list[dict[str, Any]], colour: list[int], pixels: int) -> pdk.Layer:

@@ -59,9 +59,12 @@ def live() -> None:
             return
         show_totals(day_trips.totals(periods))
         shown = ask_for_the_period(periods)
-        player(truck, periods if shown is None else periods[shown : shown + 1])
+        place_of_map = st.container()
         show_table(truck, day, periods)
-    how_it_is_counted()
+        how_it_is_counted()
+        # Last: while a browser draws its first map, it shows nothing else.
+        with place_of_map:
+            player(truck, periods if shown is None else periods[shown : shown + 1])
 
 
 def ask_for_the_day(left: DeltaGenerator, right: DeltaGenerator, first: date, newest: date) -> date:

@@ -25,7 +25,7 @@ MAX_CLICKS = 20_000
 MAX_ITEMS = 200
 MAX_CATALOGUE = 20_000
 
-# Every refresh reads the clicks of this last period again.  Older clicks are read once a minute.
+# Every refresh reads the clicks of this last period again.  All are read once a minute.
 RECENT = timedelta(minutes=1)
 
 
@@ -74,62 +74,71 @@ def clicks(minutes: int) -> ClickWindow:
         StoreUnavailableError: DynamoDB can't answer.
     """
     edge = now().replace(second=0, microsecond=0) - RECENT
-    start = edge + RECENT - timedelta(minutes=minutes)
-    recent, older = _recent_clicks(edge), _older_clicks(start, edge)
-    frame = pd.concat([recent.frame, older.frame], ignore_index=True)
+    whole = _all_clicks(edge + RECENT - timedelta(minutes=minutes))
+    if now() - whole.read_at <= timedelta(seconds=lifetimes.LIVE):
+        return whole.window
+    recent = _recent_clicks(edge).window
     if recent.complete_since:
-        frame = recent.frame
-    return ClickWindow(frame, recent.complete_since or older.complete_since, recent.items_left_out)
+        return recent
+    older = whole.window.frame[whole.window.frame["time"] < edge]
+    # If there are more clicks than the limit, it may have left out all older ones.
+    complete_since = whole.window.complete_since and min(whole.window.complete_since, edge)
+    return ClickWindow(pd.concat([recent.frame, older], ignore_index=True), complete_since, recent.items_left_out)
+
+
+class _ReadWindow(NamedTuple):
+    """A window, and when its reading began."""
+
+    window: ClickWindow
+    read_at: datetime
 
 
 @st.cache_data(ttl=lifetimes.LIVE, show_spinner=False)
-def _recent_clicks(since: datetime) -> ClickWindow:
-    return _clicks(since, None)
+def _recent_clicks(since: datetime) -> _ReadWindow:
+    return _clicks(since)
 
 
 @st.cache_data(ttl=60, max_entries=20, show_spinner=False)
-def _older_clicks(since: datetime, until: datetime) -> ClickWindow:
-    return _clicks(since, until)
+def _all_clicks(since: datetime) -> _ReadWindow:
+    return _clicks(since)
 
 
-def _clicks(since: datetime, until: datetime | None) -> ClickWindow:
-    """Query the index for clicks with since <= timestamp < until: one partition per item, hour and shard."""
+def _clicks(since: datetime) -> _ReadWindow:
+    """Query the index for clicks with since <= timestamp: one partition per item, hour and shard."""
+    read_at = now()
     catalogue = items()
     shards = deployment().click_index_shards
     asked = list(catalogue)[:MAX_ITEMS]
     dynamodb = client("dynamodb")
     rows: list[IndexedClick] = []
     complete_since: datetime | None = None
-    hours = hours_between(since, until or now() + MAX_CLOCK_SKEW)
+    hours = hours_between(since, read_at + MAX_CLOCK_SKEW)
     with errors_of(CLICK_STORE), ThreadPoolExecutor(WORKERS) as pool:
         for hour in reversed(hours):
             partitions = click_table.partitions(asked, hour, shards)
-            for found in pool.map(lambda key: _partition(dynamodb, key, since, until), partitions):
+            for found in pool.map(lambda key: _partition(dynamodb, key, since), partitions):
                 rows += found
             if len(rows) > MAX_CLICKS:
                 rows = sorted(rows, reverse=True)[:MAX_CLICKS]
                 complete_since = pd.Timestamp(rows[-1].time, tz="UTC").to_pydatetime()
                 break
     rows.sort(reverse=True)
-    return ClickWindow(_click_frame(rows, catalogue), complete_since, len(catalogue) - len(asked))
+    window = ClickWindow(_click_frame(rows, catalogue), complete_since, len(catalogue) - len(asked))
+    return _ReadWindow(window, read_at)
 
 
-def _partition(dynamodb: Any, key: str, since: datetime, until: datetime | None) -> list[IndexedClick]:
+def _partition(dynamodb: Any, key: str, since: datetime) -> list[IndexedClick]:
     """Return the clicks of one partition of the index, newest first.
 
     It reads one click more than :data:`MAX_CLICKS`, so the caller knows that there are more.
     """
-    # Timestamps are fixed-width UTC text, so they compare as text; "~" sorts after every digit.
+    # Timestamps are fixed-width UTC text, so they compare as text.
     pages = dynamodb.get_paginator("query").paginate(
         TableName=names.CLICK_TABLE,
         IndexName=names.CLICK_INDEX,
-        KeyConditionExpression="Item_Hour_Shard = :partition AND #time BETWEEN :since AND :until",
+        KeyConditionExpression="Item_Hour_Shard = :partition AND #time >= :since",
         ExpressionAttributeNames={"#time": "Timestamp"},
-        ExpressionAttributeValues={
-            ":partition": {"S": key},
-            ":since": {"S": to_canonical(since)},
-            ":until": {"S": to_canonical(until - timedelta(microseconds=1)) if until else "~"},
-        },
+        ExpressionAttributeValues={":partition": {"S": key}, ":since": {"S": to_canonical(since)}},
         ProjectionExpression="#time, Item_ID, Click_Counts, Arrival_Time, Ingested_At",
         ScanIndexForward=False,
         PaginationConfig={"MaxItems": MAX_CLICKS + 1},

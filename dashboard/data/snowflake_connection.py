@@ -107,7 +107,7 @@ class SharedConnection:
         """
         try:
             with connection.cursor() as cursor:
-                cursor.execute(statement, dict(values), timeout=QUERY_TIMEOUT_SECONDS)
+                cursor.execute(*_bound(statement, values), timeout=QUERY_TIMEOUT_SECONDS)
                 return _frame(cursor.fetchall(), [column.name.lower() for column in cursor.description])
         except SnowflakeError as error:
             if isinstance(error, ProgrammingError) and not _is_session_error(error):
@@ -124,7 +124,7 @@ class SharedConnection:
                 raise self._failure[1]
             arguments: dict[str, Any] = connection_settings(os.environ)
             try:
-                self._connection = snowflake.connector.connect(**arguments)
+                self._connection = snowflake.connector.connect(**arguments, paramstyle="qmark")
             except SnowflakeError as error:
                 raise self._unreachable(error) from error
             return self._connection, True
@@ -143,6 +143,32 @@ class SharedConnection:
         )
         self._failure = (time.monotonic() + FAILURE_MEMORY_TIMEOUTS * store_timeout(os.environ), failure)
         return failure
+
+
+def _bound(statement: str, values: Values) -> tuple[str, list[str]]:
+    """Return the statement with each text as ``?``, and the texts in their order.
+
+    Snowflake binds them.  So the text of a statement is the same for every truck and instant: what has been compiled
+    can serve again, and the history of queries names no truck.  Numbers are limits and widths, which some functions
+    take only as constants.
+    """
+    marks = _Marks(values)
+    return statement % marks, marks.texts
+
+
+class _Marks(dict[str, str | int | float]):
+    """Values as ``%`` writes them into a statement: a text as ``?``, kept in the order of use."""
+
+    def __init__(self, values: Values) -> None:
+        super().__init__(values)
+        self.texts: list[str] = []
+
+    def __getitem__(self, name: str) -> str | int | float:
+        value = super().__getitem__(name)
+        if not isinstance(value, str):
+            return value
+        self.texts.append(value)
+        return "?"
 
 
 def _is_session_error(error: SnowflakeError) -> bool:

@@ -14,7 +14,7 @@ from include.contracts.times import to_canonical
 
 # The limits of one answer.  A trip and the stop after it take at least six minutes.
 MAX_PERIODS = 500
-MAX_PLACES = 1_500
+MAX_PLACES = 1_000
 # What the statements read on either side of a day, to judge a trip over midnight as a whole.
 MARGIN = timedelta(hours=1)
 

@@ -185,6 +185,21 @@ def test_binds_in_both_styles(warehouse):
     ]
 
 
+def test_a_bound_value_stays_where_it_was_written(warehouse):
+    """Translations repeat the arguments of some functions, and reorder those of others."""
+    cursor = warehouse.connect(paramstyle="qmark").cursor()
+    statement = (
+        "WITH ROWS_ AS (SELECT ? AS FIRST_, TIME_SLICE(?::TIMESTAMP_NTZ, 60, 'SECOND') AS SLICE_)"
+        " SELECT FIRST_, SLICE_, DATEDIFF('MINUTE', TO_TIMESTAMP_NTZ(?), TO_TIMESTAMP_NTZ(?)), NVL2(?, ?, ?), ?"
+        " FROM ROWS_"
+    )
+    for minute in (1, 2):
+        texts = ("a", f"2026-11-22 10:0{minute}:07", "2026-11-22T10:00:00", f"2026-11-22T10:0{minute}:00")
+        # The second time, the translation of the first one serves.
+        row = cursor.execute(statement, (*texts, "b", "c", "d", "e")).fetchone()
+        assert row == ("a", datetime(2026, 11, 22, 10, minute), minute, "c", "e")  # noqa: DTZ001
+
+
 def test_a_comment_after_the_semicolon(warehouse):
     assert warehouse.rows("SELECT 1; -- that was it\n") == [(1,)]
     assert warehouse.rows("/* before */ SELECT 2 -- and after") == [(2,)]

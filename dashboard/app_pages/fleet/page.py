@@ -54,9 +54,11 @@ def live() -> None:
     with right.container(border=True):
         picked = truck_card.pick(fleet)
         truck_card.show(fleet, register, picked)
-    with left.container(border=True):
-        positions_map.show(shown, (*named, *kinds), picked)
+    place_of_map = left.container(border=True)
     show_part(shown, is_filtered=bool(named or kinds))
+    # Last: while a browser draws its first map, it shows nothing else.
+    with place_of_map:
+        positions_map.show(shown, (*named, *kinds), picked)
 
 
 def show_part(fleet: Fleet, *, is_filtered: bool) -> None:

@@ -73,8 +73,14 @@ def run(context: Context, expression: exp.Expr, binds: Binds | None = None) -> R
 
 
 def _query(context: Context, sql: str, expression: exp.Query, binds: Binds | None, read: list[Stream]) -> Result:
+    # The value of IDENTIFIER(?), the only bind without a number, becomes part of the translation.
     translated = _translated(
-        context, sql, expression, read, lambda fresh: context.translator.translate(fresh, binds), keep=not binds
+        context,
+        sql,
+        expression,
+        read,
+        lambda fresh: context.translator.translate(fresh, binds),
+        keep=not binds or all(each.this for each in expression.find_all(exp.Placeholder)),
     )
     streams.bind(context.duck, read)
     table, columns = context.translator.execute(translated, binds)
@@ -93,7 +99,7 @@ def _translated(
     """Translate a statement, its functions and streams replaced; or return the translation kept from the last time.
 
     Args:
-        keep: False where values are bound, which can be part of the translation (IDENTIFIER(?)).
+        keep: False where a bound value is part of the translation.
     """
 
     def now() -> Translation:

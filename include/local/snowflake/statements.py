@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from . import errors, grammar
 
@@ -44,10 +45,24 @@ def parse(sql: str) -> Statement:
     if words[0] == "BEGIN":
         raise errors.unsupported("Snowflake Scripting")
     try:
-        return sqlglot.parse_one(sql[tokens[0].start : tokens[-1].end + 1], read="snowflake")
+        return sqlglot.parse_one(_numbered(sql, tokens), read="snowflake")
     except ParseError as error:
         detail = error.errors[0] if error.errors else {}
         raise errors.compilation_error(
             f"syntax error line {detail.get('line', 1)} at position {detail.get('col', 0)} "
             f"unexpected '{detail.get('highlight', '')}'."
         ) from error
+
+
+def _numbered(sql: str, tokens: Sequence[Token]) -> str:
+    """Return the statement with its n-th ``?`` as ``:n``: a translation may repeat or reorder them."""
+    if any(token.text.upper() == "IDENTIFIER" for token in tokens):
+        # fakesnow replaces IDENTIFIER(?) by the value, and counts ? alone.
+        return sql[tokens[0].start : tokens[-1].end + 1]
+    parts, begin = [], tokens[0].start
+    # sqlglot takes ?:: for an operator of another dialect.
+    marks = (token for token in tokens if token.token_type in (TokenType.PLACEHOLDER, TokenType.QDCOLON))
+    for number, mark in enumerate(marks, start=1):
+        parts.append(f"{sql[begin : mark.start]}:{number}")
+        begin = mark.start + 1
+    return "".join([*parts, sql[begin : tokens[-1].end + 1]])

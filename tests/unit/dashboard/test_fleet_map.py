@@ -99,8 +99,10 @@ def test_a_name_is_no_expression_and_hides_nothing(name: str) -> None:
 
 def test_a_trail_ends_at_its_truck_and_where_it_stood_it_has_one_point() -> None:
     trail = trail_of("A", (39.9, -83.0), (39.9, -83.0), (39.95, -83.0))
-    (row,) = layers([truck("A")], trail)["trails"]["data"]
-    assert row["p"] == [[-83.0, 39.9], [-83.0, 39.95], [-83.0, 40.0]]
+    rows = layers([truck("A")], trail)["trails"]["data"]
+    assert rows == [{"a": [-83.0, 39.9], "b": [-83.0, 39.95]}, {"a": [-83.0, 39.95], "b": [-83.0, 40.0]}]
+    # The browser gives the trail of the picked truck another colour.
+    assert all(row["c"] == 1 for row in layers([truck("A")], trail, picked="A")["trails"]["data"])
 
 
 def test_the_trails_of_many_trucks_stay_small() -> None:
@@ -108,8 +110,9 @@ def test_the_trails_of_many_trucks_stay_small() -> None:
         [trail_of(f"T{number}", *[(40 + step / 1000, -83.0) for step in range(200)]) for number in range(60)]
     )
     drawn = layers([truck(f"T{number}") for number in range(60)], trails)["trails"]["data"]
-    assert sum(len(row["p"]) for row in drawn) < 2 * fleet_map.MAX_TRAIL_POINTS
-    assert len(drawn) == 60
+    assert len(drawn) < 2 * fleet_map.MAX_TRAIL_POINTS
+    # One for each truck leads to where it is.
+    assert sum(row["b"] == [-83.0, 40.0] for row in drawn) == 60
 
 
 def test_names_are_left_out_where_they_would_hide_the_map() -> None:

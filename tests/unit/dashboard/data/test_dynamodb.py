@@ -65,11 +65,33 @@ def test_a_click_before_the_window_is_not_counted(aws: Any, now: datetime) -> No
     assert len(data.clicks(15).frame) == 1
 
 
-def test_no_click_is_counted_twice_where_recent_and_older_meet(aws: Any, now: datetime) -> None:
+def test_no_click_is_counted_twice_where_recent_and_older_meet(
+    aws: Any, now: datetime, stop_clock: Callable[[datetime], None]
+) -> None:
     edge = now.replace(second=0) - data.RECENT
     for offset in (-1, 0, 1):
         put_click(aws, "MOB001", edge + timedelta(microseconds=offset))
     assert len(data.clicks(5).frame) == 3
+    # Later, only the recent ones are read again, and a new one is among them.
+    stop_clock(now + timedelta(seconds=2))
+    dynamodb._recent_clicks.clear()
+    put_click(aws, "MOB001", now + timedelta(seconds=1), 9)
+    assert list(data.clicks(5).frame["clicks"]) == [9, 1, 1, 1]
+
+
+def test_more_recent_clicks_than_the_limit_leave_no_gap(
+    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch, stop_clock: Callable[[datetime], None]
+) -> None:
+    monkeypatch.setattr(dynamodb, "MAX_CLICKS", 2)
+    edge = now.replace(second=0) - data.RECENT
+    for seconds, count in ((-1, 1), (10, 2), (20, 3), (30, 4)):
+        put_click(aws, "MOB001", edge + timedelta(seconds=seconds), count)
+    assert list(data.clicks(5).frame["clicks"]) == [4, 3]
+    monkeypatch.setattr(dynamodb, "MAX_CLICKS", 4)
+    stop_clock(now + timedelta(seconds=2))
+    answer = data.clicks(5)
+    assert list(answer.frame["clicks"]) == [4, 3, 2]
+    assert answer.complete_since == edge
 
 
 def test_a_click_of_a_fast_clock_in_the_next_hour_is_seen(
