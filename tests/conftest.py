@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.fixtures.airflow",
+    "tests.fixtures.covered",
     "tests.fixtures.ministack",
     "tests.fixtures.paid_once",
     "tests.fixtures.deployment",
