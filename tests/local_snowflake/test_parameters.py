@@ -65,19 +65,24 @@ def test_autocommit_is_shown_and_unset(warehouse):
     assert warehouse.rows("SHOW PARAMETERS LIKE 'AUTO%'")[0][:4] == ("AUTOCOMMIT", "false", "true", "SESSION")
     warehouse.rows("ALTER SESSION UNSET AUTOCOMMIT")
     assert warehouse.rows("SHOW PARAMETERS LIKE 'AUTO%'")[0][1] == "true"
-    assert [row[0] for row in warehouse.rows("SHOW PARAMETERS")] == ["AUTOCOMMIT", "TIMEZONE"]
+    assert [row[0] for row in warehouse.rows("SHOW PARAMETERS")] == [
+        "AUTOCOMMIT",
+        "QUERY_TAG",
+        "STATEMENT_TIMEOUT_IN_SECONDS",
+        "TIMEZONE",
+    ]
 
 
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
         ("ALTER ACCOUNT SET TIMEZONE = 'Mars/Base'", "TIMEZONE"),
-        ("ALTER ACCOUNT SET STATEMENT_TIMEOUT_IN_SECONDS = 5", "STATEMENT_TIMEOUT_IN_SECONDS"),
+        ("ALTER ACCOUNT SET LOCK_TIMEOUT = 5", "LOCK_TIMEOUT"),
         ("ALTER ACCOUNT", "unexpected end"),
         ("ALTER SESSION SET TIMESTAMP_OUTPUT_FORMAT = 'YYYY'", "TIMESTAMP_OUTPUT_FORMAT"),
         ("ALTER SESSION UNSET TIMESTAMP_OUTPUT_FORMAT", "TIMESTAMP_OUTPUT_FORMAT"),
         ("ALTER SESSION SET ERROR_ON_NONDETERMINISTIC_MERGE = FALSE", "ERROR_ON_NONDETERMINISTIC_MERGE"),
-        ("SHOW PARAMETERS IN WAREHOUSE W", "SHOW PARAMETERS IN WAREHOUSE"),
+        ("SHOW PARAMETERS IN USER U", "SHOW PARAMETERS IN USER"),
         ("SHOW PARAMETERS IN TABLE NO_SUCH", "NO_SUCH"),
     ],
 )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from include.local.snowflake import storage, writers
+from include.local.snowflake.catalog import ACCOUNT
 from include.local.snowflake.context import Login
 from include.local.snowflake.errors import SnowflakeError, TransientError
+from include.local.snowflake.grammar import Create
 from include.local.snowflake.instance import Instance
+from include.local.snowflake.names import Name
 from include.local.snowflake.notifications import announced_objects
 from include.local.snowflake.session import Session
 
@@ -51,6 +54,46 @@ def test_a_busy_writer_is_waited_for_no_longer_than_the_timeout(sessions, monkey
         waiting.execute("DELETE FROM T")
     writer.execute("COMMIT")
     waiting.execute("DELETE FROM T")
+
+
+@pytest.mark.parametrize(
+    ("account", "user", "session", "of_warehouse", "statement", "expected"),
+    [
+        (None, None, None, None, None, 172_800),
+        (900, None, None, None, None, 900),
+        (900, 800, None, None, None, 800),
+        (900, 800, 1000, None, None, 1000),
+        (900, 800, 1000, 50, None, 50),
+        (900, 800, 40, 50, None, 40),
+        (None, None, 0, 50, None, 50),
+        (None, None, 40, 0, None, 40),
+        (None, None, 0, 0, None, 604_800),
+        (None, None, 40, 50, 45, 45),
+    ],
+)
+def test_the_lowest_statement_timeout_that_is_not_zero_holds(
+    tmp_path, account, user, session, of_warehouse, statement, expected
+):
+    """A session's value hides the user's, and the user's the account's; a statement's own hides all three."""
+    instance = Instance(tmp_path)
+    opened = Session(instance, Login(warehouse="W", user="SOMEBODY"))
+    name = "STATEMENT_TIMEOUT_IN_SECONDS"
+    opened.execute("CREATE WAREHOUSE W" + ("" if of_warehouse is None else f" {name} = {of_warehouse}"))
+    if account is not None:
+        opened.execute(f"ALTER ACCOUNT SET {name} = {account}")
+    if user is not None:
+        kept = Create("USER", Name(("SOMEBODY",)))
+        instance.catalog.create(instance.duck, kept, (*ACCOUNT, "SOMEBODY"), {name: user})
+    if session is not None:
+        opened.execute(f"ALTER SESSION SET {name} = {session}")
+    parameters = {} if statement is None else {name: statement}
+    assert opened.query("SELECT 1", parameters).sender.timeout == expected
+    instance.close()
+    if account is not None:
+        instance = Instance(tmp_path)
+        later = Session(instance, Login(user="NOBODY"))
+        assert later.query("SELECT 1").sender.timeout == account
+        instance.close()
 
 
 @pytest.mark.parametrize(

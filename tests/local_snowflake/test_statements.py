@@ -38,7 +38,7 @@ def test_listed_no_ops_are_accepted(warehouse, statement):
         "CREATE FILE FORMAT F TYPE = CSV",
         "CREATE FILE FORMAT F TYPE = JSON STRIP_OUTER_ARRAY = TRUE",
         "ALTER SESSION SET TIMESTAMP_OUTPUT_FORMAT = 'YYYY'",
-        "SELECT SYSTEM$WAIT(1)",
+        "SELECT SYSTEM$TYPEOF(1)",
         "SHOW GRANTS TO ROLE X",
         "PUT file:///tmp/x @%T",
         "REMOVE @~",

@@ -13,11 +13,12 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``dml`` | queries and DML |
 | ``functions`` | functions that DuckDB can't answer |
 | ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge`` | one module per subject |
+| ``cancelling``, ``query_history`` | statements that concern other statements |
 | ``copy_rows``, ``copy_lines`` | from a file's bytes to rows |
 | ``load_history``, ``copy_plan``, ``stages``, ``account`` | the objects and records that COPY needs |
 | ``context`` | what a statement has at hand: connection, catalog, names, transaction |
 | ``transaction``, ``instance`` | one session's transaction; the account: DuckDB files and what sessions share |
-| ``stream_offsets``, ``pipe_queue``, ``ingestion``, ``writers`` | state that outlives a statement |
+| ``stream_offsets``, ``pipe_queue``, ``ingestion``, ``writers``, ``queries`` | state that outlives a statement |
 | ``parameter_values``, ``catalog``, ``engine`` | our objects, and DuckDB's |
 | ``results``, ``translations``, ``notifications`` | Arrow on the wire; kept translations; the SQS queue |
 | ``statements``, ``grammar``, ``reader`` | parsing, where sqlglot does not |

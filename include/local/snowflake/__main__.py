@@ -18,7 +18,7 @@ import uvicorn
 
 from . import tls
 from .instance import Instance, StateLockedError
-from .server import Server
+from .server import PATIENCE_SECONDS, Server
 from .snowpipe import Snowpipe
 
 PORT = 4443
@@ -54,7 +54,7 @@ def main() -> int:
     snowpipe = Snowpipe(instance)
     snowpipe.start()
     config = uvicorn.Config(
-        Server(instance).app,
+        Server(instance, patience=arguments.in_progress_after).app,
         ssl_certfile=certificate,
         ssl_keyfile=key,
         log_config=None,
@@ -78,6 +78,13 @@ def _arguments() -> argparse.Namespace:
         "--certificate", type=Path, help="PEM file (default: one for localhost, made in the state directory)"
     )
     parser.add_argument("--key", type=Path, help="PEM file of the certificate's key")
+    parser.add_argument(
+        "--in-progress-after",
+        type=float,
+        default=PATIENCE_SECONDS,
+        metavar="SECONDS",
+        help="answer 'in progress' when a statement takes longer (default: %(default)s, as in Snowflake)",
+    )
     parser.add_argument("--log-level", default="WARNING", help="least severe level to log (default: %(default)s)")
     arguments = parser.parse_args()
     if (arguments.certificate is None) != (arguments.key is None):

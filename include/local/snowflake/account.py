@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from . import errors
+from . import parameter_values as values
 from .catalog import ACCOUNT, like_pattern
 from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
@@ -29,6 +30,8 @@ def create(context: Context, statement: Create) -> Result:
             raise errors.compilation_error("Missing option(s): STORAGE_AWS_ROLE_ARN, STORAGE_ALLOWED_LOCATIONS.")
         # A new one with each (re)creation, as in Snowflake: the role's trust policy has to be updated.
         definition["STORAGE_AWS_EXTERNAL_ID"] = f"LOCAL_SFCRole=1_{secrets.token_hex(12)}"
+    if values.STATEMENT_TIMEOUT in definition:
+        definition[values.STATEMENT_TIMEOUT] = values.timeout_seconds(definition[values.STATEMENT_TIMEOUT])
     name = statement.name.last
     title = statement.kind.rsplit(" ", 1)[-1].capitalize()
     created = context.catalog.create(context.duck, statement, _key(name), definition)
@@ -42,8 +45,11 @@ def alter(context: Context, statement: Alter) -> Result:
     found = context.catalog.find(context.duck, statement.kind, _key(name))
     if found is None and not statement.if_exists:
         raise errors.does_not_exist(statement.kind, name)
-    if found and statement.action == "SET":
-        context.catalog.alter(context.duck, found, statement.options)
+    if found and statement.action in ("SET", "UNSET"):
+        changes = dict(statement.options)
+        if changes.get(values.STATEMENT_TIMEOUT) is not None:
+            changes[values.STATEMENT_TIMEOUT] = values.timeout_seconds(changes[values.STATEMENT_TIMEOUT])
+        context.catalog.alter(context.duck, found, changes)
     return Result.status("Statement executed successfully.")
 
 

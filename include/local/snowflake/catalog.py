@@ -85,12 +85,18 @@ class Catalog:
         self._databases: set[str] = set()
         # (kind, name) of everything that was ever created: any other name needs no look-up.
         self._names: set[tuple[str, str]] = set()
+        # (kind, name) of account-level objects -> their STATEMENT_TIMEOUT_IN_SECONDS: each statement asks for it.
+        self._timeouts: dict[tuple[str, str], int] = {}
 
     def add_database(self, duck: duckdb.DuckDBPyConnection, name: str) -> None:
         """Give the attached database ``name`` our tables, where it lacks them, and learn its objects' names."""
         duck.execute(_TABLES_SQL.format(database=name, schema=HIDDEN_SCHEMA))
         self._names.update(duck.execute(f"SELECT kind, name FROM {hidden(name, 'objects')}").fetchall())
         self._databases.add(name)
+        if name == GLOBAL_DATABASE:
+            rows = duck.execute(f"SELECT kind, name, definition FROM {hidden(name, 'objects')}").fetchall()
+            for kind, found, definition in rows:
+                self._note_timeout(kind, found, json.loads(definition))
 
     def has_database(self, name: str) -> bool:
         return name in self._databases
@@ -159,6 +165,8 @@ class Catalog:
             f"INSERT INTO {hidden(database, 'objects')} VALUES (?, ?, ?, ?, ?, ?)",
             [statement.kind, schema, name, uid, json.dumps(definition), datetime.now(UTC)],
         )
+        if database == GLOBAL_DATABASE:
+            self._note_timeout(statement.kind, name, definition)
         return self.get(duck, statement.kind, key)
 
     def alter(self, duck: duckdb.DuckDBPyConnection, found: CatalogObject, changes: dict[str, Any]) -> None:
@@ -166,10 +174,24 @@ class Catalog:
             f"UPDATE {hidden(found.database, 'objects')} SET definition = ? WHERE uid = ?",
             [json.dumps(found.definition | changes), found.uid],
         )
+        if found.database == GLOBAL_DATABASE:
+            self._note_timeout(found.kind, found.name, found.definition | changes)
 
     def drop(self, duck: duckdb.DuckDBPyConnection, kind: str, key: Key) -> None:
         found = self.get(duck, kind, key)
         duck.execute(f"DELETE FROM {hidden(found.database, 'objects')} WHERE uid = ?", [found.uid])
+        if found.database == GLOBAL_DATABASE:
+            self._note_timeout(kind, found.name, {})
+
+    def statement_timeout(self, kind: str, name: str) -> int | None:
+        """STATEMENT_TIMEOUT_IN_SECONDS of an account-level object; None where it is not set."""
+        return self._timeouts.get((kind, name))
+
+    def _note_timeout(self, kind: str, name: str, definition: dict[str, Any]) -> None:
+        if (seconds := definition.get("STATEMENT_TIMEOUT_IN_SECONDS")) is None:
+            self._timeouts.pop((kind, name), None)
+        else:
+            self._timeouts[kind, name] = seconds
 
     def drop_schema(self, duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> None:
         """Forget all objects of a dropped schema, and the files that its pipes had yet to load."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlglot import exp
 
@@ -14,6 +15,7 @@ from .catalog import CatalogObject
 from .grammar import Show
 from .instance import Instance
 from .names import Key, Name, name_in, name_of
+from .queries import Query, Sender
 from .transaction import Transaction
 
 _identifiers = itertools.count(1)
@@ -30,21 +32,24 @@ class Login:
     user: str = "PIPELINE"
     autocommit: bool = True
     time_zone: str | None = None
+    query_tag: str = ""
+    statement_timeout: int | None = None  # seconds
 
 
 class Context:
     """The connection, the catalog, the names and the transaction of one session."""
 
-    def __init__(self, instance: Instance, login: Login) -> None:
+    def __init__(self, instance: Instance, login: Login, *, of_session: int | None = None) -> None:
         self.instance, self.catalog = instance, instance.catalog
-        self.identifier = next(_identifiers)
+        self.identifier = of_session or next(_identifiers)
         self.warehouse, self.role, self.user = login.warehouse, login.role or "SYSADMIN", login.user
         self.translator = instance.translator(login.database, login.schema)
         self.duck = self.translator.duck
         self.transaction = Transaction(self.translator, instance.writers, autocommit=login.autocommit)
         self.time_zone = login.time_zone or parameter_values.account_time_zone(self.catalog, self.duck)
         parameter_values.set_time_zone(self.duck, self.time_zone)
-        self.query_id = ""  # of the statement that runs
+        self.query_tag, self.statement_timeout = login.query_tag, login.statement_timeout
+        self.query: Query | None = None  # the statement that runs
         self.last_copy: str | None = None  # query id of the last COPY
 
     def close(self) -> None:
@@ -52,6 +57,30 @@ class Context:
         with self.transaction.busy():
             self.transaction.rollback()
             self.translator.close()
+
+    @property
+    def query_id(self) -> str:
+        return self.query.id if self.query else ""
+
+    def sender(self, parameters: Mapping[str, Any]) -> Sender:
+        """Who sends the next statement, with its own ``parameters`` before those of the session."""
+        tag, timeout = parameters.get("QUERY_TAG"), parameters.get(parameter_values.STATEMENT_TIMEOUT)
+        seconds = parameter_values.statement_timeout(
+            self.catalog,
+            self.statement_timeout if timeout is None else parameter_values.timeout_seconds(timeout),
+            self.user,
+            self.warehouse,
+        )
+        text = self.query_tag if tag is None else str(tag)
+        return Sender(self.identifier, self.user, self.role, self.warehouse, text, seconds)
+
+    def detached(self) -> Context:
+        """A second connection of the session, for a statement that runs beside the others."""
+        login = Login(
+            self.database, self.schema, self.warehouse, self.role, self.user, time_zone=self.time_zone,
+            query_tag=self.query_tag, statement_timeout=self.statement_timeout,
+        )  # fmt: skip
+        return Context(self.instance, login, of_session=self.identifier)
 
     # --- names -------------------------------------------------------------------------------------------------------
 
@@ -109,9 +138,9 @@ class Context:
 
     # --- what statements change --------------------------------------------------------------------------------------
 
-    def begin_statement(self, query_id: str) -> None:
+    def begin_statement(self, query: Query) -> None:
         """Note the statement that runs, and make the schema named at login current as soon as it exists."""
-        self.query_id = query_id
+        self.query = query
         pending = self.translator.pending_schema
         if pending and engine.has_schema(self.duck, *pending):
             self.translator.use(*pending)

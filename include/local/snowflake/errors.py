@@ -37,6 +37,16 @@ def already_exists(name: str) -> SnowflakeError:
     return compilation_error(f"Object '{name}' already exists.", 2002, "42710")
 
 
+def canceled() -> SnowflakeError:
+    return SnowflakeError("SQL execution canceled", 604, "57014")
+
+
+def timed_out(seconds: int) -> SnowflakeError:
+    return SnowflakeError(
+        f"Statement reached its statement or warehouse timeout of {seconds} second(s) and was canceled.", 630, "57014"
+    )
+
+
 def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
     """Convert any exception that ``sql`` raised to an error that a Snowflake client understands."""
     if isinstance(error, SnowflakeError):
@@ -63,7 +73,7 @@ def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
         case duckdb.TransactionException():
             return SnowflakeError(f"Transaction aborted: {first_line}", 625, "57014")
         case duckdb.InterruptException():
-            return SnowflakeError("SQL execution canceled", 604, "57014")
+            return canceled()
         case NotImplementedError():
             return unsupported(first_line)
         case duckdb.Error():

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sqlglot import exp
 
-from . import errors, load_history, pipes, streams
+from . import cancelling, errors, load_history, pipes, query_history, streams
 from .context import Context
 
 Node = TypeVar("Node", bound=exp.Expr)
@@ -35,7 +35,7 @@ def _value(context: Context, node: exp.Func) -> exp.Expr | None:
     if isinstance(node, exp.Anonymous):
         name = str(node.this).upper()
         if name in _SYSTEM:
-            return _SYSTEM[name](context, _text(node, 0))
+            return _SYSTEM[name](context, node)
         if name.startswith("SYSTEM$"):
             raise errors.unsupported(name)
         return None
@@ -81,10 +81,18 @@ _TIME_FORMAT = {
     "HH12": "%I", "AM": "%p", "PM": "%p", "MI": "%M", "SS": "%S", ".FF6": ".%f", ".FF3": ".%g", ".FF9": ".%n",
 }  # fmt: skip
 
-_SYSTEM: dict[str, Callable[[Context, str], exp.Expr]] = {
-    "SYSTEM$PIPE_STATUS": lambda context, name: _literal(pipes.status(context, name)),
-    "SYSTEM$STREAM_HAS_DATA": lambda context, name: exp.convert(streams.has_data(context, name)),
-    "SYSTEM$STREAM_GET_TABLE_TIMESTAMP": lambda context, name: exp.convert(streams.table_timestamp(context, name)),
+_SYSTEM: dict[str, Callable[[Context, exp.Anonymous], exp.Expr]] = {
+    "SYSTEM$ABORT_SESSION": lambda context, call: _literal(cancelling.abort_session(context, _text(call, 0))),
+    "SYSTEM$CANCEL_ALL_QUERIES": lambda context, call: _literal(cancelling.cancel_all(context, _text(call, 0))),
+    "SYSTEM$CANCEL_QUERY": lambda context, call: _literal(cancelling.cancel(context, _text(call, 0))),
+    "SYSTEM$PIPE_STATUS": lambda context, call: _literal(pipes.status(context, _text(call, 0))),
+    "SYSTEM$STREAM_HAS_DATA": lambda context, call: exp.convert(streams.has_data(context, _text(call, 0))),
+    "SYSTEM$STREAM_GET_TABLE_TIMESTAMP": lambda context, call: exp.convert(
+        streams.table_timestamp(context, _text(call, 0))
+    ),
+    "SYSTEM$WAIT": lambda context, call: _literal(
+        cancelling.wait(context, _text(call, 0), _text(call, 1) if len(call.expressions) > 1 else "SECONDS")
+    ),
 }
 
 _SESSION: dict[type[exp.Expr], Callable[[Context], str | None]] = {
@@ -101,6 +109,11 @@ _SESSION: dict[type[exp.Expr], Callable[[Context], str | None]] = {
 
 _TABLE: dict[str, Callable[[Context, Mapping[str, exp.Expr], Sequence[exp.Expr]], exp.Select]] = {
     "COPY_HISTORY": load_history.copy_history,
+    "QUERY_HISTORY": query_history.all_queries,
+    "QUERY_HISTORY_BY_SESSION": query_history.by_session,
+    "QUERY_HISTORY_BY_USER": query_history.by_user,
+    "QUERY_HISTORY_BY_WAREHOUSE": query_history.by_warehouse,
+    "RESULT_SCAN": query_history.refuse_result_scan,
     "VALIDATE": load_history.validate,
     "VALIDATE_PIPE_LOAD": load_history.validate_pipe_load,
 }

@@ -152,6 +152,8 @@ def _alter(reader: Reader) -> Statement | None:
         return None
     if_exists = reader.accept("IF", "EXISTS")
     name = reader.name()
+    if kind in ACCOUNT_KINDS and reader.peek() == "UNSET":
+        return _alter_parameters(reader, kind, name, if_exists=if_exists)
     action = reader.next().text.upper()
     options = reader.options()
     if not reader.at_end():
@@ -211,10 +213,10 @@ def _show(reader: Reader) -> Statement | None:
     if reader.accept("LIKE"):
         like = reader.string()
     if kind == "PARAMETER" and (reader.accept("IN") or reader.accept("FOR")):
-        scope = next((word for word in ("ACCOUNT", "SESSION", "TABLE") if reader.accept(word)), None)
+        scope = next((word for word in ("ACCOUNT", "SESSION", "WAREHOUSE", "TABLE") if reader.accept(word)), None)
         if scope is None:
             raise unsupported(f"SHOW PARAMETERS IN {reader.peek()}")
-        scope_name = reader.name() if scope == "TABLE" else None
+        scope_name = reader.name() if scope in ("TABLE", "WAREHOUSE") else None
     elif reader.accept("IN"):
         scope = next((word for word in ("ACCOUNT", "DATABASE", "SCHEMA") if reader.accept(word)), "SCHEMA")
         if not reader.at_end():

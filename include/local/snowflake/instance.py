@@ -16,6 +16,7 @@ from . import engine, epoch_times
 from .catalog import Catalog
 from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk, Translator
 from .ingestion import Ingestion
+from .queries import Queries
 from .translations import Translations
 from .writers import WritersLock
 
@@ -53,6 +54,9 @@ class Instance:
         self.catalog = Catalog()
         self.writers = WritersLock()
         self.translations = Translations()
+        self.queries = Queries()
+        # Open sessions, and how to end each.
+        self.sessions: dict[int, Callable[[], None]] = {}
         self.complete_database(GLOBAL_DATABASE)
         for name in engine.databases(self.duck):
             self.complete_database(name)
@@ -104,6 +108,7 @@ class Instance:
 
     def close(self) -> None:
         """Stop running statements and close the files; everything that was committed is on disk."""
+        self.queries.close()
         self.duck.interrupt()
         self.duck.close()
 

@@ -13,6 +13,9 @@ from .grammar import Create
 from .names import Key, Name
 
 DEFAULT_TIME_ZONE = "America/Los_Angeles"
+STATEMENT_TIMEOUT = "STATEMENT_TIMEOUT_IN_SECONDS"
+DEFAULT_STATEMENT_TIMEOUT = 172_800  # two days
+MOST_STATEMENT_TIMEOUT = 604_800  # a week; 0 stands for it
 _ACCOUNT_KIND = "ACCOUNT PARAMETER"
 _ACCOUNT_KEY = (*ACCOUNT, "TIMEZONE")
 _TABLE_KIND = "TABLE PARAMETERS"
@@ -67,6 +70,48 @@ def set_time_zone(duck: duckdb.DuckDBPyConnection, name: str) -> None:
         duck.execute(f"SET TimeZone = '{name.replace(chr(39), '')}'")
     except duckdb.Error as error:
         raise errors.compilation_error(f"invalid value '{name}' for parameter 'TIMEZONE'", 1008, "22023") from error
+
+
+# --- statement timeouts -----------------------------------------------------------------------------------------------
+
+
+def statement_timeout(catalog: Catalog, session: int | None, user: str, warehouse: str | None) -> int:
+    """Return after how many seconds a statement is cancelled.
+
+    A session's value hides the user's, and the user's the account's; of that and the warehouse's, the lower one that is
+    not zero holds.
+    """
+    account = catalog.statement_timeout(_ACCOUNT_KIND, STATEMENT_TIMEOUT)
+    values = (session, catalog.statement_timeout("USER", user), account, DEFAULT_STATEMENT_TIMEOUT)
+    hidden_by_none = next(value for value in values if value is not None)
+    of_warehouse = catalog.statement_timeout("WAREHOUSE", warehouse) if warehouse else None
+    return min(hidden_by_none or MOST_STATEMENT_TIMEOUT, of_warehouse or MOST_STATEMENT_TIMEOUT)
+
+
+def account_statement_timeout(catalog: Catalog) -> int | None:
+    return catalog.statement_timeout(_ACCOUNT_KIND, STATEMENT_TIMEOUT)
+
+
+def keep_account_statement_timeout(catalog: Catalog, duck: duckdb.DuckDBPyConnection, seconds: int | None) -> None:
+    """Set the account's statement timeout; None sets it back to the default."""
+    key = (*ACCOUNT, STATEMENT_TIMEOUT)
+    if seconds is not None:
+        created = Create(_ACCOUNT_KIND, Name((STATEMENT_TIMEOUT,)), or_replace=True)
+        catalog.create(duck, created, key, {STATEMENT_TIMEOUT: seconds})
+    elif catalog.find(duck, _ACCOUNT_KIND, key):
+        catalog.drop(duck, _ACCOUNT_KIND, key)
+
+
+def timeout_seconds(value: Any) -> int:
+    """The value of STATEMENT_TIMEOUT_IN_SECONDS, as a statement has it.
+
+    Raises:
+        SnowflakeError: it is no number of seconds, or more than a week.
+    """
+    text = str(value)
+    if not text.isdigit() or int(text) > MOST_STATEMENT_TIMEOUT:
+        raise errors.compilation_error(f"invalid value [{text}] for parameter '{STATEMENT_TIMEOUT}'", 1008, "22023")
+    return int(text)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------

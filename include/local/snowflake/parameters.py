@@ -6,10 +6,10 @@ from sqlglot import exp
 
 from . import engine, errors
 from . import parameter_values as values
-from .catalog import like_pattern
+from .catalog import ACCOUNT, like_pattern
 from .context import Context
 from .grammar import Alter, Show
-from .parameter_values import DEFAULT_TIME_ZONE, TABLE_PARAMETERS
+from .parameter_values import DEFAULT_STATEMENT_TIMEOUT, DEFAULT_TIME_ZONE, STATEMENT_TIMEOUT, TABLE_PARAMETERS
 from .results import Result
 
 # key, value, default, level, description and type, as SHOW PARAMETERS lists them
@@ -17,8 +17,6 @@ _Row = tuple[str, str, str, str, str, str]
 
 # Session parameters that are accepted and change nothing here.
 IGNORED = {
-    "QUERY_TAG",
-    "STATEMENT_TIMEOUT_IN_SECONDS",
     "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
     "LOCK_TIMEOUT",
     "ABORT_DETACHED_QUERY",
@@ -32,15 +30,19 @@ IGNORED = {
 
 
 def alter_account(context: Context, statement: Alter) -> Result:
-    """ALTER ACCOUNT SET | UNSET TIMEZONE, for sessions that begin from now on."""
-    if unknown := set(statement.options) - {"TIMEZONE"}:
+    """ALTER ACCOUNT SET | UNSET TIMEZONE (for sessions that begin from now on) and STATEMENT_TIMEOUT_IN_SECONDS."""
+    if unknown := set(statement.options) - {"TIMEZONE", STATEMENT_TIMEOUT}:
         raise errors.unsupported(f"ALTER ACCOUNT {statement.action} {', '.join(sorted(unknown))}")
-    name = None
-    if statement.action != "UNSET":
-        name = str(statement.options["TIMEZONE"])
-        with context.instance.cursor() as side:
-            values.set_time_zone(side, name)  # it raises where there is no such zone
-    values.keep_account_time_zone(context.catalog, context.duck, name)
+    unset = statement.action == "UNSET"
+    if STATEMENT_TIMEOUT in statement.options:
+        seconds = None if unset else values.timeout_seconds(statement.options[STATEMENT_TIMEOUT])
+        values.keep_account_statement_timeout(context.catalog, context.duck, seconds)
+    if "TIMEZONE" in statement.options:
+        name = None if unset else str(statement.options["TIMEZONE"])
+        if name is not None:
+            with context.instance.cursor() as side:
+                values.set_time_zone(side, name)  # it raises where there is no such zone
+        values.keep_account_time_zone(context.catalog, context.duck, name)
     return Result.status("Statement executed successfully.")
 
 
@@ -65,6 +67,10 @@ def _set(context: Context, name: str, value: exp.Expr) -> None:
         context.transaction.set_autocommit(value.name.upper() == "TRUE" or value.sql().upper() == "TRUE")
     elif name == "TIMEZONE":
         context.set_time_zone(value.name)
+    elif name == "QUERY_TAG":
+        context.query_tag = value.name
+    elif name == STATEMENT_TIMEOUT:
+        context.statement_timeout = values.timeout_seconds(value.name)
     elif name == "ERROR_ON_NONDETERMINISTIC_MERGE":
         if value.sql().upper() != "TRUE":
             raise errors.unsupported("ERROR_ON_NONDETERMINISTIC_MERGE = FALSE")
@@ -77,6 +83,10 @@ def _unset(context: Context, name: str) -> None:
         context.transaction.set_autocommit(True)
     elif name == "TIMEZONE":
         context.set_time_zone(values.account_time_zone(context.catalog, context.duck))
+    elif name == "QUERY_TAG":
+        context.query_tag = ""
+    elif name == STATEMENT_TIMEOUT:
+        context.statement_timeout = None
     elif name not in IGNORED:
         raise errors.unsupported(f"ALTER SESSION UNSET {name}")
 
@@ -127,10 +137,12 @@ def alter_table(context: Context, statement: Alter) -> Result:
 
 
 def show(context: Context, statement: Show) -> Result:
-    """SHOW PARAMETERS [LIKE] [IN SESSION | ACCOUNT | TABLE name]: the parameters that are honoured here."""
+    """SHOW PARAMETERS [LIKE] [IN SESSION | ACCOUNT | WAREHOUSE name | TABLE name]: those that are honoured here."""
     match statement.scope:
         case "TABLE":
             rows = _of_table(context, statement)
+        case "WAREHOUSE":
+            rows = _of_warehouse(context, statement)
         case "ACCOUNT":
             rows = _of_account(context)
         case _:
@@ -154,6 +166,13 @@ def _of_table(context: Context, statement: Show) -> list[_Row]:
     ]  # fmt: skip
 
 
+def _of_warehouse(context: Context, statement: Show) -> list[_Row]:
+    name = statement.scope_name.last if statement.scope_name else context.warehouse
+    if name is None or not context.catalog.find(context.duck, "WAREHOUSE", (*ACCOUNT, name)):
+        raise errors.does_not_exist("Warehouse", str(name))
+    return [_timeout(context, context.catalog.statement_timeout("WAREHOUSE", name), "WAREHOUSE")]
+
+
 def _of_account(context: Context) -> list[_Row]:
     zone = values.account_time_zone(context.catalog, context.duck)
     return [
@@ -161,6 +180,7 @@ def _of_account(context: Context) -> list[_Row]:
             (name, str(each.default), str(each.default), "", each.description, "NUMBER")
             for name, each in TABLE_PARAMETERS.items()
         ),
+        _timeout(context, None, ""),
         ("TIMEZONE", zone, DEFAULT_TIME_ZONE, _account_level(zone), "time zone", "STRING"),
     ]
 
@@ -171,8 +191,26 @@ def _of_session(context: Context) -> list[_Row]:
     return [
         ("AUTOCOMMIT", str(autocommit).lower(), "true", "" if autocommit else "SESSION", "commit a DML by itself",
          "BOOLEAN"),
+        ("QUERY_TAG", context.query_tag, "", "SESSION" if context.query_tag else "", "text kept with each statement",
+         "STRING"),
+        _session_timeout(context),
         ("TIMEZONE", context.time_zone, DEFAULT_TIME_ZONE, level, "time zone", "STRING"),
     ]  # fmt: skip
+
+
+def _session_timeout(context: Context) -> _Row:
+    if context.statement_timeout is not None:
+        return _timeout(context, context.statement_timeout, "SESSION")
+    return _timeout(context, context.catalog.statement_timeout("USER", context.user), "USER")
+
+
+def _timeout(context: Context, stated: int | None, level: str) -> _Row:
+    """The row of the statement timeout: as ``stated`` at ``level``, else the account's."""
+    if stated is None:
+        stated, level = values.account_statement_timeout(context.catalog), "ACCOUNT"
+    shown, level = (DEFAULT_STATEMENT_TIMEOUT, "") if stated is None else (stated, level)
+    description = "seconds after which a running statement is canceled; 0 is a week"
+    return (STATEMENT_TIMEOUT, str(shown), str(DEFAULT_STATEMENT_TIMEOUT), level, description, "NUMBER")
 
 
 def _account_level(zone: str) -> str:

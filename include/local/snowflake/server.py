@@ -12,7 +12,10 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +27,8 @@ from . import errors
 from .context import Context, Login
 from .fakesnow_adapter import SERVER_VERSION, from_binding
 from .instance import Instance
+from .parameter_values import STATEMENT_TIMEOUT, timeout_seconds
+from .queries import Query
 from .session import Session
 
 log = logging.getLogger(__name__)
@@ -32,8 +37,19 @@ log = logging.getLogger(__name__)
 KEPT_ANSWERS = 64
 # A session that has not been used for this long is ended, as in Snowflake.
 SESSION_SECONDS = 4 * 3600
+# How long a request waits for its statement; then the answer is "in progress", and the client asks again.
+PATIENCE_SECONDS = 45.0
+# Statements of all clients that can run at the same time: a long one must not keep others from running.
+MOST_THREADS = 256
 
 Answer = dict[str, Any]
+
+
+class Submission:
+    """A statement that a client sent, and its answer."""
+
+    def __init__(self, query: Query, answer: asyncio.Future[Answer]) -> None:
+        self.query, self.answer = query, answer
 
 
 class Client:
@@ -42,7 +58,7 @@ class Client:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._used_at = time.monotonic()
-        self._answers: OrderedDict[str, asyncio.Task[Answer]] = OrderedDict()
+        self._submissions: OrderedDict[str, Submission] = OrderedDict()
 
     def touch(self) -> None:
         """Note that the session is in use."""
@@ -51,23 +67,34 @@ class Client:
     def is_idle(self) -> bool:
         return time.monotonic() - self._used_at > SESSION_SECONDS
 
-    def answer(self, request: str, body: dict[str, Any]) -> asyncio.Task[Answer]:
-        """Run a statement once: a request that comes again gets the first one's answer."""
-        task = self._answers.get(request)
-        if task is None:
-            task = asyncio.create_task(run_in_threadpool(_answer, self.session, body))
-            self._answers[request] = task
-            while len(self._answers) > KEPT_ANSWERS:
-                self._answers.popitem(last=False)
-        return task
+    def submit(self, request: str, body: dict[str, Any], threads: ThreadPoolExecutor) -> Submission:
+        """Run a statement once: a request that comes again gets the first one's answer.
+
+        Raises:
+            SnowflakeError: the statement's parameters are wrong.
+        """
+        submission = self._submissions.get(request)
+        if submission is None:
+            session, asynchronous = self.session, bool(body.get("asyncExec"))
+            query = session.query(
+                body["sqlText"], body.get("parameters"), asynchronous=asynchronous, request=request.lower()
+            )
+            answer = asyncio.get_running_loop().run_in_executor(threads, _answer, session, body, query)
+            submission = self._submissions[request] = Submission(query, answer)
+            while len(self._submissions) > KEPT_ANSWERS:
+                self._submissions.popitem(last=False)
+        return submission
 
 
 class Server:
     """The HTTP application over one instance."""
 
-    def __init__(self, instance: Instance) -> None:
-        self._instance = instance
+    def __init__(self, instance: Instance, *, patience: float = PATIENCE_SECONDS) -> None:
+        self._instance, self._patience = instance, patience
         self._clients: dict[str, Client] = {}
+        # By query id, for as long as a client holds them.
+        self._submissions: WeakValueDictionary[str, Submission] = WeakValueDictionary()
+        self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="statement")
         self.app = Starlette(
             routes=[
                 Route("/session/v1/login-request", self.login, methods=["POST"]),
@@ -75,6 +102,9 @@ class Server:
                 Route("/session/heartbeat", self.session, methods=["POST"]),
                 Route("/queries/v1/query-request", self.query, methods=["POST"]),
                 Route("/queries/v1/abort-request", self.abort, methods=["POST"]),
+                Route("/queries/{query}/abort-request", self.abort_query, methods=["POST"]),
+                Route("/queries/{query}/result", self.result, methods=["GET"]),
+                Route("/monitoring/queries/{query}", self.status, methods=["GET"]),
                 Route("/telemetry/send", self.telemetry, methods=["POST"]),
             ]
         )
@@ -93,8 +123,11 @@ class Server:
             user=str(data.get("LOGIN_NAME") or "PIPELINE").upper(),
             autocommit=str(parameters.get("AUTOCOMMIT", True)).lower() != "false",
             time_zone=parameters.get("TIMEZONE"),
+            query_tag=str(parameters.get("QUERY_TAG") or ""),
         )
         try:
+            if (timeout := parameters.get(STATEMENT_TIMEOUT)) is not None:
+                login = replace(login, statement_timeout=timeout_seconds(timeout))
             session = await run_in_threadpool(Session, self._instance, login)
         except Exception as error:  # noqa: BLE001 - the client gets every failure as an answer
             return _failure(errors.as_snowflake_error(error))
@@ -118,25 +151,62 @@ class Server:
         if client is None:
             return _GONE
         identifier = request.query_params.get("requestId") or secrets.token_hex(16)
-        task = client.answer(identifier, await _body(request))
-        # Shielded: the statement runs on when its client gives up, and the client may ask again.
-        return JSONResponse(await asyncio.shield(task))
+        try:
+            submission = client.submit(identifier, await _body(request), self._threads)
+        except errors.SnowflakeError as error:
+            return _failure(error)
+        self._submissions[submission.query.id] = submission
+        if submission.query.asynchronous:
+            return _in_progress(submission.query)
+        return await self._answered(submission)
+
+    async def result(self, request: Request) -> JSONResponse:
+        """Wait again for a statement that took longer than its first request."""
+        if self._client(request) is None:
+            return _GONE
+        identifier = request.path_params["query"]
+        submission = self._submissions.get(identifier.lower())
+        if submission is None:
+            return _failure(errors.SnowflakeError(f"Statement {identifier} not found", 709, "02000"))
+        return await self._answered(submission)
+
+    async def _answered(self, submission: Submission) -> JSONResponse:
+        # The statement runs on when its client gives up, and the client may ask again.
+        await asyncio.wait([submission.answer], timeout=self._patience)
+        return JSONResponse(submission.answer.result()) if submission.answer.done() else _in_progress(submission.query)
+
+    async def status(self, request: Request) -> JSONResponse:
+        """How a statement stands; no query where there is none with this id."""
+        if self._client(request) is None:
+            return _GONE
+        query = self._instance.queries.find(request.path_params["query"])
+        shown = [] if query is None else [_shown(query)]
+        sqlstate = query.error.sqlstate if query and query.error else None
+        return JSONResponse({"data": {"queries": shown, "sqlState": sqlstate}, "success": True})
 
     async def abort(self, request: Request) -> JSONResponse:
-        """Cancel the statement that the session runs."""
+        """Cancel the statement of the session that came with the request id in the body: a timeout or Ctrl-C."""
         client = self._client(request)
         if client is None:
             return _GONE
-        client.session.interrupt()
-        return JSONResponse({"data": None, "success": True})
+        wanted = str((await _body(request)).get("requestId", "")).lower()
+        found = [q for q in self._instance.queries.running(client.session.context.identifier) if q.request == wanted]
+        return _aborted(found[0] if found else None)
+
+    async def abort_query(self, request: Request) -> JSONResponse:
+        """Cancel a statement by its id."""
+        if self._client(request) is None:
+            return _GONE
+        return _aborted(self._instance.queries.find(request.path_params["query"]))
 
     async def telemetry(self, request: Request) -> JSONResponse:
         return JSONResponse({"data": None, "success": True})
 
     def _client(self, request: Request) -> Client | None:
         client = self._clients.get(_token(request))
-        if client:
-            client.touch()
+        if client is None or client.session.is_closed:
+            return None
+        client.touch()
         return client
 
     async def _end_idle(self) -> None:
@@ -170,23 +240,23 @@ def _login_data(token: str, context: Context) -> dict[str, Any]:
     }
 
 
-def _answer(session: Session, body: dict[str, Any]) -> Answer:
+def _answer(session: Session, body: dict[str, Any], query: Query) -> Answer:
     text = body["sqlText"]
     try:
         bindings = body.get("bindings") or {}
         if body.get("describeOnly"):
-            result = session.describe(text)
+            result = session.describe(text, query=query)
         elif any(isinstance(binding["value"], list) for binding in bindings.values()):
-            result = session.execute_many(text, _binding_rows(bindings))
+            result = session.execute_many(text, _binding_rows(bindings), query=query)
         else:
-            result = session.execute(text, _binding_row(bindings))
+            result = session.execute(text, _binding_row(bindings), query=query)
         data = result.response()
     except errors.SnowflakeError as error:
         log.info("%s: %.300s", error.message.replace("\n", " "), text)
-        return _failed(error)
+        return _failed(error, query)
     except Exception as error:
         log.exception("while answering %.300s", text)
-        return _failed(errors.as_snowflake_error(error))
+        return _failed(errors.as_snowflake_error(error), query)
     context = session.context
     names = {
         "finalDatabaseName": context.database,
@@ -239,10 +309,10 @@ def _identifier(text: str | None) -> str | None:
     return text[1:-1] if text.startswith('"') else text.upper()
 
 
-def _failed(error: errors.SnowflakeError) -> Answer:
+def _failed(error: errors.SnowflakeError, query: Query | None = None) -> Answer:
     code = f"{error.errno:06d}"
     return {
-        "data": {"errorCode": code, "sqlState": error.sqlstate},
+        "data": {"errorCode": code, "sqlState": error.sqlstate, "queryId": query.id if query else None},
         "code": code,
         "message": error.message,
         "success": False,
@@ -251,6 +321,40 @@ def _failed(error: errors.SnowflakeError) -> Answer:
 
 def _failure(error: errors.SnowflakeError) -> JSONResponse:
     return JSONResponse(_failed(error))
+
+
+def _in_progress(query: Query) -> JSONResponse:
+    """The answer for a statement that runs: the client asks at ``getResultUrl`` for its result."""
+    code, what = ("333334", "Asynchronous") if query.asynchronous else ("333333", "Query")
+    data = {
+        "queryId": query.id,
+        "getResultUrl": f"/queries/{query.id}/result",
+        "queryAbortsAfterSecs": 300,
+        "progressDesc": None,
+    }
+    message = f"{what} execution in progress. Use provided query ID to perform query monitoring and management."
+    return JSONResponse({"data": data, "code": code, "message": message, "success": True})
+
+
+def _shown(query: Query) -> dict[str, Any]:
+    """A statement as the monitoring API shows it."""
+    error = query.error
+    return {
+        "id": query.id,
+        "status": query.status,
+        "sqlText": query.text,
+        "sessionId": query.sender.session,
+        "startTime": round(query.started_at.timestamp() * 1000),
+        "endTime": round(query.ended_at.timestamp() * 1000) if query.ended_at else 0,
+        "errorCode": f"{error.errno:06d}" if error else None,
+        "errorMessage": error.message if error else None,
+    }
+
+
+def _aborted(query: Query | None) -> JSONResponse:
+    if query and query.cancel(errors.canceled()):
+        return JSONResponse({"data": None, "code": None, "message": None, "success": True})
+    return _failure(errors.SnowflakeError("Identified SQL statement is not currently executing.", 605, "57014"))
 
 
 _GONE = JSONResponse(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,10 @@ from sqlglot import exp
 
 from . import account, copy_into, ddl, dml, engine, errors, functions, grammar, parameters, pipes, stages, streams
 from .context import Context, Login
-from .fakesnow_adapter import statement_type_id
+from .fakesnow_adapter import SELECT, statement_type_id
 from .instance import Instance
 from .names import name_of
+from .queries import Query
 from .results import Result
 from .statements import parse
 
@@ -26,54 +27,107 @@ class Session:
 
     def __init__(self, instance: Instance, login: Login | None = None) -> None:
         self.context = Context(instance, login or Login())
+        self.is_closed = False
+        self._queries, self._sessions = instance.queries, instance.sessions
+        self._sessions[self.context.identifier] = self.close
 
-    def execute(self, sql: str, binds: Sequence[Any] | None = None) -> Result:
+    def query(
+        self,
+        text: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        asynchronous: bool = False,
+        request: str | None = None,
+    ) -> Query:
+        """Note a statement that arrived, before ``execute`` runs it: from now on it can be found and cancelled.
+
+        Raises:
+            SnowflakeError: its parameters are wrong.
+        """
+        query = Query(text, self.context.sender(parameters or {}), asynchronous=asynchronous, request=request)
+        self._queries.begin(query)
+        return query
+
+    def execute(self, sql: str, binds: Sequence[Any] | None = None, *, query: Query | None = None) -> Result:
         """Run one statement.
 
         Raises:
             SnowflakeError: it failed; an explicit transaction is then rolled back as a whole.
         """
-        context = self.context
-        with context.transaction.busy():
-            try:
-                context.begin_statement(str(uuid.uuid4()))
-                return replace(_execute(context, sql, binds), query_id=context.query_id)
-            except Exception as error:
-                context.transaction.fail()
-                raise errors.as_snowflake_error(error, sql) from error
+        return self._run(query or self.query(sql), lambda context: _execute(context, sql, binds))
 
-    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> Result:
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]], *, query: Query | None = None) -> Result:
         """Run one DML for each row of an array binding, all or nothing; the result is the sum of affected rows."""
-        context = self.context
-        with context.transaction.busy():
-            try:
-                context.begin_statement(str(uuid.uuid4()))
-                with context.atomic():
-                    results = [_execute(context, sql, row) for row in rows]
-            except Exception as error:
-                context.transaction.fail()
-                raise errors.as_snowflake_error(error) from error
+
+        def run(context: Context) -> Result:
+            with context.atomic():
+                results = [_execute(context, sql, row) for row in rows]
             total = sum(result.table.column(0)[0].as_py() for result in results)
             return Result.of([results[0].types[0][0]], [[total]], results[0].statement_type)
 
-    def describe(self, sql: str) -> Result:
-        """Return the columns of a query, without rows; other statements have a status."""
-        expression = parse(self.context.translator.inline_variables(sql))
-        if not isinstance(expression, exp.Query):
-            return Result.status("", 0)
-        expression = expression.copy()
-        for placeholder in list(expression.find_all(exp.Placeholder)):
-            placeholder.replace(exp.null())
-        wrapped = exp.select("*").from_(expression.subquery("DESCRIBED")).limit(0)
-        return self.execute(wrapped.sql("snowflake"))
+        return self._run(query or self.query(sql), run)
 
-    def interrupt(self) -> None:
-        """Cancel the statement that runs."""
-        self.context.duck.interrupt()
+    def _run(self, query: Query, run: Callable[[Context], Result]) -> Result:
+        """Run what ``query`` stands for, on a connection of its own if it is asynchronous; note how it ends."""
+        try:
+            with _connection(self.context, query) as context:
+                result = replace(_executed(context, query, run), query_id=query.id)
+        except Exception as error:
+            failure = query.failure(error)
+            self._queries.end(query, error=failure)
+            raise failure from error
+        self._queries.end(query, result)
+        return result
+
+    def describe(self, sql: str, *, query: Query | None = None) -> Result:
+        """Return the columns of a query, without rows; other statements have a status."""
+        return self._run(query or self.query(sql), lambda context: _describe(context, sql))
 
     def close(self) -> None:
-        """End the session; an open transaction is rolled back."""
+        """End the session: cancel its statements, but for asynchronous ones, and roll an open transaction back."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._sessions.pop(self.context.identifier, None)
+        for query in self._queries.running(self.context.identifier):
+            if not query.asynchronous:
+                query.cancel(errors.canceled())
         self.context.close()
+
+
+def _describe(context: Context, sql: str) -> Result:
+    expression = parse(context.translator.inline_variables(sql))
+    if not isinstance(expression, exp.Query):
+        return Result.status("", 0)
+    expression = expression.copy()
+    for placeholder in list(expression.find_all(exp.Placeholder)):
+        placeholder.replace(exp.null())
+    wrapped = exp.select("*").from_(expression.subquery("DESCRIBED")).limit(0)
+    return _execute(context, wrapped.sql("snowflake"), None)
+
+
+@contextmanager
+def _connection(context: Context, query: Query) -> Iterator[Context]:
+    """The session's own connection, or one for ``query`` alone."""
+    if not query.asynchronous:
+        yield context
+        return
+    detached = context.detached()
+    try:
+        yield detached
+    finally:
+        detached.close()
+
+
+def _executed(context: Context, query: Query, run: Callable[[Context], Result]) -> Result:
+    with context.transaction.busy(query):
+        try:
+            with query.interruptible(context.duck.interrupt):
+                context.begin_statement(query)
+                return run(context)
+        except Exception:
+            context.transaction.fail()
+            raise
 
 
 # --- statements that sqlglot parses -----------------------------------------------------------------------------------
@@ -114,6 +168,8 @@ def _execute_expression(context: Context, sql: str, expression: exp.Expr, binds:
         case exp.Command() | exp.Put() | exp.Get():
             raise errors.unsupported(f"the statement {expression.sql('snowflake')[:60]!r}")
     if isinstance(expression, exp.Query):
+        if (scanned := _scanned_query(expression)) is not None:
+            return _result_of(context, scanned)
         return dml.query(context, sql, expression, binds)
     expression = functions.substitute(context, expression.copy())
     if isinstance(expression, _DML):
@@ -125,6 +181,26 @@ def _execute_expression(context: Context, sql: str, expression: exp.Expr, binds:
             return ddl.create(context, expression, binds)
         return ddl.define(context, expression)
     return dml.run(context, expression, binds)
+
+
+def _scanned_query(expression: exp.Query) -> str | None:
+    """The query id of SELECT * FROM TABLE(RESULT_SCAN('id')); None for any other query."""
+    source = expression.find(exp.TableFromRows)
+    call = source.this if source else None
+    if not isinstance(call, exp.Anonymous) or str(call.this).upper() != "RESULT_SCAN":
+        return None
+    identifier = call.expressions[0] if call.expressions else None
+    plain = exp.select("*").from_(source) if source else None
+    return str(identifier.name) if isinstance(identifier, exp.Literal) and expression == plain else None
+
+
+def _result_of(context: Context, identifier: str) -> Result:
+    query = context.instance.queries.find(identifier)
+    if query is None:
+        raise errors.SnowflakeError(f"Statement {identifier} not found", 709, "02000")
+    if query.result is None:
+        raise errors.unsupported("RESULT_SCAN of a statement that was not sent asynchronously, or ended long ago")
+    return replace(query.result, statement_type=SELECT)
 
 
 def _use(context: Context, expression: exp.Use) -> Result:

@@ -36,6 +36,10 @@ def parse(sql: str) -> Statement:
         raise errors.SnowflakeError(
             f"Actual statement count {count} did not match the desired statement count 1.", 8, "0A000"
         )
+    if tokens[0].text.upper() == "CALL" and len(tokens) > 1 and tokens[1].text.upper().startswith("SYSTEM$"):
+        # sqlglot takes what follows CALL for one text.  The result is that of a SELECT, with the function's name.
+        call = tokens[1].text
+        return parse(f'SELECT {call} AS "{call.partition("(")[0].strip().upper()}"')
     ours = grammar.parse(sql, tokens)
     if ours is not None:
         return ours

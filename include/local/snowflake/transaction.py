@@ -10,8 +10,9 @@ from contextlib import contextmanager, suppress
 import duckdb
 from sqlglot import exp
 
-from . import errors, stream_offsets
+from . import errors, queries, stream_offsets, writers
 from .fakesnow_adapter import Translator, statement_type_id
+from .queries import Query
 from .results import Result
 from .stream_offsets import Stream
 from .writers import WritersLock
@@ -20,28 +21,36 @@ from .writers import WritersLock
 class Transaction:
     """Begins with the first statement that needs one; the offsets of the streams it consumed move with its commit."""
 
-    def __init__(self, translator: Translator, writers: WritersLock, *, autocommit: bool) -> None:
+    def __init__(self, translator: Translator, lock: WritersLock, *, autocommit: bool) -> None:
         self.autocommit = autocommit
         self.failed = False  # it is open for the client, and a statement in it failed
-        self._translator, self._duck, self._writers = translator, translator.duck, writers
+        self._translator, self._duck, self._writers = translator, translator.duck, lock
         self._explicit = False  # open for the client: BEGIN, or a DML without autocommit
         self._begun = False  # DuckDB's is open too
         self._depth = 0
         self._consumed: dict[str, Stream] = {}
         self._running = threading.Lock()
+        self._query: Query | None = None  # the statement that runs
         self._last_used = time.monotonic()
 
     # --- for the statements that run in it ---------------------------------------------------------------------------
 
     @contextmanager
-    def busy(self) -> Iterator[None]:
-        """Run one statement: no other statement of the session runs meanwhile, and the transaction is not idle."""
-        with self._running:
-            self._last_used = time.monotonic()
-            try:
-                yield
-            finally:
-                self._last_used = time.monotonic()
+    def busy(self, query: Query | None = None) -> Iterator[None]:
+        """Run one statement: no other statement of the session runs meanwhile, and the transaction is not idle.
+
+        Raises:
+            SnowflakeError: ``query`` was cancelled while it waited for its turn.
+        """
+        while not self._running.acquire(timeout=writers.CHECK_SECONDS):
+            if query:
+                query.check()
+        try:
+            self._query, self._last_used = query, time.monotonic()
+            yield
+        finally:
+            self._query, self._last_used = None, time.monotonic()
+            self._running.release()
 
     @contextmanager
     def atomic(self, *, writes: bool) -> Iterator[None]:
@@ -50,7 +59,7 @@ class Transaction:
         ``writes`` takes the writers' lock first, so that the statement reads the state that the last writer left.
         """
         if writes:
-            self._writers.acquire(self)
+            self._writers.acquire(self, self._check)
         if self._depth == 0:
             if not self.autocommit:
                 self._explicit = True
@@ -84,7 +93,7 @@ class Transaction:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the writers' lock without a transaction: for DDL that DuckDB can't run in one."""
-        self._writers.acquire(self)
+        self._writers.acquire(self, self._check)
         try:
             yield
         finally:
@@ -130,10 +139,11 @@ class Transaction:
         """Commit the open transaction, if any, with the offsets of the streams that it consumed."""
         try:
             if self._begun:
-                stream_offsets.advance(self._duck, list(self._consumed.values()))
-                self._duck.commit()
-                self._begun = False
-                self._translator.write_notes()
+                with queries.committing(self._query):
+                    stream_offsets.advance(self._duck, list(self._consumed.values()))
+                    self._duck.commit()
+                    self._begun = False
+                    self._translator.write_notes()
         except BaseException:
             self.rollback()
             raise
@@ -166,6 +176,10 @@ class Transaction:
         finally:
             self._running.release()
         return True
+
+    def _check(self) -> None:
+        if self._query:
+            self._query.check()
 
     def _end(self, *, release: bool = True) -> None:
         self._begun = self._explicit = self.failed = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from . import errors
@@ -14,6 +15,7 @@ from . import errors
 # A transaction that has been idle for this long is rolled back when another one waits for it (Snowflake: 5 minutes).
 IDLE_SECONDS = 30.0
 LOCK_TIMEOUT_SECONDS = 300.0
+CHECK_SECONDS = 0.1
 
 
 class Writer(Protocol):
@@ -30,8 +32,11 @@ class WritersLock:
         self._changed = threading.Condition()
         self._owner: Writer | None = None
 
-    def acquire(self, writer: Writer) -> None:
+    def acquire(self, writer: Writer, check: Callable[[], None]) -> None:
         """Wait for the lock; a writer that already holds it keeps it.
+
+        Args:
+            check: called while it waits; what it raises ends the wait.
 
         Raises:
             SnowflakeError: 000625, another writer still holds it after LOCK_TIMEOUT_SECONDS.
@@ -45,7 +50,8 @@ class WritersLock:
                         625,
                         "57014",
                     )
-                self._changed.wait(timeout=1.0)
+                check()
+                self._changed.wait(timeout=CHECK_SECONDS)
                 owner = self._owner
                 if owner is not None and owner is not writer and owner.abandon_if_idle(IDLE_SECONDS):
                     self._owner = None
