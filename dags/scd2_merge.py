@@ -57,8 +57,9 @@ with DAG(
     **dag_arguments(
         runbook="docs/runbooks/scd2_merge.md",
         tags={"truck-telemetry", "history"},
-        run_timeout=timedelta(hours=1),
-        task_timeout=timedelta(minutes=15),
+        run_timeout=timedelta(hours=2),
+        # A backlog of days is one MERGE, which a timeout must not cancel again and again.
+        task_timeout=timedelta(hours=1),
     ),
 ):
     MergeHistoryOperator(task_id="merge", pool=names.HISTORY_WRITER_POOL, outlets=[assets.HISTORY])

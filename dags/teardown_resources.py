@@ -19,20 +19,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
-from airflow.sdk import DAG, Context, Param, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import DAG, Param, task
+from airflow.sdk.exceptions import AirflowFailException
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.delete_stack import DeleteStackOperator
+from clicks_to_deliveries.operators.drop_snowflake import DropSnowflakeOperator
 
-from include import names
 from include.settings import settings
-
-
-def skip_unless_drop_snowflake(context: Context) -> None:
-    if not context["params"]["drop_snowflake"]:
-        raise AirflowSkipException("drop_snowflake is not set")
-
 
 with DAG(
     dag_id="teardown_resources",
@@ -63,11 +56,5 @@ with DAG(
         bucket=settings().telemetry_bucket,
         empty_bucket="{{ params.empty_bucket }}",
     )
-    drop_snowflake = SQLExecuteQueryOperator(
-        task_id="drop_snowflake",
-        conn_id=names.SNOWFLAKE_CONNECTION,
-        sql="ops/drop_everything.sql",
-        autocommit=True,
-        pre_execute=skip_unless_drop_snowflake,
-    )
+    drop_snowflake = DropSnowflakeOperator(task_id="drop_snowflake", drop="{{ params.drop_snowflake }}")
     confirm() >> delete_stack >> drop_snowflake

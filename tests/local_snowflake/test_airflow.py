@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import threading
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,3 +129,129 @@ def test_other_session_parameters_leave_no_half_change(pipeline_hook, parameters
     assert pipeline.get_records("SELECT S FROM T") == [("kept",)]
     zone = (parameters or {}).get("TIMEZONE", "America/Los_Angeles")
     assert pipeline.get_first("SHOW PARAMETERS LIKE 'TIMEZONE'")[1] == zone
+
+
+@pytest.fixture
+def in_a_task():
+    """Runs the test's connections inside a task with this execution_timeout."""
+    from airflow.sdk.execution_time.context import set_current_context
+
+    with contextlib.ExitStack() as stack:
+
+        def enter(task_timeout: timedelta | None) -> None:
+            instance = SimpleNamespace(dag_id="scd2_merge", task_id="merge", run_id="run-1", try_number=2)
+            task = SimpleNamespace(execution_timeout=task_timeout)
+            stack.enter_context(set_current_context({"ti": instance, "task": task}))
+
+        yield enter
+
+
+def shown(hook, name):
+    return hook.get_first(f"SHOW PARAMETERS LIKE '{name}'")[1]
+
+
+def test_a_tasks_statements_are_tagged_and_end_with_its_time(pipeline_hook, in_a_task):
+    assert shown(pipeline_hook({}), "QUERY_TAG") == ""
+    in_a_task(timedelta(minutes=50))
+    pipeline = pipeline_hook({})
+    assert json.loads(shown(pipeline, "QUERY_TAG")) == {
+        "dag": "scd2_merge",
+        "task": "merge",
+        "run": "run-1",
+        "try": 2,
+    }
+    assert shown(pipeline, "STATEMENT_TIMEOUT_IN_SECONDS") == "3000"
+    stated = pipeline_hook({"query_tag": "of the connection", "Statement_Timeout_In_Seconds": 5})
+    assert (shown(stated, "QUERY_TAG"), shown(stated, "STATEMENT_TIMEOUT_IN_SECONDS")) == ("of the connection", "5")
+
+
+def test_a_statement_of_ten_minutes_finishes(pipeline_hook, monkeypatch):
+    """The connector's clock goes 600 times as fast, so that the statement's second is ten minutes."""
+    from snowflake.connector import cursor
+
+    class FastTimer(cursor._TrackedQueryCancellationTimer):
+        def __init__(self, interval, *arguments):
+            super().__init__(interval / 600, *arguments)
+
+    monkeypatch.setattr(cursor, "_TrackedQueryCancellationTimer", FastTimer)
+    assert pipeline_hook({}).get_first("CALL SYSTEM$WAIT(1)") == ("waited 1 seconds",)
+
+
+@pytest.fixture
+def waiting_operator(pipeline_hook):
+    """An operator of ours that waits in a statement of ten minutes, and how that statement ended."""
+    from airflow.sdk import BaseOperator
+    from clicks_to_deliveries.operators.killable import Killable
+
+    pipeline = pipeline_hook({})
+    connection = pipeline.get_conn()
+
+    class Waiting(Killable, BaseOperator):
+        def execute(self, context):
+            with contextlib.closing(connection):
+                connection.cursor().execute("CALL SYSTEM$WAIT(10, 'MINUTES')")
+
+    def ended():
+        history = "TABLE(INFORMATION_SCHEMA.QUERY_HISTORY_BY_SESSION(SESSION_ID => {}))"
+        return pipeline.get_records(
+            f"SELECT EXECUTION_STATUS, ERROR_CODE FROM {history.format(session)} WHERE QUERY_TEXT LIKE 'CALL%'"
+        )
+
+    session = connection.session_id
+    yield Waiting(task_id="wait"), ended
+    connection.close()
+
+
+def test_a_kill_cancels_the_statement_and_ends_the_task(waiting_operator, wait_until):
+    """SIGTERM is handled as Airflow's task runner does: on_kill, in the midst of execute."""
+    from clicks_to_deliveries.operators.killable import TaskKilled
+
+    operator, ended = waiting_operator
+    before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+
+    def kill():
+        wait_until(lambda: ended() == [("RUNNING", None)])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    killer = threading.Thread(target=kill)
+    try:
+        killer.start()
+        with pytest.raises(TaskKilled):
+            operator.execute({})
+    finally:
+        killer.join()
+        signal.signal(signal.SIGTERM, before)
+    wait_until(lambda: ended() == [("FAILED_WITH_ERROR", "000604")])
+
+
+def test_an_execution_timeout_cancels_the_statement(waiting_operator, wait_until):
+    from airflow.sdk.exceptions import AirflowTaskTimeout
+    from airflow.sdk.execution_time.timeout import timeout
+
+    operator, ended = waiting_operator
+
+    def run_as_the_task_runner_does():
+        try:
+            with timeout(0.3):
+                operator.execute({})
+        except AirflowTaskTimeout:
+            operator.on_kill()
+            raise
+
+    with pytest.raises(AirflowTaskTimeout):
+        run_as_the_task_runner_does()
+    wait_until(lambda: ended() == [("FAILED_WITH_ERROR", "000604")])
+
+
+def test_a_kill_ends_the_task_also_where_snowflake_is_out_of_reach(waiting_operator, monkeypatch):
+    from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+    from clicks_to_deliveries.operators.killable import TaskKilled
+    from snowflake.connector.errors import OperationalError
+
+    def unreachable(_):
+        raise OperationalError("out of reach")
+
+    operator, _ = waiting_operator
+    monkeypatch.setattr(PipelineSnowflakeHook, "canceller", unreachable)
+    with pytest.raises(TaskKilled):
+        operator.on_kill()

@@ -112,7 +112,7 @@ class Server:
     async def login(self, request: Request) -> JSONResponse:
         """Let anyone log in: there is nothing to protect on a laptop's loopback interface."""
         data = (await _body(request))["data"]
-        parameters = data.get("SESSION_PARAMETERS") or {}
+        parameters = {name.upper(): value for name, value in (data.get("SESSION_PARAMETERS") or {}).items()}
         context = request.query_params
         await self._end_idle()
         login = Login(

@@ -1,27 +1,67 @@
-"""Snowflake connections that give up in time, for tasks and for the triggerer."""
+"""Snowflake connections that give up in time, for tasks and for the triggerer; what they run ends with its task."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 from snowflake.connector import SnowflakeConnection
+from snowflake.connector.errors import Error
 
 from include import names
 from include.snowflake_rows import first_row
 
+log = logging.getLogger(__name__)
+
 LOGIN_TIMEOUT_SECONDS = 20
-# For one HTTP request with its retries.  A long statement is many requests, so this does not limit it.
-NETWORK_TIMEOUT_SECONDS = 300
+# For one HTTP request.  Snowflake answers within 45 s, if only that the statement is in progress.
+SOCKET_TIMEOUT_SECONDS = 60
+# For a statement, however long it is answered with "in progress", and for one HTTP request with its retries.  The
+# connector has one limit for both: at its end it cancels the statement.  No statement may run longer than its task, so
+# this is beyond every task's execution_timeout.
+NETWORK_TIMEOUT_SECONDS = 4 * 3600
 POLL_NETWORK_TIMEOUT_SECONDS = 15
+# Airflow kills a task that has not ended 5 s after the signal.
+CANCEL_TIMEOUT_SECONDS = 3
 
 NOW = "SELECT SYSDATE()"
+CANCEL = "SELECT SYSTEM$CANCEL_ALL_QUERIES({session})"
+MOST_TAG_LENGTH = 2000
 
 Answer = TypeVar("Answer")
+
+# The connections that this process opened, and the hook that opened each; a closed one has no statement.
+_opened: WeakKeyDictionary[SnowflakeConnection, PipelineSnowflakeHook] = WeakKeyDictionary()
+
+
+def cancel_statements() -> None:
+    """Cancel every statement that this process has sent and that Snowflake still runs: its task is being killed.
+
+    Each over a connection of its own: the statement's is in use.  A failure is logged.  Then the statement ends at the
+    timeout that its task's session has, or when the next writer cancels it.
+    """
+    for connection, hook in list(_opened.items()):
+        if connection.is_closed():
+            continue
+        session = connection.session_id
+        try:
+            with closing(hook.canceller()) as other:
+                (answer,) = first_row(other, CANCEL.format(session=session))
+        except (Error, OSError) as error:
+            log.warning("Statements of session %s were not cancelled: %s", session, error)
+        else:
+            log.info("Statements of session %s: %s", session, answer)
 
 
 class PipelineSnowflakeHook(SnowflakeHook):
@@ -30,6 +70,9 @@ class PipelineSnowflakeHook(SnowflakeHook):
     By default the connector retries an unreachable account for ever.  And with AUTOCOMMIT among a connection's
     ``session_parameters`` the provider neither begins nor commits a transaction: if true, a failed change leaves half
     its rows; if false, a successful one is lost.
+
+    Inside a task, every statement has a QUERY_TAG that names the task, and Snowflake itself cancels it when the task's
+    ``execution_timeout`` is over.  So a statement ends even if nothing is left of its task.
     """
 
     def __init__(
@@ -37,9 +80,27 @@ class PipelineSnowflakeHook(SnowflakeHook):
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
         *,
         network_timeout_seconds: int = NETWORK_TIMEOUT_SECONDS,
+        login_timeout_seconds: int = LOGIN_TIMEOUT_SECONDS,
     ) -> None:
         super().__init__(snowflake_conn_id=snowflake_conn_id)
-        self._network_timeout_seconds = network_timeout_seconds
+        self._limits = {
+            "login_timeout": login_timeout_seconds,
+            "network_timeout": network_timeout_seconds,
+            "socket_timeout": SOCKET_TIMEOUT_SECONDS,
+        }
+
+    def get_conn(self) -> SnowflakeConnection:
+        connection: SnowflakeConnection = super().get_conn()
+        _opened[connection] = self
+        return connection
+
+    def canceller(self) -> SnowflakeConnection:
+        """Open a connection that cancels what this hook's connections run; it gives up soon."""
+        limits = {"network_timeout_seconds": CANCEL_TIMEOUT_SECONDS, "login_timeout_seconds": CANCEL_TIMEOUT_SECONDS}
+        connection: SnowflakeConnection = SnowflakeHook.get_conn(
+            PipelineSnowflakeHook(self.snowflake_conn_id, **limits)
+        )
+        return connection
 
     def _get_conn_params(self) -> dict[str, Any]:
         """Return the connector's parameters.
@@ -47,7 +108,6 @@ class PipelineSnowflakeHook(SnowflakeHook):
         Raises:
             AirflowFailException: the connection sets AUTOCOMMIT, or its session parameters can't be read.
         """
-        limits = {"login_timeout": LOGIN_TIMEOUT_SECONDS, "network_timeout": self._network_timeout_seconds}
         parameters: dict[str, Any] = super()._get_conn_params()
         # A copy: the connector writes AUTOCOMMIT into what it gets, where the provider would find it.
         given = parameters["session_parameters"] or {}
@@ -62,7 +122,24 @@ class PipelineSnowflakeHook(SnowflakeHook):
                 " change would leave half its rows, or a successful one be lost. Remove it: each task sets what it"
                 " needs."
             )
-        return {**parameters, **limits, "session_parameters": session_parameters}
+        stated = {name.strip().upper() for name in session_parameters}
+        ours = {name: value for name, value in _task_parameters().items() if name not in stated}
+        return {**parameters, **self._limits, "session_parameters": session_parameters | ours}
+
+
+def _task_parameters() -> dict[str, Any]:
+    """Return the session parameters that tie a statement to the task that sends it; none outside a task."""
+    try:
+        context = get_current_context()
+    except RuntimeError:  # no task: the triggerer, or a test of an operator
+        return {}
+    instance, task = context["ti"], context["task"]
+    tag = {"dag": instance.dag_id, "task": instance.task_id, "run": instance.run_id, "try": instance.try_number}
+    parameters: dict[str, Any] = {"QUERY_TAG": json.dumps(tag)[:MOST_TAG_LENGTH]}
+    timeout: timedelta | None = task.execution_timeout
+    if timeout is not None:
+        parameters["STATEMENT_TIMEOUT_IN_SECONDS"] = math.ceil(timeout.total_seconds())
+    return parameters
 
 
 class SnowflakePoller:

@@ -10,11 +10,12 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.register import apply, change_of, effect_report
 
 
-class ChangeRegisterOperator(BaseOperator):
+class ChangeRegisterOperator(Killable, BaseOperator):
     """Applies one change to KNOWN_TRUCKS or TRACKER_ASSIGNMENTS (include/register).
 
     :param plan: (templated) the fields of the form; an empty text is not given.

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from snowflake.connector import SnowflakeConnection
 
 from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
+from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names, sql
 from include.pipe_and_stream import PIPE_STATUS, is_settled, problem_of_stream
@@ -46,7 +47,7 @@ class CheckedWindow(msgspec.Struct, frozen=True):
     until: datetime
 
 
-class CheckPipeOperator(BaseOperator):
+class CheckPipeOperator(Killable, BaseOperator):
     """Waits (deferred) until the pipe has no file pending, then reports everything that is wrong in one message.
 
     It fails if the pipe does not run, a file has been pending for longer than ``pending_limit``, a file loaded since

@@ -15,6 +15,7 @@ from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.notifiers import quality_alert
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC, publish
+from clicks_to_deliveries.operators.killable import Killable
 from include import names, quality
 from include.aws_clients import make_client
 from include.quality import incidents
@@ -25,7 +26,7 @@ class QualityFailed(AirflowFailException):
     """Rules fail the run, and people were notified.  Not retried: the rows would be the same."""
 
 
-class CheckQualityOperator(BaseOperator):
+class CheckQualityOperator(Killable, BaseOperator):
     """Checks every rule, stores all results, sends the notifications that are due, and fails if a rule fails the run.
 
     A rule that can't run has failed, whatever its severity, and stops no other rule.  The results of a run replace what

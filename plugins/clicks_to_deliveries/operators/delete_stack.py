@@ -10,10 +10,11 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from clicks_to_deliveries.hooks.stack import StackHook
+from clicks_to_deliveries.operators.killable import Killable
 from include import names
 
 
-class DeleteStackOperator(BaseOperator):
+class DeleteStackOperator(Killable, BaseOperator):
     """Deletes the stack and waits until it is gone; succeeds if there is no stack.
 
     CloudFormation can't delete a bucket that has objects, and would leave half a stack behind.  So a bucket with

@@ -12,10 +12,11 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import Context
 
 from clicks_to_deliveries.hooks.stack import StackHook
+from clicks_to_deliveries.operators.killable import Killable
 from include.cloudformation.render import render
 
 
-class DeployStackOperator(AwsBaseOperator[StackHook]):
+class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
     """Deploys a CloudFormation template by change set and returns the stack's outputs.
 
     Idempotent: it changes nothing if nothing differs, and a re-run waits for an operation that an earlier run started.

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names
 from include.aws_clients import store_clients
@@ -24,7 +25,7 @@ from include.erasure import ErasureSummary, erase, erasure_report, truck_tables
 from include.pipe_and_stream import PIPE_STATUS, is_settled
 
 
-class CheckTrackersOperator(BaseOperator):
+class CheckTrackersOperator(Killable, BaseOperator):
     """Refuses to erase while an assignment names the truck; if this run only counts, it only says so.
 
     An erasure knows reported ids.  With an assignment, the truck has readings under another id, or its id has readings
@@ -64,7 +65,7 @@ class CheckTrackersOperator(BaseOperator):
         return found
 
 
-class EraseObjectsOperator(BaseOperator):
+class EraseObjectsOperator(Killable, BaseOperator):
     """Erases the truck from the bucket and from TruckLatestState, or only counts.
 
     :param since: (templated) only consider objects stored since this ISO 8601 time; empty considers all.
@@ -110,7 +111,7 @@ class EraseObjectsOperator(BaseOperator):
             raise AirflowFailException(str(error)) from error
 
 
-class EraseRowsOperator(BaseOperator):
+class EraseRowsOperator(Killable, BaseOperator):
     """Erases the truck from the tables, in one transaction, or only counts.
 
     First it waits (deferred) until the pipe has no file pending: a file that Snowpipe began to read before its object

@@ -11,12 +11,13 @@ import msgspec
 from airflow.providers.amazon.aws.hooks.kinesis import KinesisHook
 from airflow.sdk import BaseOperator, Context, Variable
 
+from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.generator import TrafficPlan, TrafficSummary, generate
 from include.generator.producer import CLIENT_CONFIG
 
 
-class GenerateTrafficOperator(BaseOperator):
+class GenerateTrafficOperator(Killable, BaseOperator):
     """Sends the traffic of one plan.
 
     An Airflow Variable keeps the positions of the trucks, so that they drive on in the next run, on whatever worker.

@@ -8,13 +8,14 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from clicks_to_deliveries.hooks.pipeline_metrics import put_metrics
+from clicks_to_deliveries.operators.killable import Killable
 from include import names
 
 # A trigger fires within a second or two.
 TRIGGERER_PATIENCE = timedelta(minutes=1)
 
 
-class HeartbeatOperator(BaseOperator):
+class HeartbeatOperator(Killable, BaseOperator):
     """Reports that the scheduler started this task and a worker ran it."""
 
     def __init__(self, *, aws_conn_id: str = names.AWS_CONNECTION, **kwargs: Any) -> None:
@@ -25,7 +26,7 @@ class HeartbeatOperator(BaseOperator):
         put_metrics(self.aws_conn_id, {names.SCHEDULER_HEARTBEAT: 1})
 
 
-class TriggererHeartbeatOperator(BaseOperator):
+class TriggererHeartbeatOperator(Killable, BaseOperator):
     """Defers to the triggerer and reports that it came back; fails if it does not."""
 
     def __init__(self, *, aws_conn_id: str = names.AWS_CONNECTION, **kwargs: Any) -> None:

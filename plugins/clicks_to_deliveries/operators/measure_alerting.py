@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries.hooks.pipeline_metrics import put_metrics
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC, confirmed_subscriptions
+from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.aws_clients import client_config
 
@@ -18,7 +19,7 @@ from include.aws_clients import client_config
 WAITS_TOO_LONG = timedelta(minutes=15)
 
 
-class MeasureAlertingOperator(BaseOperator):
+class MeasureAlertingOperator(Killable, BaseOperator):
     """Reports how many abandoned batches wait in the bucket, and how many subscribers the alerts have.
 
     It fails if nobody gets the alerts: no alarm could say so.

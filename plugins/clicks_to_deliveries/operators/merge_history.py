@@ -12,6 +12,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
 from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
+from clicks_to_deliveries.operators.killable import Killable
 from include import names, sql
 from include.pipe_and_stream import STREAM_HAS_DATA, problem_of_stream
 from include.snowflake_rows import changed_rows, first_row
@@ -21,7 +22,7 @@ MERGE = "merge/truck_telemetry_scd2.sql"
 RECORD = "merge/record_run.sql"
 
 
-class MergeHistoryOperator(BaseOperator):
+class MergeHistoryOperator(Killable, BaseOperator):
     """Checks whether the stream has rows, merges them, and records the run in HISTORY_MERGE_RUNS.
 
     One task, not three: starting a task costs more than the work.  If there is nothing to merge, the task is skipped

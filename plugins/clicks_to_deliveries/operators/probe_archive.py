@@ -10,6 +10,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator, Context
 
+from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.archive import objects, read
 from include.archive.probe import Probe, send
@@ -20,7 +21,7 @@ from include.replay.quarantine_store import QuarantineStore
 POLL_SECONDS = 0.5
 
 
-class ProbeArchiveOperator(BaseOperator):
+class ProbeArchiveOperator(Killable, BaseOperator):
     """Sends probes to every shard of the streams until the archive has one from each shard, then removes the probes.
 
     A probe is invalid, so its function quarantines it.  A probe that is archived moves to quarantine-resolved/.  A

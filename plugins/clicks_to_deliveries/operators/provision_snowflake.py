@@ -10,6 +10,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.operators.killable import Killable
 from include import names, sql
 from include.pipe_and_stream import DESCRIBE_PIPE
 from include.pipe_replacement import PIPE_DDL, replace_outdated_pipe
@@ -19,7 +20,7 @@ from include.snowflake_rows import rows_by_column
 DOES_NOT_EXIST = (2003, 2043)
 
 
-class ProvisionSnowflakeOperator(BaseOperator):
+class ProvisionSnowflakeOperator(Killable, BaseOperator):
     """Runs DDL files in the order of their names, then returns the values that the stack needs from Snowflake.
 
     :param ddl: pattern of files below ``sql/``; None runs nothing and only reads.

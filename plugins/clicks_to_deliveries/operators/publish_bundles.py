@@ -9,13 +9,14 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import BaseOperator, Context
 
+from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from lambdas.bundle import bundle
 
 PREFIX = "lambda/"
 
 
-class PublishBundlesOperator(BaseOperator):
+class PublishBundlesOperator(Killable, BaseOperator):
     """Builds each function's bundle and uploads it; creates the bucket, encrypted and private, if it is missing.
 
     A bundle is reproducible and its key has its digest.  The same code and locks give the same key, so nothing is

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC, publish, subject_of
+from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.aws_clients import store_clients
 from include.contracts.times import parse
@@ -32,7 +33,7 @@ class CountedHour(NamedTuple):
     before: LedgerRow | None
 
 
-class ReconcileOperator(BaseOperator):
+class ReconcileOperator(Killable, BaseOperator):
     """Counts hours and stores each balance; fails if an hour has a difference that no alert has reported yet.
 
     It counts the hours that are due, or those from ``since`` to ``until``.  A difference of an open hour is stored but

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
+from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.merge_history import record_run
 from include import names, sql
 from include.contracts import times
@@ -24,7 +25,7 @@ REBUILD_FILE = "ops/rebuild_history.sql"
 RECREATE_FILE = "ops/recreate_stream.sql"
 
 
-class RepairHistoryOperator(BaseOperator):
+class RepairHistoryOperator(Killable, BaseOperator):
     """Makes TRUCK_TELEMETRY_DATA agree with TRUCK_TELEMETRY_RAW, and records the run in HISTORY_MERGE_RUNS.
 
     :param plan: (templated) ``action``, one of ACTIONS, and the scope of a repair: ``truck_id``, ``since``, ``until``

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries.hooks.aws_hook import clients_of
+from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.aws_clients import reprocessing_clients
 from include.contracts.times import parse
@@ -18,7 +19,7 @@ from include.replay.selection import SelectedRecord
 from include.stream_functions import FunctionError
 
 
-class ReplayQuarantineOperator(BaseOperator):
+class ReplayQuarantineOperator(Killable, BaseOperator):
     """Replays the records that ``plan`` chooses, or only counts them.
 
     :param bucket: (templated) the telemetry bucket.

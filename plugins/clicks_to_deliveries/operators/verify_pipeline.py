@@ -14,6 +14,7 @@ from snowflake.connector import errors
 
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.notifiers.alert_topic import confirmed_subscriptions
+from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.pipe_and_stream import PIPE_STATUS, STREAM_HAS_DATA
 
@@ -31,7 +32,7 @@ FUNCTIONS = (
 ALERTS_RUNBOOK = "alert_subscribers.md"
 
 
-class VerifyPipelineOperator(BaseOperator):
+class VerifyPipelineOperator(Killable, BaseOperator):
     """Checks streams, functions, mappings, tables, bucket notification, alerts, pipe and Snowflake stream.
 
     It checks all of them, then fails with a list of everything that is wrong.  It sends no record; that is the task of

@@ -1,0 +1,35 @@
+"""Drops what sql/ddl created in Snowflake."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.operators.killable import Killable
+from include import names, sql
+
+SCRIPT = "ops/drop_everything.sql"
+
+
+class DropSnowflakeOperator(Killable, BaseOperator):
+    """Drops the Snowflake objects, including the history; safe to run again.
+
+    :param drop: (templated) "True" drops; any other text skips the task.
+    """
+
+    template_fields = ("drop",)
+
+    def __init__(self, *, drop: bool | str, snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.drop = drop
+        self.snowflake_conn_id = snowflake_conn_id
+
+    def execute(self, context: Context) -> None:
+        if str(self.drop) != "True":
+            raise AirflowSkipException("drop_snowflake is not set")
+        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+            connection.execute_string(sql.render(SCRIPT), remove_comments=True)
