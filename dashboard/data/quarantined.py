@@ -1,7 +1,9 @@
 """Queries of the quarantine: how many records are in it and why, and one record as it was sent.
 
 Listing finds objects by their hour of arrival.  The reason is in an object's body, so the newest objects are read; each
-of them once, however often the page refreshes.
+of them once, however often the page refreshes.  An object has one record, or those of a batch: then its name says how
+many.  A record of a batch is named by the key that it has once a replay has given it an object of its own, so its
+address stays.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,11 +20,19 @@ from botocore.exceptions import ClientError
 
 from dashboard.data import lifetimes
 from dashboard.data.aws import WORKERS, client, errors_of
-from dashboard.data.s3 import BucketObject, list_hours
+from dashboard.data.s3 import BucketObject, list_hour, list_hours
 from dashboard.data.settings import deployment
 from dashboard.data.stores import BUCKET_STORE
 from include import names
-from include.contracts.quarantine import Quarantined, decode
+from include.contracts.quarantine import (
+    Quarantined,
+    decode,
+    decode_all,
+    encode,
+    is_batch,
+    object_key,
+    records_in,
+)
 
 # The limits of one answer.  A page says when it shows less than there is.
 MAX_QUARANTINE_READS = 500
@@ -40,11 +51,11 @@ class QuarantineCounts(NamedTuple):
 
     Attributes:
         frame: stream, hour, reason, records.
-        listed: the number of objects found.
-        unread: the number of objects, of those found, with the reason :data:`NOT_READ`: only the newest
+        listed: the number of records found.
+        unread: the number of records, of those found, with the reason :data:`NOT_READ`: only the newest
             :data:`MAX_QUARANTINE_READS` are read.
-        records: one row per object in :data:`RECORD_COLUMNS`, the last written first: stream, hour of arrival, reason,
-            key, when it was written (UTC) and its size in bytes.
+        records: one row per record in :data:`RECORD_COLUMNS`, the last written first: stream, hour of arrival, reason,
+            key, when it was written (UTC) and its size in bytes.  Records of a batch that was not read are not in it.
     """
 
     frame: pd.DataFrame
@@ -54,10 +65,10 @@ class QuarantineCounts(NamedTuple):
 
 
 class QuarantineObject(NamedTuple):
-    """One object below quarantine/.
+    """One object below quarantine/, or one record of a batch.
 
     Attributes:
-        key: its key in the bucket.
+        key: its key in the bucket; see above for a record of a batch.
         size: in bytes.
         body: its first bytes, and all of them unless it is too large for a record.
         record: the record in it, or None if it is not a quarantine object.
@@ -76,7 +87,7 @@ def quarantine_size(hours: int) -> int:
     Raises:
         StoreUnavailableError: S3 can't answer.
     """
-    return len(_listed(hours))
+    return sum(records_in(item.key) for _, item in _listed(hours))
 
 
 @st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
@@ -89,25 +100,32 @@ def quarantine(hours: int) -> QuarantineCounts:
     bucket = deployment().telemetry_bucket
     listed = _listed(hours)
     listed.sort(key=lambda row: row[1].written, reverse=True)
-    read, rest = listed[:MAX_QUARANTINE_READS], listed[MAX_QUARANTINE_READS:]
+    # The records of an object count together: it is read whole or not at all.
+    up_to = list(accumulate(records_in(item.key) for _, item in listed))
+    reads = max(1, sum(records <= MAX_QUARANTINE_READS for records in up_to))
     s3 = client("s3")
     with errors_of(BUCKET_STORE), ThreadPoolExecutor(WORKERS) as pool:
-        reasons = list(pool.map(lambda row: _reason(s3, bucket, row[1]), read))
-    reasons += [NOT_READ] * len(rest)
-    rows = [
-        (stream, _hour_of(item.key), reason, item.key, item.written, item.size)
-        for (stream, item), reason in zip(listed, reasons, strict=True)
-    ]
-    records = pd.DataFrame(rows, columns=list(RECORD_COLUMNS))
+        entries = list(pool.map(lambda row: _entries(s3, bucket, row[1]), listed[:reads]))
+    rows = {
+        entry.key: (stream, _hour_of(item.key), entry.reason, entry.key, item.written, entry.size, 1)
+        for (stream, item), found in zip(listed, entries, strict=False)
+        for entry in found
+    }
+    for stream, item in listed[reads:]:
+        held = records_in(item.key)
+        rows.setdefault(item.key, (stream, _hour_of(item.key), NOT_READ, item.key, item.written, item.size, held))
+    records = pd.DataFrame(rows.values(), columns=[*RECORD_COLUMNS, "records"])
     for column in ("hour", "written"):
         records[column] = pd.to_datetime(records[column], utc=True)
-    counts = records.groupby(["stream", "hour", "reason"], as_index=False).size().rename(columns={"size": "records"})
-    return QuarantineCounts(counts, len(listed), len(rest), records)
+    counts = records.groupby(["stream", "hour", "reason"], as_index=False)["records"].sum()
+    total, unread = int(records["records"].sum()), int(records.loc[records["reason"] == NOT_READ, "records"].sum())
+    listable = records.loc[~records["key"].map(is_batch).astype(bool), list(RECORD_COLUMNS)].reset_index(drop=True)
+    return QuarantineCounts(counts, total, unread, listable)
 
 
 @st.cache_data(ttl=lifetimes.CHECKS, max_entries=5, show_spinner=False)
 def quarantine_object(key: str) -> QuarantineObject | None:
-    """Read one object below quarantine/, or return None if it is gone: a replay resolved it.
+    """Read one record below quarantine/, or return None if it is gone: a replay resolved it.
 
     Raises:
         ValueError: the key is outside quarantine/.
@@ -120,7 +138,7 @@ def quarantine_object(key: str) -> QuarantineObject | None:
             answer = client("s3").get_object(Bucket=deployment().telemetry_bucket, Key=key)
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchKey":
-                return None
+                return _of_a_batch(key)
             raise
         size = int(answer["ContentLength"])
         if size > MAX_RECORD_BYTES:
@@ -132,8 +150,23 @@ def quarantine_object(key: str) -> QuarantineObject | None:
         return QuarantineObject(key, size, body, None)
 
 
+def _of_a_batch(key: str) -> QuarantineObject | None:
+    """Return the record that will have this key, from the batch that has it."""
+    s3, bucket = client("s3"), deployment().telemetry_bucket
+    hour, _, name = key.rpartition("/")
+    shard_id = name.rpartition("-")[0]
+    for item in list_hour(f"{hour}/{shard_id}-"):
+        if is_batch(item.key) and any(entry.key == key for entry in _entries(s3, bucket, item)):
+            body = s3.get_object(Bucket=bucket, Key=item.key)["Body"].read()
+            for record in decode_all(body):
+                if object_key(names.QUARANTINE_PREFIX, record.envelope) == key:
+                    line = encode(record)
+                    return QuarantineObject(key, len(line), line, record)
+    return None
+
+
 def _listed(hours: int) -> list[tuple[str, BucketObject]]:
-    """Return the stream and the object of each record of the last ``hours``."""
+    """Return the stream and the object of the records of the last ``hours``."""
     return [
         (stream, item)
         for stream in (names.CLICK_STREAM, names.TRUCK_STREAM)
@@ -141,15 +174,28 @@ def _listed(hours: int) -> list[tuple[str, BucketObject]]:
     ]
 
 
+class _Entry(NamedTuple):
+    """A record of an object: the key of its own object, its reason and its size in bytes."""
+
+    key: str
+    reason: str
+    size: int
+
+
 # The cache key includes the time written, so an object that was replaced is read again.
-@lru_cache(maxsize=20_000)
-def _reason(s3: Any, bucket: str, item: BucketObject) -> str:
-    """Return the reason in one quarantine object."""
+@lru_cache(maxsize=2_000)
+def _entries(s3: Any, bucket: str, item: BucketObject) -> list[_Entry]:
+    """Return the records in one quarantine object."""
     body = s3.get_object(Bucket=bucket, Key=item.key)["Body"].read()
     try:
-        return str(json.loads(body)["reason"])
+        if not is_batch(item.key):
+            return [_Entry(item.key, str(json.loads(body)["reason"]), item.size)]
+        return [
+            _Entry(object_key(names.QUARANTINE_PREFIX, record.envelope), record.reason, len(line))
+            for record, line in zip(decode_all(body), body.splitlines(), strict=True)
+        ]
     except (ValueError, KeyError, TypeError):  # Someone put another file there.
-        return NOT_A_RECORD
+        return [_Entry(item.key, NOT_A_RECORD, item.size)]
 
 
 def _hour_of(key: str) -> str:

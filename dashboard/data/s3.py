@@ -38,7 +38,7 @@ def newest_landing(hours: int = 3) -> datetime | None:
     """
     with errors_of(BUCKET_STORE):
         for prefix in reversed(_prefixes(names.LANDING_PREFIX, hours)):
-            if listed := _list_hour(prefix):
+            if listed := list_hour(prefix):
                 return max(item.written for item in listed)
     return None
 
@@ -46,7 +46,7 @@ def newest_landing(hours: int = 3) -> datetime | None:
 def list_hours(prefix: str, hours: int) -> list[BucketObject]:
     """List the objects under ``<prefix><yyyy>/<mm>/<dd>/<HH>/`` of this hour and the ``hours`` before it."""
     with errors_of(BUCKET_STORE), ThreadPoolExecutor(WORKERS) as pool:
-        return [item for hour in pool.map(_list_hour, _prefixes(prefix, hours)) for item in hour]
+        return [item for hour in pool.map(list_hour, _prefixes(prefix, hours)) for item in hour]
 
 
 def _prefixes(prefix: str, hours: int) -> list[str]:
@@ -54,7 +54,8 @@ def _prefixes(prefix: str, hours: int) -> list[str]:
     return [f"{prefix}{hour:%Y/%m/%d/%H}/" for hour in hours_between(instant - timedelta(hours=hours), instant)]
 
 
-def _list_hour(prefix: str) -> list[BucketObject]:
+def list_hour(prefix: str) -> list[BucketObject]:
+    """List the objects under ``prefix``, at most :data:`MAX_KEYS_PER_HOUR`.  A caller turns the errors of S3."""
     pages = (
         client("s3")
         .get_paginator("list_objects_v2")

@@ -13,13 +13,7 @@ import uuid
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import msgspec
-
-PARTITION_KEY = "pipeline-probe"
-
-
-class _Payload(msgspec.Struct, forbid_unknown_fields=True):
-    pipeline_probe: str
+from include.contracts.probe import PARTITION_KEY, payload
 
 
 class Probe(NamedTuple):
@@ -31,20 +25,6 @@ class Probe(NamedTuple):
     sent: datetime  # A moment before the stream accepted it.
 
 
-def payload() -> bytes:
-    """A new probe's payload: no click or reading has such a key."""
-    return msgspec.json.encode(_Payload(str(uuid.uuid4())))
-
-
-def is_probe(data: bytes) -> bool:
-    """Whether a payload is a probe's."""
-    try:
-        msgspec.json.decode(data, type=_Payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
-
-
 def send(kinesis: Any, stream: str, sent: datetime) -> list[Probe]:
     """Send a probe to each open shard: Firehose starts to read each shard at its own time."""
     return [_send_to(kinesis, stream, shard, sent) for shard in _open_shards(kinesis, stream)]
@@ -53,7 +33,7 @@ def send(kinesis: Any, stream: str, sent: datetime) -> list[Probe]:
 def _send_to(kinesis: Any, stream: str, shard: dict[str, Any], sent: datetime) -> Probe:
     answer = kinesis.put_record(
         StreamName=stream,
-        Data=payload(),
+        Data=payload(str(uuid.uuid4())),
         PartitionKey=PARTITION_KEY,
         ExplicitHashKey=shard["HashKeyRange"]["StartingHashKey"],
     )

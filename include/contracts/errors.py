@@ -18,6 +18,7 @@ Reason = Literal[
     "too_old",
     "ambiguous_key",
     "key_conflict",
+    "internal_error",
 ]
 
 MAX_VALUE_LENGTH = 200

@@ -13,7 +13,6 @@ from typing import NotRequired, TypedDict
 
 from include.contracts import aggregates
 from include.contracts.envelope import Envelope
-from include.contracts.errors import ContractError
 from include.contracts.times import parse, to_canonical
 
 # How the base64 of every aggregate begins.
@@ -51,10 +50,15 @@ class ReplayedBy(TypedDict):
 
 
 class KinesisEvent(TypedDict):
-    """The whole event.  ``replay`` is ours: only a replay sets it (include.contracts.quarantine.REPLAY)."""
+    """The whole event.  The other keys are ours.
+
+    ``replay``: only a replay sets it (include.contracts.quarantine.REPLAY).  ``is_stored``: the records come from a
+    store, so any of them may already be in quarantine.
+    """
 
     Records: list[KinesisEventRecord]
     replay: NotRequired[ReplayedBy]
+    is_stored: NotRequired[bool]
 
 
 def user_records(records: Iterable[KinesisEventRecord]) -> Iterator[KinesisEventRecord]:
@@ -97,14 +101,18 @@ def kinesis_event(records: Iterable[tuple[Envelope, str]]) -> KinesisEvent:
     An envelope does not hold the stream's account and region, so its ARN leaves them empty.  Functions read only the
     stream's name from it.
     """
-    return {"Records": [_event_record(envelope, payload_base64) for envelope, payload_base64 in records]}
+    return {
+        "Records": [_event_record(envelope, payload_base64) for envelope, payload_base64 in records],
+        "is_stored": True,
+    }
 
 
 def _taken_apart(record: KinesisEventRecord) -> Iterator[KinesisEventRecord]:
     kinesis = record["kinesis"]
     try:
         found = aggregates.user_records(a2b_base64(kinesis["data"]))
-    except ContractError:
+    # Not only a ContractError: if our own code fails, the contract meets the same failure, and names it.
+    except Exception:  # noqa: BLE001
         yield record
         return
     for number, (partition_key, payload) in enumerate(found):

@@ -1,11 +1,17 @@
 """A record in quarantine: its bytes, the reason it is there, and every replay since.
 
-The functions write it; a replay reads it and adds to its history.
+The functions write it; a replay reads it and adds to its history.  An object has the records that one invocation
+rejected, one line of JSON per record: an object ``<shard>-<number>.json`` has one, an object of a batch
+(``<shard>-<first>-<last>-<records>-<digest>.jsonl``) has several.  A replay first gives each record of a batch an
+object of its own (docs/adr/0057).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from itertools import groupby
 from typing import Final, TypedDict
 
 import msgspec
@@ -15,6 +21,9 @@ from include.contracts.errors import ContractError
 
 # The reason of a record that no function has processed: the event source mapping gave up on its batch.
 NOT_PROCESSED = "not_processed"
+
+# The reason of a record on which our own code fails.
+INTERNAL_ERROR: Final = "internal_error"
 
 # The key in a function's event that marks a replay (see ReplayedBy).  The function then adds an AnswerToReplay to its
 # answer, under the second key.
@@ -52,6 +61,17 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
         """The record with ``attempts`` added to its history: each attempt once, in order of time."""
         history = dict.fromkeys((*self.history, *attempts))
         return msgspec.structs.replace(self, history=tuple(sorted(history, key=lambda attempt: attempt.at)))
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """The record's stream, shard and number (see Envelope.number)."""
+        return self.envelope.stream, self.envelope.shard_id, self.envelope.number
+
+    def joined(self, other: Quarantined) -> Quarantined:
+        """The record, from two objects that have it: a verdict counts before NOT_PROCESSED, and no attempt is lost."""
+        if self.reason == NOT_PROCESSED and other.reason != NOT_PROCESSED:
+            return other.tried(*self.history)
+        return self.tried(*other.history)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -92,7 +112,41 @@ class AnswerToReplay(TypedDict):
 # msgspec resolves the types of a struct's fields when it first reads one, and ends the process by a segmentation fault
 # if two threads do that at the same time.  Replay and erasure read in several threads, so it is done here, on import.
 _decode = msgspec.json.Decoder(Quarantined).decode
+_encode_lines = msgspec.json.Encoder().encode_lines
 msgspec.convert([], list[Verdict])
+
+# The end of the key of an object with several records: how many, and a digest.
+_BATCH_KEY = re.compile(r"-(\d+)-[0-9a-f]{16}\.jsonl$")
+
+
+def batch_objects(prefix: str, records: Iterable[Quarantined]) -> Iterator[tuple[str, bytes]]:
+    """The fewest objects for ``records``, in order: (key, bytes) for each shard and hour of arrival.
+
+    The same records always give the same objects.
+    """
+
+    def place(record: Quarantined) -> tuple[str, str]:
+        envelope = record.envelope
+        return hour_prefix(prefix, envelope.stream, envelope.arrival_time), envelope.shard_id
+
+    # Sorting is stable: records of one shard and hour keep their order.
+    for (hour, shard_id), group in groupby(sorted(records, key=place), place):
+        held = list(group)
+        if len(held) == 1:
+            yield object_key(prefix, held[0].envelope), encode(held[0])
+        else:
+            yield f"{hour}{shard_id}-{_batch_name(held)}.jsonl", _encode_lines(held)
+
+
+def is_batch(key: str) -> bool:
+    """Whether the object of this key has several records."""
+    return _BATCH_KEY.search(key) is not None
+
+
+def records_in(key: str) -> int:
+    """How many records the functions wrote into the object of this key.  An erasure may have left fewer."""
+    found = _BATCH_KEY.search(key)
+    return int(found[1]) if found else 1
 
 
 def object_key(prefix: str, envelope: Envelope) -> str:
@@ -120,6 +174,26 @@ def decode(body: bytes) -> Quarantined:
     return _decode(body)
 
 
+def decode_all(body: bytes) -> list[Quarantined]:
+    """The records of any quarantine object, one or several.
+
+    Raises:
+        msgspec.DecodeError: ``body`` is not a quarantine object (a ValueError).
+    """
+    try:
+        return [_decode(body)]
+    except msgspec.DecodeError:
+        if b"\n" not in body.strip():
+            raise
+    return [_decode(line) for line in body.splitlines()]
+
+
 def answer_to_replay(verdicts: Iterable[Verdict]) -> AnswerToReplay:
     """The answer that reports ``verdicts`` to a replay."""
     return {QUARANTINED: [msgspec.structs.asdict(verdict) for verdict in verdicts]}
+
+
+def _batch_name(records: Sequence[Quarantined]) -> str:
+    numbers = [record.envelope.number for record in records]
+    digest = sha256("\n".join(numbers).encode()).hexdigest()[:16]
+    return f"{numbers[0]}-{numbers[-1]}-{len(records)}-{digest}"

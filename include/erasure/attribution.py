@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from include.archive.probe import is_probe
 from include.contracts import ContractError
 from include.contracts.json_object import read_lenient_object, read_object
+from include.contracts.probe import is_probe
 
 # (payload, partition key or None if it was not kept) -> True: the truck's; False: another's; None: unknown.
 Attribution = Callable[[bytes, str | None], bool | None]

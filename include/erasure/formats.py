@@ -18,7 +18,7 @@ import msgspec
 from include import names
 from include.contracts.archive import decode_line
 from include.contracts.kinesis_event import KinesisEventRecord, envelope_of, user_records
-from include.contracts.quarantine import decode
+from include.contracts.quarantine import decode_all
 from include.erasure.attribution import Attribution
 from include.s3_objects import UnreadableObjectError
 
@@ -83,18 +83,22 @@ def archive_errors(belongs: Attribution) -> Format:
 
 
 def quarantine(belongs: Attribution) -> Format:
-    """Quarantine objects: one record each (include.contracts.quarantine)."""
+    """Quarantine objects: one record, or one per line (include.contracts.quarantine)."""
 
     def split(body: IO[bytes], rest: IO[bytes] | None) -> RecordCounts:
         counts = RecordCounts()
         data = body.read()
         try:
-            record = decode(data)
+            records = decode_all(data)
         except msgspec.DecodeError as error:
             raise UnreadableObjectError(str(error)) from error
-        counts.add(belongs(record.payload, record.envelope.partition_key))
-        if rest and not counts.truck:
-            rest.write(data)
+        # One record may have line breaks, if a person has written it.
+        lines = data.splitlines(keepends=True) if len(records) > 1 else [data]
+        for record, line in zip(records, lines, strict=True):
+            whose = belongs(record.payload, record.envelope.partition_key)
+            counts.add(whose)
+            if rest and not whose:
+                rest.write(line)
         return counts
 
     return split

@@ -15,9 +15,9 @@ import msgspec
 from include import archive
 from include.archive import ArchiveObject
 from include.archive.archive_objects import CLOCK_DIFFERENCE, hour_of
-from include.archive.probe import PARTITION_KEY, is_probe
 from include.aws_clients import ReprocessingClients
 from include.batches import batched
+from include.contracts import probe
 from include.contracts.archive import ArchivedRecord
 from include.contracts.kinesis_event import kinesis_event
 from include.contracts.times import to_canonical
@@ -155,7 +155,7 @@ class _StreamRebuild:
         for record in archive.read(self._s3, self._bucket, each.key):
             if first <= record.arrival_time < last:
                 # Resolved long ago; its function would quarantine it again.
-                if record.partition_key == PARTITION_KEY and is_probe(record.payload):
+                if record.partition_key == probe.PARTITION_KEY and probe.is_probe(record.payload):
                     counts["probes"] += 1
                 else:
                     yield record

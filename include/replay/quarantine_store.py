@@ -1,18 +1,29 @@
 """Quarantine in S3: list objects, add to their history, and move them to quarantine-resolved/.
 
+Functions write the records of a batch into one object.  ``unpack`` gives each an object of its own; the other methods
+are for these.
+
 Every write is conditional on the version that was read, so replays at the same time keep each other's changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from include import names
-from include.contracts.quarantine import Attempt, Quarantined, decode, encode, hour_prefix, object_key
+from include.contracts.quarantine import (
+    Attempt,
+    Quarantined,
+    decode,
+    decode_all,
+    encode,
+    hour_prefix,
+    object_key,
+)
 from include.s3_objects import (
     CHANGED_CODES,
     GONE_CODES,
@@ -23,9 +34,11 @@ from include.s3_objects import (
     list_objects,
 )
 
+T = TypeVar("T")
+
 
 class QuarantineObject(NamedTuple):
-    """One object as it was read."""
+    """The object of one record as it was read."""
 
     key: str
     etag: str
@@ -57,21 +70,44 @@ class QuarantineStore:
         return [entry["Key"] for entry in list_objects(self._s3, self.bucket, prefix, after=prefix)]
 
     def read(self, key: str) -> QuarantineObject | None:
-        """The object, or None if it is gone.
+        """The object of one record, or None if it is gone.
+
+        Raises:
+            UnreadableObjectError: it is not the object of one record.
+        """
+        found = self._read(key, decode)
+        return QuarantineObject(key, *found) if found else None
+
+    def records(self, key: str) -> list[Quarantined]:
+        """The records of any object, one or several; none if it is gone.
 
         Raises:
             UnreadableObjectError: it is not a quarantine object.
         """
+        found = self._read(key, decode_all)
+        return found[1] if found else []
+
+    def unpack(self, key: str) -> None:
+        """Give each record of a batch's object an object of its own, and delete the batch's.
+
+        A run that is stopped in between leaves the batch; unpacking it again leaves what was unpacked before as it is.
+
+        Raises:
+            UnreadableObjectError: it is not a quarantine object.
+            ConflictError: an object kept changing.
+        """
+        found = self._read(key, decode_all)
+        if found is None:
+            return
+        etag, records = found
+        for record in records:
+            self._add(object_key(names.QUARANTINE_PREFIX, record.envelope), record)
         try:
-            answer = self._s3.get_object(Bucket=self.bucket, Key=key)
+            self._s3.delete_object(Bucket=self.bucket, Key=key, IfMatch=etag)
         except ClientError as error:
-            if error_code(error) in GONE_CODES:
-                return None
-            raise
-        try:
-            return QuarantineObject(key, answer["ETag"], decode(answer["Body"].read()))
-        except msgspec.DecodeError as error:
-            raise UnreadableObjectError(f"{key}: {error}") from error
+            # Another run has unpacked it, or an erasure has just taken a record out: the next run unpacks the rest.
+            if error_code(error) not in CHANGED_CODES | GONE_CODES:
+                raise
 
     def amend(self, found: QuarantineObject, change: Callable[[Quarantined], Quarantined]) -> bool:
         """Replace the object with ``change`` of it; False if another replay has moved it.
@@ -92,7 +128,8 @@ class QuarantineStore:
         """
 
         def move(current: QuarantineObject) -> None:
-            self._copy(current.record.tried(attempt))
+            resolved = current.record.tried(attempt)
+            self._add(resolved_key(resolved), resolved)
             self._s3.delete_object(Bucket=self.bucket, Key=found.key, IfMatch=current.etag)
 
         self._write(found, move)
@@ -115,8 +152,21 @@ class QuarantineStore:
                 return True
         raise ConflictError(f"{found.key} changed {MAX_CONFLICTS} times before it could be written")
 
-    def _copy(self, record: Quarantined) -> None:
-        key = resolved_key(record)
+    def _read(self, key: str, decoded: Callable[[bytes], T]) -> tuple[str, T] | None:
+        """The ETag and the content of an object, or None if it is gone."""
+        try:
+            answer = self._s3.get_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error_code(error) in GONE_CODES:
+                return None
+            raise
+        try:
+            return answer["ETag"], decoded(answer["Body"].read())
+        except msgspec.DecodeError as error:
+            raise UnreadableObjectError(f"{key}: {error}") from error
+
+    def _add(self, key: str, record: Quarantined) -> None:
+        """Write an object of one record, or join the record with the one that is there."""
         try:
             self._put(key, record, IfNoneMatch="*")
         except ClientError as error:
@@ -124,9 +174,11 @@ class QuarantineStore:
                 raise
         else:
             return
-        # Resolved before: a replay was stopped before the delete, or the record was quarantined again after a move.
+        # A replay was stopped before the delete, or the record was quarantined again after a move.
         earlier = self.read(key)
-        if earlier is None or not self.amend(earlier, lambda found: record.tried(*found.history)):
+        if earlier is not None and earlier.record.joined(record) == earlier.record:
+            return
+        if earlier is None or not self.amend(earlier, lambda found: found.joined(record)):
             raise ConflictError(f"{key} was gone before it could be changed")
 
     def _put(self, key: str, record: Quarantined, **condition: str) -> None:

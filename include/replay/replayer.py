@@ -74,7 +74,7 @@ def replay(
     not_taken_in = {} if dry_run else _take_in(clients.lambda_, bucket, abandoned)
     results = ReplayResults()
     with ThreadPoolExecutor(S3_WORKERS, thread_name_prefix="replay-s3") as pool:
-        selection = select(store, plan, pool)
+        selection = select(store, plan, pool, unpack=not dry_run)
         if on_selected:
             for record in selection.records:
                 on_selected(record)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.common.deadline import Deadline, StoreError
+from lambdas.common.deadline import Deadline, StoreError, send_all
 
 # Calls in flight at the same time: they mostly wait for the network.
 CONCURRENCY = 8
@@ -51,6 +51,12 @@ def store_errors(doing: str) -> Iterator[None]:
         raise StoreError(f"{doing}: {error}") from error
 
 
+def refuses_content(error: StoreError) -> bool:
+    """Whether DynamoDB refuses a request for what is in it, so that no repetition helps."""
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ValidationException"
+
+
 def in_parallel(function: Callable[[T], R], items: Iterable[T], deadline: Deadline) -> list[R]:
     """Call ``function`` for each item in threads; return the results in the order of the items.
 
@@ -61,6 +67,37 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T], deadline: Deadli
         StoreError: the deadline has passed.
         Exception: the first exception of ``function``.
     """
+    futures = _settled(function, items, deadline)
+    if failed := [future for future in futures if not future.cancelled() and future.exception()]:
+        failed[0].result()
+    return [future.result() for future in futures]
+
+
+def send_in_calls(
+    send: Callable[[Sequence[T]], Sequence[T]], items: Iterable[T], size: int, deadline: Deadline
+) -> tuple[list[T], StoreError | None]:
+    """Send ``items`` to a store as ``send_all`` does, in parallel calls of ``size``; no call starts after a failure.
+
+    Returns:
+        the items that the store did not confirm, in order, and the first failure.
+    """
+    calls = list(chunks(items, size))
+    futures = _settled(lambda call: send_all(send, call, deadline), calls, deadline)
+    undone: list[T] = []
+    first: StoreError | None = None
+    for call, future in zip(calls, futures, strict=True):
+        if future.cancelled():
+            undone += call
+        elif (error := future.exception()) is not None:
+            if not isinstance(error, StoreError):
+                raise error
+            first = first or error
+            undone += error.undone or call
+    return undone, first
+
+
+def _settled(function: Callable[[T], R], items: Iterable[T], deadline: Deadline) -> list[Future[R]]:
+    """The calls of ``function``, each ended or cancelled."""
 
     def in_time(item: T) -> R:
         if deadline.remaining() <= 0:
@@ -72,9 +109,7 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T], deadline: Deadli
     for future in futures:
         future.cancel()
     wait(futures)
-    if failed := [future for future in futures if not future.cancelled() and future.exception()]:
-        failed[0].result()
-    return [future.result() for future in futures]
+    return futures
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

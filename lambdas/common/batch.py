@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict
 
 import msgspec
 
-from include.contracts import ContractError, Envelope
+from include.contracts import ContractError, Envelope, probe
 from include.contracts.kinesis_event import KinesisEvent, envelope_of, user_records
 from include.contracts.quarantine import REPLAY, Verdict, answer_to_replay
 
@@ -57,16 +57,14 @@ def records(event: KinesisEvent) -> list[BatchRecord]:
     ]
 
 
-def nothing_done(batch: Sequence[BatchRecord]) -> BatchAnswer:
-    """Report the whole batch as failed: the mapping keeps its checkpoint and delivers every record again.
+def answer(event: KinesisEvent, batch: Sequence[BatchRecord], done: int, rejected: Iterable[Rejected]) -> BatchAnswer:
+    """Report that the first ``done`` records are durable, and with them everything before the next sequence number.
 
-    A checkpoint is a sequence number, so an aggregate is always delivered whole.
+    The mapping sets its checkpoint there and delivers the rest again.  If nothing is left, a replay also learns which
+    of its records are in quarantine again.
     """
-    return {"batchItemFailures": [{"itemIdentifier": batch[0].envelope.sequence_number}]}
-
-
-def all_done(event: KinesisEvent, rejected: Iterable[Rejected]) -> BatchAnswer:
-    """Report that everything is durable.  A replay also learns which of its records are in quarantine again."""
+    if done < len(batch):
+        return {"batchItemFailures": [{"itemIdentifier": batch[done].envelope.sequence_number}]}
     if REPLAY not in event:
         return {"batchItemFailures": []}
     return {
@@ -76,8 +74,8 @@ def all_done(event: KinesisEvent, rejected: Iterable[Rejected]) -> BatchAnswer:
 
 
 def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:
-    """The number of rejected records by reason."""
-    return dict(Counter(each.error.reason for each in rejected))
+    """The number of rejected records by reason, without the probes that provisioning sends: they are no alarm's."""
+    return dict(Counter(each.error.reason for each in rejected if not _is_probe(each.record)))
 
 
 def lag_seconds(event: KinesisEvent, batch: Sequence[BatchRecord]) -> float | None:
@@ -85,3 +83,7 @@ def lag_seconds(event: KinesisEvent, batch: Sequence[BatchRecord]) -> float | No
     if not batch or REPLAY in event:
         return None
     return round((datetime.now(UTC) - min(record.arrival for record in batch)).total_seconds(), 3)
+
+
+def _is_probe(record: BatchRecord) -> bool:
+    return record.envelope.partition_key == probe.PARTITION_KEY and probe.is_probe(record.payload)

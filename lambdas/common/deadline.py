@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from include.retry import backoff
 
@@ -25,7 +25,15 @@ class InvocationContext(Protocol):
 
 
 class StoreError(Exception):
-    """A store did not accept everything: the batch must not be acknowledged.  Every write can be repeated."""
+    """A store did not accept everything: what it did not accept must be delivered again.  Every write can be repeated.
+
+    Attributes:
+        undone: the items of the call that are not confirmed, where the call had several.
+    """
+
+    def __init__(self, message: str, undone: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.undone = undone
 
 
 class Deadline:
@@ -50,14 +58,18 @@ def send_all(send: Callable[[Sequence[T]], Sequence[T]], pending: Sequence[T], d
     The waits between attempts have full jitter.
 
     Raises:
-        StoreError: items are still refused after MAX_ATTEMPTS, or the next wait would pass the deadline.
+        StoreError: ``send`` raised it, items are still refused after MAX_ATTEMPTS, or the next wait would pass the
+            deadline.  ``undone`` has the items that are not confirmed.
     """
     for failures in range(1, MAX_ATTEMPTS + 1):
-        pending = send(pending)
+        try:
+            pending = send(pending)
+        except StoreError as error:
+            raise StoreError(str(error), pending) from error
         if not pending:
             return
         wait = backoff(failures, first=FIRST_WAIT_SECONDS, longest=LONGEST_WAIT_SECONDS)
         if wait >= deadline.remaining():
-            raise StoreError(f"{len(pending)} items still refused and no time left to repeat them")
+            raise StoreError(f"{len(pending)} items still refused and no time left to repeat them", pending)
         time.sleep(wait)
-    raise StoreError(f"{len(pending)} items still refused after {MAX_ATTEMPTS} attempts")
+    raise StoreError(f"{len(pending)} items still refused after {MAX_ATTEMPTS} attempts", pending)

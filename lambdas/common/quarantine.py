@@ -1,10 +1,11 @@
-"""Writing to quarantine: one object per invalid record, with the reason, the envelope and the raw bytes."""
+"""Writing to quarantine: each invalid record with its reason, its envelope and its raw bytes, one object per batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
-from include.contracts.quarantine import Quarantined, encode, object_key
+from include.contracts.quarantine import Quarantined, batch_objects
 from lambdas.common.aws import in_parallel
 from lambdas.common.batch import Rejected
 from lambdas.common.deadline import Deadline
@@ -22,20 +23,25 @@ class QuarantineWriter:
         self._prefix = prefix
         self._function = function
 
-    def write(self, rejected: Iterable[Rejected], deadline: Deadline) -> None:
+    def write(self, rejected: Iterable[Rejected], deadline: Deadline, *, one_each: bool = False) -> None:
         """Write the rejected records.  All are durable when this returns.
+
+        Args:
+            one_each: give each record an object of its own, which is where a record is that was quarantined before.
 
         Raises:
             StoreError: at least one object is not confirmed.
         """
-        self.keep([quarantined(each, self._function) for each in rejected], deadline)
+        self.keep([quarantined(each, self._function) for each in rejected], deadline, one_each=one_each)
 
-    def keep(self, records: Iterable[Quarantined], deadline: Deadline) -> None:
+    def keep(self, records: Iterable[Quarantined], deadline: Deadline, *, one_each: bool = False) -> None:
         """As ``write``, for records that already have their reason."""
-        in_parallel(self._put, records, deadline)
-
-    def _put(self, record: Quarantined) -> None:
-        self._bucket.put_new(object_key(self._prefix, record.envelope), encode(record), "application/json")
+        objects = (
+            chain.from_iterable(batch_objects(self._prefix, [record]) for record in records)
+            if one_each
+            else batch_objects(self._prefix, records)
+        )
+        in_parallel(lambda each: self._bucket.put_new(*each, "application/json"), objects, deadline)
 
 
 def quarantined(rejected: Rejected, function: str) -> Quarantined:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NotRequired, Protocol, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, NotRequired, Protocol, TypedDict
 
-from lambdas.common.aws import chunks, in_parallel, store_errors
-from lambdas.common.deadline import Deadline, send_all
+from include.contracts import Envelope
+from lambdas.common.aws import refuses_content, send_in_calls, store_errors
+from lambdas.common.deadline import Deadline, StoreError
 from lambdas.common.dynamodb import DynamoItem
+from lambdas.common.processing import Written
 
 # The limit of BatchWriteItem.
 BATCH_ITEMS = 25
@@ -39,8 +41,16 @@ class ClickTableClient(Protocol):
     def batch_write_item(self, *, RequestItems: dict[str, list[_WriteRequest]]) -> _BatchWriteAnswer: ...
 
 
-# A table and a request for it.
-_Put = tuple[str, _WriteRequest]
+class _Put(NamedTuple):
+    """A request for a table, and the record that it is for."""
+
+    table: str
+    request: _WriteRequest
+    envelope: Envelope
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return _key(self.table, self.request)
 
 
 class ClickStore:
@@ -52,27 +62,79 @@ class ClickStore:
         self._item_table = item_table
         self._known_items: dict[str, str] = {}
 
-    def write(self, clicks: Iterable[DynamoItem], items: Mapping[str, str], deadline: Deadline) -> None:
-        """Write ``clicks`` (distinct keys), and those ``items`` (id -> name) that this container has not written yet.
+    def write(self, rows: Iterable[tuple[DynamoItem, Envelope]], deadline: Deadline) -> Written:
+        """Write ``rows`` (distinct keys), and the items that they name and this container has not written yet.
 
-        Raises:
-            StoreError: not everything was written.  All of it can be written again.
+        Everything can be written again.
         """
-        new_items = {item: name for item, name in items.items() if self._known_items.get(item) != name}
-        puts: list[_Put] = [(self._click_table, {"PutRequest": {"Item": click}}) for click in clicks]
-        puts += [
-            (self._item_table, {"PutRequest": {"Item": {"Item_ID": {"S": item}, "Item_Name": {"S": name}}}})
-            for item, name in new_items.items()
-        ]
-        in_parallel(lambda chunk: send_all(self._batch_write, chunk, deadline), chunks(puts, BATCH_ITEMS), deadline)
-        if len(self._known_items) + len(new_items) > MAX_KNOWN_ITEMS:
-            self._known_items.clear()
-        self._known_items.update(new_items)
+        new_items: dict[str, str] = {}
+        puts = self._puts(rows, new_items)
+        refused: list[tuple[_Put, str]] = []
+        undone, error = send_in_calls(lambda call: self._batch_write(call, refused), puts, BATCH_ITEMS, deadline)
+        written = Written([put.envelope for put in undone], error=str(error) if error else None)
+        if refused:
+            self._judge(puts, undone, refused, written)
+        if not undone and not refused:
+            if len(self._known_items) + len(new_items) > MAX_KNOWN_ITEMS:
+                self._known_items.clear()
+            self._known_items.update(new_items)
+        return written
 
-    def _batch_write(self, puts: Sequence[_Put]) -> list[_Put]:
+    def _puts(self, rows: Iterable[tuple[DynamoItem, Envelope]], new_items: dict[str, str]) -> list[_Put]:
+        """The puts in the order of the records; fills ``new_items`` (id -> the last name of it)."""
+        puts: list[_Put] = []
+        first: dict[str, tuple[int, Envelope]] = {}
+        for row, envelope in rows:
+            item, name = row["Item_ID"]["S"], row["Item_Name"]["S"]
+            if self._known_items.get(item) != name:
+                new_items[item] = name
+                first.setdefault(item, (len(puts), envelope))
+            puts.append(_Put(self._click_table, {"PutRequest": {"Item": row}}, envelope))
+        # From the last one on, so that the places of the others stay.
+        for item, (place, envelope) in reversed(first.items()):
+            named: DynamoItem = {"Item_ID": {"S": item}, "Item_Name": {"S": new_items[item]}}
+            puts.insert(place, _Put(self._item_table, {"PutRequest": {"Item": named}}, envelope))
+        return puts
+
+    def _batch_write(self, puts: Sequence[_Put], refused: list[tuple[_Put, str]]) -> list[_Put]:
+        """Make one call; return the puts that are to be repeated.  Adds those that can't be written to ``refused``."""
         requests: dict[str, list[_WriteRequest]] = {}
-        for table, request in puts:
-            requests.setdefault(table, []).append(request)
-        with store_errors("BatchWriteItem"):
-            response = self._client.batch_write_item(RequestItems=requests)
-        return [(table, request) for table, rest in response.get("UnprocessedItems", {}).items() for request in rest]
+        for put in puts:
+            requests.setdefault(put.table, []).append(put.request)
+        try:
+            with store_errors("BatchWriteItem"):
+                response = self._client.batch_write_item(RequestItems=requests)
+        except StoreError as error:
+            if not refuses_content(error):
+                raise
+            if len(puts) == 1:
+                refused.append((puts[0], str(error)))
+                return []
+            half = len(puts) // 2
+            return [*self._batch_write(puts[:half], refused), *self._batch_write(puts[half:], refused)]
+        unprocessed = response.get("UnprocessedItems")
+        if not unprocessed:
+            return []
+        left = {_key(table, request) for table, rest in unprocessed.items() for request in rest}
+        return [put for put in puts if put.key in left]
+
+    def _judge(
+        self, puts: Sequence[_Put], undone: Sequence[_Put], refused: Sequence[tuple[_Put, str]], written: Written
+    ) -> None:
+        """A put that its table refuses, beside others that it accepts, is refused; without others, the table fails."""
+        not_accepted = {id(put) for put in undone} | {id(put) for put, _ in refused}
+        accepting = {put.table for put in puts if id(put) not in not_accepted}
+        if self._known_items:
+            accepting.add(self._item_table)
+        for put, words in refused:
+            if put.table in accepting:
+                written.refused.append((put.envelope, words))
+            else:
+                written.undone.append(put.envelope)
+                written.error = written.error or words
+
+
+def _key(table: str, request: _WriteRequest) -> tuple[str, ...]:
+    """What a request is known by; DynamoDB returns it with its unprocessed items."""
+    item = request["PutRequest"]["Item"]
+    return table, item["Item_ID"]["S"], item["Timestamp"]["S"] if "Timestamp" in item else ""

@@ -1,6 +1,6 @@
 """KinesisToDynamoDBProcessor: writes batches of ClickDataStream to ClickStreamData, and invalid records to quarantine.
 
-All or nothing: a batch is acknowledged once every record is durable in one of the two, otherwise it is delivered again.
+A record is acknowledged once it, and every one before it, is durable in one of the two.  The rest is delivered again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from aws_lambda_powertools.logging import Logger
 from include import names
 from include.contracts import times
 from include.contracts.kinesis_event import KinesisEvent
-from lambdas.common import aws, batch, environment, metrics
-from lambdas.common.deadline import Deadline, InvocationContext, StoreError
+from lambdas.common import aws, batch, environment, metrics, summary
+from lambdas.common.deadline import Deadline, InvocationContext
 from lambdas.common.object_store import Bucket
+from lambdas.common.processing import process
 from lambdas.common.quarantine import QuarantineWriter
 from lambdas.kinesis_to_dynamodb import logic
 from lambdas.kinesis_to_dynamodb.click_store import ClickStore
@@ -39,30 +40,22 @@ quarantine = QuarantineWriter(Bucket(aws.client("s3"), env.bucket), env.quaranti
 
 @logger.inject_lambda_context
 def handler(event: KinesisEvent, context: InvocationContext) -> batch.BatchAnswer:
-    """Answer in the form of ReportBatchItemFailures: no record failed, or the whole batch did."""
-    deadline = Deadline.of(context)
+    """Answer in the form of ReportBatchItemFailures: the first record that is not durable, if there is one."""
     records = batch.records(event)
-    now = datetime.now(UTC)
-    clicks = logic.sort_out(records, env.time_limits)
-    rows = [
-        logic.click_item(click, envelope, ingested_at=times.to_canonical(now), index_shards=env.click_index_shards)
-        for click, envelope in clicks.accepted.values()
-    ]
+    now = times.to_canonical(datetime.now(UTC))
+    outcome = process(
+        event,
+        records,
+        lambda part: logic.prepare(part, env.time_limits, ingested_at=now, index_shards=env.click_index_shards),
+        lambda clicks, deadline: store.write(clicks.rows, deadline),
+        quarantine,
+        Deadline.of(context),
+    )
+    clicks = outcome.prepared
     counts: metrics.BatchCounts = {
-        "received": len(records),
+        "received": outcome.done or len(records),
         "duplicates": clicks.duplicates,
-        "quarantined": batch.by_reason(clicks.rejected),
+        "quarantined": batch.by_reason(outcome.rejected),
     }
-    try:
-        quarantine.write(clicks.rejected, deadline)
-        store.write(rows, {click.item_id: click.item_name for click, _ in clicks.accepted.values()}, deadline)
-    except StoreError as error:
-        lag = batch.lag_seconds(event, records)
-        metrics.not_acknowledged(lag)
-        outcome = {"written": 0, "oldest_lag_seconds": lag, "error": str(error)}
-        logger.error("batch not acknowledged", extra={**counts, **outcome})
-        return batch.nothing_done(records)
-    lag = batch.lag_seconds(event, records)
-    metrics.acknowledged(counts, lag)
-    logger.info("batch acknowledged", extra={**counts, "written": len(rows), "oldest_lag_seconds": lag})
-    return batch.all_done(event, clicks.rejected)
+    summary.report(logger, event, records, outcome, counts, {"written": len(clicks.rows) if outcome.done else 0})
+    return batch.answer(event, records, outcome.done, outcome.rejected)

@@ -19,6 +19,20 @@ class ClickBatch(msgspec.Struct):
     accepted: dict[tuple[str, str], tuple[ClickEvent, Envelope]]
     rejected: list[Rejected]
     duplicates: int
+    # (Kept, rejected) of each key conflict.  Delivered without the kept one, the other would be accepted.
+    together: list[tuple[Envelope, Envelope]]
+    # The accepted clicks as rows of ClickStreamData.
+    rows: list[tuple[DynamoItem, Envelope]] = []
+
+
+def prepare(records: Iterable[BatchRecord], limits: TimeLimits, *, ingested_at: str, index_shards: int) -> ClickBatch:
+    """Sort out the records, and make the rows of those that are accepted."""
+    clicks = sort_out(records, limits)
+    clicks.rows = [
+        (click_item(click, envelope, ingested_at=ingested_at, index_shards=index_shards), envelope)
+        for click, envelope in clicks.accepted.values()
+    ]
+    return clicks
 
 
 def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ClickBatch:
@@ -29,7 +43,7 @@ def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ClickBatch:
     wherever batches are cut.  A repeated key with other content is rejected as ``key_conflict``, because nothing shows
     which one is wrong.  Data never raises an error.
     """
-    clicks = ClickBatch({}, [], 0)
+    clicks = ClickBatch({}, [], 0, [])
     for record in records:
         try:
             click = decode_click(record.payload, now=record.arrival, limits=limits)
@@ -40,6 +54,7 @@ def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ClickBatch:
         kept = clicks.accepted.get(key)
         if kept is not None and kept[0] != click:
             clicks.rejected.append(Rejected(record, _key_conflict(click, kept[1])))
+            clicks.together.append((kept[1], record.envelope))
             continue
         clicks.duplicates += kept is not None
         clicks.accepted[key] = (click, record.envelope)

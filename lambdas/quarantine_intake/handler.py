@@ -64,7 +64,8 @@ def handler(event: S3Event, context: InvocationContext) -> dict[str, int]:
             logger.info("object was taken in before", extra={"key": key})
             continue
         records = logic.abandoned(body)
-        quarantine.keep(records, deadline)
+        # A record that a processor has quarantined keeps its reason, and its object.
+        quarantine.keep(records, deadline, one_each=True)
         bucket.delete(key)
         taken_in += len(records)
         logger.warning("abandoned batch taken in", extra={"key": key, "records": len(records), "rule": records[0].rule})

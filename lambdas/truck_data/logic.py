@@ -53,6 +53,11 @@ class ReadingBatch(msgspec.Struct):
 
     accepted: list[AcceptedReading]
     rejected: list[Rejected]
+    # No reading is judged by another one.
+    together: list[tuple[Envelope, Envelope]] = []
+    # The accepted readings as a landing object, and the newest of each truck as rows of TruckLatestState.
+    landing: bytes = b""
+    states: list[tuple[DynamoItem, Envelope]] = []
 
     @property
     def duplicates(self) -> int:
@@ -64,6 +69,19 @@ class ReadingBatch(msgspec.Struct):
     def nulled(self) -> dict[str, int]:
         """The number of accepted readings by metric that was nulled in them."""
         return dict(Counter(metric for each in self.accepted for metric, _sent in each.reading.nulled))
+
+
+def prepare(
+    records: Iterable[BatchRecord], limits: TimeLimits, policy: MetricPolicy, *, ingested_at: str
+) -> ReadingBatch:
+    """Sort out the records, and make the landing object and the states of those that are accepted."""
+    readings = sort_out(records, limits, policy)
+    if readings.accepted:
+        readings.landing = landing_object(readings.accepted)
+        readings.states = [
+            (state_item(each, ingested_at=ingested_at), each.envelope) for each in newest(readings.accepted)
+        ]
+    return readings
 
 
 def sort_out(

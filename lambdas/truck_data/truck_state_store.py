@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal, NotRequired, Protocol, TypedDict
+from typing import Literal, NamedTuple, NotRequired, Protocol, TypedDict
 
 from botocore.exceptions import ClientError
 
-from include.contracts import METRICS
-from lambdas.common.aws import chunks, in_parallel, store_errors
-from lambdas.common.deadline import Deadline, StoreError, send_all
+from include.contracts import METRICS, Envelope
+from lambdas.common.aws import refuses_content, send_in_calls, store_errors
+from lambdas.common.deadline import Deadline, StoreError
 from lambdas.common.dynamodb import DynamoItem
+from lambdas.common.processing import Written
 
 # Attributes that not every state has.
 OPTIONAL_ATTRIBUTES = (*(metric.name for metric in METRICS), "Sub_Sequence_Number")
@@ -66,6 +67,21 @@ class TruckTableClient(Protocol):
     ) -> object: ...
 
 
+class _State(NamedTuple):
+    """A row, and the record that it is of."""
+
+    item: DynamoItem
+    envelope: Envelope
+
+
+class _Answers(NamedTuple):
+    """The states that a write left: those with a newer row, without a row, and refused for their content."""
+
+    older: list[_State]
+    new: list[_State]
+    refused: list[tuple[_State, str]]
+
+
 class TruckStateStore:
     """TruckLatestState; every write is conditional on ``Recency``.
 
@@ -77,41 +93,62 @@ class TruckStateStore:
         self._client = client
         self._table = table
 
-    def write(self, states: Sequence[DynamoItem], deadline: Deadline) -> int:
-        """Write each truck's state, at most one per truck, unless its row is newer.
+    def write(self, states: Sequence[tuple[DynamoItem, Envelope]], deadline: Deadline) -> Written:
+        """Write each truck's state, at most one per truck, unless its row is newer or the same from an earlier attempt.
 
-        Returns the number of rows that were left alone because they are newer, or the same from an earlier attempt.
-
-        Raises:
-            StoreError: not everything was written.  All of it can be written again.
+        Everything can be written again.
         """
-        older: list[DynamoItem] = []
-        new: list[DynamoItem] = []
-        in_parallel(
-            lambda chunk: send_all(lambda states: self._update(states, older, new), chunk, deadline),
-            chunks(states, BATCH_STATEMENTS),
+        answers = _Answers([], [], [])
+        undone, error = send_in_calls(
+            lambda call: self._update(call, answers),
+            (_State(*each) for each in states),
+            BATCH_STATEMENTS,
             deadline,
         )
-        created = in_parallel(self._create, new, deadline)
-        return len(older) + created.count(False)
+        not_created, create_error = send_in_calls(lambda call: self._create(call, answers), answers.new, 1, deadline)
+        undone += not_created
+        error = error or create_error
+        written = Written(
+            [state.envelope for state in undone], error=str(error) if error else None, older=len(answers.older)
+        )
+        if len(undone) + len(answers.refused) < len(states):
+            written.refused = [(state.envelope, words) for state, words in answers.refused]
+        else:
+            # A table that refuses every state has failed.
+            for state, words in answers.refused:
+                written.undone.append(state.envelope)
+                written.error = written.error or words
+        return written
 
-    def _update(self, states: Sequence[DynamoItem], older: list[DynamoItem], new: list[DynamoItem]) -> list[DynamoItem]:
-        """Make one call.  Append states that it did not write to ``older`` or ``new``; return those refused for now."""
-        with store_errors("BatchExecuteStatement"):
-            response = self._client.batch_execute_statement(Statements=[self._statement(state) for state in states])
-        refused = []
+    def _update(self, states: Sequence[_State], answers: _Answers) -> list[_State]:
+        """Make one call; return the states that are to be repeated."""
+        statements = [self._statement(state.item) for state in states]
+        try:
+            with store_errors("BatchExecuteStatement"):
+                response = self._client.batch_execute_statement(Statements=statements)
+        except StoreError as error:
+            if not refuses_content(error):
+                raise
+            if len(states) == 1:
+                answers.refused.append((states[0], str(error)))
+                return []
+            half = len(states) // 2
+            return [*self._update(states[:half], answers), *self._update(states[half:], answers)]
+        again = []
         for state, answer in zip(states, response["Responses"], strict=True):
-            error = answer.get("Error")
-            if error is None:
+            failed = answer.get("Error")
+            if failed is None:
                 continue
-            if error["Code"] == "ConditionalCheckFailed":
+            if failed["Code"] == "ConditionalCheckFailed":
                 # Thanks to ALL_OLD, the error holds the existing row.  If it holds none, the truck has no row.
-                (older if error.get("Item") else new).append(state)
-            elif error["Code"] in _REFUSED_FOR_NOW:
-                refused.append(state)
+                (answers.older if failed.get("Item") else answers.new).append(state)
+            elif failed["Code"] in _REFUSED_FOR_NOW:
+                again.append(state)
+            elif failed["Code"] == "ValidationError":
+                answers.refused.append((state, f"ValidationError: {failed.get('Message')}"))
             else:
-                raise StoreError(f"UPDATE {self._table}: {error['Code']}: {error.get('Message')}")
-        return refused
+                raise StoreError(f"UPDATE {self._table}: {failed['Code']}: {failed.get('Message')}")
+        return again
 
     def _statement(self, state: DynamoItem) -> _UpdateStatement:
         assigned = tuple(name for name in state if name != "Truck_ID")
@@ -121,21 +158,25 @@ class TruckStateStore:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
-    def _create(self, state: DynamoItem) -> bool:
-        """Write a truck's first row; False if a parallel invocation has just written a newer one."""
+    def _create(self, states: Sequence[_State], answers: _Answers) -> list[_State]:
+        """Write a truck's first row, unless a parallel invocation has just written a newer one."""
+        (state,) = states
         try:
             with store_errors("PutItem"):
                 self._client.put_item(
                     TableName=self._table,
-                    Item=state,
+                    Item=state.item,
                     ConditionExpression="attribute_not_exists(Truck_ID) OR Recency < :recency",
-                    ExpressionAttributeValues={":recency": state["Recency"]},
+                    ExpressionAttributeValues={":recency": state.item["Recency"]},
                 )
         except StoreError as error:
             if _is_condition_failure(error.__cause__):
-                return False
-            raise
-        return True
+                answers.older.append(state)
+            elif refuses_content(error):
+                answers.refused.append((state, str(error)))
+            else:
+                raise
+        return []
 
 
 @cache

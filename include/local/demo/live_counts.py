@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 from snowflake.connector import SnowflakeConnection
 
 from include import names
+from include.contracts.quarantine import records_in
 from include.local.demo.connections import AWS_CONFIG, select
 
 RAW_AND_HISTORY = f"""
@@ -22,7 +24,8 @@ def line(manifest: Path, bucket: str, connection: SnowflakeConnection) -> str:
     """Describe the stores in one line: records sent, clicks, landing files, RAW, versions, current, quarantined."""
     # MiniStack counts a table's items on request; DynamoDB counts them every six hours.
     clicks = boto3.client("dynamodb", config=AWS_CONFIG).describe_table(TableName=names.CLICK_TABLE)
-    landed, quarantined = (objects(bucket, prefix) for prefix in (names.LANDING_PREFIX, names.QUARANTINE_PREFIX))
+    landed = objects(bucket, names.LANDING_PREFIX)
+    quarantined = sum(records_in(key) for key in keys(bucket, names.QUARANTINE_PREFIX))
     raw, versions, current = select(connection, RAW_AND_HISTORY)[0]
     counts = {
         "clicks": clicks["Table"]["ItemCount"],
@@ -39,10 +42,14 @@ def line(manifest: Path, bucket: str, connection: SnowflakeConnection) -> str:
 
 def objects(bucket: str, prefix: str) -> int:
     """Count the objects of ``bucket`` under ``prefix``."""
-    pages = (
-        boto3.client("s3", config=AWS_CONFIG).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    )
-    return sum(int(page["KeyCount"]) for page in pages)
+    return sum(1 for _ in keys(bucket, prefix))
+
+
+def keys(bucket: str, prefix: str) -> Iterator[str]:
+    """The keys of ``bucket`` under ``prefix``."""
+    s3 = boto3.client("s3", config=AWS_CONFIG)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return (entry["Key"] for page in pages for entry in page.get("Contents", []))
 
 
 def _lines(path: Path) -> int:

@@ -14,7 +14,7 @@ from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.archive import objects, read
 from include.archive.probe import Probe, send
-from include.contracts.quarantine import Attempt
+from include.contracts.quarantine import Attempt, Quarantined, is_batch
 from include.contracts.times import to_canonical
 from include.replay.quarantine_store import QuarantineStore
 
@@ -106,9 +106,19 @@ class ProbeArchiveOperator(Killable, BaseOperator):
 
     @staticmethod
     def _find(store: QuarantineStore, probe: Probe) -> str | None:
+        """The key of the probe's own object.  A batch that it may be in is unpacked, and so found the next time."""
         first, last = to_canonical(probe.sent - timedelta(minutes=5)), to_canonical(datetime.now(UTC))
         name = f"/{probe.shard_id}-{probe.sequence_number}.json"
-        return next((key for key in store.keys(probe.stream, first, last) if key.endswith(name)), None)
+        for key in store.keys(probe.stream, first, last):
+            if key.endswith(name):
+                return key
+            if is_batch(key) and any(_is(probe, record) for record in store.records(key)):
+                store.unpack(key)
+        return None
+
+
+def _is(probe: Probe, record: Quarantined) -> bool:
+    return (probe.shard_id, probe.sequence_number) == (record.envelope.shard_id, record.envelope.number)
 
 
 class _Archive:

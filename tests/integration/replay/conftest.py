@@ -67,8 +67,9 @@ class Pipeline:
         return {key: self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
     def documents(self, prefix: str, stream: str) -> dict[str, dict[str, Any]]:
-        """Sequence number -> quarantine object."""
-        documents = map(json.loads, self.objects(f"{prefix}{stream}/").values())
+        """Sequence number -> quarantined record."""
+        lines = (line for body in self.objects(f"{prefix}{stream}/").values() for line in body.splitlines())
+        documents = map(json.loads, lines)
         return {document["envelope"]["sequence_number"]: document for document in documents}
 
     def clicks(self) -> list[str]:

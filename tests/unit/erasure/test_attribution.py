@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from include.archive import probe
+from include.contracts import probe
 from include.erasure.attribution import attribution
 
 pytestmark = pytest.mark.unit
@@ -77,4 +77,4 @@ def test_an_id_of_any_characters():
 
 
 def test_a_probe_is_known_to_belong_to_no_truck():
-    assert whose(probe.payload(), probe.PARTITION_KEY) is False
+    assert whose(probe.payload("a test"), probe.PARTITION_KEY) is False

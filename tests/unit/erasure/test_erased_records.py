@@ -72,6 +72,18 @@ def test_no_version_of_any_object_holds_the_truck(cloud):
     assert quarantined not in {each for each, _ in left}
 
 
+def test_of_a_quarantined_batch_the_records_of_others_stay_byte_for_byte(cloud):
+    key = cloud.quarantine_together(THEIRS, OURS, b"no json", OURS)
+    before = cloud.body(key).splitlines(keepends=True)
+    cloud.quarantine_together(OURS, OURS, first=10)
+    summary = cloud.erase()
+    assert cloud.body(key) == before[0] + before[2]
+    assert cloud.keys() == {key}
+    store = summary.stores[f"{names.QUARANTINE_PREFIX}{names.TRUCK_STREAM}/"]
+    assert (store.records, store.rewritten, store.deleted, store.unattributable) == (4, 1, 1, 1)
+    assert cloud.erase().found == 0
+
+
 @pytest.mark.parametrize("as_text", [False, True])
 def test_of_an_abandoned_aggregate_the_readings_of_others_stay(cloud, as_text):
     key = cloud.abandon("aggregate", aggregate([THEIRS, OURS, THEIRS]), aggregate([OURS]), as_text=as_text)

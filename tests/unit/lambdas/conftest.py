@@ -20,6 +20,7 @@ from moto.core.botocore_stubber import MockRawResponse
 from moto.dynamodb.models import DynamoDBBackend
 
 from include import names
+from include.contracts.quarantine import Quarantined, decode_all
 from lambdas.common import aws as lambda_aws
 
 BUCKET = "telemetry-of-a-test"
@@ -111,7 +112,7 @@ def cloud(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[SimpleNamespace]:
     """moto with the functions' tables, bucket and stream: ``.rows(table)``, ``.objects(prefix)``, ``.records(stream)``
-    ((shard, sequence number) -> partition key, data), and clients of DynamoDB and S3."""
+    ((shard, sequence number) -> partition key, data), ``.quarantined()`` (in order), clients of DynamoDB and S3."""
     with mock_aws():
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3_session)
         monkeypatch.setattr(DynamoDBBackend, "batch_execute_statement", _batch_execute_statement)
@@ -156,7 +157,13 @@ def cloud(
                     found[shard, record["SequenceNumber"]] = (record["PartitionKey"], record["Data"])
             return found
 
-        yield SimpleNamespace(dynamodb=dynamodb, s3=s3, rows=rows, objects=objects, records=records)
+        def quarantined() -> list[Quarantined]:
+            found = [record for body in objects(names.QUARANTINE_PREFIX).values() for record in decode_all(body)]
+            return sorted(found, key=lambda record: record.envelope.number)
+
+        yield SimpleNamespace(
+            dynamodb=dynamodb, s3=s3, rows=rows, objects=objects, records=records, quarantined=quarantined
+        )
 
 
 @pytest.fixture

@@ -80,7 +80,9 @@ def batch(kinesis_event):
 
 @pytest.mark.parametrize("kind", UNANSWERED)
 @pytest.mark.parametrize(("package", "operation"), CALLS)
-def test_call_without_an_answer_acknowledges_nothing(new_function, cloud, batch, no_waiting, package, operation, kind):
+def test_call_without_an_answer_acknowledges_no_record_for_it(
+    new_function, cloud, batch, no_waiting, package, operation, kind
+):
     def fail(request: Any) -> None:
         raise no_answer(kind, request)
 
@@ -88,8 +90,9 @@ def test_call_without_an_answer_acknowledges_nothing(new_function, cloud, batch,
     function.on_wire(operation, fail)
     event = batch(package)
 
-    first = event["Records"][0]["kinesis"]["sequenceNumber"]
-    assert function(event) == {"batchItemFailures": [{"itemIdentifier": first}]}
+    # The first record is invalid: it is quarantined by PutObject, and needs no other call.
+    left = event["Records"][operation != "PutObject"]["kinesis"]["sequenceNumber"]
+    assert function(event) == {"batchItemFailures": [{"itemIdentifier": left}]}
     # Tried again a bounded number of times.
     assert 1 <= function.calls.count(operation) <= 6
 

@@ -74,11 +74,11 @@ def rejected(written: dict[str, bytes], event, cases: list[Case]) -> dict[str, t
     found = {}
     for key, body in written.items():
         if key.startswith(names.QUARANTINE_PREFIX):
-            record = quarantine.decode(body)
-            case = places[record.envelope.sequence_number]
-            assert record.payload == case.payload
-            assert record.rule
-            found[case.name] = (record.reason, record.field)
+            for record in quarantine.decode_all(body):
+                case = places[record.envelope.sequence_number]
+                assert record.payload == case.payload
+                assert record.rule
+                found[case.name] = (record.reason, record.field)
     return found
 
 

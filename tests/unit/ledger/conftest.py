@@ -19,7 +19,7 @@ from include.aws_clients import StoreClients
 from include.contracts import Envelope
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.envelope import read_number
-from include.contracts.quarantine import Quarantined, encode, object_key
+from include.contracts.quarantine import Quarantined, batch_objects, decode, encode, object_key
 from include.contracts.times import to_canonical
 from include.ledger import Balance, reconcile
 
@@ -129,6 +129,16 @@ class World:
         key = object_key(prefix, envelope)
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=encode(record))
         return key
+
+    def quarantined_together(self, *numbers: int, stream: str) -> str:
+        """The records of these numbers in one object, as a function writes those of a batch."""
+        singles = [self.quarantined(number, stream=stream) for number in numbers]
+        bodies = [self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in singles]
+        ((packed, body),) = batch_objects(names.QUARANTINE_PREFIX, map(decode, bodies))
+        self.s3.put_object(Bucket=BUCKET, Key=packed, Body=body)
+        for key in singles:
+            self.s3.delete_object(Bucket=BUCKET, Key=key)
+        return packed
 
     def resolved(self, number: int | str, *, stream: str, reason: str = "missing") -> str:
         return self.quarantined(number, stream=stream, prefix=names.RESOLVED_PREFIX, reason=reason)

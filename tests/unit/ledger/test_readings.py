@@ -36,6 +36,24 @@ def test_a_healthy_hour_balances(world):
     assert not any(key.startswith((names.LANDING_PREFIX, names.QUARANTINE_PREFIX)) for key in world.reads)
 
 
+def test_each_record_of_a_quarantined_batch_is_counted_once(world):
+    world.archived(1, 2, 3, 4, 5)
+    world.loaded(1)
+    world.quarantined_together(2, 3, 4, stream=STREAM)
+    world.quarantined_together(3, 4, stream=STREAM)  # The batch was delivered again, cut in another way.
+    world.quarantined(4, stream=STREAM)  # A replay was stopped while it unpacked.
+    other = world.quarantined_together(8, 9, stream=STREAM)
+    balance = world.readings()
+    assert counts(balance) == (5, 1, 3, 0, 1)
+    assert (balance.unexpected, balance.samples["unexpected"]) == (2, [other, other])
+
+
+def test_a_foreign_object_with_the_name_of_a_batch_is_unexpected(world):
+    key = world.quarantined_together(8, 9, stream=STREAM)
+    world.s3.put_object(Bucket="telemetry-of-a-test", Key=key, Body=b"notes")
+    assert world.readings().samples == {"unexpected": [key]}
+
+
 def test_readings_with_a_nulled_metric_are_counted_and_are_no_difference(world):
     world.archived(1, 2, 3)
     world.loaded(1, 2, 3)

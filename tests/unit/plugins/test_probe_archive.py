@@ -12,9 +12,9 @@ from clicks_to_deliveries.operators.probe_archive import ProbeArchiveOperator
 from moto import mock_aws
 
 from include import names
-from include.archive.probe import is_probe
 from include.contracts import ContractError, decode_click, decode_reading
 from include.contracts.archive import ArchivedRecord, encode_line
+from include.contracts.probe import is_probe
 from include.contracts.quarantine import Quarantined, encode, object_key
 from include.contracts.times import to_canonical
 

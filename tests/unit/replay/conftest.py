@@ -17,7 +17,7 @@ from moto import mock_aws
 from include import names
 from include.aws_clients import ReprocessingClients
 from include.contracts import Envelope
-from include.contracts.quarantine import Quarantined, encode, object_key
+from include.contracts.quarantine import Quarantined, batch_objects, decode, encode, object_key
 from include.replay import ReplayPlan, ReplaySummary, replay
 
 BUCKET = "telemetry-of-a-test"
@@ -87,7 +87,8 @@ def session() -> boto3.Session:
 
 @pytest.fixture
 def cloud(session: boto3.Session, monkeypatch: pytest.MonkeyPatch, functions: Functions) -> Iterator[SimpleNamespace]:
-    """``.put(payload, …)`` quarantines a record, ``.objects(prefix)`` is key -> document, ``.replay(…)`` runs."""
+    """``.put(payload, …)`` quarantines a record, ``.pack(key, …)`` makes a batch of records, ``.objects(prefix)`` is
+    key -> document, ``.replay(…)`` runs."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         s3 = session.client("s3")
@@ -111,6 +112,15 @@ def cloud(session: boto3.Session, monkeypatch: pytest.MonkeyPatch, functions: Fu
             s3.put_object(Bucket=BUCKET, Key=key, Body=encode(record))
             return key
 
+        def pack(*keys: str) -> str:
+            """Put the records of these objects into one, as a function writes those of a batch."""
+            records = [decode(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in keys]
+            for key in keys:
+                s3.delete_object(Bucket=BUCKET, Key=key)
+            ((packed, body),) = batch_objects(names.QUARANTINE_PREFIX, records)
+            s3.put_object(Bucket=BUCKET, Key=packed, Body=body)
+            return packed
+
         def objects(prefix: str) -> dict[str, dict[str, Any]]:
             keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
             return {key: json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in keys}
@@ -122,7 +132,7 @@ def cloud(session: boto3.Session, monkeypatch: pytest.MonkeyPatch, functions: Fu
             plan = ReplayPlan(streams=tuple(streams), **given)
             return replay(ReprocessingClients(s3, functions), BUCKET, plan, by=by, dry_run=dry_run, **options)
 
-        yield SimpleNamespace(s3=s3, put=put, objects=objects, replay=replay_of, bucket=BUCKET)
+        yield SimpleNamespace(s3=s3, put=put, pack=pack, objects=objects, replay=replay_of, bucket=BUCKET)
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ def test_the_event_is_that_of_the_mapping_with_the_original_envelope(cloud, func
     (event,) = functions.events
     assert event == {
         "replay": {"by": "who"},
+        "is_stored": True,
         "Records": [
             {
                 "kinesis": {

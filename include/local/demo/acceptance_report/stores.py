@@ -100,7 +100,7 @@ def _archived(bucket: str, stream: str) -> dict[RecordId, ArchivedRecord]:
 
 
 def _held(bucket: str, prefix: str) -> dict[RecordId, HeldRecord]:
-    found = map(quarantine.decode, _objects(bucket, prefix))
+    found = (record for body in _objects(bucket, prefix) for record in quarantine.decode_all(body))
     return {(each.envelope.shard_id, each.envelope.number): HeldRecord(each.reason, each.payload) for each in found}
 
 

@@ -13,7 +13,7 @@ from dashboard import data
 from dashboard.data import quarantined
 from include import names
 from include.contracts.envelope import Envelope
-from include.contracts.quarantine import Quarantined, encode
+from include.contracts.quarantine import Quarantined, batch_objects, encode
 
 pytestmark = pytest.mark.unit
 
@@ -95,6 +95,51 @@ def test_an_object_too_large_for_a_record_is_not_read_whole(
     monkeypatch.setattr(quarantined, "FIRST_BYTES", 10)
     aws["s3"].put_object(Bucket=aws["bucket"], Key=KEY, Body=b"x" * 100)
     assert data.quarantine_object(KEY) == data.QuarantineObject(KEY, 100, b"x" * 10, None)
+
+
+def record(number: int, reason: str = "not_json") -> Quarantined:
+    envelope = Envelope(names.CLICK_STREAM, "shardId-0", str(number), "2026-11-22T14:05:30.000000", "key")
+    return Quarantined(
+        reason=reason, field=None, value=None, rule="-", envelope=envelope, payload=b"x", function=names.CLICK_FUNCTION
+    )
+
+
+def put_batch(aws: Any, *records: Quarantined) -> str:
+    ((key, body),) = batch_objects(names.QUARANTINE_PREFIX, records)
+    aws["s3"].put_object(Bucket=aws["bucket"], Key=key, Body=body)
+    return key
+
+
+def test_each_record_of_a_batch_is_counted_listed_and_read(aws: Any, now: datetime) -> None:
+    put_batch(aws, record(1), record(2, "missing"), record(3))
+    put_quarantined(aws, names.CLICK_STREAM, "2026/11/22/14", 4, "not_json")
+    answer = data.quarantine(1)
+    assert (data.quarantine_size(1), answer.listed, answer.unread) == (4, 4, 0)
+    assert dict(zip(answer.frame["reason"], answer.frame["records"], strict=True)) == {"missing": 1, "not_json": 3}
+    keys = [KEY.replace("-1.json", f"-{number}.json") for number in (1, 2, 3, 4)]
+    assert sorted(answer.records["key"]) == keys
+    # By the key that it has once a replay has given it an object of its own.
+    found = data.quarantine_object(keys[1])
+    assert found is not None
+    assert (found.key, found.record) == (keys[1], record(2, "missing"))
+    assert data.quarantine_object(KEY.replace("-1.json", "-9.json")) is None
+
+
+def test_a_batch_beyond_the_limit_is_counted_by_its_name_and_not_read(
+    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantined, "MAX_QUARANTINE_READS", 3)
+    put_batch(aws, record(1), record(2))
+    put_batch(aws, record(3), record(4), record(5))
+    answer = data.quarantine(1)
+    assert answer.listed == 5
+    assert answer.unread in (2, 3)
+    assert len(answer.records) == 5 - answer.unread
+
+
+def test_a_foreign_object_with_the_name_of_a_batch_is_counted_as_one(aws: Any, now: datetime) -> None:
+    aws["s3"].put_object(Bucket=aws["bucket"], Key=put_batch(aws, record(1), record(2)), Body=b"notes")
+    assert list(data.quarantine(1).frame["reason"]) == ["not a record"]
 
 
 def test_a_record_that_a_replay_resolved_is_gone(aws: Any, now: datetime) -> None:
