@@ -3,7 +3,7 @@
 The functions write it; a replay reads it and adds to its history.  An object has the records that one invocation
 rejected, one line of JSON per record: an object ``<shard>-<number>.json`` has one, an object of a batch
 (``<shard>-<first>-<last>-<records>-<digest>.jsonl``) has several.  A replay first gives each record of a batch an
-object of its own (docs/adr/0057).
+object of its own (docs/adr/0059).
 """
 
 from __future__ import annotations

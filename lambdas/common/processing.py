@@ -1,6 +1,6 @@
 """How a batch is processed: what is written, what is quarantined, and up to which record all is durable.
 
-Which failures quarantine a record and which hold the shard is in docs/adr/0057.
+Which failures quarantine a record and which hold the shard is in docs/adr/0058.
 """
 
 from __future__ import annotations

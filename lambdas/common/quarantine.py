@@ -15,7 +15,7 @@ from lambdas.common.object_store import Bucket
 class QuarantineWriter:
     """Writes the quarantine objects of one function.
 
-    It never overwrites an object, which may hold a history that replays have added (docs/adr/0009).
+    It never overwrites an object, which may hold a history that replays have added (docs/adr/0059).
     """
 
     def __init__(self, bucket: Bucket, prefix: str, function: str) -> None:

@@ -54,12 +54,15 @@ def accepted(second=0, *, arrival=0, number=1, truck="TRK001", **metrics) -> Acc
     )
 
 
-def items(*readings: AcceptedReading) -> list[dict]:
-    return [state_item(each, ingested_at="2026-11-22T14:31:00.000000") for each in newest(readings)]
+def items(*readings: AcceptedReading) -> list[tuple[dict, Envelope]]:
+    return [(state_item(each, ingested_at="2026-11-22T14:31:00.000000"), each.envelope) for each in newest(readings)]
 
 
 def write(store: TruckStateStore, *readings: AcceptedReading) -> int:
-    return store.write(items(*readings), Deadline(60))
+    """How many states were left alone."""
+    written = store.write(items(*readings), Deadline(60))
+    assert (written.undone, written.refused, written.error) == ([], [], None)
+    return written.older
 
 
 def test_first_reading_of_a_truck_makes_its_row_and_a_newer_one_replaces_it_whole(store, states):

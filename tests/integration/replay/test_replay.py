@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 KILLED_BEFORE_THE_MOVE = """
 import os, signal, sys
 from include.replay import __main__, quarantine_store
-quarantine_store.QuarantineStore._copy = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+quarantine_store.QuarantineStore._add = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 sys.exit(__main__.main(sys.argv[1:]))
 """
 

@@ -1,4 +1,4 @@
-"""A bug of ours on one record quarantines that record; a store that fails holds the shard (docs/adr/0057)."""
+"""A bug of ours on one record quarantines that record; a store that fails holds the shard (docs/adr/0058)."""
 
 from __future__ import annotations
 

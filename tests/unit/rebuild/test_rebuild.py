@@ -15,9 +15,9 @@ from moto import mock_aws
 
 from include import names
 from include.archive import ArchiveError
-from include.archive.probe import PARTITION_KEY, payload
 from include.aws_clients import ReprocessingClients
 from include.contracts.archive import ArchivedRecord, encode_line
+from include.contracts.probe import PARTITION_KEY, payload
 from include.contracts.times import to_canonical
 from include.rebuild import RebuildError, RebuildPlan, RebuildProgress
 from include.rebuild import rebuild as rebuild_streams
@@ -125,7 +125,7 @@ def test_a_batch_has_at_most_500_records(s3):
 
 
 def test_a_probe_is_left_out(s3):
-    store(s3, "a", record(1), record(2, data=payload(), key=PARTITION_KEY))
+    store(s3, "a", record(1), record(2, data=payload("a test"), key=PARTITION_KEY))
     functions = Functions()
     assert rebuild(s3, functions).probes == 1
     assert functions.batches == [[("0", 1)]]
