@@ -54,13 +54,14 @@ def accepted(second=0, *, arrival=0, number=1, truck="TRK001", **metrics) -> Acc
     )
 
 
-def items(*readings: AcceptedReading) -> list[tuple[dict, Envelope]]:
-    return [(state_item(each, ingested_at="2026-11-22T14:31:00.000000"), each.envelope) for each in newest(readings)]
+def items(*readings: AcceptedReading) -> list[dict]:
+    return [state_item(each, ingested_at="2026-11-22T14:31:00.000000") for each in newest(readings)]
 
 
 def write(store: TruckStateStore, *readings: AcceptedReading) -> int:
     """How many states were left alone."""
-    written = store.write(items(*readings), Deadline(60))
+    envelopes = (each.envelope for each in newest(readings))
+    written = store.write(list(zip(items(*readings), envelopes, strict=True)), Deadline(60))
     assert (written.undone, written.refused, written.error) == ([], [], None)
     return written.older
 
