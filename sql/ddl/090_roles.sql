@@ -1,12 +1,17 @@
 -- Three roles, each with the rights that its work needs, for the users of Airflow, erasure and the
 -- dashboard.
--- The provisioning user (SYSADMIN, with CREATE INTEGRATION and CREATE ROLE) owns the objects.
+-- The provisioning user (with CREATE INTEGRATION and CREATE ROLE) owns the objects.  SYSADMIN
+-- inherits the roles: an administrator may do what each of them may.
 create role if not exists TRUCK_TELEMETRY_TRANSFORMER
 comment = 'Airflow: watches the pipe, merges the history, checks it';
 create role if not exists TRUCK_TELEMETRY_ERASER
 comment = 'DAG erase_truck: erases one truck from every table';
 create role if not exists TRUCK_TELEMETRY_READER
 comment = 'Dashboard: reads, and nothing else';
+
+grant role TRUCK_TELEMETRY_TRANSFORMER to role SYSADMIN;
+grant role TRUCK_TELEMETRY_ERASER to role SYSADMIN;
+grant role TRUCK_TELEMETRY_READER to role SYSADMIN;
 
 grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_TRANSFORMER;
 grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_TRANSFORMER;

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 def hook(warehouse, monkeypatch):
     connection = json.loads(warehouse.server.environment["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
     connection["schema"] = warehouse.schema
-    connection["extra"] |= {"database": "TESTS", "warehouse": "W", "role": "SYSADMIN"}
+    connection["extra"] |= {"database": "TESTS", "warehouse": "COMPUTE_WH", "role": "ACCOUNTADMIN"}
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(connection))
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 

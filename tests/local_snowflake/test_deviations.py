@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+import snowflake.connector
 
 pytestmark = pytest.mark.integration
 
@@ -21,16 +22,61 @@ def other_database(warehouse):
     warehouse.rows(f"DROP DATABASE {name}")
 
 
-def test_anyone_may_log_in(warehouse):
-    connection = warehouse.connect(user="nobody", password="wrong", role="NO_SUCH", warehouse="NO_SUCH")
-    found = connection.cursor().execute("SELECT CURRENT_USER(), CURRENT_ROLE(), CURRENT_WAREHOUSE()").fetchone()
-    assert found == ("NOBODY", "NO_SUCH", "NO_SUCH")
+def test_a_warehouse_that_comes_after_the_login_is_used_from_then_on(warehouse):
+    name = f"LATER_{warehouse.schema}"
+    cursor = warehouse.connect(warehouse=name).cursor()
+    warehouse.rows("CREATE TABLE T (ID INTEGER)")
+    with pytest.raises(snowflake.connector.Error, match="No active warehouse"):
+        cursor.execute("SELECT * FROM T")
+    warehouse.rows(f"CREATE WAREHOUSE {name}")
+    assert cursor.execute("SELECT * FROM T").fetchall() == []
 
 
-@pytest.mark.parametrize("statement", ["USE ROLE NO_SUCH", "USE WAREHOUSE NO_SUCH"])
-def test_a_role_or_warehouse_that_does_not_exist_may_be_used(warehouse, statement):
-    warehouse.rows(statement)
-    assert warehouse.value("SELECT 1") == 1
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "GRANT DATABASE ROLE R TO ROLE SYSADMIN",
+        "GRANT USAGE ON FUNCTION F TO ROLE SYSADMIN",
+        "GRANT USAGE ON DATABASE TESTS TO SHARE S",
+        "REVOKE SELECT ON ALL TABLES IN SCHEMA TESTS.PUBLIC FROM ROLE SYSADMIN CASCADE",
+        "ALTER USER ADMIN RENAME TO OTHER",
+        "CREATE USER U NETWORK_POLICY = P",
+    ],
+)
+def test_grants_and_users_beyond_these_are_refused(warehouse, statement):
+    assert warehouse.error(statement).errno in (2, 1003)
+
+
+def test_show_roles_lists_all_roles(warehouse):
+    warehouse.rows("USE ROLE PUBLIC")
+    assert "ACCOUNTADMIN" in {row[1] for row in warehouse.rows("SHOW ROLES")}
+
+
+def test_information_schema_lists_what_a_role_may_not_see(warehouse):
+    warehouse.rows("CREATE TABLE SECRET (ID INTEGER)")
+    role = f"NOSY_{warehouse.schema}"
+    for statement in (
+        f"CREATE ROLE {role}",
+        f"GRANT ROLE {role} TO USER ADMIN",
+        f"GRANT USAGE ON DATABASE TESTS TO ROLE {role}",
+        f"GRANT USAGE ON WAREHOUSE COMPUTE_WH TO ROLE {role}",
+        f"USE ROLE {role}",
+        "USE SECONDARY ROLES NONE",
+    ):
+        warehouse.rows(statement)
+    listed = "SELECT TABLE_NAME FROM TESTS.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = %s"
+    assert warehouse.rows(listed, [warehouse.schema]) == [("SECRET",)]
+    assert warehouse.error("SELECT * FROM SECRET").errno == 2003
+
+
+def test_a_view_reads_its_tables_whoever_owns_it(warehouse):
+    role = f"VIEWER_{warehouse.schema}"
+    warehouse.rows("CREATE TABLE T (ID INTEGER)")
+    warehouse.rows("CREATE VIEW V AS SELECT * FROM T")
+    warehouse.rows(f"CREATE ROLE {role}")
+    warehouse.rows(f"GRANT OWNERSHIP ON VIEW V TO ROLE {role}")
+    warehouse.rows(f"GRANT ROLE {role} TO ROLE SYSADMIN")
+    assert warehouse.rows("SELECT * FROM V") == []
 
 
 def test_text_keeps_its_length_and_times_lose_nanoseconds(warehouse):

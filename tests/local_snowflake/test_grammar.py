@@ -7,7 +7,8 @@ from sqlglot.dialects.snowflake import Snowflake
 
 from include.local.snowflake import grammar
 from include.local.snowflake.errors import SnowflakeError
-from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Name, NoOp, Show
+from include.local.snowflake.grammar import Alter, Create, Describe, Drop, Name, Show
+from include.local.snowflake.grant_grammar import GrantPrivileges, GrantRole, ShowGrants, Target, UseSecondaryRoles
 
 pytestmark = pytest.mark.unit
 
@@ -102,7 +103,31 @@ def parse(sql):
         ("show pipes like 'p%' in schema d.s", Show("PIPE", "p%", "SCHEMA", Name(("D", "S")))),
         ("show warehouses", Show("WAREHOUSE")),
         ("show file formats in account", Show("FILE FORMAT", None, "ACCOUNT")),
-        ("grant usage on warehouse w to role r", NoOp("GRANT")),
+        (
+            "grant usage, monitor on warehouse w to role r with grant option",
+            GrantPrivileges(("USAGE", "MONITOR"), Target("WAREHOUSE", Name(("W",))), "R", option=True),
+        ),
+        (
+            "grant create file format on schema d.s to r",
+            GrantPrivileges(("CREATE FILE FORMAT",), Target("SCHEMA", Name(("D", "S"))), "R"),
+        ),
+        (
+            "revoke all privileges on future file formats in schema d.s from role r",
+            GrantPrivileges(("ALL",), Target("FILE FORMAT", Name(("D", "S")), "FUTURE", "SCHEMA"), "R", revoke=True),
+        ),
+        (
+            "grant ownership on all tables in database d to role r copy current grants",
+            GrantPrivileges(("OWNERSHIP",), Target("TABLE", Name(("D",)), "ALL", "DATABASE"), "R", copy_grants=True),
+        ),
+        ("grant manage grants on account to role r", GrantPrivileges(("MANAGE GRANTS",), Target("ACCOUNT", None), "R")),
+        ("revoke role r from user u", GrantRole("R", "USER", "U", revoke=True)),
+        ("show grants", ShowGrants("TO", "USER", None)),
+        ("show future grants in schema d.s", ShowGrants("FUTURE IN", "SCHEMA", Name(("D", "S")))),
+        ("use secondary roles a, b", UseSecondaryRoles(("A", "B"))),
+        (
+            "create user u type = service rsa_public_key = 'MII' default_secondary_roles = ()",
+            Create("USER", Name(("U",)), {"TYPE": "SERVICE", "RSA_PUBLIC_KEY": "MII", "DEFAULT_SECONDARY_ROLES": []}),
+        ),
     ],
 )
 def test_statement(sql, expected):

@@ -230,6 +230,28 @@ def test_a_pipe_without_its_table_reports_it_and_continues_when_it_is_back(wareh
     assert status(warehouse)["executionState"] == "RUNNING"
 
 
+def test_a_pipe_loads_with_its_owners_privileges(warehouse, deaf_pipe, wait_until):
+    role = f"LOADER_{warehouse.schema}"
+    for statement in (
+        f"CREATE ROLE {role}",
+        f"GRANT USAGE ON DATABASE TESTS TO ROLE {role}",
+        f"GRANT USAGE ON SCHEMA {warehouse.schema} TO ROLE {role}",
+        f"GRANT USAGE ON STAGE LANDING TO ROLE {role}",
+        f"GRANT USAGE ON FILE FORMAT NDJSON TO ROLE {role}",
+        f"GRANT SELECT ON TABLE READINGS TO ROLE {role}",
+        f"GRANT OWNERSHIP ON PIPE INTAKE TO ROLE {role}",
+        f"GRANT ROLE {role} TO ROLE SYSADMIN",
+    ):
+        warehouse.rows(statement)
+    assert describe(warehouse)["owner"] == role
+    warehouse.put("a.json.gz", {"truck": "T1"})
+    warehouse.rows("ALTER PIPE INTAKE REFRESH")
+    stalled = wait_until(lambda: (found := status(warehouse))["executionState"] == "STALLED_EXECUTION_ERROR" and found)
+    assert "Insufficient privileges to operate on table" in stalled["error"]
+    warehouse.rows(f"GRANT INSERT ON TABLE READINGS TO ROLE {role}")
+    wait_until(lambda: count(warehouse) == 1)
+
+
 def test_a_dropped_pipe_loads_nothing(warehouse, pipe, wait_until):
     warehouse.rows("DROP PIPE INTAKE")
     assert warehouse.rows("SHOW PIPES LIKE 'INT%'") == []

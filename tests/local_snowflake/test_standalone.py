@@ -21,7 +21,7 @@ FOLDER = ROOT / "include" / "local" / "snowflake"
 README = (FOLDER / "README.md").read_text()
 PROJECT = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
 # Top-level module -> distribution, where the names differ.
-DISTRIBUTIONS = {"snowflake": "snowflake-connector-python", "botocore": "boto3"}
+DISTRIBUTIONS = {"snowflake": "snowflake-connector-python", "botocore": "boto3", "jwt": "PyJWT"}
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -68,12 +68,14 @@ def test_the_commands_defaults_are_those_of_the_readme(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["local-snowflake"])
     arguments = __main__._arguments()
     assert (arguments.host, arguments.port, str(arguments.state)) == ("127.0.0.1", 4443, "local-snowflake-state")
+    assert arguments.administrator == "ADMIN"
     assert (arguments.certificate, arguments.key, arguments.log_level) == (None, None, "WARNING")
     options = dict(re.findall(r"^\| (`--[^|]*) \| ([^|]*) \|", README, re.MULTILINE))
     assert options == {
         "`--port`": "4443",
         "`--host`": "127.0.0.1",
         "`--state`": "`./local-snowflake-state`",
+        "`--administrator`": "ADMIN",
         "`--certificate`, `--key`": "made in the state directory",
         "`--log-level`": "WARNING",
     }

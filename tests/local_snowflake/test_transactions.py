@@ -84,7 +84,7 @@ def test_a_request_that_comes_again_does_not_run_again(warehouse):
     login = requests.post(
         f"{base}/session/v1/login-request",
         params={"databaseName": "TESTS", "schemaName": warehouse.schema},
-        json={"data": {"LOGIN_NAME": "x", "SESSION_PARAMETERS": {}}},
+        json={"data": {"LOGIN_NAME": "admin", "PASSWORD": "local", "SESSION_PARAMETERS": {}}},
         verify=str(warehouse.server.tls.bundle),
         timeout=60,
     ).json()

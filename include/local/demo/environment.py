@@ -54,8 +54,8 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
 
 
 def snowflake_login(port: int) -> dict[str, str | int]:
-    """Return the connector's parameters that reach the local Snowflake on ``port``; it accepts any user."""
-    return {"account": "local", "user": "pipeline", "password": "local", "host": "localhost", "port": port}
+    """Return the connector's parameters that reach the local Snowflake on ``port``, as its administrator."""
+    return {"account": "local", "user": "admin", "password": "local", "host": "localhost", "port": port}
 
 
 def snowflake_connection(port: int, session: Mapping[str, str]) -> str:
@@ -99,7 +99,7 @@ def _snowflake(port: int, ca_bundle: Path) -> dict[str, str]:
         "database": names.DATABASE,
         "schema": names.SCHEMA,
         "warehouse": names.WAREHOUSE,
-        "role": "SYSADMIN",
+        "role": "ACCOUNTADMIN",
     }
     return {
         "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": snowflake_connection(port, session),

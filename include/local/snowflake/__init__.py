@@ -9,18 +9,21 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``__main__`` | the command: arguments, TLS, start and stop |
 | ``server`` | HTTP: logins, request ids, answers |
 | ``session``, ``snowpipe`` | the two that run statements: a client's session, and the threads that load for pipes |
-| ``ddl`` | databases, schemas, tables |
+| ``authorization`` | the one place that every statement passes: what its roles may not do is refused |
+| ``access``, ``ownership``, ``needs`` | GRANT and REVOKE; owners of what is created; the privileges a statement needs |
+| ``principals``, ``ddl`` | users and roles; databases, schemas, tables |
 | ``dml`` | queries and DML |
 | ``functions`` | functions that DuckDB can't answer |
-| ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge`` | one module per subject |
+| ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge``, ``reads`` | one module per subject |
 | ``cancelling``, ``query_history`` | statements that concern other statements |
 | ``copy_rows``, ``copy_lines`` | from a file's bytes to rows |
 | ``load_history``, ``copy_plan``, ``stages``, ``account`` | the objects and records that COPY needs |
 | ``context`` | what a statement has at hand: connection, catalog, names, transaction |
-| ``transaction``, ``instance`` | one session's transaction; the account: DuckDB files and what sessions share |
-| ``stream_offsets``, ``pipe_queue``, ``ingestion``, ``writers``, ``queries`` | state that outlives a statement |
+| ``transaction``, ``instance``, ``logins`` | a transaction; the account and its files; passwords and keys |
+| ``new_account``, ``users`` | an account's first roles and user; users |
+| ``stream_offsets``, ``pipe_queue``, ``ingestion``, ``writers``, ``queries``, ``grants`` | what outlives a statement |
 | ``parameter_values``, ``catalog``, ``engine`` | our objects, and DuckDB's |
-| ``results``, ``translations``, ``notifications`` | Arrow on the wire; kept translations; the SQS queue |
-| ``statements``, ``grammar``, ``reader`` | parsing, where sqlglot does not |
-| ``fakesnow_adapter``, ``names``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, certificates, Snowflake's errors |
+| ``results``, ``memo``, ``notifications`` | Arrow on the wire; values kept by statement; the SQS queue |
+| ``statements``, ``grammar``, ``grant_grammar``, ``reader`` | parsing, where sqlglot does not |
+| ``fakesnow_adapter``, ``names``, ``privileges``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, TLS, errors |
 """

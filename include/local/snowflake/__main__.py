@@ -18,11 +18,13 @@ import uvicorn
 
 from . import tls
 from .instance import Instance, StateLockedError
+from .new_account import Administrator
 from .server import PATIENCE_SECONDS, Server
 from .snowpipe import Snowpipe
 
 PORT = 4443
 STATE = Path("local-snowflake-state")
+PASSWORD_VARIABLE = "LOCAL_SNOWFLAKE_PASSWORD"  # noqa: S105 - the name of an environment variable
 
 
 def main() -> int:
@@ -44,7 +46,7 @@ def main() -> int:
     except OSError as error:
         return _refuse(f"port {arguments.port} can't be used: {error.strerror}")
     try:
-        instance = Instance(arguments.state)
+        instance = Instance(arguments.state, _administrator(arguments))
     except StateLockedError as error:
         return _refuse(f"state directory {arguments.state} is in use by another process: {error}")
     certificate, key, welcome = arguments.certificate, arguments.key, ""
@@ -75,6 +77,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=PORT, help="port to listen on (default: %(default)s)")
     parser.add_argument("--state", type=Path, default=STATE, help="directory of the databases (default: ./%(default)s)")
     parser.add_argument(
+        "--administrator", default=Administrator.name,
+        help=f"first user of a new account, whose password is ${PASSWORD_VARIABLE} (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--certificate", type=Path, help="PEM file (default: one for localhost, made in the state directory)"
     )
     parser.add_argument("--key", type=Path, help="PEM file of the certificate's key")
@@ -92,14 +98,22 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
+def _administrator(arguments: argparse.Namespace) -> Administrator:
+    return Administrator(arguments.administrator, os.environ.get(PASSWORD_VARIABLE, Administrator.password))
+
+
 def _welcome(arguments: argparse.Namespace, bundle: Path) -> str:
     """How to connect, for somebody who started it without a certificate."""
+    administrator = _administrator(arguments)
+    is_default = administrator.password == Administrator.password
+    password = administrator.password if is_default else f"${PASSWORD_VARIABLE}"
+    login = f'user="{administrator.name}", password="{password if is_default else "..."}"'
     port = arguments.port
     return f"""Local Snowflake on https://localhost:{port}, state in {arguments.state.absolute()}.
-Any user and password may log in. In the shell of each client:
+Its first user is {administrator.name} with password {password}. In the shell of each client:
   export REQUESTS_CA_BUNDLE={shlex.quote(str(bundle))}
 In Python:
-  snowflake.connector.connect(account="local", user="me", password="local", host="localhost", port={port})
+  snowflake.connector.connect(account="local", {login}, host="localhost", port={port})
 Ctrl-C stops it."""
 
 

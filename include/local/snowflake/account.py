@@ -1,4 +1,4 @@
-"""Warehouses, roles, integrations: they exist here, but no statement runs on them and they restrict nobody."""
+"""Warehouses, integrations and other objects of the account; no statement really runs on a warehouse."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import secrets
 
 from . import errors
 from . import parameter_values as values
-from .catalog import ACCOUNT, like_pattern
+from .catalog import ACCOUNT, CatalogObject, like_pattern
 from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
 from .names import Key
+from .privileges import Securable, kind_of
 from .results import Result
 
 # In AWS, the IAM user with which this account would assume an integration's role.
@@ -21,7 +22,7 @@ def _key(name: str) -> Key:
 
 
 def create(context: Context, statement: Create) -> Result:
-    """Record a warehouse, role, integration, ..., so that SHOW and DESC list it."""
+    """Record a warehouse, integration, role, ..., so that SHOW and DESC list it."""
     definition = dict(statement.options)
     if statement.kind == "STORAGE INTEGRATION":
         if definition.get("STORAGE_PROVIDER") != "S3":
@@ -93,9 +94,9 @@ def describe(context: Context, statement: Describe) -> Result:
 def show(context: Context, statement: Show) -> Result:
     found = [
         each
-        for kind in _kinds(statement.kind)
-        for each in context.catalog.objects(context.duck, kind, ACCOUNT[0])
-        if statement.like is None or like_pattern(statement.like).fullmatch(each.name)
+        for each in shown(context, statement.kind)
+        if (statement.like is None or like_pattern(statement.like).fullmatch(each.name))
+        and context.sees(_securable(each))
     ]
     if statement.kind == "WAREHOUSE":
         warehouses = [
@@ -105,13 +106,19 @@ def show(context: Context, statement: Show) -> Result:
                 "STANDARD",
                 each.definition.get("WAREHOUSE_SIZE", "X-Small"),
                 each.created_on,
+                context.grants.owner(_securable(each)),
                 each.definition.get("COMMENT", ""),
             )
             for each in found
         ]
-        return Result.of(["name", "state", "type", "size", "created_on", "comment"], warehouses)
+        return Result.of(["name", "state", "type", "size", "created_on", "owner", "comment"], warehouses)
     rows = [(each.created_on, each.name, each.kind, each.definition.get("COMMENT", "")) for each in found]
     return Result.of(["created_on", "name", "type", "comment"], rows)
+
+
+def shown(context: Context, kind: str) -> list[CatalogObject]:
+    """All objects of ``kind``, also those that the session may not see."""
+    return [each for one in _kinds(kind) for each in context.catalog.objects(context.duck, one, ACCOUNT[0])]
 
 
 def allowed_locations(context: Context, integration: str) -> list[str]:
@@ -119,6 +126,10 @@ def allowed_locations(context: Context, integration: str) -> list[str]:
     found = context.catalog.get(context.duck, "STORAGE INTEGRATION", _key(integration))
     allowed: list[str] = found.definition["STORAGE_ALLOWED_LOCATIONS"]
     return allowed
+
+
+def _securable(found: CatalogObject) -> Securable:
+    return Securable(kind_of(found.kind), (found.name,))
 
 
 def _kinds(kind: str) -> list[str]:

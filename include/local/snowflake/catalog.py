@@ -170,12 +170,17 @@ class Catalog:
         return self.get(duck, statement.kind, key)
 
     def alter(self, duck: duckdb.DuckDBPyConnection, found: CatalogObject, changes: dict[str, Any]) -> None:
+        """Set options of an object."""
+        self.redefine(duck, found, found.definition | changes)
+
+    def redefine(self, duck: duckdb.DuckDBPyConnection, found: CatalogObject, definition: dict[str, Any]) -> None:
+        """Give an object this definition in the place of its own."""
         duck.execute(
             f"UPDATE {hidden(found.database, 'objects')} SET definition = ? WHERE uid = ?",
-            [json.dumps(found.definition | changes), found.uid],
+            [json.dumps(definition), found.uid],
         )
         if found.database == GLOBAL_DATABASE:
-            self._note_timeout(found.kind, found.name, found.definition | changes)
+            self._note_timeout(found.kind, found.name, definition)
 
     def drop(self, duck: duckdb.DuckDBPyConnection, kind: str, key: Key) -> None:
         found = self.get(duck, kind, key)

@@ -15,21 +15,27 @@ from .catalog import CatalogObject
 from .grammar import Show
 from .instance import Instance
 from .names import Key, Name, name_in, name_of
+from .new_account import WAREHOUSE, Administrator
+from .privileges import ACCOUNTADMIN, Securable, kind_of
 from .queries import Query, Sender
 from .transaction import Transaction
+
+# ("ALL",), ("NONE",), or the roles themselves
+SecondaryRoles = tuple[str, ...]
 
 _identifiers = itertools.count(1)
 
 
 @dataclass(frozen=True)
 class Login:
-    """The options of a login; None is the account's default."""
+    """Who is logged in, and the session's options.  By default this is the administrator of a new account."""
 
     database: str | None = None
     schema: str | None = None
-    warehouse: str | None = None
-    role: str | None = None
-    user: str = "PIPELINE"
+    warehouse: str | None = WAREHOUSE
+    role: str = ACCOUNTADMIN
+    secondary_roles: SecondaryRoles = ("NONE",)
+    user: str = Administrator.name
     autocommit: bool = True
     time_zone: str | None = None
     query_tag: str = ""
@@ -40,9 +46,11 @@ class Context:
     """The connection, the catalog, the names and the transaction of one session."""
 
     def __init__(self, instance: Instance, login: Login, *, of_session: int | None = None) -> None:
-        self.instance, self.catalog = instance, instance.catalog
+        self.instance, self.catalog, self.grants = instance, instance.catalog, instance.grants
         self.identifier = of_session or next(_identifiers)
-        self.warehouse, self.role, self.user = login.warehouse, login.role or "SYSADMIN", login.user
+        self.warehouse, self.role, self.user = login.warehouse, login.role, login.user
+        self.secondary_roles = login.secondary_roles
+        self.temporary_tables: frozenset[str] = frozenset()
         self.translator = instance.translator(login.database, login.schema)
         self.duck = self.translator.duck
         self.transaction = Transaction(self.translator, instance.writers, autocommit=login.autocommit)
@@ -77,10 +85,35 @@ class Context:
     def detached(self) -> Context:
         """A second connection of the session, for a statement that runs beside the others."""
         login = Login(
-            self.database, self.schema, self.warehouse, self.role, self.user, time_zone=self.time_zone,
-            query_tag=self.query_tag, statement_timeout=self.statement_timeout,
+            self.database, self.schema, self.warehouse, self.role, self.secondary_roles, self.user,
+            time_zone=self.time_zone, query_tag=self.query_tag, statement_timeout=self.statement_timeout,
         )  # fmt: skip
         return Context(self.instance, login, of_session=self.identifier)
+
+    # --- roles -------------------------------------------------------------------------------------------------------
+
+    @property
+    def primary_roles(self) -> frozenset[str]:
+        """The primary role with those that it inherits: they may create objects."""
+        return self.grants.with_inherited([self.role])
+
+    @property
+    def active_roles(self) -> frozenset[str]:
+        """All roles whose privileges count: the primary and the secondary ones, with those that they inherit."""
+        match self.secondary_roles:
+            case ("NONE",):
+                return self.primary_roles
+            case ("ALL",):
+                return self.primary_roles | self.grants.roles_of_user(self.user)
+        return self.grants.with_inherited([self.role, *self.secondary_roles])
+
+    def held(self, on: Securable) -> frozenset[str]:
+        """The privileges of the active roles on an object; they see it if they have any."""
+        return self.grants.held(self.active_roles, on)
+
+    def sees(self, on: Securable) -> bool:
+        """Whether the session may see an object: it has a privilege on it, and on what it is in."""
+        return all(self.held(each) for each in (*on.containers, on))
 
     # --- names -------------------------------------------------------------------------------------------------------
 
@@ -129,8 +162,13 @@ class Context:
         return (database, schema, parts[-1]) if database and schema else None
 
     def shown(self, statement: Show) -> list[CatalogObject]:
-        """The objects that a SHOW lists."""
-        return self.catalog.show(self.duck, statement, self.database, self.schema)
+        """The objects that a SHOW lists: those that the session may see."""
+        kind = kind_of(statement.kind)
+        return [
+            found
+            for found in self.catalog.show(self.duck, statement, self.database, self.schema)
+            if self.sees(Securable(kind, (found.database, found.schema, found.name)))
+        ]
 
     def translation_key(self, statement: Hashable) -> Hashable:
         """Everything that the translation of ``statement`` depends on in this session."""
@@ -154,6 +192,13 @@ class Context:
 
     def use_role(self, name: str) -> None:
         self.role = name
+
+    def use_secondary_roles(self, roles: SecondaryRoles) -> None:
+        self.secondary_roles = roles
+
+    def note_temporary_tables(self) -> None:
+        """After a DDL: learn which names are the session's own tables."""
+        self.temporary_tables = engine.temporary_tables(self.duck)
 
     def set_time_zone(self, name: str) -> None:
         parameter_values.set_time_zone(self.duck, name)

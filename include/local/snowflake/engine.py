@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from .fakesnow_adapter import GLOBAL_DATABASE
+from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA
 from .names import Key
 
 
@@ -64,3 +64,35 @@ def columns(duck: duckdb.DuckDBPyConnection, table: Key) -> dict[str, tuple[str,
         list(table),
     ).fetchall()
     return {name: (kind, nullable) for name, kind, nullable in rows}
+
+
+def has_view(duck: duckdb.DuckDBPyConnection, view: Key) -> bool:
+    return view in views(duck, view[0], view[1])
+
+
+def views(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[Key]:
+    rows = duck.execute(
+        "SELECT view_name FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND NOT internal",
+        [database, schema],
+    ).fetchall()
+    return [(database, schema, name) for (name,) in rows]
+
+
+def sequences(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[Key]:
+    rows = duck.execute(
+        "SELECT sequence_name FROM duckdb_sequences() WHERE database_name = ? AND schema_name = ?", [database, schema]
+    ).fetchall()
+    return [(database, schema, name) for (name,) in rows]
+
+
+def schemas(duck: duckdb.DuckDBPyConnection, database: str) -> list[str]:
+    rows = duck.execute(
+        "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND NOT internal", [database]
+    ).fetchall()
+    return [name for (name,) in rows if name != HIDDEN_SCHEMA]
+
+
+def temporary_tables(duck: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The names of the connection's temporary tables, in upper case."""
+    rows = duck.execute("SELECT upper(table_name) FROM duckdb_tables() WHERE temporary").fetchall()
+    return frozenset(name for (name,) in rows)

@@ -33,6 +33,18 @@ def does_not_exist(kind: str, name: str) -> SnowflakeError:
     return compilation_error(f"{kind.capitalize()} '{name}' does not exist or not authorized.", 2003, "42S02")
 
 
+def insufficient(kind: str, name: str) -> SnowflakeError:
+    """Refuse what a role may not do with an object that it may see."""
+    return SnowflakeError(
+        f"SQL access control error:\nInsufficient privileges to operate on {kind.lower()} '{name}'.", 3001, "42501"
+    )
+
+
+def cannot_be_used() -> SnowflakeError:
+    """Refuse to USE a role or warehouse that does not exist."""
+    return compilation_error("Object does not exist, or operation cannot be performed.", 2043, "02000")
+
+
 def already_exists(name: str) -> SnowflakeError:
     return compilation_error(f"Object '{name}' already exists.", 2002, "42710")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -26,7 +27,7 @@ def substitute(context: Context, expression: Node) -> Node:
 
 def is_momentary(expression: exp.Expr) -> bool:
     """Whether the values that ``substitute`` puts into ``expression`` are valid only now, or only in this session."""
-    if expression.find(exp.TableFromRows, exp.CurrentSession):
+    if expression.find(exp.TableFromRows, exp.CurrentSession, exp.CurrentAvailableRoles, exp.CurrentSecondaryRoles):
         return True
     return any(str(node.this).upper() in _SYSTEM for node in expression.find_all(exp.Anonymous))
 
@@ -82,6 +83,7 @@ _TIME_FORMAT = {
 }  # fmt: skip
 
 _SYSTEM: dict[str, Callable[[Context, exp.Anonymous], exp.Expr]] = {
+    "IS_ROLE_IN_SESSION": lambda context, call: exp.convert(_text(call, 0).upper() in context.active_roles),
     "SYSTEM$ABORT_SESSION": lambda context, call: _literal(cancelling.abort_session(context, _text(call, 0))),
     "SYSTEM$CANCEL_ALL_QUERIES": lambda context, call: _literal(cancelling.cancel_all(context, _text(call, 0))),
     "SYSTEM$CANCEL_QUERY": lambda context, call: _literal(cancelling.cancel(context, _text(call, 0))),
@@ -100,11 +102,19 @@ _SESSION: dict[type[exp.Expr], Callable[[Context], str | None]] = {
     exp.CurrentSchema: lambda context: context.schema,
     exp.CurrentWarehouse: lambda context: context.warehouse,
     exp.CurrentRole: lambda context: context.role,
+    exp.CurrentAvailableRoles: lambda context: json.dumps(sorted(context.grants.roles_of_user(context.user))),
+    exp.CurrentSecondaryRoles: lambda context: _secondary_roles(context),
     exp.CurrentUser: lambda context: context.user,
     exp.CurrentAccount: lambda context: "LOCAL",
     exp.CurrentRegion: lambda context: "AWS_LOCAL",
     exp.CurrentSession: lambda context: str(context.identifier),
 }
+
+
+def _secondary_roles(context: Context) -> str:
+    active = context.active_roles - context.primary_roles
+    value = "" if context.secondary_roles == ("NONE",) else ",".join(context.secondary_roles)
+    return json.dumps({"roles": ",".join(sorted(active)), "value": value})
 
 
 _TABLE: dict[str, Callable[[Context, Mapping[str, exp.Expr], Sequence[exp.Expr]], exp.Select]] = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlglot.tokenizer_core import Token
 
+from . import grant_grammar
 from .errors import unsupported
 from .names import Name
 from .reader import Options, Reader
@@ -58,14 +59,7 @@ class Show:
     scope_name: Name | None = None
 
 
-@dataclass(frozen=True)
-class NoOp:
-    """A statement that is accepted without effect; DEVIATIONS.md lists them."""
-
-    what: str
-
-
-Statement = Create | Alter | Drop | Describe | Show | NoOp
+Statement = Create | Alter | Drop | Describe | Show | grant_grammar.Statement
 
 ACCOUNT_KINDS = (
     "STORAGE INTEGRATION",
@@ -75,6 +69,7 @@ ACCOUNT_KINDS = (
     "INTEGRATION",
     "WAREHOUSE",
     "ROLE",
+    "USER",
 )
 SCHEMA_KINDS = ("FILE FORMAT", "STAGE", "PIPE", "STREAM")
 KINDS = tuple(kind.split() for kind in ACCOUNT_KINDS + SCHEMA_KINDS)
@@ -86,7 +81,7 @@ REFUSED = {
     "DECLARE": "Snowflake Scripting",
     "UNDROP": "UNDROP",
 }
-REFUSED_OBJECTS = ("TASK", "PROCEDURE", "DYNAMIC", "ALERT", "EXTERNAL", "MASKING", "USER")
+REFUSED_OBJECTS = ("TASK", "PROCEDURE", "DYNAMIC", "ALERT", "EXTERNAL", "MASKING")
 
 
 def parse(sql: str, tokens: Sequence[Token]) -> Statement | None:
@@ -152,7 +147,7 @@ def _alter(reader: Reader) -> Statement | None:
         return None
     if_exists = reader.accept("IF", "EXISTS")
     name = reader.name()
-    if kind in ACCOUNT_KINDS and reader.peek() == "UNSET":
+    if kind in ("USER", "ROLE") or (kind in ACCOUNT_KINDS and reader.peek() == "UNSET"):
         return _alter_parameters(reader, kind, name, if_exists=if_exists)
     action = reader.next().text.upper()
     options = reader.options()
@@ -206,8 +201,8 @@ def _show(reader: Reader) -> Statement | None:
     reader.accept("TERSE")
     kind = next((kind for kind, words in _PLURALS if reader.accept(*words)), None)
     if kind is None:
-        if reader.peek() == "GRANTS":
-            raise unsupported("SHOW GRANTS (privileges are not recorded)")
+        if reader.peek() in ("GRANTS", "FUTURE"):
+            return grant_grammar.show(reader)
         return None
     like = scope = scope_name = None
     if reader.accept("LIKE"):
@@ -232,14 +227,10 @@ def _kind(reader: Reader) -> str | None:
     return None
 
 
-def _no_op(reader: Reader) -> Statement:
-    return NoOp(reader.peek())
-
-
 def _use(reader: Reader) -> Statement | None:
     reader.expect("USE")
     if reader.accept("SECONDARY", "ROLES"):
-        return NoOp("USE SECONDARY ROLES")
+        return grant_grammar.use_secondary_roles(reader)
     return None
 
 
@@ -254,6 +245,6 @@ _RULES: dict[str, Callable[[Reader], Statement | None]] = {
     "DESCRIBE": _describe,
     "SHOW": _show,
     "USE": _use,
-    "GRANT": _no_op,
-    "REVOKE": _no_op,
+    "GRANT": grant_grammar.grant,
+    "REVOKE": grant_grammar.revoke,
 }

@@ -12,12 +12,14 @@ from typing import Any
 import duckdb
 import snowflake.connector.errors
 
-from . import engine, epoch_times
+from . import engine, epoch_times, new_account
 from .catalog import Catalog
 from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk, Translator
+from .grants import Grants
 from .ingestion import Ingestion
+from .memo import Memo
+from .new_account import Administrator
 from .queries import Queries
-from .translations import Translations
 from .writers import WritersLock
 
 # A database can be created again once the last transaction in its dropped namesake has ended.
@@ -37,7 +39,7 @@ class Instance:
         StateLockedError: another process has it open.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, administrator: Administrator | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         _delete_leftovers(directory)
         try:
@@ -53,13 +55,16 @@ class Instance:
         self.duck.execute("SET GLOBAL max_vacuum_tasks = 0")
         self.catalog = Catalog()
         self.writers = WritersLock()
-        self.translations = Translations()
+        # Translating a statement takes longer than most run; checking its privileges is quick, but frequent.
+        self.translations, self.decisions = Memo(), Memo()
         self.queries = Queries()
         # Open sessions, and how to end each.
         self.sessions: dict[int, Callable[[], None]] = {}
         self.complete_database(GLOBAL_DATABASE)
         for name in engine.databases(self.duck):
             self.complete_database(name)
+        self.grants = Grants(self.duck.cursor())
+        new_account.set_up(self.catalog, self.grants, self.duck, administrator or Administrator())
         self.ingestion = Ingestion(self._identifier())
 
     def translator(self, database: str | None, schema: str | None) -> Translator:

@@ -12,6 +12,7 @@ from . import copy_plan, engine, errors, load_history, pipe_queue, storage
 from .catalog import CatalogObject, hidden
 from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
+from .privileges import Securable
 from .reader import Options
 from .results import Result
 from .statements import parse
@@ -91,11 +92,11 @@ def drop(context: Context, statement: Drop) -> Result:
 
 
 def show(context: Context, statement: Show) -> Result:
-    return _describe(context.shown(statement))
+    return _describe(context, context.shown(statement))
 
 
 def describe(context: Context, statement: Describe) -> Result:
-    return _describe([context.catalog.get(context.duck, "PIPE", context.resolve(statement.name))])
+    return _describe(context, [context.catalog.get(context.duck, "PIPE", context.resolve(statement.name))])
 
 
 def status(context: Context, name: str) -> str:
@@ -169,7 +170,7 @@ def _time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _describe(found: list[CatalogObject]) -> Result:
+def _describe(context: Context, found: list[CatalogObject]) -> Result:
     columns = [
         "created_on",
         "name",
@@ -193,7 +194,7 @@ def _describe(found: list[CatalogObject]) -> Result:
             each.database,
             each.schema,
             each.definition["COPY"],
-            "SYSADMIN",
+            context.grants.owner(Securable("PIPE", (each.database, each.schema, each.name))),
             each.definition["CHANNEL"],
             each.definition["COMMENT"],
             None,

@@ -12,8 +12,8 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from . import errors
+from . import errors, logins
 from .context import Context, Login
 from .fakesnow_adapter import SERVER_VERSION, from_binding
 from .instance import Instance
@@ -110,24 +110,11 @@ class Server:
         )
 
     async def login(self, request: Request) -> JSONResponse:
-        """Let anyone log in: there is nothing to protect on a laptop's loopback interface."""
+        """Begin a session of a user who proves to be one."""
         data = (await _body(request))["data"]
-        parameters = {name.upper(): value for name, value in (data.get("SESSION_PARAMETERS") or {}).items()}
-        context = request.query_params
         await self._end_idle()
-        login = Login(
-            database=_identifier(context.get("databaseName")),
-            schema=_identifier(context.get("schemaName")),
-            warehouse=_identifier(context.get("warehouse")),
-            role=_identifier(context.get("roleName")),
-            user=str(data.get("LOGIN_NAME") or "PIPELINE").upper(),
-            autocommit=str(parameters.get("AUTOCOMMIT", True)).lower() != "false",
-            time_zone=parameters.get("TIMEZONE"),
-            query_tag=str(parameters.get("QUERY_TAG") or ""),
-        )
         try:
-            if (timeout := parameters.get(STATEMENT_TIMEOUT)) is not None:
-                login = replace(login, statement_timeout=timeout_seconds(timeout))
+            login = await run_in_threadpool(_login, self._instance, data, request.query_params)
             session = await run_in_threadpool(Session, self._instance, login)
         except Exception as error:  # noqa: BLE001 - the client gets every failure as an answer
             return _failure(errors.as_snowflake_error(error))
@@ -214,6 +201,32 @@ class Server:
             if client.is_idle():
                 del self._clients[token]
                 await run_in_threadpool(client.session.close)
+
+
+def _login(instance: Instance, data: Mapping[str, Any], asked: Mapping[str, str]) -> Login:
+    """Who logs in with ``data``, in the session that the query string asks for.
+
+    Raises:
+        SnowflakeError: the login is refused.
+    """
+    with instance.cursor() as duck:
+        user = logins.authenticate(instance.catalog, duck, data)
+    role = logins.role_of(instance.grants, user, _identifier(asked.get("roleName")))
+    database, schema, *_ = *user.default_namespace, None, None
+    parameters = {name.upper(): value for name, value in (data.get("SESSION_PARAMETERS") or {}).items()}
+    timeout = parameters.get(STATEMENT_TIMEOUT)
+    return Login(
+        database=_identifier(asked.get("databaseName")) or database,
+        schema=_identifier(asked.get("schemaName")) or (None if asked.get("databaseName") else schema),
+        warehouse=_identifier(asked.get("warehouse")) or user.default_warehouse,
+        role=role,
+        secondary_roles=(user.secondary_roles,),
+        user=user.name,
+        autocommit=str(parameters.get("AUTOCOMMIT", True)).lower() != "false",
+        time_zone=parameters.get("TIMEZONE"),
+        query_tag=str(parameters.get("QUERY_TAG") or ""),
+        statement_timeout=None if timeout is None else timeout_seconds(timeout),
+    )
 
 
 def _login_data(token: str, context: Context) -> dict[str, Any]:

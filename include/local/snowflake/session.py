@@ -9,14 +9,33 @@ from typing import Any
 
 from sqlglot import exp
 
-from . import account, copy_into, ddl, dml, engine, errors, functions, grammar, parameters, pipes, stages, streams
+from . import (
+    access,
+    account,
+    authorization,
+    copy_into,
+    ddl,
+    dml,
+    engine,
+    errors,
+    functions,
+    grammar,
+    ownership,
+    parameters,
+    pipes,
+    principals,
+    stages,
+    streams,
+)
 from .context import Context, Login
 from .fakesnow_adapter import SELECT, statement_type_id
+from .grant_grammar import GrantPrivileges, GrantRole, ShowGrants, UseSecondaryRoles
 from .instance import Instance
 from .names import name_of
+from .privileges import Securable
 from .queries import Query
 from .results import Result
-from .statements import parse
+from .statements import Statement, parse
 
 _DDL = (exp.Create, exp.Alter, exp.Drop, exp.Comment)
 _DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
@@ -142,9 +161,13 @@ def _execute(context: Context, sql: str, binds: Sequence[Any] | None) -> Result:
         raise errors.SnowflakeError(
             "A statement of this transaction failed and it was rolled back: send ROLLBACK to go on.", 90232, "25000"
         )
+    return authorization.run(context, sql, statement, binds, lambda: _execute_allowed(context, sql, statement, binds))
+
+
+def _execute_allowed(context: Context, sql: str, statement: Statement, binds: Sequence[Any] | None) -> Result:
     if isinstance(statement, exp.Expr):
         return _execute_expression(context, sql, statement, list(binds) if binds else None)
-    if isinstance(statement, grammar.Show | grammar.Describe):
+    if isinstance(statement, grammar.Show | grammar.Describe | ShowGrants | UseSecondaryRoles):
         return _handle(context, statement)
     # It ends an open transaction, as in Snowflake, and is one of its own.
     context.transaction.commit()
@@ -207,9 +230,11 @@ def _use(context: Context, expression: exp.Use) -> Result:
     kind = expression.args["kind"].name.upper() if expression.args.get("kind") else ""
     parts = name_of(expression.this).parts
     if kind == "WAREHOUSE":
+        if not ownership.exists(context, Securable("WAREHOUSE", (parts[-1],))):
+            raise errors.cannot_be_used()
         context.use_warehouse(parts[-1])
     elif kind == "ROLE":
-        context.use_role(parts[-1])
+        access.use_role(context, parts[-1])
     elif kind == "DATABASE" or (not kind and len(parts) == 1):
         _use_database(context, parts[0])
     else:
@@ -233,9 +258,17 @@ def _use_database(context: Context, database: str) -> None:
 
 
 def _handle(context: Context, statement: grammar.Statement) -> Result:
-    if isinstance(statement, grammar.NoOp):
-        return Result.status("Statement executed successfully.")
-    kind = "ACCOUNT" if statement.kind in grammar.ACCOUNT_KINDS else statement.kind
+    match statement:
+        case GrantPrivileges():
+            return access.grant(context, statement)
+        case GrantRole():
+            return access.grant_role(context, statement)
+        case ShowGrants():
+            return access.show_grants(context, statement)
+        case UseSecondaryRoles():
+            return access.use_secondary_roles(context, statement)
+    is_plain = statement.kind in grammar.ACCOUNT_KINDS and statement.kind not in ("ROLE", "USER")
+    kind = "ACCOUNT" if is_plain else statement.kind
     match statement:
         case grammar.Create() if kind in _CREATE:
             return _CREATE[kind](context, statement)
@@ -255,21 +288,27 @@ _CREATE: dict[str, Callable[[Context, grammar.Create], Result]] = {
     "FILE FORMAT": stages.create_file_format,
     "PIPE": pipes.create,
     "STAGE": stages.create_stage,
+    "ROLE": principals.create_role,
     "STREAM": streams.create,
+    "USER": principals.create_user,
 }
 _ALTER: dict[str, Callable[[Context, grammar.Alter], Result]] = {
     "ACCOUNT": account.alter,
     "ACCOUNT PARAMETERS": parameters.alter_account,
     "PIPE": pipes.alter,
+    "ROLE": principals.alter_role,
     "STREAM": streams.alter,
     "TABLE": ddl.alter_parameters,
+    "USER": principals.alter_user,
 }
 _DROP: dict[str, Callable[[Context, grammar.Drop], Result]] = {
     "ACCOUNT": account.drop,
     "FILE FORMAT": stages.drop,
     "PIPE": pipes.drop,
     "STAGE": stages.drop,
+    "ROLE": principals.drop_role,
     "STREAM": streams.drop,
+    "USER": principals.drop_user,
 }
 _DESCRIBE: dict[str, Callable[[Context, grammar.Describe], Result]] = {
     "ACCOUNT": account.describe,
@@ -277,6 +316,7 @@ _DESCRIBE: dict[str, Callable[[Context, grammar.Describe], Result]] = {
     "PIPE": pipes.describe,
     "STAGE": stages.describe,
     "STREAM": streams.describe,
+    "USER": principals.describe_user,
 }
 _SHOW: dict[str, Callable[[Context, grammar.Show], Result]] = {
     "ACCOUNT": account.show,
@@ -284,5 +324,7 @@ _SHOW: dict[str, Callable[[Context, grammar.Show], Result]] = {
     "PARAMETER": parameters.show,
     "PIPE": pipes.show,
     "STAGE": stages.show,
+    "ROLE": principals.show_roles,
     "STREAM": streams.show,
+    "USER": principals.show_users,
 }

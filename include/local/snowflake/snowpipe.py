@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import copy_into, copy_plan, errors, load_history, pipe_queue, pipes
+from . import authorization, copy_into, copy_plan, errors, load_history, needs, pipe_queue, pipes
 from .catalog import CatalogObject
 from .context import Context, Login
 from .instance import Instance
 from .load_history import FileLoad, LoadingPipe
 from .notifications import announced_objects
+from .privileges import Securable
 
 log = logging.getLogger(__name__)
 
@@ -145,14 +146,18 @@ class Snowpipe:
         if not files:
             return False
         database, schema = pipe.definition["CONTEXT"]
-        context = Context(self._instance, Login(database=database, schema=schema, user="SNOWPIPE"))
+        owner = self._instance.grants.owner(Securable("PIPE", (pipe.database, pipe.schema, pipe.name)))
+        login = Login(database=database, schema=schema, warehouse=None, role=owner, user="SNOWPIPE")
+        context = Context(self._instance, login)
         try:
             with context.atomic():
                 loaded = load_history.loaded_by(context.duck, pipe, [file.name for file in files])
                 new = [FileLoad(each.key, each.name, received_at=each.received_at) for each in files
                        if each.name not in loaded]  # fmt: skip
                 if new:
-                    plan = copy_plan.plan_copy(context, pipes.parse_copy(pipe.definition["COPY"]), on_error="SKIP_FILE")
+                    copy = pipes.parse_copy(pipe.definition["COPY"])
+                    authorization.check(context, needs.of_loading(context, copy))
+                    plan = copy_plan.plan_copy(context, copy, on_error="SKIP_FILE")
                     loading = LoadingPipe((pipe.database, pipe.schema, pipe.name), pipe.uid)
                     copy_into.load(context, plan, new, job=uuid.uuid4().hex, pipe=loading)
                     _log_failures(pipe, new)

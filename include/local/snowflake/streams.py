@@ -14,6 +14,7 @@ from .context import Context
 from .fakesnow_adapter import HIDDEN_SCHEMA
 from .grammar import Alter, Create, Describe, Drop, Show
 from .names import Key, table_node
+from .privileges import Securable
 from .results import Result
 from .stream_offsets import Stream
 
@@ -106,7 +107,7 @@ def _describe(context: Context, found: list[CatalogObject]) -> Result:
                 each.name,
                 each.database,
                 each.schema,
-                "SYSADMIN",
+                context.grants.owner(Securable("STREAM", (each.database, each.schema, each.name))),
                 each.definition["COMMENT"],
                 table,
                 "Table",

@@ -1,0 +1,105 @@
+"""The objects that a statement names: which table, view or stream each name in it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlglot import exp
+
+from . import errors
+from .context import Context
+from .names import Key, name_of
+from .privileges import Securable
+
+INFORMATION_SCHEMA = "INFORMATION_SCHEMA"
+
+
+def read_by(
+    context: Context, expression: exp.Expr, binds: Sequence[Any] | None, *, but: Sequence[exp.Expr | None] = ()
+) -> Iterator[Securable]:
+    """The tables, views, streams and sequences that ``expression`` reads, and the tables of these streams.
+
+    Args:
+        but: nodes that it writes, or that are no table of a schema.
+    """
+    left_out = {id(node) for node in but}
+    for node in expression.find_all(exp.Table):
+        if id(node) not in left_out and not _is_common_table(node):
+            found = relation(context, node, binds)
+            if found is not None:
+                yield found
+                if found.kind == "STREAM":
+                    stream = context.catalog.get(context.duck, "STREAM", (found.key[0], found.key[1], found.key[2]))
+                    yield Securable("TABLE", tuple(stream.definition["TABLE"]))
+    for column in expression.find_all(exp.Column):
+        if column.name.upper() == "NEXTVAL" and len(column.parts) > 1:
+            sequence = Securable("SEQUENCE", context.resolve_text(".".join(part.sql() for part in column.parts[:-1])))
+            if context.grants.is_recorded(sequence):
+                yield sequence
+
+
+def relation(context: Context, node: exp.Table, binds: Sequence[Any] | None) -> Securable | None:
+    """The table, view or stream that ``node`` names, or the database where it is a view of INFORMATION_SCHEMA.
+
+    None for a temporary table, for what is no name of an object, and for a name that needs a current schema where there
+    is none.
+    """
+    key = _named(context, node, binds)
+    if key is None:
+        return None
+    if key[1] == INFORMATION_SCHEMA:
+        return Securable("DATABASE", key[:1])
+    if not node.db and key[2].upper() in context.temporary_tables:
+        return None
+    if context.catalog.may_exist("STREAM", key[2]) and context.catalog.find(context.duck, "STREAM", key):
+        return Securable("STREAM", key)
+    view = Securable("VIEW", key)
+    return view if context.grants.is_recorded(view) else Securable("TABLE", key)
+
+
+def _named(context: Context, node: exp.Table, binds: Sequence[Any] | None) -> Key | None:
+    if isinstance(node.this, exp.Identifier):
+        return context.table_key(node)
+    if isinstance(node.this, exp.DynamicIdentifier):
+        return context.resolve_text(_dynamic(node.this.this, binds))
+    return None
+
+
+def _dynamic(node: exp.Expr | None, binds: Sequence[Any] | None) -> str:
+    """The name in IDENTIFIER('name') or IDENTIFIER(?)."""
+    if isinstance(node, exp.Literal):
+        return str(node.name)
+    if isinstance(node, exp.Placeholder) and binds:
+        # In the order in which fakesnow binds them.
+        placeholders = list(node.root().find_all(exp.Placeholder, bfs=False))
+        return str(binds[next(index for index, each in enumerate(placeholders) if each is node)])
+    raise errors.unsupported("IDENTIFIER() of anything but a text or a bind variable")
+
+
+def _is_common_table(node: exp.Table) -> bool:
+    """Whether a name is that of a common table expression that is visible where it stands."""
+    if node.db or not isinstance(node.this, exp.Identifier):
+        return False
+    name = name_of(node).last
+    child: exp.Expr = node
+    parent = node.parent
+    while parent is not None:
+        clause = parent if isinstance(parent, exp.With) else parent.args.get("with_")
+        if isinstance(clause, exp.With) and clause is not child and name in _visible(clause, child):
+            return True
+        child, parent = parent, parent.parent
+    return False
+
+
+def _visible(clause: exp.With, child: exp.Expr) -> set[str]:
+    """The names that a WITH gives its query, or to ``child``, one of its definitions: those before it."""
+    names = set()
+    for cte in clause.expressions:
+        if cte is child and not clause.args.get("recursive"):
+            break
+        alias = cte.args["alias"].this
+        names.add(alias.name if alias.quoted else alias.name.upper())
+        if cte is child:
+            break
+    return names
