@@ -32,7 +32,12 @@ RESOURCES = TEMPLATE_DATA["Resources"]
 PARAMETERS = {name: each.get("Default", name) for name, each in TEMPLATE_DATA["Parameters"].items()}
 
 # Each alarm has to hold for every reading of what the user guide leaves open.
-EVERY_SEMANTICS = [Semantics(extra, fill) for extra, fill in product((2, 5), (False, True))]
+EVERY_SEMANTICS = [
+    Semantics(2, False, False),
+    Semantics(2, True, True),
+    Semantics(5, False, True),
+    Semantics(5, True, False),
+]
 # Minutes until a point of a service can be seen.  Firehose's guide says that it sends every five minutes; S3's, that
 # its request metrics take some minutes.
 DELAYS = {"AWS/Firehose": 6, "AWS/S3": 6, "AWS/Lambda": 2}
@@ -351,21 +356,21 @@ def alarm_ids() -> list[str]:
     return [key for key, resource in RESOURCES.items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
 
 
-def properties(alarm: str) -> dict[str, Any]:
-    return _resolved(RESOURCES[alarm]["Properties"])
+def properties(alarm: str, **parameters: Any) -> dict[str, Any]:
+    return _resolved(RESOURCES[alarm]["Properties"], PARAMETERS | parameters)
 
 
-def _resolved(node: Any) -> Any:
-    """``node`` with each reference replaced: by a parameter's default, a resource's name or its logical id."""
+def _resolved(node: Any, parameters: dict[str, Any]) -> Any:
+    """``node`` with each reference replaced: by a parameter's value, a resource's name or its logical id."""
     match node:
         case {"Ref": str(name)}:
-            return PARAMETERS.get(name) or _name_of(name)
+            return parameters.get(name) or _name_of(name)
         case {"Fn::Sub": str(text)}:
-            return re.sub(r"\$\{(\w+)\}", lambda each: str(PARAMETERS[each[1]]), text)
+            return re.sub(r"\$\{(\w+)\}", lambda each: str(parameters[each[1]]), text)
         case dict():
-            return {key: _resolved(value) for key, value in node.items()}
+            return {key: _resolved(value, parameters) for key, value in node.items()}
         case list():
-            return [_resolved(value) for value in node]
+            return [_resolved(value, parameters) for value in node]
     return node
 
 
@@ -474,6 +479,19 @@ def test_what_is_unread_stays_unread_when_the_producers_stop(alarm_id: str) -> N
     for semantics in EVERY_SEMANTICS:
         states = dict(history(Alarm(properties(alarm_id), semantics), metrics, end))
         assert states[end] == "ALARM", semantics
+
+
+def test_an_archive_with_long_buffers_is_not_late() -> None:
+    interval, end = 900, 120
+
+    def buffered(sent: Sent, _: int) -> None:
+        for side in SIDES:
+            sent[firehose("DeliveryToS3.DataFreshness", side)] = [2 * interval]
+
+    metrics = world(end, failure=buffered)
+    for alarm_id, semantics in product(("ClickArchiveAlarm", "TruckArchiveAlarm"), EVERY_SEMANTICS):
+        alarm = Alarm(properties(alarm_id, ArchiveIntervalSeconds=interval), semantics)
+        assert "ALARM" not in dict(history(alarm, metrics, end)).values()
 
 
 def test_every_alarm_watches_a_metric_that_the_simulation_knows() -> None:
