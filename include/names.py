@@ -36,6 +36,7 @@ METRICS_NAMESPACE = "ClicksToDeliveries"
 SCHEDULER_HEARTBEAT = "SchedulerHeartbeat"
 TRIGGERER_HEARTBEAT = "TriggererHeartbeat"
 ABANDONED_BATCHES_METRIC = "AbandonedBatches"
+ARCHIVE_ERRORS_METRIC = "ArchiveErrorObjects"
 ALERT_SUBSCRIBERS_METRIC = "AlertSubscribers"
 
 API = "truck-telemetry"

@@ -13,14 +13,20 @@ from clicks_to_deliveries.hooks.pipeline_metrics import put_metrics
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC, confirmed_subscriptions
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
+from include.archive import error_objects_since
 from include.aws_clients import client_config
 
 # QuarantineIntake takes in a batch within seconds, and Lambda repeats it for minutes.
 WAITS_TOO_LONG = timedelta(minutes=15)
+# For how long an object under raw-archive-errors/ keeps its alarm up.
+ERRORS_COUNT_FOR = timedelta(hours=1)
 
 
 class MeasureAlertingOperator(Killable, BaseOperator):
     """Reports how many abandoned batches wait in the bucket, and how many subscribers the alerts have.
+
+    It also reports how many objects Firehose wrote under raw-archive-errors/ within an hour: S3 sends its own request
+    metrics on a best-effort basis, so the one that matters may never come.
 
     It fails if nobody gets the alerts: no alarm could say so.
 
@@ -44,15 +50,16 @@ class MeasureAlertingOperator(Killable, BaseOperator):
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> None:
-        waiting, subscribers = (
-            self._waiting_batches(),
-            confirmed_subscriptions(self._client("sns"), self.alert_topic_arn),
-        )
-        put_metrics(
-            self.aws_conn_id,
-            {names.ABANDONED_BATCHES_METRIC: waiting, names.ALERT_SUBSCRIBERS_METRIC: subscribers},
-        )
-        self.log.info("%d abandoned batches wait; the alerts have %d confirmed subscribers", waiting, subscribers)
+        waiting = self._waiting_batches()
+        errors = error_objects_since(self._client("s3"), self.bucket, datetime.now(UTC) - ERRORS_COUNT_FOR)
+        subscribers = confirmed_subscriptions(self._client("sns"), self.alert_topic_arn)
+        counts = {
+            names.ABANDONED_BATCHES_METRIC: waiting,
+            names.ARCHIVE_ERRORS_METRIC: errors,
+            names.ALERT_SUBSCRIBERS_METRIC: subscribers,
+        }
+        put_metrics(self.aws_conn_id, counts)
+        self.log.info("Reported %s", counts)
         if not subscribers:
             raise AirflowFailException(
                 f"nobody gets the alerts: no subscription to {self.alert_topic_arn} is confirmed "

@@ -2,8 +2,7 @@
 
 The table in docs/alarms.md is the specification: each row is a failure that ``FAILURES`` simulates.  What a service
 sends comes from its own guide: "Monitoring ... with CloudWatch" of Kinesis Data Streams, Amazon Data Firehose and
-DynamoDB, "Types of metrics for Lambda functions", "Amazon API Gateway dimensions and metrics", "Amazon S3 metrics and
-dimensions".
+DynamoDB, "Types of metrics for Lambda functions", "Amazon API Gateway dimensions and metrics".
 """
 
 from __future__ import annotations
@@ -38,9 +37,8 @@ EVERY_SEMANTICS = [
     Semantics(5, False, True),
     Semantics(5, True, False),
 ]
-# Minutes until a point of a service can be seen.  Firehose's guide says that it sends every five minutes; S3's, that
-# its request metrics take some minutes.
-DELAYS = {"AWS/Firehose": 6, "AWS/S3": 6, "AWS/Lambda": 2}
+# Minutes until a point of a service can be seen.  Firehose's guide says that it sends every five minutes.
+DELAYS = {"AWS/Firehose": 6, "AWS/Lambda": 2}
 
 # In minutes.
 HEALTHY_UNTIL = 45
@@ -97,9 +95,6 @@ def airflow(name: str) -> Metric:
     return metric(names.METRICS_NAMESPACE, name)
 
 
-ERROR_OBJECTS = metric("AWS/S3", "PutRequests", BucketName="TelemetryBucket", FilterId="raw-archive-errors")
-
-
 def traffic(minute: int) -> Sent:
     """What a healthy deployment sends in a minute with 600 records in each stream and 60 requests."""
     sent: Sent = {}
@@ -140,6 +135,7 @@ def heartbeat(minute: int) -> Sent:
         airflow(names.SCHEDULER_HEARTBEAT): [1],
         airflow(names.TRIGGERER_HEARTBEAT): [1],
         airflow(names.ABANDONED_BATCHES_METRIC): [0],
+        airflow(names.ARCHIVE_ERRORS_METRIC): [0],
         airflow(names.ALERT_SUBSCRIBERS_METRIC): [2],
     }
 
@@ -273,9 +269,9 @@ def archive_throttled(sent: Sent, _: int) -> None:
     sent[lambda_("Throttles", names.ARCHIVE_FUNCTION)] = [4]
 
 
-def error_object(sent: Sent, since: int) -> None:
-    if since == 0:
-        sent[ERROR_OBJECTS] = [1]
+def error_object(sent: Sent, _: int) -> None:
+    if airflow(names.ARCHIVE_ERRORS_METRIC) in sent:
+        sent[airflow(names.ARCHIVE_ERRORS_METRIC)] = [1]
 
 
 def scheduler_dead(sent: Sent, _: int) -> None:
@@ -283,6 +279,7 @@ def scheduler_dead(sent: Sent, _: int) -> None:
         names.SCHEDULER_HEARTBEAT,
         names.TRIGGERER_HEARTBEAT,
         names.ABANDONED_BATCHES_METRIC,
+        names.ARCHIVE_ERRORS_METRIC,
         names.ALERT_SUBSCRIBERS_METRIC,
     ):
         sent.pop(airflow(name), None)

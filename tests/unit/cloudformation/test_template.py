@@ -380,6 +380,7 @@ def test_alarms_watch_the_metrics_that_airflow_reports():
         names.SCHEDULER_HEARTBEAT,
         names.TRIGGERER_HEARTBEAT,
         names.ABANDONED_BATCHES_METRIC,
+        names.ARCHIVE_ERRORS_METRIC,
         names.ALERT_SUBSCRIBERS_METRIC,
     }
 

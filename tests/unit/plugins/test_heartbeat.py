@@ -75,14 +75,34 @@ def test_batches_count_once_they_have_waited(
     for key in ("aws/lambda/one", "aws/lambda/two", "quarantine/three"):
         aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")
     measure(aws, Protocol="email", Endpoint="on-call@example.com")
-    assert reported(aws) == {names.ABANDONED_BATCHES_METRIC: waiting, names.ALERT_SUBSCRIBERS_METRIC: 1}
+    assert reported(aws)[names.ABANDONED_BATCHES_METRIC] == waiting
+    assert reported(aws)[names.ALERT_SUBSCRIBERS_METRIC] == 1
+
+
+@pytest.mark.parametrize(("count_for", "counted"), [(timedelta(hours=1), 2), (timedelta(seconds=-5), 0)])
+def test_what_firehose_could_not_archive_counts_for_an_hour(
+    aws: Client, monkeypatch: pytest.MonkeyPatch, count_for: timedelta, counted: int
+) -> None:
+    monkeypatch.setattr(measure_alerting, "ERRORS_COUNT_FOR", count_for)
+    aws("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    hour, long_ago = datetime.now(UTC), datetime.now(UTC) - timedelta(days=3)
+    for key in (
+        f"raw-archive-errors/ClickDataStream/processing-failed/{hour:%Y/%m/%d/%H}/one",
+        f"raw-archive-errors/TruckTelemetry/another-kind/{hour - timedelta(hours=5):%Y/%m/%d/%H}/late",
+        # Its records are too old for an object of this hour.
+        f"raw-archive-errors/TruckTelemetry/processing-failed/{long_ago:%Y/%m/%d/%H}/copied",
+        f"raw-archive/TruckTelemetry/{hour:%Y/%m/%d/%H}/archived",
+    ):
+        aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")
+    measure(aws, Protocol="email", Endpoint="on-call@example.com")
+    assert reported(aws)[names.ARCHIVE_ERRORS_METRIC] == counted
 
 
 def test_alerts_that_nobody_gets_are_reported_and_fail_the_task(aws: Client) -> None:
     aws("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     with pytest.raises(AirflowFailException, match="nobody gets the alerts"):
         measure(aws)
-    assert reported(aws) == {names.ABANDONED_BATCHES_METRIC: 0, names.ALERT_SUBSCRIBERS_METRIC: 0}
+    assert reported(aws)[names.ALERT_SUBSCRIBERS_METRIC] == 0
 
 
 def test_a_subscription_that_nobody_has_confirmed_is_none() -> None:
