@@ -1,6 +1,7 @@
 """Maintenance: the trucks that need attention, why and since when, the worst first."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -27,14 +28,17 @@ ui.header(
 @access.fragment(run_every=chosen.refresh)
 def live() -> None:
     failures: dict[str, data.StoreUnavailableError] = {}
-    readings = ui.ask(failures, data.truck_states)
+    readings, register, since, trends, findings = ui.ask_all(
+        failures,
+        data.truck_states,
+        data.fleet_register,
+        partial(data.attention_since, health.limits()),
+        partial(data.trends, health.trend_limits(), health.TREND_DAYS),
+        partial(data.open_findings, FINDINGS_HOURS),
+    )
     if readings is None:
         current = ui.ask(failures, data.current_rows)
         readings = None if current is None else fleet_states.readings_of_history(current)
-    register = ui.ask(failures, data.fleet_register) or data.NO_REGISTER
-    since = ui.ask(failures, data.attention_since, health.limits())
-    trends = ui.ask(failures, data.trends, health.trend_limits(), health.TREND_DAYS)
-    findings = ui.ask(failures, data.open_findings, FINDINGS_HOURS)
     if readings is not None:
         ui.freshness("reading", readings["event_time"].max() if len(readings) else None)
     for failure in failures.values():
@@ -47,7 +51,7 @@ def live() -> None:
             "Start traffic with the DAG **generate_traffic** in Airflow. Trucks appear here seconds later.",
         )
         return
-    trucks = fleet_states.fleet(readings, register, data.now()).trucks
+    trucks = fleet_states.fleet(readings, register or data.NO_REGISTER, data.now()).trucks
     trucks = trucks[trucks["state"] != fleet_states.RETIRED]
     doubted = NO_FINDINGS if findings is None else findings[findings["truck_id"].isin(trucks["truck_id"])]
     needy = cases(trucks, NO_SINCE if since is None else since, NO_TRENDS if trends is None else trends)

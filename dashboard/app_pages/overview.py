@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -76,9 +77,8 @@ SHOWN_STATES = {
 def live() -> None:
     failures: dict[str, data.StoreUnavailableError] = {}
     now = data.now()
-    clicks, states = ask_clicks(failures, now), ui.ask(failures, data.truck_states)
-    fleet = None if states is None else fleet_states.fleet(states, ask_register(failures), now)
-    pipeline = ask_pipeline(failures, states)
+    clicks, states, register, pipeline = ask(failures, now)
+    fleet = None if states is None else fleet_states.fleet(states, register, now)
     if not failures and is_empty(clicks, states, pipeline):
         ui.empty(
             "Nothing has arrived yet",
@@ -109,32 +109,36 @@ def live() -> None:
         ui.unavailable(failure)
 
 
-def ask_clicks(failures: dict[str, data.StoreUnavailableError], now: datetime) -> Clicks:
-    sums = ui.ask(failures, data.period_sums, *verdicts.compared_periods(now))
-    newest = ui.ask(failures, data.newest_click)
-    return Clicks(None if sums is None else verdicts.pace(sums), newest)
-
-
-def ask_register(failures: dict[str, data.StoreUnavailableError]) -> data.FleetRegister:
-    return ui.ask(failures, data.fleet_register) or data.NO_REGISTER
-
-
-def ask_pipeline(failures: dict[str, data.StoreUnavailableError], states: pd.DataFrame | None) -> Pipeline:
-    landing, tables = ui.ask(failures, data.newest_landing), ui.ask(failures, data.table_freshness)
+def ask(
+    failures: dict[str, data.StoreUnavailableError], now: datetime
+) -> tuple[Clicks, pd.DataFrame | None, data.FleetRegister, Pipeline]:
+    """Return what the stores answer, the newest readings of the trucks among it; None if they can't."""
+    sums, newest, states, register, landing, tables, runs, results, hours, quarantined = ui.ask_all(
+        failures,
+        partial(data.period_sums, *verdicts.compared_periods(now)),
+        data.newest_click,
+        data.truck_states,
+        data.fleet_register,
+        data.newest_landing,
+        data.table_freshness,
+        data.merge_runs,
+        data.quality_results,
+        data.ledger,
+        partial(data.quarantine_size, 1),
+    )
     stages = []
     if states is not None:
         stages.append(verdicts.Stage("truck states", _instant(states["arrival_time"].max())))
     if data.BUCKET_STORE not in failures and data.SETTINGS not in failures:
         stages.append(verdicts.Stage("landing files", landing))
     if tables is not None:
-        newest = tables.set_index("table_name")["newest"][names.RAW_TABLE]
-        stages.append(verdicts.Stage("raw readings", _instant(newest)))
-    return Pipeline(
-        stages,
-        ui.ask(failures, data.merge_runs),
-        ui.ask(failures, data.quality_results),
-        ui.ask(failures, data.ledger),
-        ui.ask(failures, data.quarantine_size, 1),
+        loaded = tables.set_index("table_name")["newest"][names.RAW_TABLE]
+        stages.append(verdicts.Stage("raw readings", _instant(loaded)))
+    return (
+        Clicks(None if sums is None else verdicts.pace(sums), newest),
+        states,
+        register or data.NO_REGISTER,
+        Pipeline(stages, runs, results, hours, quarantined),
     )
 
 

@@ -1,5 +1,7 @@
 """Fleet: where the trucks are, which of them move, and which need somebody's attention."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -21,9 +23,10 @@ ui.header("Fleet", "The newest reading of each truck from DynamoDB, and its rout
 @access.fragment(run_every=chosen.refresh)
 def live() -> None:
     failures: dict[str, data.StoreUnavailableError] = {}
-    readings = ui.ask(failures, data.truck_states)
-    trail = ui.ask(failures, data.tracks, TRAIL_MINUTES)
-    register = ui.ask(failures, data.fleet_register) or data.NO_REGISTER
+    readings, trail, register = ui.ask_all(
+        failures, data.truck_states, partial(data.tracks, TRAIL_MINUTES), data.fleet_register
+    )
+    register = register or data.NO_REGISTER
     if readings is None and (current := ui.ask(failures, data.current_rows)) is not None:
         # DynamoDB is only seconds behind.  If it can't answer, the history's current rows are the next best.
         readings = fleet_states.readings_of_history(current)

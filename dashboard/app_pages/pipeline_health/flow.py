@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -29,9 +31,9 @@ def show(minutes: int) -> None:
     with st.container():
         unavailable = freshness.show()
     failures: dict[str, data.StoreUnavailableError] = {}
-    lags = ui.ask(failures, data.stream_lags, minutes)
-    mappings = ui.ask(failures, data.stream_mappings)
-    pipe = ui.ask(failures, data.pipe_status)
+    lags, mappings, pipe = ui.ask_all(
+        failures, partial(data.stream_lags, minutes), data.stream_mappings, data.pipe_status
+    )
     settings = ui.ask({}, data.deployment)  # The cards above report a setting that can't be used.
     expected = settings is None or settings.event_source_mappings_enabled
     for failure in failures.values():

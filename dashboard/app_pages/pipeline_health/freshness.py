@@ -48,10 +48,9 @@ def show() -> set[str]:
 
 
 def _ask_stores(failures: dict[str, data.StoreUnavailableError]) -> list[StoreAge]:
-    click = ui.ask(failures, data.newest_click)
-    states = ui.ask(failures, data.truck_states)
-    landing = ui.ask(failures, data.newest_landing)
-    tables = ui.ask(failures, data.table_freshness)
+    click, states, landing, tables = ui.ask_all(
+        failures, data.newest_click, data.truck_states, data.newest_landing, data.table_freshness
+    )
     reading = None if states is None or states.empty else states["event_time"].max()
     # Without the settings, neither the click index nor the bucket can be found.
     unset = data.SETTINGS in failures

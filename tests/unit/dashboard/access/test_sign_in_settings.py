@@ -92,6 +92,8 @@ def test_a_file_of_secrets_that_is_named_must_be_there(tmp_path: Path, monkeypat
 def test_a_file_of_secrets_that_can_not_be_read_is_no_absence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "secrets.toml"
     broken.write_text("[auth\nclient_secret = 'do not tell'")
+    # Streamlit asks for other options when it reads its own configuration, once in a process.
+    config.get_config_options()
     monkeypatch.setattr(st, "get_option", lambda name: [str(broken)])
     monkeypatch.setattr(config, "get_option", lambda name: [str(broken)])
     with pytest.raises(SignInError, match="Error parsing secrets file") as error:
