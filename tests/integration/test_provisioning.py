@@ -153,6 +153,15 @@ def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_co
         assert replaced | {"created_on": None} == pipe | {"created_on": None}
         assert connection.cursor().execute(f"select SUB_SEQUENCE_NUMBER from {names.RAW_TABLE}").fetchall() == []
 
+    # Nobody gets the alerts any more.
+    sns = own_ministack.client("sns")
+    (subscription,) = sns.list_subscriptions()["Subscriptions"]
+    sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    verify = bag.dags["provision_resources"].get_task("verify")
+    verify.queue_arn, verify.alert_topic_arn = first["notified"][0]["QueueArn"], first["outputs"]["AlertTopicArn"]
+    with pytest.raises(RuntimeError, match=r"^somebody gets the alerts .* is False, not True$"):
+        verify.execute({})
+
     first = world(own_ministack, server)
     s3 = own_ministack.client("s3")
     s3.put_object(Bucket=TELEMETRY_BUCKET, Key="quarantine/one", Body=b"kept")

@@ -15,6 +15,23 @@ def test_a_metric_policy_is_read_as_text():
     assert (settings.null_out_of_range, settings.metric_decimals) == ("gps_latitude", "gps_latitude=5")
 
 
+def test_parameters_of_the_stack_are_unset_unless_somebody_sets_them():
+    assert read_settings(REQUIRED).stream_retention_hours is None
+    given = {"CTD_STREAM_RETENTION_HOURS": "168", "CTD_API_ACCESS_LOG": "true", "CTD_ALERT_EMAIL": "a@example.com"}
+    settings = read_settings(REQUIRED | given)
+    assert (settings.stream_retention_hours, settings.api_access_log, settings.alert_email) == (
+        168,
+        True,
+        "a@example.com",
+    )
+
+
+@pytest.mark.parametrize("hours", ["23", "8761", "a day"])
+def test_a_retention_that_kinesis_refuses_is_refused_before_it_is_deployed(hours):
+    with pytest.raises(SettingsError, match="stream_retention_hours"):
+        read_settings(REQUIRED | {"CTD_STREAM_RETENTION_HOURS": hours})
+
+
 @pytest.mark.parametrize(
     ("setting", "text"), [("CTD_NULL_OUT_OF_RANGE", "gps_latitud"), ("CTD_METRIC_DECIMALS", "gps_latitude:5")]
 )

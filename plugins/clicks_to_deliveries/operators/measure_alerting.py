@@ -50,6 +50,8 @@ class MeasureAlertingOperator(Killable, BaseOperator):
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> None:
+        if not self.alert_topic_arn:
+            raise AirflowFailException("there is no alert topic until provision_resources has run")
         waiting = self._waiting_batches()
         errors = error_objects_since(self._client("s3"), self.bucket, datetime.now(UTC) - ERRORS_COUNT_FOR)
         subscribers = confirmed_subscriptions(self._client("sns"), self.alert_topic_arn)

@@ -105,6 +105,11 @@ def test_alerts_that_nobody_gets_are_reported_and_fail_the_task(aws: Client) -> 
     assert reported(aws)[names.ALERT_SUBSCRIBERS_METRIC] == 0
 
 
+def test_without_a_deployment_the_failure_says_what_to_run() -> None:
+    with pytest.raises(AirflowFailException, match="until provision_resources has run"):
+        MeasureAlertingOperator(task_id="measure", bucket=BUCKET, alert_topic_arn="").execute({})
+
+
 def test_a_subscription_that_nobody_has_confirmed_is_none() -> None:
     class Topic:
         def get_paginator(self, operation: str) -> Topic:
