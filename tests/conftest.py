@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.fixtures.airflow",
     "tests.fixtures.covered",
+    "tests.fixtures.left_behind",
     "tests.fixtures.ministack",
     "tests.fixtures.paid_once",
     "tests.fixtures.deployment",
