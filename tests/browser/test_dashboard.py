@@ -48,7 +48,9 @@ def keep_picture(page: Page, name: str) -> None:
 
 
 def test_clicks_equal_what_dynamodb_holds(page: Page, dashboard: Dashboard, stores: Stores) -> None:
-    page.goto(f"{dashboard.url}/live_clicks")
+    answer = page.goto(f"{dashboard.url}/live_clicks")
+    assert answer is not None
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
     expect(metric(page, "Clicks")).to_have_text(str(stores.expected["clicks"]))
     expect(metric(page, "Delay, median")).to_have_text("0.9 s")
@@ -90,6 +92,7 @@ def test_the_ranking_is_saved_and_leads_to_an_items_hours(page: Page, dashboard:
     no_traceback(page)
 
 
+@pytest.mark.verify
 def test_a_shorter_window_counts_fewer_clicks(page: Page, dashboard: Dashboard, stores: Stores) -> None:
     page.goto(f"{dashboard.url}/live_clicks")
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
@@ -203,12 +206,11 @@ def test_pipeline_health_equals_runs_results_and_quarantine(page: Page, dashboar
     no_traceback(page)
 
 
+@pytest.mark.verify
 def test_no_page_asks_anything_of_the_internet(page: Page, dashboard: Dashboard, stores: Stores) -> None:
     # A truck, an item and their statuses: what a device sends is shown as sent, and no browser fetches it.
     stores.hostile(HOSTILE)
-    answer = page.goto(dashboard.url)
-    assert answer is not None
-    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    page.goto(dashboard.url)
     for title in PAGES:
         if title == "Truck history":
             # By its address: a list of trucks that is drawn again closes while one chooses.
@@ -232,6 +234,7 @@ def test_no_page_asks_anything_of_the_internet(page: Page, dashboard: Dashboard,
     # The fixture checks the requests of this test, as of every other.
 
 
+@pytest.mark.verify
 def test_before_the_first_record_every_page_says_what_to_do_next(page: Page, empty_dashboard: Dashboard) -> None:
     page.goto(empty_dashboard.url)
     for title, message in zip(
@@ -245,6 +248,7 @@ def test_before_the_first_record_every_page_says_what_to_do_next(page: Page, emp
         no_traceback(page)
 
 
+@pytest.mark.verify
 @pytest.mark.timeout(600)  # The stores' clients retry for a while before they give up.
 def test_a_store_that_goes_down_is_named_and_the_rest_keeps_working(
     page: Page, dashboard: Dashboard, relays: Relays, stores: Stores

@@ -59,6 +59,7 @@ def test_every_page_opens_and_is_orderly(page: Page, dashboard: Dashboard) -> No
     assert {title: found for title, found in wrong.items() if found} == {}
 
 
+@pytest.mark.verify
 def test_a_shared_address_opens_the_same_view(visit: Callable[..., Page], dashboard: Dashboard) -> None:
     page = visit(DESK)
     page.goto(f"{dashboard.url}/fleet?nonsense=%00&window=never&refresh=&zone=mars&zone=Local")

@@ -35,6 +35,7 @@ def test_nothing_goes_wrong(path, records):
     settle(path)
 
 
+@pytest.mark.verify
 def test_the_emulator_killed(path, records):
     """MiniStack saves its state when it is stopped.  Killed, it goes back to that: tables lose what was written since,
     while the driver's checkpoints know it as done.  So after a kill the checkpoints go, and all is delivered again."""

@@ -98,6 +98,7 @@ def test_one_cycle_of_clicks_and_readings_balances_to_the_record(tmp_path, click
     assert left_behind(tmp_path) == []
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize(("moment", "number"), [("Preparing", signal.SIGTERM), ("Starting", signal.SIGINT)])
 def test_a_demo_that_is_interrupted_leaves_no_process(tmp_path, moment, number):
     demo = start(tmp_path)
@@ -152,15 +153,18 @@ def test_a_stand_in_that_fails_to_start_is_named_with_its_reason(tmp_path):
     assert left_behind(tmp_path) == []
 
 
-def test_a_second_demo_on_the_same_state_is_refused(tmp_path):
+def test_a_second_demo_on_the_same_state_is_refused_and_the_first_leaves_no_process_when_interrupted(tmp_path):
     first = start(tmp_path)
     try:
         read_until(first, "Preparing", START_SECONDS)
         second = start(tmp_path)
-        output, _ = second.communicate(timeout=STOP_SECONDS)
+        refusal, _ = second.communicate(timeout=STOP_SECONDS)
     finally:
         first.send_signal(signal.SIGINT)
-        first.communicate(timeout=STOP_SECONDS)
+        output, _ = first.communicate(timeout=STOP_SECONDS)
 
     assert second.returncode == 1
-    assert "another demo is running on" in output
+    assert "another demo is running on" in refusal
+    assert first.returncode == 130, output
+    assert "Traceback" not in output
+    assert left_behind(tmp_path) == []

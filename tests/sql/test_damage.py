@@ -45,6 +45,8 @@ COPIES = {
 }
 
 
+# Generated histories (test_scd2_histories.py) are restored twice too.
+@pytest.mark.verify
 def test_rows_that_exist_several_times_count_once(empty_snowflake):
     kinds = list(itertools.product(["merged", "new"], COPIES, [1, 2]))
     for merged, of_kind in itertools.groupby(kinds, key=lambda kind: kind[0]):

@@ -1,4 +1,4 @@
-"""The SCD2 MERGE over hundreds of generated histories (thousands in ``make verify``), against the oracle.
+"""The SCD2 MERGE over two hundred generated histories (thousands in ``make verify``), against the oracle.
 
 The table is compared after every batch.  A history is what one truck sent, with up to three deliveries: orders in which
 it was loaded, each played by its own truck.  Trucks don't touch each other, so hundreds of histories share the batches

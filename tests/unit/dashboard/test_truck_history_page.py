@@ -188,9 +188,11 @@ FAR = [
     datetime(2262, 4, 11, 23, 47, 17, tzinfo=UTC),  # and end here.
     datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
 ]
+# `make test` opens a page for each end of the calendar; each page is asked for every one of these instants.
+FAR_CLOCKS = [pytest.param(far, marks=[] if far in (FAR[0], FAR[-1]) else pytest.mark.verify) for far in FAR]
 
 
-@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("far", FAR_CLOCKS)
 def test_a_truck_whose_clock_is_centuries_off_has_a_page(
     has_history: Callable[[pd.DataFrame], None], now: datetime, far: datetime
 ) -> None:
@@ -216,7 +218,7 @@ def test_a_truck_whose_clock_is_centuries_off_has_a_page(
     assert len(page.warning) == 0
 
 
-@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("far", FAR_CLOCKS)
 def test_a_fleet_with_a_clock_that_is_centuries_off_has_a_page(
     monkeypatch: pytest.MonkeyPatch, now: datetime, far: datetime
 ) -> None:

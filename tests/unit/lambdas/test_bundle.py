@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -21,6 +22,18 @@ pytestmark = pytest.mark.unit
 
 ARM, INTEL = ("3.13", "aarch64-manylinux_2_28"), ("3.13", "x86_64-manylinux_2_28")
 OURS = {"lambdas", "include"}
+TARGETS = {"local": local_target(), "arm64": ARM, "x86_64": INTEL}
+# Functions and targets don't depend on each other: each once by `make test`, and every pair by `make verify`.
+ONCE = [*itertools.product(["local"], FUNCTIONS), ("arm64", "truck_data"), ("x86_64", "truck_telemetry_api")]
+EVERY_BUNDLE = [
+    pytest.param(
+        TARGETS[target],
+        function,
+        id=f"{target}-{function}",
+        marks=[] if (target, function) in ONCE else pytest.mark.verify,
+    )
+    for target, function in itertools.product(TARGETS, FUNCTIONS)
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +65,7 @@ def python_with_boto3(tmp_path_factory) -> Path:
     return python
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("target", [local_target(), ARM, INTEL], ids=["local", "arm64", "x86_64"])
+@pytest.mark.parametrize(("target", "function"), EVERY_BUNDLE)
 def test_bundle_has_the_function_what_it_shares_and_its_locked_dependencies(bundled, function, target):
     path = bundled(function, target)
 
@@ -77,7 +89,9 @@ def test_bundle_has_the_function_what_it_shares_and_its_locked_dependencies(bund
     assert all(tag in name and machine in name for name in versioned) or sys.platform == "darwin"
 
 
-@pytest.mark.parametrize("target", [local_target(), ARM], ids=["local", "arm64"])
+@pytest.mark.parametrize(
+    "target", [local_target(), pytest.param(ARM, marks=pytest.mark.verify)], ids=["local", "arm64"]
+)
 def test_same_input_gives_the_same_bytes_under_a_name_that_is_their_digest(bundled, target, tmp_path):
     first = bundled("truck_data", target)
 
