@@ -503,6 +503,12 @@ def test_a_consumer_that_stops_in_an_idle_night_is_noticed_when_records_come_in_
             assert morning < fired <= morning + row.minutes, (alarm_id, semantics, fired)
 
 
+@pytest.mark.parametrize("alarm_id", ["SchedulerAlarm", "TriggererAlarm"])
+def test_an_airflow_that_never_showed_life_is_an_alarm(alarm_id: str) -> None:
+    for semantics in EVERY_SEMANTICS:
+        assert Alarm(properties(alarm_id), semantics).evaluate(Metrics(), 120) == "ALARM"
+
+
 def test_an_archive_with_long_buffers_is_not_late() -> None:
     interval, end = 900, 120
 
