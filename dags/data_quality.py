@@ -6,12 +6,12 @@ DynamoDB's tables) **to** `DATA_QUALITY_RESULTS`, one row per rule and run. Runs
 `truck_telemetry_data`), and every quarter of an hour, because a silent stream causes no merge.
 
 Every rule runs, and every result is stored. The run fails while a rule of severity `fail` finds something, or while any
-rule can't run. SNS notifies people when a failure starts, every 6 hours while it lasts, and when it is over. A rule of
-severity `warn` shows on the dashboard; one that says `notify: once` also sends one message when it starts and one when
-it is over. `CTD_QUALITY_RULES_OFF` turns warnings off.
+rule can't run. An alert is stored with the results when a failure starts, every 6 hours while it lasts, and when it is
+over; `send_alerts` sends it. A rule of severity `warn` shows on the dashboard; one that says `notify: once` also alerts
+when it starts and when it is over. `CTD_QUALITY_RULES_OFF` turns warnings off.
 
-- **Safe to run again?** Yes: a re-run replaces its own results and notifies nobody twice.
-- **When it fails:** the notification names the rule, the count and samples, what it means and what to do, and the
+- **Safe to run again?** Yes: a re-run replaces its own results and stores no alert twice.
+- **When it fails:** the alert names the rule, the count and samples, what it means and what to do, and the
   section of the runbook. The dashboard shows the same (Pipeline health, Quality).
 - **Can it be ignored?** No. You may ignore what `warn` rules find.
 """
@@ -22,10 +22,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 from clicks_to_deliveries.defaults import dag_arguments
-from clicks_to_deliveries.notifiers.failure_alert import FailureAlert
-from clicks_to_deliveries.operators.check_quality import CheckQualityOperator, QualityFailed
+from clicks_to_deliveries.operators.check_quality import CheckQualityOperator
 
-from include import assets, quality
+from include import assets
 from include.settings import settings
 
 with DAG(
@@ -35,7 +34,6 @@ with DAG(
         timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC"), assets=[assets.HISTORY]
     ),
     **dag_arguments(
-        runbook=quality.RUNBOOK,
         tags={"truck-telemetry", "clicks", "quality"},
         run_timeout=timedelta(hours=1),
         task_timeout=timedelta(minutes=15),
@@ -46,5 +44,4 @@ with DAG(
         index_shards=settings().click_index_shards,
         rules_off=settings().quality_rules_off,
         outlets=[assets.QUALITY_RESULTS],
-        on_failure_callback=FailureAlert(quality.RUNBOOK, already_notified=(QualityFailed,)),
     )

@@ -23,8 +23,8 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
-from airflow.sdk.exceptions import AirflowFailException
 from clicks_to_deliveries.defaults import dag_arguments
+from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.operators.erase_truck import (
     CheckTrackersOperator,
     EraseObjectsOperator,
@@ -53,7 +53,6 @@ with DAG(
     schedule=None,
     params=PARAMS,
     **dag_arguments(
-        runbook="docs/runbooks/erase_truck.md",
         tags={"truck-telemetry", "erasure"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1, minutes=50),
@@ -65,9 +64,9 @@ with DAG(
         """Fails if no truck is given, or if its id was not typed twice to erase it."""
         params = context["params"]
         if not params["truck_id"]:
-            raise AirflowFailException("no truck: set the parameter truck_id")
+            raise FormError("no truck: set the parameter truck_id")
         if not params["dry_run"] and params["confirm"] != params["truck_id"]:
-            raise AirflowFailException(f"not confirmed: set the parameter confirm to {params['truck_id']}")
+            raise FormError(f"not confirmed: set the parameter confirm to {params['truck_id']}")
 
     truck_id, count_only = "{{ params.truck_id }}", "{{ params.dry_run }}"
     check_trackers = CheckTrackersOperator(task_id="check_trackers", truck_id=truck_id, count_only=count_only)

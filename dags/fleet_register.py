@@ -50,7 +50,6 @@ with DAG(
     schedule=None,
     params=PLAN | {"dry_run": Param(True, type="boolean", title="Dry run", description="Switch off to change it.")},
     **dag_arguments(
-        runbook="docs/runbooks/fleet_register.md",
         tags={"truck-telemetry", "fleet"},
         run_timeout=timedelta(hours=1),
         task_timeout=timedelta(minutes=20),

@@ -79,7 +79,6 @@ with DAG(
     params=PARAMS,
     render_template_as_native_obj=True,
     **dag_arguments(
-        runbook="docs/runbooks/generate_traffic.md",
         tags={"traffic"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

@@ -34,13 +34,11 @@ with DAG(
     doc_md=__doc__,
     schedule="*/5 * * * *",
     **dag_arguments(
-        runbook="docs/runbooks/heartbeat.md",
         tags={"monitoring"},
         # A run that waits for a dead triggerer must not hold up the scheduler's next sign of life.
         run_timeout=timedelta(minutes=4),
         task_timeout=timedelta(minutes=2),
         retries=0,
-        alerts=False,
     ),
 ):
     HeartbeatOperator(task_id="scheduler")

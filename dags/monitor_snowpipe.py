@@ -5,9 +5,10 @@
 `truck_telemetry_raw`, which is updated when rows have arrived. Runs every few minutes (`CTD_MONITOR_SCHEDULE`). While
 files are pending it waits in the triggerer and occupies no worker.
 
-Fails when the pipe does not run, a file has been pending for more than ten minutes, files loaded since the last check
-have errors, or the stream that `scd2_merge` reads is stale or becomes stale within twelve hours. Skipped when nothing
-is wrong and nothing arrived.
+Fails while the pipe does not run, a file has been pending for more than ten minutes, files loaded since the last check
+have errors, or the stream that `scd2_merge` reads is stale or becomes stale within twelve hours. One alert is stored
+when such a problem starts and one when it ends; `send_alerts` sends it. Skipped when nothing is wrong and nothing
+arrived.
 
 - **Safe to run again?** Yes, it changes nothing. One run reports each load; a retry of that run reports it again.
 - **When it fails:** the alert and the end of the log name the file, the line and the first error, or the state of
@@ -33,7 +34,6 @@ with DAG(
     doc_md=__doc__,
     schedule=settings().monitor_schedule,
     **dag_arguments(
-        runbook="docs/runbooks/monitor_snowpipe.md",
         tags={"truck-telemetry", "monitoring"},
         run_timeout=timedelta(minutes=30),
         task_timeout=timedelta(minutes=5),

@@ -58,7 +58,6 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     **dag_arguments(
-        runbook="docs/runbooks/provision_resources.md",
         tags={"setup"},
         run_timeout=timedelta(hours=1),
         task_timeout=timedelta(minutes=20),

@@ -12,7 +12,8 @@ per stream), and hours of the last two days that did not balance. Started with t
 - **Safe to run again?** Yes: it changes only the ledger, whose rows it overwrites.
 - **When it fails:** all balances are stored. The alert names the hour, how many records differ, and the files or
   sequence numbers. The runbook says what each difference means and what to do.
-- **Can it be ignored?** No: there is one alert per difference, and one notification when the hour balances again.
+- **Can it be ignored?** No: there is one alert per difference, and one when the hour balances again. They are stored
+  with the ledger, and `send_alerts` sends them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ with DAG(
         "until": optional_time("Until", "Arrived before. Counts the whole hour. Empty: now."),
     },
     **dag_arguments(
-        runbook="docs/runbooks/reconcile.md",
         tags={"ledger", "quality"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

@@ -47,7 +47,6 @@ with DAG(
     schedule=None,
     params=PARAMS,
     **dag_arguments(
-        runbook="docs/runbooks/repair_history.md",
         tags={"truck-telemetry", "history"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

@@ -55,7 +55,6 @@ with DAG(
         ],
     ),
     **dag_arguments(
-        runbook="docs/runbooks/scd2_merge.md",
         tags={"truck-telemetry", "history"},
         run_timeout=timedelta(hours=2),
         # A backlog of days is one MERGE, which a timeout must not cancel again and again.

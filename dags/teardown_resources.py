@@ -20,8 +20,8 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
-from airflow.sdk.exceptions import AirflowFailException
 from clicks_to_deliveries.defaults import dag_arguments
+from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.operators.delete_stack import DeleteStackOperator
 from clicks_to_deliveries.operators.drop_snowflake import DropSnowflakeOperator
 
@@ -37,7 +37,6 @@ with DAG(
         "drop_snowflake": Param(False, type="boolean", description="Drop the Snowflake objects and the history."),
     },
     **dag_arguments(
-        runbook="docs/runbooks/teardown_resources.md",
         tags={"setup"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(minutes=45),
@@ -48,7 +47,7 @@ with DAG(
     def confirm(**context: Any) -> None:
         """Fails unless ``confirm`` is the stack's name."""
         if context["params"]["confirm"] != settings().stack_name:
-            raise AirflowFailException(f"not confirmed: set the parameter confirm to {settings().stack_name}")
+            raise FormError(f"not confirmed: set the parameter confirm to {settings().stack_name}")
 
     delete_stack = DeleteStackOperator(
         task_id="delete_stack",

@@ -62,6 +62,7 @@ QUALITY_RESULTS_TABLE = "DATA_QUALITY_RESULTS"
 FINDINGS_TABLE = "PLAUSIBILITY_FINDINGS"
 MERGE_RUNS_TABLE = "HISTORY_MERGE_RUNS"
 LEDGER_TABLE = "CONSERVATION_LEDGER"
+ALERTS_TABLE = "ALERTS"
 
 # --- Airflow ---------------------------------------------------------------------------------------------------------
 AWS_CONNECTION = "aws_default"
@@ -71,6 +72,8 @@ ERASURE_AWS_CONNECTION = "aws_erasure"
 ERASURE_SNOWFLAKE_CONNECTION = "snowflake_erasure"
 # Outputs of the CloudFormation stack, kept by provision_resources as a JSON Airflow Variable.
 STACK_OUTPUTS_VARIABLE = "pipeline_stack_outputs"
+# Variables with this prefix are alerts about runs that people do not have yet (notifiers/run_outbox.py).
+UNSENT_ALERT_PREFIX = "unsent_alert."
 # Where generate_traffic keeps the simulated trucks between two runs.
 TRAFFIC_STATE_VARIABLE = "traffic_state"
 # Has one slot, so that merge, repair, rebuild and erasure never write the history at the same time.

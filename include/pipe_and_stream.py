@@ -31,6 +31,10 @@ def is_settled(status: Mapping[str, Any]) -> bool:
     return status["executionState"] != "RUNNING" or not status.get("pendingFileCount", 0)
 
 
+# Of the text about a stream that can still be read.
+WILL_BE_STALE = "becomes stale at"
+
+
 def problem_of_stream(
     connection: SnowflakeConnection, stream: str, *, near: timedelta = timedelta(0), now: datetime | None = None
 ) -> str | None:
@@ -52,7 +56,7 @@ def problem_of_stream(
     ends: datetime | None = row["stale_after"]
     if ends is not None and ends - (now or datetime.now(UTC)) < near:
         return (
-            f"stream {stream} becomes stale at {ends.astimezone(UTC):%Y-%m-%d %H:%M} UTC unless a merge consumes it:"
+            f"stream {stream} {WILL_BE_STALE} {ends.astimezone(UTC):%Y-%m-%d %H:%M} UTC unless a merge consumes it:"
             " check scd2_merge (docs/runbooks/scd2_merge.md)"
         )
     return None

@@ -78,6 +78,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quality_rules_off: str = ""
     # The address of Airflow's web pages, for the dashboard's links to runs; unset: no links.
     airflow_url: str = ""
+    # The addresses in alerts: the dashboard, and the page under which the repository's files are shown (such as
+    # https://github.com/example/clicks-to-deliveries/blob/main), for runbooks; unset: no link, and the file's path.
+    dashboard_url: str = ""
+    repository_url: str = ""
+    # Who is notified: ids of Airflow connections, separated by commas.  Their types are channels
+    # (clicks_to_deliveries/notifiers/channels.py): aws (the stack's topic), slackwebhook, pagerduty_events, smtp.
+    alert_channels: str = "aws_default"
     # The address of the dashboard's map tiles, with {z}, {x} and {y}; unset: land and borders of the dashboard's own.
     dashboard_tiles: TileAddress = ""
     # How long the dashboard waits for a store's answer, in seconds, before it says that the store is unreachable.

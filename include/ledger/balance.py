@@ -68,9 +68,13 @@ class Balance(msgspec.Struct, kw_only=True):
             if (count := getattr(self, kind))
         ]
 
+    def counts(self) -> dict[str, int]:
+        """Kind of difference -> records."""
+        return {kind: getattr(self, kind) for kind in DIFFERENCES}
+
     def grew_since(self, earlier: Mapping[str, int]) -> bool:
         """Whether any kind of difference has more records than in the ``earlier`` counts."""
-        return any(getattr(self, kind) > earlier[kind] for kind in DIFFERENCES)
+        return any(getattr(self, kind) > earlier.get(kind, 0) for kind in DIFFERENCES)
 
     def _named(self, kind: str) -> str:
         shown = self.samples.get(kind, [])[:SAMPLES_SHOWN]

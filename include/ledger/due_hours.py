@@ -19,15 +19,14 @@ SECOND_COUNT_AFTER = timedelta(hours=24)
 
 
 class LedgerRow(NamedTuple):
-    """An hour in CONSERVATION_LEDGER: when it was last counted, by which run, and how many records differed."""
+    """An hour in CONSERVATION_LEDGER: when it was last counted, and how many records differ as people know."""
 
     is_open: bool
     balanced: bool
     waiting: int
     checked_at: datetime
-    run_id: str
-    # Kind of difference -> records.
-    differences: dict[str, int]
+    # Kind of difference -> records, as last alerted; None if people believe that the hour balances.
+    alerted: dict[str, int] | None
 
 
 def due_hours(
@@ -50,6 +49,9 @@ def due_hours(
 
 
 def _is_due_again(stream: str, hour: datetime, row: LedgerRow, now: datetime) -> bool:
+    if row.balanced != (row.alerted is None):
+        # People know something else: the run that found it was killed before it stored an alert.
+        return True
     if hour < now - RECHECKED_FOR:
         return False
     second_count = hour + HOUR + SECOND_COUNT_AFTER

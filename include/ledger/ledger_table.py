@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -9,12 +10,15 @@ import msgspec
 from snowflake.connector import SnowflakeConnection
 
 from include import sql
+from include.alerts import Alert
+from include.alerts.findings import store_alerts
 from include.contracts.times import to_canonical
-from include.ledger.balance import DIFFERENCES, Balance
+from include.ledger.balance import Balance
 from include.ledger.due_hours import LedgerRow
 
 STORE = "ledger/store_balance.sql"
 COUNTED = "ledger/counted_hours.sql"
+RECORD = "ledger/record_alert.sql"
 
 
 def store_balance(connection: SnowflakeConnection, balance: Balance, run_id: str, checked_at: datetime) -> None:
@@ -46,8 +50,25 @@ def ledger_rows(connection: SnowflakeConnection, stream: str) -> dict[datetime, 
             balanced,
             waiting,
             checked_at.replace(tzinfo=UTC),
-            run_id,
-            dict(zip(DIFFERENCES, differences, strict=True)),
+            msgspec.json.decode(alerted, type=dict[str, int]) if alerted else None,
         )
-        for hour, is_open, balanced, waiting, checked_at, run_id, *differences in rows
+        for hour, is_open, balanced, waiting, checked_at, alerted in rows
     }
+
+
+def record_alerts(
+    connection: SnowflakeConnection, run_id: str, balances: Iterable[Balance], alerts: Iterable[Alert]
+) -> None:
+    """Store alerts, and of each hour that they report what people know then, all or nothing.
+
+    Raises:
+        snowflake.connector.Error: nothing is stored.
+    """
+    connection.autocommit(False)
+    with closing(connection.cursor()) as cursor:
+        for balance in balances:
+            alerted = None if balance.balanced else msgspec.json.encode(balance.counts()).decode()
+            values = {"stream": balance.stream, "hour": to_canonical(balance.hour), "alerted": alerted}
+            cursor.execute(sql.statement(RECORD), values)
+    store_alerts(connection, run_id, alerts)
+    connection.commit()

@@ -6,9 +6,11 @@
     findings.py      checks the rules over consecutive readings, all in one statement, and keeps what they find
     rule_results.py  DATA_QUALITY_RESULTS: one row per rule and run
     incidents.py     since when a rule fails, and whether people were notified
-    evaluation.py    one run: check every rule, store every result
+    rule_alerts.py   the alerts about rules that fail, and pass again
+    evaluation.py    one run: check every rule, store every result and alert
 
-Nothing here needs Airflow.  ``CheckQualityOperator`` connects, calls :func:`evaluate`, and sends the notifications.
+Nothing here needs Airflow.  ``CheckQualityOperator`` connects and calls :func:`evaluate`.  The DAG send_alerts sends
+the alerts.
 """
 
 from include.quality.evaluation import evaluate

@@ -1,4 +1,4 @@
-"""One run of data quality: check every rule, store every result."""
+"""One run of data quality: check every rule, store every result, and the alerts about them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 
 from snowflake.connector import SnowflakeConnection
 
+from include.alerts import Alert, Links
 from include.quality.checks import RuleSession
 from include.quality.findings import check_readings
 from include.quality.incidents import continued
+from include.quality.rule_alerts import with_alerts
 from include.quality.rule_results import RuleResult, last_results, store, utc_now
 from include.quality.rules import Rule, RuleError
 from include.quality.staged_items import ItemReader
@@ -20,8 +22,12 @@ def evaluate(
     rules: Sequence[Rule],
     unusable: Sequence[RuleError],
     open_reader: Callable[[], ItemReader],
-) -> list[RuleResult]:
-    """Check every rule and replace the run's results; return them with the incidents that they continue.
+    links: Links,
+) -> tuple[list[RuleResult], list[Alert]]:
+    """Check every rule, and replace the run's results; return them, and the alerts that are due.
+
+    Results, their incidents and the alerts are stored in one transaction: an alert is stored exactly if the results say
+    that people are notified.
 
     A rule that can't run, or a file that is no rule, is an error among the results and stops no other rule.  The first
     run of a day (UTC) checks everything and forgets results past their retention.
@@ -42,9 +48,11 @@ def evaluate(
         *check_readings(connection, [rule for rule in rules if rule.relation], last, utc_now()),
         *map(_unusable_file, unusable),
     ]
-    results = continued(found, last, utc_now())
-    store(connection, run_id, results, forget_old=is_first_today)
-    return results
+    now = utc_now()
+    by_name = {rule.name: rule for rule in rules}
+    results, alerts = with_alerts(continued(found, last, now), by_name, run_id, links, now)
+    store(connection, run_id, results, alerts, forget_old=is_first_today)
+    return results, alerts
 
 
 def _unusable_file(error: RuleError) -> RuleResult:

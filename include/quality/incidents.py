@@ -2,13 +2,11 @@
 
 The incident of a rule is in its last row of DATA_QUALITY_RESULTS, in two columns:
 
-- FAILING_SINCE: when the failure began.  NULL if the rule passes and no recovery has to be announced.
-- ALERTED_AT: when people were last notified that the rule fails.  NULL if they were not, or if they were notified that
-  it is over.
+- FAILING_SINCE: when the failure began.  NULL if the rule passes.
+- ALERTED_AT: when the last alert that the rule fails was stored.  NULL if none was, or if one says that it is over.
 
-A run stores its results with the incidents that they continue, publishes, and then records the notification.  After a
-crash in between, the next run (or the retry) finds that nothing was recorded and publishes: at least once, and twice
-only if the crash fell between publishing and recording.
+A run stores its results, the incidents that they continue, and the alerts about them in one transaction, so no crash
+separates them.  From then on the DAG send_alerts is responsible.
 """
 
 from __future__ import annotations

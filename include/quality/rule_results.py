@@ -12,6 +12,8 @@ import msgspec
 from snowflake.connector import SnowflakeConnection
 
 from include import sql
+from include.alerts import Alert
+from include.alerts.findings import store_alerts
 from include.snowflake_rows import first_row, rows_by_column
 
 RETENTION = timedelta(days=30)
@@ -67,8 +69,18 @@ def last_results(connection: SnowflakeConnection) -> dict[str, RuleResult]:
     return {result.rule: result for result in found}
 
 
-def store(connection: SnowflakeConnection, run_id: str, results: Iterable[RuleResult], *, forget_old: bool) -> None:
-    """Replace the results of a run, all or nothing; ``forget_old`` deletes what is past its retention as well."""
+def store(
+    connection: SnowflakeConnection,
+    run_id: str,
+    results: Iterable[RuleResult],
+    alerts: Iterable[Alert],
+    *,
+    forget_old: bool,
+) -> None:
+    """Replace the results of a run and add its alerts, all or nothing.
+
+    ``forget_old`` deletes what is past its retention as well.
+    """
     rows = [
         {"run_id": run_id} | msgspec.structs.asdict(result) | {"samples": json.dumps(result.samples)}
         for result in results
@@ -81,15 +93,7 @@ def store(connection: SnowflakeConnection, run_id: str, results: Iterable[RuleRe
             cursor.execute(_statement("forget_old"), before)
             cursor.execute(sql.statement("quality/findings/forget_old.sql"), before)
         cursor.executemany(_statement("store"), rows)
-    connection.commit()
-
-
-def record_notifications(connection: SnowflakeConnection, run_id: str, results: Iterable[RuleResult]) -> None:
-    """Write the incidents of a run's results, after people were notified of them."""
-    with closing(connection.cursor()) as cursor:
-        for result in results:
-            values = {"rule": result.rule, "failing_since": result.failing_since, "alerted_at": result.alerted_at}
-            cursor.execute(_statement("record_notification"), {"run_id": run_id, **values})
+    store_alerts(connection, run_id, alerts)
     connection.commit()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from clicks_to_deliveries.notifiers.failure_alert import FailureAlert, RunTimeoutAlert
+from clicks_to_deliveries.notifiers.failure_note import leave_note
 from include import names, sql
 
 TAG = "clicks-to-deliveries"
@@ -13,17 +13,14 @@ TAG = "clicks-to-deliveries"
 
 def dag_arguments(
     *,
-    runbook: str,
     tags: set[str],
     run_timeout: timedelta,
     task_timeout: timedelta,
     retries: int = 2,
-    alerts: bool = True,
 ) -> dict[str, Any]:
-    """Return arguments for ``DAG(...)``; ``runbook`` is the path in the repository that an alert names.
+    """Return arguments for ``DAG(...)``.
 
-    Without ``alerts``, something outside Airflow notifies people of a failure.
-
+    A run that fails is alerted by the listener (notifiers/run_notes.py); include/alerts/impact.py says how bad that is.
     A retry waits 10 s, doubled each time, up to 5 minutes.  Airflow adds jitter of up to the same time.
     """
     return {
@@ -34,7 +31,6 @@ def dag_arguments(
         "tags": {TAG, *tags},
         "template_searchpath": str(sql.SQL_DIRECTORY),
         "user_defined_macros": dict(sql.CONTEXT),
-        "on_failure_callback": RunTimeoutAlert(runbook) if alerts else None,
         "default_args": {
             "owner": names.OWNER,
             "retries": retries,
@@ -42,6 +38,6 @@ def dag_arguments(
             "retry_exponential_backoff": 2,
             "max_retry_delay": timedelta(minutes=5),
             "execution_timeout": task_timeout,
-            "on_failure_callback": FailureAlert(runbook) if alerts else None,
+            "on_failure_callback": leave_note,
         },
     }

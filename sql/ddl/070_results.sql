@@ -18,8 +18,8 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS (
     SAMPLES string comment 'JSON array of up to 20 offending keys',
     MESSAGE string comment 'What the failure means, or the error of the rule',
     CHECKED_AT timestamp_ntz not null comment 'When the rule ran',
-    FAILING_SINCE timestamp_ntz comment 'When the failure began; on a pass: end not notified yet',
-    ALERTED_AT timestamp_ntz comment 'When people were last notified; NULL: never, or it is over'
+    FAILING_SINCE timestamp_ntz comment 'When the failure began; NULL: the rule passes',
+    ALERTED_AT timestamp_ntz comment 'When an alert was last stored; NULL: never, or it is over'
 )
 comment = 'One row per rule and run of data_quality, kept for 30 days';
 

@@ -22,11 +22,15 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER (
     DETAILS string comment 'JSON: kind of difference -> up to 20 files or sequence numbers',
     CHECKED_AT timestamp_ntz not null comment 'When it was counted last',
     RUN_ID string not null comment 'Airflow run that counted it last',
-    NULLED integer comment 'Landed readings with a metric that was nulled; NULL: not counted'
+    NULLED integer comment 'Landed readings with a metric that was nulled; NULL: not counted',
+    ALERTED string comment 'JSON: kind -> records that differ, as last alerted; NULL: no alert'
 )
 comment = 'One row per stream and arrival hour: whether every record is accounted for';
 
--- For a table that is older than the column.
+-- For a table that is older than the columns.
 alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
 add column if not exists NULLED integer
 comment 'Landed readings with a metric that was nulled; NULL: not counted';
+alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
+add column if not exists ALERTED string
+comment 'JSON: kind -> records that differ, as last alerted; NULL: no alert';

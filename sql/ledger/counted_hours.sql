@@ -6,12 +6,7 @@ select
     BALANCED,
     WAITING,
     CHECKED_AT,
-    RUN_ID,
-    MISSING,
-    UNEXPECTED,
-    CONFLICTS,
-    OVERDUE,
-    UNCOVERED
+    ALERTED
 from CONSERVATION_LEDGER
 where STREAM_NAME = {{ bind("stream") }}
 order by ARRIVAL_HOUR;

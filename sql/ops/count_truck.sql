@@ -43,4 +43,10 @@ select
     'CONSERVATION_LEDGER' as STORE,
     count(*) as FOUND
 from CONSERVATION_LEDGER
-where contains(DETAILS, {{ bind("within_text") }});
+where contains(DETAILS, {{ bind("within_text") }})
+union all
+select
+    'ALERTS' as STORE,
+    count(*) as FOUND
+from ALERTS
+where contains(MESSAGE, {{ bind("truck_id") }});

@@ -51,4 +51,9 @@ update CONSERVATION_LEDGER
 set DETAILS = '{}'
 where contains(DETAILS, {{ bind("within_text") }});
 
+-- A message quotes samples.  One that was not sent yet still says which rule or hour it is about.
+update ALERTS
+set MESSAGE = 'It named a truck that was erased'
+where contains(MESSAGE, {{ bind("truck_id") }});
+
 commit;

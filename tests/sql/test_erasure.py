@@ -58,7 +58,24 @@ def filled(empty_snowflake):
         ("RULE", "TRUCK_ID", "READINGS", "FIRST_FOUND_AT", "LAST_FOUND_AT", "EVENT_TIME", "DETAIL"),
         [("positions_are_on_roads", truck, 1, START, START, START, "at 0, 0") for truck in ("TRK001", "TRK0011")],
     )
+    empty_snowflake.insert(
+        names.ALERTS_TABLE,
+        (
+            "ALERT_ID",
+            "INCIDENT",
+            "STATE",
+            "SEVERITY",
+            "HEADLINE",
+            "MESSAGE",
+            "IS_OVER",
+            "RUN_ID",
+            "STORED_AT",
+            "SENT_TO",
+        ),
+        [("1", "i", "failed", "error", "[failed] a", "samples  TRK001", False, "run", START, "[]")],
+    )
     yield empty_snowflake
+    empty_snowflake.execute(f"delete from {names.ALERTS_TABLE}")
     # All tests share the register.
     empty_snowflake.execute(f"delete from {names.KNOWN_TRUCKS_TABLE} where TRUCK_ID = 'TRK001'")
     empty_snowflake.insert(names.KNOWN_TRUCKS_TABLE, ("TRUCK_ID", "REGISTERED_AT"), [("TRK001", START)])
@@ -82,9 +99,13 @@ def test_of_the_truck_nothing_is_left_and_of_others_everything(filled):
         names.FINDINGS_TABLE: 1,
         names.QUALITY_RESULTS_TABLE: 3,
         names.LEDGER_TABLE: 0,
+        names.ALERTS_TABLE: 1,
     }
     before = quality(filled)
     truck_tables.erase_rows(filled.connection, "TRK001")
+    assert filled.execute("select HEADLINE, MESSAGE from ALERTS") == [
+        ("[failed] a", "It named a truck that was erased")
+    ]
     assert set(truck_tables.count_rows(filled.connection, "TRK001").values()) == {0}
     assert filled.execute(f"select TRUCK_ID, count(*) from {names.RAW_TABLE} group by 1 order by 1") == [
         ("TRK0011", 4),

@@ -17,20 +17,34 @@ NOW = datetime.now(UTC)
 VALUES = (
     dict.fromkeys(("truck_id", "whole_key", "begin_of_key", "within_text", "reported_id"), "TRK404")
     | dict.fromkeys(
-        ("run_id", "rule", "severity", "status", "message", "stream", "decided_by", "reason"), "every-statement"
+        ("run_id", "rule", "severity", "status", "message", "stream", "decided_by", "reason", "alert_id"), "every"
     )
-    | dict.fromkeys(("samples", "details"), "{}")
+    | dict.fromkeys(("samples", "details", "alerted", "sent_to"), "{}")
+    | dict.fromkeys(("incident", "state", "headline"), "every")
     | {"metric": "vehicle_speed", **health.limits(), **health.trend_limits()}
     | dict.fromkeys(("since", "earliest", "failing_since", "started_at"), (NOW - timedelta(hours=1)).isoformat())
     | dict.fromkeys(
-        ("until", "before", "instant", "hour", "checked_at", "alerted_at", "finished_at", "begins", "ends"),
+        (
+            "until",
+            "before",
+            "instant",
+            "hour",
+            "checked_at",
+            "alerted_at",
+            "stored_at",
+            "sent_at",
+            "finished_at",
+            "begins",
+            "ends",
+        ),
         NOW.isoformat(),
     )
+    | dict.fromkeys(("stored_at", "sent_at"), NOW.isoformat())
     | dict.fromkeys(("limit", "hours", "runs", "slice_seconds", "slice_microseconds", "failed_count"), 1)
     | dict.fromkeys(("rows_inserted", "rows_updated", "rows_deleted"), 1)
     | dict.fromkeys(("archived", "landed", "duplicates", "quarantined", "resolved", "missing", "not_loaded"), 0)
     | dict.fromkeys(("covered", "waiting", "overdue", "uncovered", "nulled", "unexpected", "conflicts"), 0)
-    | dict.fromkeys(("balanced", "is_open"), True)
+    | dict.fromkeys(("balanced", "is_open", "is_over"), True)
 )
 PARAMETERS = {"storage_role_arn": "arn:aws:iam::000000000000:role/snowflake", "telemetry_bucket": "sql-tests-telemetry"}
 FILES = sorted(path.relative_to(sql.SQL_DIRECTORY).as_posix() for path in sql.SQL_DIRECTORY.rglob("*.sql"))

@@ -9,7 +9,7 @@ import pytest
 from include import names, sql
 from include.contracts.envelope import numbered
 from include.ledger import Balance
-from include.ledger.ledger_table import ledger_rows, store_balance
+from include.ledger.ledger_table import ledger_rows, record_alerts, store_balance
 from include.ledger.raw_readings import nulled_readings
 from sql.merge.history_oracle import ATTRIBUTES
 
@@ -144,13 +144,20 @@ def test_an_hour_that_is_stored_again_overwrites_its_row_and_leaves_the_others(s
     store_balance(connection, lost, "run 1", checked)
     store_balance(connection, Balance(stream=names.CLICK_STREAM, hour=HERE, is_open=True), "run 1", checked)
     row = ledger_rows(connection, names.TRUCK_STREAM)[HERE]
-    assert (row.is_open, row.balanced, row.waiting, row.checked_at, row.run_id) == (False, False, 1, checked, "run 1")
-    assert row.differences == {"missing": 2, "unexpected": 0, "conflicts": 0, "overdue": 0, "uncovered": 0}
+    assert (row.is_open, row.balanced, row.waiting, row.checked_at, row.alerted) == (False, False, 1, checked, None)
+    record_alerts(connection, "run 1", [lost], [])
+    connection.autocommit(True)
+    known = {"missing": 2, "unexpected": 0, "conflicts": 0, "overdue": 0, "uncovered": 0}
+    assert ledger_rows(connection, names.TRUCK_STREAM)[HERE].alerted == known
     details = f"select ARCHIVED, NULLED, DETAILS from {names.LEDGER_TABLE} where STREAM_NAME = '{names.TRUCK_STREAM}'"
     assert snowflake.execute(details) == [(3, 1, """{"missing":["it's shard-0 1","a % of"]}""")]
 
     store_balance(connection, healthy, "run 2", checked)
-    assert ledger_rows(connection, names.TRUCK_STREAM)[HERE].balanced
+    row = ledger_rows(connection, names.TRUCK_STREAM)[HERE]
+    assert (row.balanced, row.alerted) == (True, known)
+    record_alerts(connection, "run 2", [healthy], [])
+    connection.autocommit(True)
+    assert ledger_rows(connection, names.TRUCK_STREAM)[HERE].alerted is None
     assert snowflake.execute(details) == [(3, 0, "{}")]
     clicks = ledger_rows(connection, names.CLICK_STREAM)
-    assert {hour: (row.is_open, row.run_id) for hour, row in clicks.items()} == {HERE: (True, "run 1")}
+    assert {hour: (row.is_open, row.alerted) for hour, row in clicks.items()} == {HERE: (True, None)}

@@ -33,6 +33,7 @@ CREATED = {
         names.FINDINGS_TABLE,
         names.MERGE_RUNS_TABLE,
         names.LEDGER_TABLE,
+        names.ALERTS_TABLE,
         names.ASSIGNMENTS_TABLE,
     },
     "view": {names.FLEET_VIEW, names.TRUCK_HISTORY_VIEW},

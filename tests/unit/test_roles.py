@@ -27,6 +27,7 @@ TABLES = {
     names.FINDINGS_TABLE,
     names.MERGE_RUNS_TABLE,
     names.LEDGER_TABLE,
+    names.ALERTS_TABLE,
     names.ASSIGNMENTS_TABLE,
 }
 VIEWS = {names.FLEET_VIEW, names.TRUCK_HISTORY_VIEW}
@@ -91,6 +92,7 @@ def test_airflows_role_can_execute_its_statements_and_write_nothing_else():
         *files(
             "merge/*.sql",
             "ledger/*.sql",
+            "alerts/*.sql",
             "ops/loads_since.sql",
             "ops/reading_to_current_row.sql",
             "ops/rebuild_history.sql",

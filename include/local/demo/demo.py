@@ -31,6 +31,7 @@ MERGE_DAG = "scd2_merge"
 # In the order of the flow.
 DATA_DRIVEN_DAGS = ("monitor_snowpipe", MERGE_DAG, "data_quality")
 LEDGER_DAG = "reconcile"
+ALERTS_DAG = "send_alerts"
 
 # A process that fails is noticed immediately; these only end a wait for one that hangs.
 START_TIMEOUT_SECONDS = 300
@@ -146,6 +147,7 @@ class Demo:
         self._watch.print(f"Provisioning AWS and Snowflake: DAG {PROVISION_DAG}")
         self._airflow.unpause(PROVISION_DAG)
         self._watch.follow(PROVISION_DAG, self._airflow.trigger(PROVISION_DAG), PROVISION_TIMEOUT_SECONDS)
+        self._unpause(ALERTS_DAG)
 
     def _stay_up(self) -> NoReturn:
         self._unpause(TRAFFIC_DAG, *DATA_DRIVEN_DAGS, LEDGER_DAG)
@@ -195,7 +197,7 @@ class Demo:
 
     def _unpause(self, *dag_ids: str) -> None:
         for dag_id in dag_ids:
-            self._airflow.unpause(dag_id, has_watchers=dag_id == MERGE_DAG)
+            self._airflow.unpause(dag_id, has_watchers=dag_id in (MERGE_DAG, ALERTS_DAG))
 
     def _count_hours(self) -> str:
         """Start counting everything that has arrived since this demo began; return the run's id."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
 
+from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
@@ -47,7 +47,7 @@ class ChangeRegisterOperator(Killable, BaseOperator):
                 # A template renders a boolean as text.  Only "False" changes anything.
                 effect = apply(connection, change, dry_run=str(self.show_only) != "False")
         except ValueError as error:
-            raise AirflowFailException(str(error)) from error
+            raise FormError(str(error)) from error
         self.log.info("%s", effect_report(change, effect))
         shown: dict[str, Any] = msgspec.to_builtins(effect)
         return shown

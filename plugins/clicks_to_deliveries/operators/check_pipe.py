@@ -9,14 +9,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 from airflow.sdk import Asset, BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 from snowflake.connector import SnowflakeConnection
 
+from clicks_to_deliveries.failures import ReportedFailure
 from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
+from clicks_to_deliveries.links import alert_links
+from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names, sql
-from include.pipe_and_stream import PIPE_STATUS, is_settled, problem_of_stream
+from include.alerts.findings import store_alerts
+from include.pipe_and_stream import PIPE_STATUS, WILL_BE_STALE, is_settled, problem_of_stream
+from include.pipe_problems import OpenProblem, judge_pipe
 from include.snowflake_rows import first_row
 
 LOADS = "ops/loads_since.sql"
@@ -40,20 +45,22 @@ class Load(NamedTuple):
 
 
 class CheckedWindow(msgspec.Struct, frozen=True):
-    """The loads that a run checked: after ``since``, up to and including ``until``."""
+    """The loads that a run checked: after ``since``, up to and including ``until``; and what was wrong, by kind."""
 
     run_id: str
     since: datetime
     until: datetime
+    problems: dict[str, OpenProblem] = {}
 
 
 class CheckPipeOperator(Killable, BaseOperator):
-    """Waits (deferred) until the pipe has no file pending, then reports everything that is wrong in one message.
+    """Waits (deferred) until the pipe has no file pending, then stores one alert about everything that is newly wrong.
 
-    It fails if the pipe does not run, a file has been pending for longer than ``pending_limit``, a file loaded since
+    It fails while the pipe does not run, a file has been pending for longer than ``pending_limit``, a file loaded since
     the last check has errors, or the stream that the merge reads is stale or soon will be.  Each load is checked by one
-    run: ``asset`` keeps the last window, and a retry checks the same window again.  The task succeeds, and so updates
-    ``asset``, only if rows arrived; otherwise it is skipped.
+    run: ``asset`` keeps the last window, and a retry checks the same window again.  Alerts are committed before the
+    window is kept, so a crash in between repeats the check, which stores no alert twice.  The task succeeds, and so
+    updates ``asset``, only if rows arrived; otherwise it is skipped.
 
     :param asset: the table that the pipe loads.
     :param pending_limit: longest time that a file may be pending.
@@ -93,34 +100,54 @@ class CheckPipeOperator(Killable, BaseOperator):
         """Return the number of rows that arrived since the last check.
 
         Raises:
-            AirflowFailException: something is wrong; the message lists all of it.
+            ReportedFailure: something is wrong; the message lists all of it, and an alert is stored.
             AirflowSkipException: nothing is wrong and no row arrived.
         """
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             (utc,) = first_row(connection, NOW)
             now = utc.replace(tzinfo=UTC)
-            since = self._window_start(context, now)
+            last = self._last_window(context)
+            since = _window_start(last, context["run_id"], now)
             window = CheckedWindow(context["run_id"], since, max(since, now - self.settle))
             loads = _loads(connection, window)
-            stream = problem_of_stream(connection, names.RAW_STREAM, near=self.stale_warning, now=now)
-        rows = sum(load.row_count or 0 for load in loads)
-        problems = _problems_of_pipe(event["status"], now, self.pending_limit) + _problems_of_loads(loads)
-        problems += [stream] if stream else []
+            problems = _problems_of_pipe(event["status"], now, self.pending_limit)
+            if stream := problem_of_stream(connection, names.RAW_STREAM, near=self.stale_warning, now=now):
+                # A stream that will be stale and one that is are two problems: the second is news.
+                problems["stream at risk" if WILL_BE_STALE in stream else "stream"] = stream
+            failed_files = _failed_files(loads)
+            found = judge_pipe(
+                problems,
+                failed_files,
+                last.problems if last else {},
+                since=since,
+                now=now,
+                run_id=context["run_id"],
+                links=alert_links(),
+            )
+            connection.autocommit(False)
+            store_alerts(connection, context["run_id"], found.alerts)
+            connection.commit()
+        window = msgspec.structs.replace(window, problems=found.open_problems)
         context["asset_state_store"][self.asset].set(STATE_KEY, msgspec.to_builtins(window))
+        if found.alerts:
+            announce_stored_alerts(context["ti"])
+        rows = sum(load.row_count or 0 for load in loads)
         self.log.info("%d rows in %d files from %s to %s", rows, len(loads), window.since, window.until)
-        if problems:
-            raise AirflowFailException("; ".join(problems))
+        if problems or failed_files:
+            raise ReportedFailure("; ".join([*problems.values(), *failed_files.values()]))
         if not rows:
             raise AirflowSkipException("No row arrived since the last check")
         return rows
 
-    def _window_start(self, context: Context, now: datetime) -> datetime:
+    def _last_window(self, context: Context) -> CheckedWindow | None:
         stored = context["asset_state_store"][self.asset].get(STATE_KEY)
-        if stored is None:
-            return now - FIRST_WINDOW
-        last = msgspec.convert(stored, CheckedWindow)
-        since = last.since if last.run_id == context["run_id"] else last.until
-        return max(since, now - LONGEST_WINDOW)
+        return None if stored is None else msgspec.convert(stored, CheckedWindow)
+
+
+def _window_start(last: CheckedWindow | None, run_id: str, now: datetime) -> datetime:
+    if last is None:
+        return now - FIRST_WINDOW
+    return max(last.since if last.run_id == run_id else last.until, now - LONGEST_WINDOW)
 
 
 def _loads(connection: SnowflakeConnection, window: CheckedWindow) -> list[Load]:
@@ -130,29 +157,31 @@ def _loads(connection: SnowflakeConnection, window: CheckedWindow) -> list[Load]
         return [Load(*row) for row in cursor.fetchall()]
 
 
-def _problems_of_pipe(status: dict[str, Any], now: datetime, pending_limit: timedelta) -> list[str]:
-    problems = []
+def _problems_of_pipe(status: dict[str, Any], now: datetime, pending_limit: timedelta) -> dict[str, str]:
+    """Kind -> text."""
+    problems = {}
     if (state := status["executionState"]) != "RUNNING":
-        problems.append(f"pipe {names.PIPE} is {state}" + (f": {status['error']}" if status.get("error") else ""))
+        reason = f": {status['error']}" if status.get("error") else ""
+        problems["pipe"] = f"pipe {names.PIPE} is {state}{reason}"
     pending, oldest = status.get("pendingFileCount", 0), status.get("oldestFileTimestamp")
     if pending and oldest:
         waiting = now - datetime.fromisoformat(oldest)
         if waiting > pending_limit:
-            problems.append(f"{_files(pending)} pending, the oldest for {waiting.total_seconds():.0f} s")
+            problems["pending files"] = f"{_files(pending)} pending, the oldest for {waiting.total_seconds():.0f} s"
     return problems
 
 
-def _problems_of_loads(loads: list[Load]) -> list[str]:
+def _failed_files(loads: list[Load]) -> dict[str, str]:
+    """File -> what is wrong with it, of the first ones, and how many more there are."""
     failed = [load for load in loads if load.error_count]
-    if not failed:
-        return []
-    files = [
-        f"{load.file_name} ({load.status}, {load.error_count} errors, first in line "
+    files = {
+        load.file_name: f"load error: {load.file_name} ({load.status}, {load.error_count} errors, first in line "
         f"{load.first_error_line_number}: {load.first_error_message})"
         for load in failed[:FAILED_FILES_SHOWN]
-    ]
-    more = f" and {len(failed) - FAILED_FILES_SHOWN} more" if len(failed) > FAILED_FILES_SHOWN else ""
-    return [f"{_files(len(failed))} with load errors: {', '.join(files)}{more}"]
+    }
+    if hidden := len(failed[FAILED_FILES_SHOWN:]):
+        files[f"{_files(hidden)} more"] = f"and {_files(hidden)} more with load errors, see COPY_HISTORY"
+    return files
 
 
 def _files(count: int) -> str:

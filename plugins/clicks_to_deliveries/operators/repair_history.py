@@ -6,8 +6,8 @@ from contextlib import closing
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
 
+from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.merge_history import record_run
@@ -48,7 +48,7 @@ class RepairHistoryOperator(Killable, BaseOperator):
         try:
             action, scope = action_and_scope(self.plan)
         except ValueError as error:
-            raise AirflowFailException(str(error)) from error
+            raise FormError(str(error)) from error
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             # Each statement is a transaction.  After a crash between the two, the stream is new and the next merge
             # derives the whole history.

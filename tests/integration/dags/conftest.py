@@ -10,12 +10,18 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
+from airflow.models.variable import Variable
+from airflow.utils.session import create_session
+from clicks_to_deliveries.notifiers.run_outbox import RUN_PREFIX
 from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflakeOperator
+from sqlalchemy import select
 
 from include import names
+from include.alerts.run_outages import RunNote
 from include.contracts import METRICS
 from include.local.snowflake.tls import TlsFiles
 from tests.fixtures.snowflake import LocalSnowflake
@@ -70,6 +76,20 @@ class Stack:
             "select FILE_NAME from table(INFORMATION_SCHEMA.COPY_HISTORY("
             f"TABLE_NAME => '{names.RAW_TABLE}', START_TIME => dateadd('hour', -1, current_timestamp())))"
         )
+
+    def stored_alerts(self) -> list[dict[str, str]]:
+        """Return the alerts that checks stored since the last call of this method."""
+        rows = self.query(f"select HEADLINE, MESSAGE from {names.ALERTS_TABLE} order by STORED_AT, ALERT_ID")
+        self.query(f"delete from {names.ALERTS_TABLE}")
+        return [{"Subject": subject, "Message": message} for subject, message in rows]
+
+    def failed_runs(self) -> list[RunNote]:
+        """Return the failed runs that are to be alerted since the last call of this method."""
+        with create_session() as session:
+            stored = session.scalars(select(Variable).where(Variable.key.startswith(RUN_PREFIX))).all()
+            for each in stored:
+                session.delete(each)
+            return [msgspec.json.decode(each.get_val(), type=RunNote) for each in stored]
 
     def alerts(self) -> list[dict[str, Any]]:
         """Return the messages to the people on call since the last call of this method."""

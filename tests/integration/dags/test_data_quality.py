@@ -1,4 +1,4 @@
-"""data_quality on the local stack: it stores what rules find, notifies people once, and then fails the run."""
+"""data_quality on the local stack: it stores what rules find, and one alert, and then fails the run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from botocore.exceptions import EndpointConnectionError
-from clicks_to_deliveries.operators import check_quality
 from clicks_to_deliveries.operators.check_quality import CheckQualityOperator, QualityFailed
+from clicks_to_deliveries.operators.send_alerts import SendAlertsOperator
 
 from include import names, quality
+from include.alerts.delivery import NotSentError
 from include.contracts import ClickEvent, Envelope
 from include.contracts.times import to_canonical
 from include.quality import checks, rule_results
@@ -39,7 +39,7 @@ def dynamodb(stack: Any) -> Iterator[Any]:
 def _clean(stack: Any, dynamodb: Any) -> None:
     for table in (names.RAW_TABLE, names.HISTORY_TABLE, names.QUALITY_RESULTS_TABLE, names.FINDINGS_TABLE):
         stack.query(f"delete from {table}")
-    stack.alerts()
+    stack.stored_alerts()
 
 
 def results(stack: Any, run_id: str) -> dict[str, tuple]:
@@ -85,9 +85,9 @@ def check(stack: Any) -> Callable[..., dict[str, tuple]]:
 
     def check(run_id: str = "") -> dict[str, tuple]:
         run_id = run_id or next(runs)
-        operator = CheckQualityOperator(task_id="check_quality", index_shards=1, topic_arn=stack.topic_arn)
+        operator = CheckQualityOperator(task_id="check_quality", index_shards=1)
         with suppress(QualityFailed):
-            operator.execute({"run_id": run_id, "ti": SimpleNamespace(log_url="http://airflow/log")})
+            operator.execute({"run_id": run_id, "ti": SimpleNamespace(xcom_push=lambda key, value: None)})
         return results(stack, run_id)
 
     return check
@@ -98,7 +98,7 @@ def statuses(found: dict[str, tuple]) -> dict[str, str]:
 
 
 def notified(stack: Any) -> list[str]:
-    return [alert["Subject"].split()[0] for alert in stack.alerts()]
+    return [alert["Subject"].split()[0] for alert in stack.stored_alerts()]
 
 
 PASSES = rule("passes", "select 1 as SAMPLE_KEY where false")
@@ -113,7 +113,7 @@ def test_people_are_notified_of_a_failure_once_and_of_its_end_once(stack: Any, r
     assert (severity, status, failed) == ("fail", "fail", 1)
     assert ["TRK001" in sample for sample in json.loads(samples)] == [True]
     assert set(results(stack, first.run_id)) == {rule.name for rule in quality.rules()}
-    (alert,) = stack.alerts()
+    (alert,) = stack.stored_alerts()
     assert alert["Subject"].startswith("[failed] data_quality: ")
     for part in (
         "versions_start_before_they_end: 1 offending key, since 20",
@@ -131,11 +131,11 @@ def test_people_are_notified_of_a_failure_once_and_of_its_end_once(stack: Any, r
     # The rules that passed are no part of this.
     only(*(rule for rule in quality.rules() if results(stack, first.run_id)[rule.name][1] == "fail"))
     assert str(run("data_quality").state) == "failed"
-    assert stack.alerts() == []
+    assert stack.stored_alerts() == []
 
     stack.query(f"delete from {names.HISTORY_TABLE}")
     assert str(run("data_quality").state) == "success"
-    (over,) = stack.alerts()
+    (over,) = stack.stored_alerts()
     assert over["Subject"].startswith("[recovered] data_quality: ")
     assert re.search(r"versions_start_before_they_end passes again, after \d+ min \d+ s", over["Message"])
 
@@ -154,43 +154,44 @@ def test_the_same_run_again_replaces_its_results_and_notifies_nobody_again(
     assert notified(stack) == ["[recovered]"]
 
 
-@pytest.mark.parametrize(
-    ("where", "messages"), [("publish", ["[failed]"]), ("record_notifications", ["[failed]", "[failed]"])]
-)
-def test_after_a_crash_before_publishing_or_recording_the_next_run_notifies(
-    stack: Any, check: Callable, only: Callable, where: str, messages: list[str]
+def test_a_crash_before_the_commit_stores_neither_results_nor_alerts_and_the_next_run_both(
+    stack: Any, check: Callable, only: Callable
 ) -> None:
     def crash(*_: Any) -> None:
         raise KeyboardInterrupt
 
     only(FAILS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check_quality, where, crash)
+        patch.setattr(rule_results, "store_alerts", crash)
         with pytest.raises(KeyboardInterrupt):
             check()
-    assert statuses(results(stack, "run-1")) == {"fails": "fail"}
+    assert results(stack, "run-1") == {}
     check()
     check()
-    assert notified(stack) == messages
+    assert notified(stack) == ["[failed]"]
 
 
-def test_an_alert_that_does_not_reach_sns_is_a_failure_to_be_tried_again(
-    stack: Any, check: Callable, only: Callable, monkeypatch: pytest.MonkeyPatch
+def test_what_is_stored_is_sent_once_the_topic_is_up_and_the_run_is_red_until_then(
+    stack: Any, check: Callable, only: Callable
 ) -> None:
     only(FAILS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL_SNS", "http://127.0.0.1:9")
-        with pytest.raises(EndpointConnectionError):
-            check("run")
-    assert statuses(results(stack, "run")) == {"fails": "fail"}
-    check("run")
-    assert notified(stack) == ["[failed]"]
+    check()
+    send = SendAlertsOperator(task_id="send", about="findings", channels="aws_default", topic_arn=stack.topic_arn)
+    down = SendAlertsOperator(
+        task_id="down", about="findings", channels="aws_default", topic_arn=f"{stack.topic_arn}-gone"
+    )
+    for _ in range(2):
+        with pytest.raises(NotSentError, match="1 of 1 alerts wait: aws_default: "):
+            down.execute({})
+    assert send.execute({}) == 1
+    assert send.execute({}) == 0
+    assert [alert["Subject"] for alert in stack.alerts()] == ["[failed] data_quality: fails"]
 
 
 def test_a_notification_quotes_samples_unchanged(stack: Any, check: Callable, only: Callable) -> None:
     only(FAILS)
     check()
-    (alert,) = stack.alerts()
+    (alert,) = stack.stored_alerts()
     assert "samples  b, {{ 1/0 }}" in alert["Message"]
 
 
@@ -207,7 +208,7 @@ def test_a_rule_that_can_not_run_is_a_failure_and_stops_no_other(stack: Any, che
     assert found["no_table"][2:4] == [None, "[]"]
     assert "NOWHERE" in found["no_table"][4]
     assert stack.query("select count(*) from KNOWN_TRUCKS") == [(3,)]
-    (alert,) = stack.alerts()
+    (alert,) = stack.stored_alerts()
     assert "no_table can't run, since" in alert["Message"]
     assert "docs/runbooks/data_quality.md#a-rule-could-not-run" in alert["Message"]
 
@@ -254,7 +255,7 @@ def test_people_are_notified_of_an_implausible_reading_once_and_the_run_succeeds
     assert (severity, status, failed) == ("warn", "fail", 1)
     assert json.loads(samples)[0].startswith("TRK001 1 reading at 20")
     check()
-    (alert,) = stack.alerts()
+    (alert,) = stack.stored_alerts()
     assert alert["Subject"] == "[warning] data_quality: positions_are_on_roads"
     assert "TRK001 1 reading at 20" in alert["Message"]
     assert "the run does not fail" in alert["Message"]
@@ -262,7 +263,7 @@ def test_people_are_notified_of_an_implausible_reading_once_and_the_run_succeeds
     stack.query(f"update {names.FINDINGS_TABLE} set LAST_FOUND_AT = dateadd('hour', -25, LAST_FOUND_AT)")
     check()
     check()
-    (alert,) = stack.alerts()
+    (alert,) = stack.stored_alerts()
     assert alert["Subject"] == "[recovered] data_quality: positions_are_on_roads"
 
 
@@ -270,7 +271,7 @@ def test_a_rule_that_is_turned_off_by_an_unknown_name_is_refused(only: Callable)
     only(PASSES)
     operator = CheckQualityOperator(task_id="check_quality", index_shards=1, rules_off="passse")
     with pytest.raises(AirflowFailException, match="CTD_QUALITY_RULES_OFF names passse, which is no rule"):
-        operator.execute({"run_id": "run", "ti": SimpleNamespace(log_url="")})
+        operator.execute({"run_id": "run"})
 
 
 READS_STATES = rule("of_states", "select TRUCK_ID as SAMPLE_KEY from STAGED_TRUCK_STATES", reads=("truck_states",))
@@ -327,7 +328,7 @@ def test_a_rule_removed_while_it_fails_is_notified_and_forgotten(stack: Any, che
     only(PASSES)
     assert statuses(check()) == {"fails": "removed", "passes": "pass"}
     assert statuses(check()) == {"passes": "pass"}
-    subjects = {alert["Subject"]: alert["Message"] for alert in stack.alerts()}
+    subjects = {alert["Subject"]: alert["Message"] for alert in stack.stored_alerts()}
     assert subjects.keys() == {"[failed] data_quality: fails", "[recovered] data_quality: fails"}
     assert "was removed while it failed" in subjects["[recovered] data_quality: fails"]
 

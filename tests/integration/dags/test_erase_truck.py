@@ -45,6 +45,7 @@ TABLES = (
     names.QUALITY_RESULTS_TABLE,
     names.MERGE_RUNS_TABLE,
     names.LEDGER_TABLE,
+    names.ALERTS_TABLE,
     names.ASSIGNMENTS_TABLE,
 )
 

@@ -28,7 +28,7 @@ def _looks_at_once(monkeypatch: pytest.MonkeyPatch, run: Callable, stack: Any) -
 
     monkeypatch.setattr(CheckPipeOperator, "report", report)
     run("monitor_snowpipe")
-    stack.alerts()
+    stack.stored_alerts()
 
 
 def updates_of_raw() -> int:
@@ -49,26 +49,30 @@ def test_rows_that_arrived_update_the_asset_and_then_there_is_nothing_new(stack:
     assert updates_of_raw() == before + 1
     assert state_of(run("monitor_snowpipe")) == "skipped"
     assert updates_of_raw() == before + 1
-    assert stack.alerts() == []
+    assert stack.stored_alerts() == []
 
 
 def test_a_load_error_fails_the_run_and_alerts_with_file_line_and_error_once(stack: Any, run: Callable) -> None:
     key = stack.land(stack.reading("TRK001", 200), "this is no JSON", stack.reading("TRK001", 201))
     assert state_of(run("monitor_snowpipe")) == "failed"
-    (alert,) = stack.alerts()
-    assert alert["Subject"] == "[failed] monitor_snowpipe.check_pipe"
+    (alert,) = stack.stored_alerts()
+    assert alert["Subject"].startswith("[failed] monitor_snowpipe: ")
     assert key.rpartition("/")[2] in alert["Message"]
     assert "first in line 2" in alert["Message"]
     assert "docs/runbooks/monitor_snowpipe.md" in alert["Message"]
     assert state_of(run("monitor_snowpipe")) == "skipped"
-    assert stack.alerts() == []
+    assert stack.stored_alerts() == []
 
 
-def test_a_paused_pipe_fails_the_run_and_alerts(stack: Any, run: Callable) -> None:
+def test_a_paused_pipe_is_one_alert_while_it_lasts_and_one_when_it_is_over(stack: Any, run: Callable) -> None:
     stack.query(f"alter pipe {names.PIPE} set pipe_execution_paused = true")
     try:
-        assert state_of(run("monitor_snowpipe")) == "failed"
+        assert [state_of(run("monitor_snowpipe")) for _ in range(2)] == ["failed", "failed"]
     finally:
         stack.query(f"alter pipe {names.PIPE} set pipe_execution_paused = false")
-    (alert,) = stack.alerts()
+    (alert,) = stack.stored_alerts()
+    assert alert["Subject"] == "[failed] monitor_snowpipe: pipe"
     assert f"pipe {names.PIPE} is PAUSED" in alert["Message"]
+    assert state_of(run("monitor_snowpipe")) == "skipped"
+    (over,) = stack.stored_alerts()
+    assert over["Subject"] == "[recovered] monitor_snowpipe: pipe"

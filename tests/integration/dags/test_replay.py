@@ -96,16 +96,15 @@ def test_counts_by_default_and_replays_what_the_form_chooses(run, quarantine):
 
 
 def test_records_that_make_the_function_raise_fail_the_run_once_with_an_alert(run, quarantine, stack):
-    stack.alerts()
+    stack.failed_runs()
     key = quarantine(1, b"raise")
     assert run("replay", dry_run=False).state == "failed"
     (attempt,) = quarantine.read(key).history
     assert attempt.detail.endswith(": asked to")
-    (alert,) = stack.alerts()
-    assert "replay.replay failed" in alert["Message"]
-    assert "Replayed: raised 1" in alert["Message"]
-    assert f"raised: {attempt.detail}" in alert["Message"]
-    assert "docs/runbooks/replay.md" in alert["Message"]
+    (failed,) = stack.failed_runs()
+    assert (failed.dag_id, failed.tasks, failed.is_manual) == ("replay", ("replay",), True)
+    assert "Replayed: raised 1" in failed.error
+    assert f"raised: {attempt.detail}" in failed.error
 
 
 def test_a_reason_that_is_no_list_is_refused_before_anything_is_tried(run, quarantine):

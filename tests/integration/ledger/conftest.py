@@ -39,13 +39,12 @@ class Pipeline:
     # Long closed.
     first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 5 * HOUR
 
-    def __init__(self, server: MiniStack, connection: Any, topic: str) -> None:
+    def __init__(self, server: MiniStack, connection: Any) -> None:
         self.client = server.client
         self.s3 = server.client("s3")
         self.connection = connection
         self._numbers = count(1000)
         self._minutes = count(1)
-        self._queue = self._subscribe(topic)
 
     def arrive(self, stream: str, payloads: Sequence[bytes], hour: datetime) -> list[str]:
         """One archive object of records that arrive a second apart; returns their sequence numbers."""
@@ -101,19 +100,10 @@ class Pipeline:
         }
 
     def alerts(self) -> list[dict[str, Any]]:
-        """The alerts that people on call received since the last call of this method."""
-        sqs = self.client("sqs")
-        messages = sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", [])
-        for message in messages:
-            sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        return [json.loads(message["Body"]) for message in messages]
-
-    def _subscribe(self, topic: str) -> str:
-        sqs = self.client("sqs")
-        url = sqs.create_queue(QueueName="on-call")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        return url
+        """The alerts that were stored since the last call of this method."""
+        rows = self.query(f"select HEADLINE, MESSAGE from {names.ALERTS_TABLE}")
+        self.query(f"delete from {names.ALERTS_TABLE}")
+        return [{"Subject": subject, "Message": message} for subject, message in rows]
 
 
 @pytest.fixture
@@ -143,6 +133,6 @@ def pipeline(
         )
         monkeypatch.setenv(f"AIRFLOW_VAR_{names.STACK_OUTPUTS_VARIABLE.upper()}", json.dumps(outputs))
         with server.connect(database=names.DATABASE, schema=names.SCHEMA) as connection:
-            yield Pipeline(own_ministack, connection, outputs["AlertTopicArn"])
+            yield Pipeline(own_ministack, connection)
     finally:
         server.kill()

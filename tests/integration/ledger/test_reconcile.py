@@ -69,7 +69,7 @@ def test_lost_records_are_named_reported_once_and_reported_as_recovered(pipeline
     state, run_id = pipeline.reconcile(since=first.isoformat(), until=(second + HOUR).isoformat())
     assert state == "failed"
     (alert,) = pipeline.alerts()
-    assert alert["Subject"] == "[failed] reconcile.count_hours"
+    assert alert["Subject"] == f"[failed] reconcile: {CLICKS} {first:%Y-%m-%dT%H} and 2 more"
     message = alert["Message"]
     for part in (
         "3 of 4 hours do not balance",

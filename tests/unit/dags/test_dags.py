@@ -13,7 +13,9 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
+from clicks_to_deliveries.notifiers.failure_note import leave_note
 
+from include.alerts.impact import IMPACTS, runbook_of
 from include.cloudformation import TEMPLATE
 from include.cloudformation.render import load
 from include.settings import settings
@@ -45,6 +47,7 @@ EXPECTED = {
     "monitor_snowpipe": ("*/5 * * * *", {"truck-telemetry", "monitoring"}, {"check_pipe"}),
     "scd2_merge": ("Asset or 0 * * * *", {"truck-telemetry", "history"}, {"merge"}),
     "data_quality": ("Asset or */15 * * * *", {"truck-telemetry", "clicks", "quality"}, {"check_quality"}),
+    "send_alerts": ("Asset or 40 * * * *", {"monitoring"}, {"send_run_alerts", "send_findings"}),
     "reconcile": ("20 * * * *", {"ledger", "quality"}, {"count_hours"}),
     "replay": ("Never, external triggers only", {"quarantine"}, {"replay"}),
     "repair_history": ("Never, external triggers only", {"truck-telemetry", "history"}, {"repair"}),
@@ -124,19 +127,14 @@ def test_every_task_has_an_owner_and_retries_with_backoff(dag: DAG) -> None:
         assert task.max_retry_delay == timedelta(minutes=5)
 
 
-def test_a_failed_task_and_a_run_past_its_time_alert_with_a_runbook_that_exists(dag: DAG) -> None:
-    runbook = f"docs/runbooks/{dag.dag_id}.md"
-    assert (DAGS.parent / runbook).is_file()
-    if dag.dag_id == "heartbeat":
-        # CloudWatch's alarms notify, also when Airflow can't.
-        assert [callback for task in dag.tasks for callback in task.on_failure_callback] == []
-        return
+def test_a_failed_run_alerts_with_its_impact_a_runbook_that_exists_and_the_error_of_the_task(dag: DAG) -> None:
+    assert (DAGS.parent / runbook_of(dag.dag_id)).is_file()
     for task in dag.tasks:
-        assert [type(callback).__name__ for callback in task.on_failure_callback] == ["FailureAlert"]
-        assert runbook in task.on_failure_callback[0].message
-    (callback,) = dag.on_failure_callback if isinstance(dag.on_failure_callback, list) else [dag.on_failure_callback]
-    assert type(callback).__name__ == "RunTimeoutAlert"
-    assert runbook in callback.message
+        assert task.on_failure_callback == [leave_note]
+
+
+def test_every_dag_alerts_but_the_heartbeat_which_alarms_watch() -> None:
+    assert set(IMPACTS) == set(EXPECTED) - {"heartbeat"}
 
 
 def test_the_page_answers_the_questions_of_the_person_on_call(dag: DAG) -> None:

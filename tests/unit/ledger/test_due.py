@@ -17,8 +17,9 @@ FIRST = datetime(2026, 11, 20, tzinfo=UTC)
 TRUCKS, CLICKS = names.TRUCK_STREAM, names.CLICK_STREAM
 
 
-def row(hour, *, is_open=False, balanced=True, waiting=0, age=timedelta(minutes=20)):
-    return LedgerRow(is_open, balanced, waiting, hour + HOUR + age, "a run", {})
+def row(hour, *, is_open=False, balanced=True, waiting=0, age=timedelta(minutes=20), alerted=None):
+    known = alerted if balanced else alerted or {"missing": 1}
+    return LedgerRow(is_open, balanced, waiting, hour + HOUR + age, known)
 
 
 def hours(*numbers):
@@ -79,6 +80,13 @@ def test_what_is_not_settled_is_counted_again_for_two_days(state):
     assert due_hours(TRUCKS, FIRST, known, at(12), GRACE) == [hour]
     assert due_hours(TRUCKS, FIRST, known, at(57), GRACE) == [hour]
     assert due_hours(TRUCKS, FIRST, known, at(58), GRACE) == []
+
+
+@pytest.mark.parametrize("balanced", [True, False], ids=["its_end", "its_start"])
+def test_an_hour_that_people_believe_to_be_different_is_counted_again_however_old(balanced):
+    (hour,) = hours(1)
+    stored = LedgerRow(False, balanced, 0, hour + HOUR, {"missing": 1} if balanced else None)
+    assert due_hours(TRUCKS, FIRST, counted(80) | {hour: stored}, at(80), GRACE) == [hour]
 
 
 def test_clicks_are_counted_once_more_after_a_day():

@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from clicks_to_deliveries.operators.check_pipe import CheckPipeOperator, Load, _problems_of_loads, _problems_of_pipe
+from clicks_to_deliveries.operators.check_pipe import (
+    CheckPipeOperator,
+    Load,
+    _failed_files,
+    _problems_of_pipe,
+    _window_start,
+)
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 
 from include import assets
@@ -32,37 +38,35 @@ def _state_store(state: dict[str, Any]) -> dict[Any, Any]:
 
 
 def test_a_running_pipe_with_nothing_pending_is_fine() -> None:
-    assert _problems_of_pipe({"executionState": "RUNNING", "pendingFileCount": 0}, NOW, LIMIT) == []
+    assert _problems_of_pipe({"executionState": "RUNNING", "pendingFileCount": 0}, NOW, LIMIT) == {}
 
 
 def test_a_file_pending_for_less_than_the_limit_is_fine() -> None:
     status = {"executionState": "RUNNING", "pendingFileCount": 3, "oldestFileTimestamp": "2026-11-22T13:55:00.000Z"}
-    assert _problems_of_pipe(status, NOW, LIMIT) == []
+    assert _problems_of_pipe(status, NOW, LIMIT) == {}
 
 
 def test_a_file_pending_for_longer_is_a_problem_with_its_age() -> None:
     status = {"executionState": "RUNNING", "pendingFileCount": 3, "oldestFileTimestamp": "2026-11-22T13:40:00.000Z"}
-    assert _problems_of_pipe(status, NOW, LIMIT) == ["3 files pending, the oldest for 1200 s"]
+    assert _problems_of_pipe(status, NOW, LIMIT) == {"pending files": "3 files pending, the oldest for 1200 s"}
 
 
 def test_a_stopped_pipe_is_a_problem_with_its_error() -> None:
     status = {"executionState": "STOPPED_MISSING_TABLE", "error": "Table 'X' does not exist"}
-    (problem,) = _problems_of_pipe(status, NOW, LIMIT)
+    problem = _problems_of_pipe(status, NOW, LIMIT)["pipe"]
     assert "STOPPED_MISSING_TABLE: Table 'X' does not exist" in problem
 
 
 def test_load_errors_name_file_line_and_first_error() -> None:
-    (problem,) = _problems_of_loads([_load("good.json.gz"), _load("bad.json.gz", errors=2)])
-    assert problem == (
-        "1 file with load errors: bad.json.gz (Load failed, 2 errors, first in line 2: Error parsing JSON)"
-    )
+    assert _failed_files([_load("good.json.gz"), _load("bad.json.gz", errors=2)]) == {
+        "bad.json.gz": ("load error: bad.json.gz (Load failed, 2 errors, first in line 2: Error parsing JSON)")
+    }
 
 
 def test_of_many_bad_files_ten_are_named_and_all_are_counted() -> None:
-    (problem,) = _problems_of_loads([_load(f"{number}.json.gz", errors=1) for number in range(25)])
-    assert problem.startswith("25 files with load errors")
-    assert problem.endswith("and 15 more")
-    assert problem.count("Error parsing JSON") == 10
+    files = _failed_files([_load(f"{number}.json.gz", errors=1) for number in range(25)])
+    assert len(files) == 11
+    assert list(files.values())[-1] == "and 15 files more with load errors, see COPY_HISTORY"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,8 @@ def test_of_many_bad_files_ten_are_named_and_all_are_counted() -> None:
 def test_where_a_check_begins(state: dict[str, str], since: datetime | str) -> None:
     operator = CheckPipeOperator(task_id="check", asset=assets.RAW, pending_limit=LIMIT)
     stored = {"load_history_look": state} if state else {}
-    begin = operator._window_start({"asset_state_store": _state_store(stored), "run_id": "this"}, NOW)
+    last = operator._last_window({"asset_state_store": _state_store(stored)})
+    begin = _window_start(last, "this", NOW)
     assert begin == since if isinstance(since, datetime) else f"{begin:%H:%M}" == since
 
 

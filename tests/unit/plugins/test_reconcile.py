@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from clicks_to_deliveries.failures import FormError, ReportedFailure
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.operators import reconcile
 from clicks_to_deliveries.operators.reconcile import ReconcileOperator
 
 from include import names
+from include.alerts import Alert
 from include.aws_clients import StoreClients
 from include.ledger import Balance
-from include.ledger.balance import DIFFERENCES
 from include.ledger.due_hours import LedgerRow
 
 pytestmark = pytest.mark.unit
@@ -32,7 +33,9 @@ class Ledger:
         self.found: dict[datetime, dict[str, Any]] = {}
         self.stored: list[Balance] = []
         self.asked: dict[str, list[datetime]] = {}
-        self.notified: list[tuple[str, ...]] = []
+        self.alerts: list[Alert] = []
+        # Whether the run is killed before it stores what people are notified of.
+        self.is_killed = False
 
     def counted(self, connection: Any, stream: str) -> dict[datetime, LedgerRow]:
         return dict(self.known) if stream == TRUCKS else {}
@@ -45,9 +48,20 @@ class Ledger:
                 balance.balanced,
                 balance.waiting,
                 checked_at,
-                run_id,
-                {kind: getattr(balance, kind) for kind in DIFFERENCES},
+                before.alerted if (before := self.known.get(balance.hour)) else None,
             )
+
+    def record(self, connection: Any, run_id: str, balances: Any, alerts: list[Alert]) -> None:
+        if self.is_killed:
+            raise KeyboardInterrupt
+        for balance in balances:
+            row = self.known[balance.hour]
+            self.known[balance.hour] = row._replace(alerted=None if balance.balanced else balance.counts())
+        self.alerts += alerts
+
+    @property
+    def headlines(self) -> list[str]:
+        return [alert.headline for alert in self.alerts]
 
     def reconcile_stream(self, clients: Any, connection: Any, bucket: str, stream: str, hours: Any, **_: Any) -> Any:
         self.asked[stream] = list(hours)
@@ -67,13 +81,13 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(reconcile, "ledger_rows", ledger.counted)
     monkeypatch.setattr(reconcile, "store_balance", ledger.store)
     monkeypatch.setattr(reconcile, "due_hours", lambda stream, *_: [HOUR] if stream == TRUCKS else [])
-    monkeypatch.setattr(reconcile, "publish", lambda *message: ledger.notified.append(message))
+    monkeypatch.setattr(reconcile, "record_alerts", ledger.record)
     return ledger
 
 
-def run(run_id: str = "run 1", topic: str = "arn:topic", **asked: str) -> dict[str, Any]:
-    operator = ReconcileOperator(task_id="count", bucket="b", index_shards=1, topic_arn=topic, **asked)
-    return operator.execute({"run_id": run_id})
+def run(run_id: str = "run 1", **asked: str) -> dict[str, Any]:
+    operator = ReconcileOperator(task_id="count", bucket="b", index_shards=1, **asked)
+    return operator.execute({"run_id": run_id, "ti": SimpleNamespace(xcom_push=lambda key, value: None)})
 
 
 LOST = {"missing": 2, "samples": {"missing": ["telemetry-data/x.json.gz is not loaded (2 readings)"]}}
@@ -86,16 +100,21 @@ def test_a_balanced_hour_is_stored_and_reported_to_nobody(ledger: Ledger) -> Non
 
 def test_a_difference_is_stored_first_and_then_reported_with_its_file(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
-    with pytest.raises(AirflowFailException) as failure:
+    with pytest.raises(ReportedFailure) as failure:
         run()
     assert [each.missing for each in ledger.stored] == [2]
+    (alert,) = ledger.alerts
+    assert alert.headline == f"[failed] reconcile: {TRUCKS} 2025-03-17T10"
     for part in ("1 of 1 hours", f"{TRUCKS} 2025-03-17T10: 2 missing", "telemetry-data/x.json.gz"):
         assert part in str(failure.value)
+        assert part in alert.message
+    for part in ("since      2025-03-17 10:00:00 UTC", "severity   error", "run 1", "docs/runbooks/reconcile.md"):
+        assert part in alert.message
 
 
 def test_the_same_difference_is_reported_once(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(ReportedFailure):
         run("run 1")
     assert run("run 2")["still_unbalanced"] == [f"{TRUCKS} 2025-03-17T10"]
     assert run("run 3")["still_unbalanced"] == [f"{TRUCKS} 2025-03-17T10"]
@@ -104,60 +123,72 @@ def test_the_same_difference_is_reported_once(ledger: Ledger) -> None:
 @pytest.mark.parametrize("more", [{"missing": 3}, {"missing": 2, "uncovered": 1}], ids=["more", "of_another_kind"])
 def test_one_that_has_grown_is_reported_again(ledger: Ledger, more: dict[str, int]) -> None:
     ledger.found[HOUR] = LOST
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(ReportedFailure):
         run("run 1")
     ledger.found[HOUR] = more
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(ReportedFailure):
         run("run 2")
 
 
 def test_one_that_has_shrunk_is_known(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(ReportedFailure):
         run("run 1")
     ledger.found[HOUR] = {"missing": 1}
     assert run("run 2")["still_unbalanced"]
 
 
-def test_a_run_that_was_killed_between_storing_and_reporting_reports_when_it_is_retried(ledger: Ledger) -> None:
-    ledger.found[HOUR] = LOST
-    for _ in range(2):
-        with pytest.raises(AirflowFailException):
-            run("run 1")
+def test_one_that_has_shrunk_and_grows_again_is_reported_again(ledger: Ledger) -> None:
+    for missing in (2, 1, 2):
+        ledger.found[HOUR] = {"missing": missing}
+        with suppress(ReportedFailure):
+            run(f"run {missing}")
+    assert len(ledger.alerts) == 2
 
 
-def test_an_hour_that_balances_again_is_notified_once(ledger: Ledger) -> None:
+def test_a_run_that_was_killed_between_storing_and_reporting_is_reported_by_the_next_run(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
-    with pytest.raises(AirflowFailException):
+    ledger.is_killed = True
+    with pytest.raises(KeyboardInterrupt):
         run("run 1")
-    assert ledger.notified == []
+    ledger.is_killed = False
+    with pytest.raises(ReportedFailure):
+        run("run 2")
+    run("run 3")
+    assert ledger.headlines == [f"[failed] reconcile: {TRUCKS} 2025-03-17T10"]
+
+
+def test_an_hour_that_balances_again_is_notified_once_also_if_the_first_run_to_see_it_is_killed(ledger: Ledger) -> None:
+    ledger.found[HOUR] = LOST
+    with pytest.raises(ReportedFailure):
+        run("run 1")
     ledger.found.clear()
-    assert run("run 2")["recovered"] == [f"{TRUCKS} 2025-03-17T10"]
-    assert run("run 3")["recovered"] == []
-    ((topic, _, subject, message),) = ledger.notified
-    assert (topic, subject) == ("arn:topic", f"[recovered] reconcile: {TRUCKS} 2025-03-17T10")
-    assert "run 2" in message
+    ledger.is_killed = True
+    with pytest.raises(KeyboardInterrupt):
+        run("run 2")
+    ledger.is_killed = False
+    assert run("run 3")["recovered"] == [f"{TRUCKS} 2025-03-17T10"]
+    assert run("run 4")["recovered"] == []
+    _, alert = ledger.alerts
+    assert (alert.headline, alert.is_over) == (f"[recovered] reconcile: {TRUCKS} 2025-03-17T10", True)
+    assert "run 3" in alert.message
 
 
 def test_one_hour_recovers_while_another_differs(ledger: Ledger) -> None:
     later = HOUR + timedelta(hours=1)
     asked = {"since": "2025-03-17T10:00:00Z", "until": "2025-03-17T12:00:00Z"}
     ledger.found = {HOUR: LOST}
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(ReportedFailure):
         run("run 1", **asked)
     ledger.found = {later: LOST}
-    with pytest.raises(AirflowFailException, match="2025-03-17T11"):
+    with pytest.raises(ReportedFailure, match="2025-03-17T11"):
         run("run 2", **asked)
-    assert [subject for _, _, subject, _ in ledger.notified] == [f"[recovered] reconcile: {TRUCKS} 2025-03-17T10"]
-
-
-def test_before_there_is_a_topic_nobody_is_notified(ledger: Ledger) -> None:
-    ledger.found[HOUR] = LOST
-    with pytest.raises(AirflowFailException):
-        run("run 1", topic="")
-    ledger.found.clear()
-    assert run("run 2", topic="")["recovered"]
-    assert ledger.notified == []
+    assert ledger.headlines == [
+        f"[failed] reconcile: {TRUCKS} 2025-03-17T10",
+        f"[failed] reconcile: {TRUCKS} 2025-03-17T11",
+        f"[recovered] reconcile: {TRUCKS} 2025-03-17T10",
+    ]
+    assert not ledger.alerts[-1].is_over
 
 
 def test_an_open_hour_is_stored_and_fails_nothing(ledger: Ledger) -> None:
@@ -166,15 +197,15 @@ def test_an_open_hour_is_stored_and_fails_nothing(ledger: Ledger) -> None:
     assert [(each.is_open, each.balanced) for each in ledger.stored] == [(True, False)]
     # A difference found while the hour was open counts as new when the hour has closed.
     ledger.found[HOUR] = LOST
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(ReportedFailure):
         run("run 2")
 
 
 def test_requested_hours_are_counted_for_both_streams_and_all_differences_reported(ledger: Ledger) -> None:
     ledger.found[HOUR] = LOST
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(ReportedFailure):
         run("run 1")
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(ReportedFailure):
         run("by hand", since="2025-03-17T10:30:00Z", until="2025-03-17T12:00:00Z")
     hours = [HOUR, HOUR + timedelta(hours=1)]
     assert ledger.asked == {names.CLICK_STREAM: hours, TRUCKS: hours}
@@ -195,14 +226,14 @@ def test_without_an_end_in_the_past_the_open_hour_is_the_last(ledger: Ledger, un
     ],
 )
 def test_times_that_can_not_be_used_are_refused(ledger: Ledger, since: str, until: str, complaint: str) -> None:
-    with pytest.raises(AirflowFailException, match=complaint):
+    with pytest.raises(FormError, match=complaint):
         run(since=since, until=until)
     assert ledger.asked == {}
 
 
 def test_an_alert_stays_short_and_says_how_much_it_leaves_out(ledger: Ledger) -> None:
     ledger.found = {HOUR + number * timedelta(hours=1): LOST for number in range(20)}
-    with pytest.raises(AirflowFailException) as failure:
+    with pytest.raises(ReportedFailure) as failure:
         run(since="2025-03-17T10:00:00Z", until="2025-03-18T05:59:00Z")
     assert "and 10 more, see CONSERVATION_LEDGER" in str(failure.value)
     assert len(str(failure.value).splitlines()) == 12

@@ -1,14 +1,17 @@
-"""One notification per failure, reminders at intervals, and one when it is over, whatever crashes in between."""
+"""One alert per failure, reminders at intervals, and one when it is over, whatever crashes in between."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from include.alerts import Links
 from include.quality import RuleResult, incidents
 from include.quality.incidents import REMIND_AFTER
+from include.quality.rule_alerts import with_alerts
 
 pytestmark = pytest.mark.unit
 
@@ -18,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 def result(status: str, severity: str = "fail", rule: str = "r", at: datetime = START, **more: Any) -> RuleResult:
     return RuleResult(
-        rule=rule, severity=severity, status=status, failed_count=None, samples=[], message="", checked_at=at, **more
+        rule=rule, severity=severity, status=status, failed_count=1, samples=[], message="", checked_at=at, **more
     )
 
 
@@ -29,27 +32,21 @@ class Runs:
         self.now = START
         self.last: dict[str, RuleResult] = {}
         self.notified: list[tuple[str, list[str]]] = []
+        self.is_over = True
 
-    def run(
-        self, *statuses: str, crash_before: str = "", severity: str = "fail", rules: str = "r", **more: Any
-    ) -> None:
-        """``crash_before``: publish or record."""
+    def run(self, *statuses: str, crashes: bool = False, severity: str = "fail", rules: str = "r", **more: Any) -> None:
+        """One run; one that ``crashes`` before its commit stores neither results nor alerts."""
         self.now += MINUTE
         found = [result(status, severity, rule, self.now, **more) for rule, status in zip(rules, statuses, strict=True)]
-        stored = {each.rule: each for each in incidents.continued(found, self.last, self.now)}
-        self.last = dict(stored)
-        if crash_before == "publish":
+        before = incidents.continued(found, self.last, self.now)
+        results, alerts = with_alerts(before, {}, "run", Links(), self.now)
+        if crashes:
             return
-        failing = incidents.alerts_due(stored.values(), self.now)
-        recovered = incidents.recoveries_due(stored.values())
-        for word, results, afterwards in (
-            ("failing", failing, incidents.after_alert(failing, self.now)),
-            ("over", recovered, incidents.after_recovery(recovered)),
-        ):
-            if results:
-                self.notified.append((word, [each.rule for each in results]))
-            if crash_before != "record":
-                self.last |= {each.rule: each for each in afterwards}
+        self.last = {each.rule: each for each in results}
+        for alert in alerts:
+            concerned = [each.rule for each in before if re.search(rf"^{each.rule}( |:)", alert.message, re.MULTILINE)]
+            self.notified.append(("over" if alert.state == "recovered" else "failing", concerned))
+        self.is_over = not alerts or alerts[-1].is_over
 
 
 @pytest.fixture
@@ -119,28 +116,21 @@ def test_a_warning_that_can_not_run_is_notified(runs: Runs) -> None:
     assert runs.last["r"].failing_since == START + MINUTE
 
 
-@pytest.mark.parametrize(("crash", "times"), [("publish", 1), ("record", 2)])
-def test_a_crash_around_the_alert_loses_nothing(runs: Runs, crash: str, times: int) -> None:
-    runs.run("fail", crash_before=crash)
+def test_a_crash_at_the_start_and_at_the_end_loses_and_repeats_nothing(runs: Runs) -> None:
+    runs.run("fail", crashes=True)
     runs.run("fail")
     runs.run("fail")
-    assert runs.notified == [("failing", ["r"])] * times
-
-
-@pytest.mark.parametrize(("crash", "times"), [("publish", 1), ("record", 2)])
-def test_a_crash_around_the_recovery_loses_nothing(runs: Runs, crash: str, times: int) -> None:
-    runs.run("fail")
-    runs.run("pass", crash_before=crash)
-    assert runs.last["r"].failing_since == START + MINUTE
+    runs.run("pass", crashes=True)
+    assert runs.last["r"].failing_since == START + 2 * MINUTE
     runs.run("pass")
     runs.run("pass")
-    assert runs.notified == [("failing", ["r"])] + [("over", ["r"])] * times
+    assert runs.notified == [("failing", ["r"]), ("over", ["r"])]
     assert runs.last["r"].failing_since is None
 
 
-def test_a_failure_that_is_back_before_its_end_was_notified_continues(runs: Runs) -> None:
+def test_a_failure_that_is_back_before_its_end_was_stored_continues(runs: Runs) -> None:
     runs.run("fail")
-    runs.run("pass", crash_before="publish")
+    runs.run("pass", crashes=True)
     runs.run("fail")
     assert runs.notified == [("failing", ["r"])]
     assert runs.last["r"].failing_since == START + MINUTE
@@ -149,15 +139,17 @@ def test_a_failure_that_is_back_before_its_end_was_notified_continues(runs: Runs
 def test_failures_that_begin_together_share_a_notification_and_each_ends_alone(runs: Runs) -> None:
     runs.run("fail", "fail", rules="ab")
     runs.run("pass", "fail", rules="ab")
+    assert not runs.is_over
     runs.run("pass", "pass", rules="ab")
+    assert runs.is_over
     assert runs.notified == [("failing", ["a", "b"]), ("over", ["a"]), ("over", ["b"])]
 
 
 def test_a_rule_renamed_while_it_fails_ends_under_its_old_name_and_begins_under_the_new(runs: Runs) -> None:
     runs.run("fail", rules="a")
-    runs.run("fail", rules="b", crash_before="publish")
-    assert runs.last["a"].status == "removed"
+    runs.run("fail", rules="b", crashes=True)
     runs.run("fail", rules="b")
+    assert runs.last["a"].status == "removed"
     assert runs.notified == [("failing", ["a"]), ("failing", ["b"]), ("over", ["a"])]
     runs.run("fail", rules="b")
     assert len(runs.notified) == 3

@@ -4,9 +4,9 @@ import re
 
 import jinja2
 import pytest
-from clicks_to_deliveries.notifiers.quality_alert import COULD_NOT_RUN
 
 from include import quality, sql
+from include.quality.rule_alerts import COULD_NOT_RUN
 
 pytestmark = pytest.mark.unit
 

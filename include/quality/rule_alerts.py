@@ -1,0 +1,117 @@
+"""The alerts about quality rules: which rules fail, and which pass again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from include.alerts import Alert, Links, Severity, State, compose
+from include.alerts.alert import duration, in_utc, short
+from include.quality.incidents import REMIND_AFTER, after_alert, after_recovery, alerts_due, recoveries_due
+from include.quality.rule_results import RuleResult
+from include.quality.rules import RUNBOOK, Rule
+
+DAG_ID = "data_quality"
+SAMPLES_SHOWN = 5
+COULD_NOT_RUN = "a-rule-could-not-run"
+
+
+def with_alerts(
+    results: Sequence[RuleResult], rules: Mapping[str, Rule], run_id: str, links: Links, now: datetime
+) -> tuple[list[RuleResult], list[Alert]]:
+    """Return the alerts that are due at ``now`` (naive UTC), and the results as they are once those are stored.
+
+    New failures of a run are one alert, warnings another, and recoveries a third.
+    """
+    failing, recovered = alerts_due(results, now), recoveries_due(results)
+    failures = [result for result in failing if result.fails_the_run]
+    warnings = [result for result in failing if not result.fails_the_run]
+    notified = {result.rule: result for result in [*after_alert(failing, now), *after_recovery(recovered)]}
+    afterwards = [notified.get(result.rule, result) for result in results]
+    is_over = not any(result.alerted_at for result in afterwards)
+    alerts = [
+        *([_failure(failures, rules, run_id, links, now)] if failures else []),
+        *([_warning(warnings, rules, run_id, links, now)] if warnings else []),
+        *([_recovery(recovered, run_id, links, now, is_over=is_over)] if recovered else []),
+    ]
+    return afterwards, alerts
+
+
+def _failure(
+    results: Sequence[RuleResult], rules: Mapping[str, Rule], run_id: str, links: Links, now: datetime
+) -> Alert:
+    is_reminder = all(result.alerted_at for result in results)
+    hours = REMIND_AFTER // timedelta(hours=1)
+    what_next = f"You get a reminder every {hours} hours while this lasts, and one message when it is over."
+    details = [*(_described(result, rules.get(result.rule), links) for result in results), what_next]
+    state: State = "still failing" if is_reminder else "failed"
+    return _alert(results, state, "error", "data is wrong or late", "\n".join(details), run_id, links, now)
+
+
+def _warning(
+    results: Sequence[RuleResult], rules: Mapping[str, Rule], run_id: str, links: Links, now: datetime
+) -> Alert:
+    hours = REMIND_AFTER // timedelta(hours=1)
+    what_next = (
+        f"This is a warning: the run does not fail. You get another message after {hours} hours if more trucks are "
+        "concerned by then, and one when it is over."
+    )
+    details = [*(_described(result, rules.get(result.rule), links) for result in results), what_next]
+    return _alert(results, "warning", "warning", "data is implausible", "\n".join(details), run_id, links, now)
+
+
+def _recovery(results: Sequence[RuleResult], run_id: str, links: Links, now: datetime, *, is_over: bool) -> Alert:
+    impact = "over" if is_over else "over for these rules, others still fail"
+    details = "\n".join(map(_recovered, results))
+    return _alert(results, "recovered", "error", impact, details, run_id, links, now, is_over=is_over)
+
+
+def _alert(
+    results: Sequence[RuleResult],
+    state: State,
+    severity: Severity,
+    impact: str,
+    details: str,
+    run_id: str,
+    links: Links,
+    now: datetime,
+    *,
+    is_over: bool = False,
+) -> Alert:
+    stored_at = now.replace(tzinfo=UTC)
+    return compose(
+        alert_id=f"{DAG_ID}/{run_id}/{stored_at.isoformat()}/{state}",
+        state=state,
+        severity=severity,
+        dag_id=DAG_ID,
+        concerned=[result.rule for result in results],
+        details=details,
+        impact=impact,
+        run_id=run_id,
+        links=links,
+        stored_at=stored_at,
+        is_over=is_over,
+    )
+
+
+def _described(result: RuleResult, rule: Rule | None, links: Links) -> str:
+    since = f"since {in_utc(result.failing_since or result.checked_at)}"
+    if result.status == "error":
+        link = links.file(f"{RUNBOOK}#{COULD_NOT_RUN}")
+        return f"{result.rule} can't run, {since}\n  error    {short(result.message)}\n  runbook  {link}\n"
+    samples = ", ".join(map(short, result.samples[:SAMPLES_SHOWN]))
+    keys = "key" if result.failed_count == 1 else "keys"
+    lines = [f"{result.rule}: {result.failed_count:,} offending {keys}, {since}", f"  samples  {samples}"]
+    if rule is not None:
+        lines += [f"  meaning  {rule.meaning}", f"  action   {rule.action}", f"  runbook  {links.file(rule.link)}"]
+    return "\n".join([*lines, ""])
+
+
+def _recovered(result: RuleResult) -> str:
+    outcome = {
+        "pass": "passes again",
+        "fail": "still fails, but is only a warning now",
+        "removed": "was removed while it failed",
+    }[result.status]
+    since = result.failing_since or result.checked_at
+    return f"{result.rule} {outcome}, after {duration(since, result.checked_at)} (since {in_utc(since)})"

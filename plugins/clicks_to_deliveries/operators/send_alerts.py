@@ -1,0 +1,71 @@
+"""Sends the alerts that people do not have yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any, Literal
+
+from airflow.sdk import BaseOperator, Context
+
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.links import alert_links
+from clicks_to_deliveries.notifiers.alert_topic import TOPIC
+from clicks_to_deliveries.notifiers.channels import open_channels
+from clicks_to_deliveries.notifiers.run_outbox import RunOutbox, Variables
+from clicks_to_deliveries.operators.killable import Killable
+from include import names
+from include.alerts.delivery import Outbox, deliver
+from include.alerts.findings import FindingsOutbox
+
+
+class SendAlertsOperator(Killable, BaseOperator):
+    """Sends every alert of an outbox to every channel that does not have it, and records each.
+
+    It fails, and so is tried again, while a channel does not accept an alert.  Alerts about ``failed runs`` need
+    Airflow and the channels, nothing else.  ``findings`` are alerts about data, which checks stored in Snowflake.
+
+    :param about: which outbox.
+    :param channels: ids of Airflow connections, separated by commas.
+    :param topic_arn: (templated) the SNS topic of channels to AWS.
+
+    Returns how many alerts were sent.
+    """
+
+    template_fields = ("topic_arn",)
+
+    def __init__(
+        self,
+        *,
+        about: Literal["failed runs", "findings"],
+        channels: str,
+        topic_arn: str = TOPIC,
+        snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.about = about
+        self.channels = channels
+        self.topic_arn = topic_arn
+        self.snowflake_conn_id = snowflake_conn_id
+
+    def execute(self, context: Context) -> int:
+        """Send and record.
+
+        Raises:
+            NotSentError: a channel did not accept an alert.
+            ChannelError: the setting names what is no channel; nothing was sent.
+            snowflake.connector.errors.Error: findings could not be read or recorded.
+        """
+        with self._open_outbox() as outbox:
+            return deliver(outbox, open_channels(self.channels, self.topic_arn))
+
+    @contextmanager
+    def _open_outbox(self) -> Iterator[Outbox]:
+        if self.about == "failed runs":
+            outbox = RunOutbox(Variables())
+            outbox.collect(alert_links())
+            yield outbox
+            return
+        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+            yield FindingsOutbox(connection)
