@@ -89,7 +89,8 @@ class Stack:
             stored = session.scalars(select(Variable).where(Variable.key.startswith(RUN_PREFIX))).all()
             for each in stored:
                 session.delete(each)
-            return [msgspec.json.decode(each.get_val(), type=RunNote) for each in stored]
+            notes = [msgspec.json.decode(each.get_val(), type=RunNote) for each in stored]
+        return [note for note in notes if note.failed]
 
     def alerts(self) -> list[dict[str, Any]]:
         """Return the messages to the people on call since the last call of this method."""
