@@ -17,6 +17,9 @@ from include.alerts.alert import duration, in_utc
 
 DAG_ID = "monitor_snowpipe"
 RUNBOOK = "docs/runbooks/monitor_snowpipe.md"
+STREAM, STREAM_AT_RISK = "stream", "stream at risk"
+# A problem that ends in a worse one is not over.
+BECOMES = {STREAM_AT_RISK: STREAM}
 #: A problem that lasts is notified again after this time.
 REMIND_AFTER = timedelta(hours=6)
 
@@ -56,7 +59,7 @@ def judge_pipe(
     """
     new = [kind for kind in problems if kind not in before]
     again = [kind for kind in problems if kind in before and now - before[kind].alerted_at >= REMIND_AFTER]
-    over = [kind for kind in before if kind not in problems]
+    over = [kind for kind in before if kind not in problems and BECOMES.get(kind) not in problems]
     still_open = {
         kind: OpenProblem(now, now)
         if kind in new

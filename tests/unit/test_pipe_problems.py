@@ -68,6 +68,17 @@ def test_a_second_problem_is_news_and_the_end_of_one_is_not_the_end() -> None:
     assert not any(alert.is_over for alert in checks.stored.values())
 
 
+def test_a_stream_that_becomes_stale_as_foretold_is_news_and_no_recovery() -> None:
+    checks = Checks()
+    for problems in ({"stream at risk": "becomes stale"}, {"stream": "is stale"}, {}):
+        checks.check(problems)
+    assert checks.headlines == [
+        "[failed] monitor_snowpipe: stream at risk",
+        "[failed] monitor_snowpipe: stream",
+        "[recovered] monitor_snowpipe: stream",
+    ]
+
+
 def test_people_are_reminded_after_some_hours() -> None:
     checks = Checks()
     for _ in range(3):

@@ -21,7 +21,7 @@ from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names, sql
 from include.alerts.findings import store_alerts
 from include.pipe_and_stream import PIPE_STATUS, WILL_BE_STALE, is_settled, problem_of_stream
-from include.pipe_problems import OpenProblem, judge_pipe
+from include.pipe_problems import STREAM, STREAM_AT_RISK, OpenProblem, judge_pipe
 from include.snowflake_rows import first_row
 
 LOADS = "ops/loads_since.sql"
@@ -113,7 +113,7 @@ class CheckPipeOperator(Killable, BaseOperator):
             problems = _problems_of_pipe(event["status"], now, self.pending_limit)
             if stream := problem_of_stream(connection, names.RAW_STREAM, near=self.stale_warning, now=now):
                 # A stream that will be stale and one that is are two problems: the second is news.
-                problems["stream at risk" if WILL_BE_STALE in stream else "stream"] = stream
+                problems[STREAM_AT_RISK if WILL_BE_STALE in stream else STREAM] = stream
             failed_files = _failed_files(loads)
             found = judge_pipe(
                 problems,
