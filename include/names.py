@@ -26,7 +26,7 @@ QUARANTINE_PREFIX = "quarantine/"
 RESOLVED_PREFIX = "quarantine-resolved/"
 ARCHIVE_PREFIX = "raw-archive/"
 ARCHIVE_ERROR_PREFIX = "raw-archive-errors/"
-# Where AWS Lambda puts batches an event source mapping gave up on; the prefix is fixed by AWS.
+# Where AWS Lambda puts batches an event source mapping gave up on, in abandoned_bucket; the prefix is fixed by AWS.
 ON_FAILURE_PREFIX = "aws/lambda/"
 
 ALERT_TOPIC = "pipeline-alerts"
@@ -79,3 +79,8 @@ TRAFFIC_STATE_VARIABLE = "traffic_state"
 # Has one slot, so that merge, repair, rebuild and erasure never write the history at the same time.
 HISTORY_WRITER_POOL = "history_writer"
 OWNER = "data-platform"
+
+
+def abandoned_bucket(telemetry_bucket: str) -> str:
+    """The bucket for batches that a mapping gave up on: the telemetry bucket may be what failed."""
+    return f"{telemetry_bucket}-abandoned"

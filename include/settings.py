@@ -31,7 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # Where provision_resources uploads the Lambda bundles; created if missing.  S3 names are global.
     deployment_bucket: str
-    telemetry_bucket: str = "kinesis-telemetry-data-bucket"
+    # A second bucket has "-abandoned" behind its name, and S3 allows 63 characters.
+    telemetry_bucket: Annotated[str, msgspec.Meta(max_length=53)] = "kinesis-telemetry-data-bucket"
     stack_name: str = "clicks-to-deliveries"
 
     # The Lambda runtime, and the platform for which compiled dependencies are bundled (a --python-platform of uv).
@@ -46,6 +47,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_source_mappings_enabled: bool = True
     # How long a Lambda batch waits for more records at most, in seconds.
     batching_window_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 1
+    # Whether AWS chooses the number of shards; click_shards and truck_shards then mean nothing.
+    streams_on_demand: bool = False
+    # Memory of the stream processors, which decides their share of a CPU, and how many batches of a shard they process
+    # at the same time (docs/load.md).
+    processor_memory_mb: Annotated[int, msgspec.Meta(ge=256, le=10240)] = 1024
+    processor_lanes: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    # Concurrent executions that are reserved for the API, which never gets more, and whether any are reserved: an
+    # account keeps at least 100 for everything else, so one with a low limit can't.
+    api_concurrency: Positive = 100
+    reserved_concurrency: bool = True
     # How long Firehose collects records for the raw archive, in seconds: before it transforms them, and again before it
     # stores an object.  A short interval makes many small objects.
     archive_interval_seconds: Annotated[int, msgspec.Meta(ge=0, le=900)] = 60
@@ -101,6 +112,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     traffic_clicks_per_second: Positive = 10
     traffic_readings_per_second: Positive = 10
     traffic_field_share: Share = 0.0
+
+    @property
+    def archive_concurrency(self) -> int:
+        """Concurrent executions for the raw archive: twice the five that Firehose makes per shard."""
+        return max(20, 10 * (self.click_shards + self.truck_shards))
+
+    @property
+    def max_record_age_seconds(self) -> int | None:
+        """How long a record holds its shard: an hour less than its stream keeps it, a week at most; None if unset."""
+        hours = self.stream_retention_hours
+        return None if hours is None else min((hours - 1) * 3600, 604_800)
 
 
 class SettingsError(ValueError):

@@ -28,8 +28,9 @@ UNREADABLE_KEPT = 100
 
 
 class ErasedStore(NamedTuple):
-    """A prefix with records of trucks, and the format of its objects."""
+    """A prefix of a bucket with records of trucks, and the format of its objects."""
 
+    bucket: str
     prefix: str
     format: Format
 
@@ -44,7 +45,7 @@ def erase(
     report: Callable[[str], None] = lambda text: None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ErasureSummary:
-    """Erase the truck from the bucket and from TruckLatestState, or only count its records.
+    """Erase the truck from the buckets and from TruckLatestState, or only count its records.
 
     A run can be stopped at any moment and repeated any number of times: it keeps what it has done, and the next run
     reads everything.
@@ -59,8 +60,7 @@ def erase(
         ClientError, BotoCoreError: a store failed although boto3 repeated the request.
     """
     check_truck_id(truck_id)
-    versioned = VersionedBucket(clients.s3, bucket)
-    stores = _stores(truck_id)
+    stores = _stores(bucket, truck_id)
     summary = ErasureSummary(
         truck_id=truck_id,
         dry_run=dry_run,
@@ -72,6 +72,7 @@ def erase(
         found_before = summary.found
         for store in stores:
             erased = summary.stores[store.prefix]
+            versioned = VersionedBucket(clients.s3, store.bucket)
             _StorePass(versioned, store, erased, dry_run=dry_run, is_first=number == 1).erase(since)
             found = f"{erased.records:,} records and {erased.outdated:,} old versions of {truck_id}"
             report(f"{store.prefix}: {erased.read:,} versions read, {found}")
@@ -96,17 +97,17 @@ def check_truck_id(truck_id: str) -> str:
     return truck_id
 
 
-def _stores(truck_id: str) -> list[ErasedStore]:
+def _stores(bucket: str, truck_id: str) -> list[ErasedStore]:
     """In the order in which records move from one to the next, so that none returns to a store that is done."""
     belongs = attribution(truck_id)
     stream = f"{names.TRUCK_STREAM}/"
     return [
-        ErasedStore(names.ON_FAILURE_PREFIX, formats.abandoned_batches(belongs)),
-        ErasedStore(names.QUARANTINE_PREFIX + stream, formats.quarantine(belongs)),
-        ErasedStore(names.RESOLVED_PREFIX + stream, formats.quarantine(belongs)),
-        ErasedStore(names.ARCHIVE_PREFIX + stream, formats.archive(belongs)),
-        ErasedStore(names.ARCHIVE_ERROR_PREFIX + stream, formats.archive_errors(belongs)),
-        ErasedStore(names.LANDING_PREFIX, formats.landing(truck_id)),
+        ErasedStore(names.abandoned_bucket(bucket), names.ON_FAILURE_PREFIX, formats.abandoned_batches(belongs)),
+        ErasedStore(bucket, names.QUARANTINE_PREFIX + stream, formats.quarantine(belongs)),
+        ErasedStore(bucket, names.RESOLVED_PREFIX + stream, formats.quarantine(belongs)),
+        ErasedStore(bucket, names.ARCHIVE_PREFIX + stream, formats.archive(belongs)),
+        ErasedStore(bucket, names.ARCHIVE_ERROR_PREFIX + stream, formats.archive_errors(belongs)),
+        ErasedStore(bucket, names.LANDING_PREFIX, formats.landing(truck_id)),
     ]
 
 

@@ -66,8 +66,8 @@ class QuarantineStore:
 
     def abandoned_batches(self) -> list[str]:
         """Keys of the batches that a mapping gave up on and that are not in quarantine yet."""
-        prefix = names.ON_FAILURE_PREFIX
-        return [entry["Key"] for entry in list_objects(self._s3, self.bucket, prefix, after=prefix)]
+        prefix, bucket = names.ON_FAILURE_PREFIX, names.abandoned_bucket(self.bucket)
+        return [entry["Key"] for entry in list_objects(self._s3, bucket, prefix, after=prefix)]
 
     def read(self, key: str) -> QuarantineObject | None:
         """The object of one record, or None if it is gone.

@@ -71,7 +71,7 @@ def replay(
     """
     store = QuarantineStore(clients.s3, bucket)
     abandoned = store.abandoned_batches()
-    not_taken_in = {} if dry_run else _take_in(clients.lambda_, bucket, abandoned)
+    not_taken_in = {} if dry_run else _take_in(clients.lambda_, abandoned)
     results = ReplayResults()
     with ThreadPoolExecutor(S3_WORKERS, thread_name_prefix="replay-s3") as pool:
         selection = select(store, plan, pool, unpack=not dry_run)
@@ -96,7 +96,7 @@ def replay_event(records: Sequence[Quarantined], by: str) -> KinesisEvent:
     return event
 
 
-def _take_in(lambda_: Any, bucket: str, keys: Iterable[str]) -> dict[str, str]:
+def _take_in(lambda_: Any, keys: Iterable[str]) -> dict[str, str]:
     """Have the intake function move abandoned batches into quarantine; return those that it did not, with the error.
 
     The bucket's notification invokes it within seconds, but a notification can be lost.
@@ -104,7 +104,7 @@ def _take_in(lambda_: Any, bucket: str, keys: Iterable[str]) -> dict[str, str]:
     failed = {}
     for key in keys:
         # S3 encodes the keys in its events as a form does.
-        event = {"Records": [{"s3": {"bucket": {"name": bucket}, "object": {"key": quote_plus(key, safe="/")}}}]}
+        event = {"Records": [{"s3": {"object": {"key": quote_plus(key, safe="/")}}}]}
         try:
             invoke(lambda_, names.INTAKE_FUNCTION, event)
         except InvocationFailedError as error:

@@ -1,7 +1,7 @@
 """QuarantineIntake: moves a mapping's on-failure destination to quarantine, one object per record.
 
-The bucket invokes it for each new object under aws/lambda/, and a replay for objects that are still there.  It deletes
-an object once all its records are in quarantine, so it can stop anywhere and safely start again.
+The bucket of abandoned batches invokes it for each new object, and a replay for objects that are still there.  It
+deletes an object once all its records are in quarantine, so it can stop anywhere and safely start again.
 """
 
 from __future__ import annotations
@@ -40,10 +40,17 @@ class S3Event(TypedDict):
     Records: list[S3EventRecord]
 
 
-env = environment.read(environment.ProcessorEnvironment, os.environ)
+class IntakeEnvironment(environment.ProcessorEnvironment, frozen=True, kw_only=True):
+    """See lambdas.common.environment."""
+
+    abandoned_bucket: environment.NotEmpty
+
+
+env = environment.read(IntakeEnvironment, os.environ)
 logger = Logger()
-bucket = Bucket(aws.client("s3"), env.bucket)
-quarantine = QuarantineWriter(bucket, env.quarantine_prefix, names.INTAKE_FUNCTION)
+s3 = aws.client("s3")
+abandoned = Bucket(s3, env.abandoned_bucket)
+quarantine = QuarantineWriter(Bucket(s3, env.bucket), env.quarantine_prefix, names.INTAKE_FUNCTION)
 
 
 @logger.inject_lambda_context
@@ -59,14 +66,14 @@ def handler(event: S3Event, context: InvocationContext) -> dict[str, int]:
     for each in event["Records"]:
         # S3 encodes the keys in its events like form values.
         key = unquote_plus(each["s3"]["object"]["key"])
-        body = bucket.get(key)
+        body = abandoned.get(key)
         if body is None:
             logger.info("object was taken in before", extra={"key": key})
             continue
         records = logic.abandoned(body)
         # A record that a processor has quarantined keeps its reason, and its object.
         quarantine.keep(records, deadline, one_each=True)
-        bucket.delete(key)
+        abandoned.delete(key)
         taken_in += len(records)
         logger.warning("abandoned batch taken in", extra={"key": key, "records": len(records), "rule": records[0].rule})
     return {"taken_in": taken_in}

@@ -132,10 +132,13 @@ def test_a_mapping_lists_all_its_settings(aws):
         assert mapping["BatchSize"] == 500
         assert mapping["MaximumBatchingWindowInSeconds"] == 2
         assert mapping["MaximumRetryAttempts"] == -1
-        assert mapping["MaximumRecordAgeInSeconds"] == 3600
+        assert int(mapping["MaximumRecordAgeInSeconds"]) == 23 * 3600
+        assert int(mapping["ParallelizationFactor"]) == 1
         assert mapping["BisectBatchOnFunctionError"] is True
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": f"arn:aws:s3:::{BUCKET}"}}
+        assert mapping["DestinationConfig"] == {
+            "OnFailure": {"Destination": f"arn:aws:s3:::{names.abandoned_bucket(BUCKET)}"}
+        }
         assert mapping["StartingPosition"] == "TRIM_HORIZON"
 
 

@@ -89,6 +89,11 @@ class StackHook(CloudFormationHook):
         self.log.info("Stack %s: %s", stack_name, settled["StackStatus"])
         return Deployment(changed=True, outputs=_outputs(settled))
 
+    def parameters(self, stack_name: str) -> dict[str, str]:
+        """Return the parameters of the stack as it is; empty if there is none."""
+        stack = self._describe(stack_name) or {}
+        return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+
     def delete(self, stack_name: str, *, timeout: timedelta = timedelta(minutes=30)) -> bool:
         """Delete the stack and wait until it is gone; return False if there was none.
 

@@ -21,8 +21,8 @@ class DeleteStackOperator(Killable, BaseOperator):
     objects fails the task before it touches anything, unless ``empty_bucket`` is set.
 
     :param stack_name: (templated) the stack.
-    :param bucket: (templated) the stack's bucket.
-    :param empty_bucket: (templated) first delete all objects of the bucket, with every version.
+    :param bucket: (templated) the stack's telemetry bucket, beside which is the one for abandoned batches.
+    :param empty_bucket: (templated) first delete all objects of both buckets, with every version.
     :param timeout: longest wait for the deletion; keep it below the task's ``execution_timeout``.
     """
 
@@ -47,8 +47,9 @@ class DeleteStackOperator(Killable, BaseOperator):
 
     def execute(self, context: Context) -> None:
         s3 = S3Hook(aws_conn_id=self.aws_conn_id)
-        if s3.check_for_bucket(self.bucket):
-            self._make_room(s3)
+        for bucket in (self.bucket, names.abandoned_bucket(self.bucket)):
+            if s3.check_for_bucket(bucket):
+                self._make_room(s3, bucket)
         try:
             hook = StackHook(aws_conn_id=self.aws_conn_id)  # type: ignore[no-untyped-call] # Airflow's __init__.
             hook.delete(self.stack_name, timeout=self.timeout)
@@ -56,12 +57,10 @@ class DeleteStackOperator(Killable, BaseOperator):
             # Not retried: a person has to find out why it could not be deleted.
             raise AirflowFailException(str(error)) from error
 
-    def _make_room(self, s3: S3Hook) -> None:
-        versions = s3.get_bucket(self.bucket).object_versions
+    def _make_room(self, s3: S3Hook, bucket: str) -> None:
+        versions = s3.get_bucket(bucket).object_versions
         if str(self.empty_bucket) == "True":
             versions.delete()
-            self.log.info("Emptied bucket %s", self.bucket)
+            self.log.info("Emptied bucket %s", bucket)
         elif any(True for _ in versions.all()):
-            raise AirflowFailException(
-                f"bucket {self.bucket} holds objects: empty it yourself, or run with empty_bucket"
-            )
+            raise AirflowFailException(f"bucket {bucket} holds objects: empty it yourself, or run with empty_bucket")

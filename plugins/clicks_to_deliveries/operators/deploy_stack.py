@@ -28,6 +28,9 @@ class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
     :param parameters: values of the template's parameters (templated); numbers and booleans are written as
         CloudFormation expects them.  A parameter that is left out keeps its value in the stack, or its default when the
         stack is created.
+    :param stepwise: parameters with a number that one deployment may at most double or halve, such as a stream's shards.
+        Where the stack has another value by now, it is deployed as often as that takes.  A run that is stopped in
+        between goes on from the value that was reached.
     :param template_bucket: bucket (templated) for a template that is too large for a request (over 51,200 bytes);
         without it such a template is refused.
     :param capabilities: what the template is allowed to do; ``CAPABILITY_IAM`` by default, because it creates roles.
@@ -44,6 +47,7 @@ class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
         stack_name: str,
         template: str | Path,
         parameters: Mapping[str, str | int | bool] | None = None,
+        stepwise: Sequence[str] = (),
         template_bucket: str | None = None,
         capabilities: Sequence[str] = ("CAPABILITY_IAM",),
         timeout: timedelta = timedelta(minutes=30),
@@ -53,6 +57,7 @@ class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
         self.stack_name = stack_name
         self.template = str(template)
         self.parameters = dict(parameters or {})
+        self.stepwise = stepwise
         self.template_bucket = template_bucket
         self.capabilities = capabilities
         self.timeout = timeout
@@ -66,15 +71,45 @@ class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
         Raises:
             AirflowException: see ``StackHook.deploy``.
         """
+        parameters = {name: _text(value) for name, value in self.parameters.items()}
+        outputs: dict[str, str] = {}
+        for values in self._steps(parameters):
+            outputs = self._deploy(parameters | values)
+        return outputs
+
+    def _steps(self, wanted: Mapping[str, str]) -> list[dict[str, str]]:
+        """The values of the stepwise parameters in each deployment, the last one being what is wanted."""
+        present = self.hook.parameters(self.stack_name) if self.stepwise else {}
+        sizes = {name: (int(present.get(name, wanted[name])), int(wanted[name])) for name in self.stepwise}
+        return [{name: str(value) for name, value in step.items()} for step in steps(sizes)]
+
+    def _deploy(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        if self.stepwise:
+            self.log.info("Deploying with %s", {name: parameters[name] for name in self.stepwise})
         deployment = self.hook.deploy(
             self.stack_name,
             render(Path(self.template)),
-            parameters={name: _text(value) for name, value in self.parameters.items()},
+            parameters=parameters,
             capabilities=self.capabilities,
             template_bucket=self.template_bucket,
             timeout=self.timeout,
         )
         return deployment.outputs
+
+
+def steps(sizes: Mapping[str, tuple[int, int]]) -> list[dict[str, int]]:
+    """Name -> (present, wanted) as the fewest steps of which each at most doubles or halves a size; at least one step."""
+    found = []
+    sizes = dict(sizes)
+    while True:
+        sizes = {name: (_towards(present, wanted), wanted) for name, (present, wanted) in sizes.items()}
+        found.append({name: present for name, (present, _) in sizes.items()})
+        if all(present == wanted for present, wanted in sizes.values()):
+            return found
+
+
+def _towards(present: int, wanted: int) -> int:
+    return min(2 * present, wanted) if wanted > present else max(-(-present // 2), wanted)
 
 
 def _text(value: str | int | bool) -> str:

@@ -23,14 +23,14 @@ ERRORS_COUNT_FOR = timedelta(hours=1)
 
 
 class MeasureAlertingOperator(Killable, BaseOperator):
-    """Reports how many abandoned batches wait in the bucket, and how many subscribers the alerts have.
+    """Reports how many abandoned batches wait in their bucket, and how many subscribers the alerts have.
 
     It also reports how many objects Firehose wrote under raw-archive-errors/ within an hour: S3 sends its own request
     metrics on a best-effort basis, so the one that matters may never come.
 
     It fails if nobody gets the alerts: no alarm could say so.
 
-    :param bucket: (templated) the bucket that abandoned batches go to.
+    :param bucket: (templated) the telemetry bucket, beside which is the one for abandoned batches.
     :param alert_topic_arn: (templated) the topic of the alerts.
     """
 
@@ -71,7 +71,7 @@ class MeasureAlertingOperator(Killable, BaseOperator):
     def _waiting_batches(self) -> int:
         before = datetime.now(UTC) - WAITS_TOO_LONG
         pages = self._client("s3").get_paginator("list_objects_v2")
-        found = pages.paginate(Bucket=self.bucket, Prefix=names.ON_FAILURE_PREFIX)
+        found = pages.paginate(Bucket=names.abandoned_bucket(self.bucket), Prefix=names.ON_FAILURE_PREFIX)
         return sum(each["LastModified"] < before for page in found for each in page.get("Contents", []))
 
     def _client(self, service: str) -> Any:

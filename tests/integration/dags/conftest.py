@@ -114,7 +114,8 @@ def stack(
             for name, value in _environment(ministack, server).items():
                 patch.setenv(name, value)
             stack = Stack(ministack, connection)
-            stack.aws("s3").create_bucket(Bucket=BUCKET)
+            for bucket in (BUCKET, names.abandoned_bucket(BUCKET)):
+                stack.aws("s3").create_bucket(Bucket=bucket)
             _provision(stack)
             outputs = f"AIRFLOW_VAR_{names.STACK_OUTPUTS_VARIABLE.upper()}"
             patch.setenv(outputs, json.dumps({"AlertTopicArn": stack.topic_arn}))

@@ -80,7 +80,10 @@ class Stores:
         self.s3, self.dynamodb = stack.aws("s3"), stack.aws("dynamodb")
 
     def put(self, key: str, body: bytes) -> None:
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        self.s3.put_object(Bucket=self.bucket_of(key), Key=key, Body=body)
+
+    def bucket_of(self, key: str) -> str:
+        return names.abandoned_bucket(self.bucket) if key.startswith(names.ON_FAILURE_PREFIX) else self.bucket
 
     def fill(self) -> None:
         readings = logic.sort_out(VALID + INVALID, TimeLimits())
@@ -111,12 +114,17 @@ class Stores:
 
     def contents(self) -> dict[tuple[str, str], bytes]:
         """(key, version) -> its readable content, for every version of every object."""
-        pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
+        listing = self.s3.get_paginator("list_object_versions")
+        pages = [
+            page
+            for bucket in (self.bucket, names.abandoned_bucket(self.bucket))
+            for page in listing.paginate(Bucket=bucket)
+        ]
         versions = [(entry["Key"], entry["VersionId"]) for page in pages for entry in page.get("Versions", [])]
         return {each: self._content(*each) for each in versions}
 
     def _content(self, key: str, version: str) -> bytes:
-        body = self.s3.get_object(Bucket=self.bucket, Key=key, VersionId=version)["Body"].read()
+        body = self.s3.get_object(Bucket=self.bucket_of(key), Key=key, VersionId=version)["Body"].read()
         text = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
         return text + b"".join(map(base64.b64decode, BASE64.findall(text)))
 

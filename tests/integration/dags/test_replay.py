@@ -42,7 +42,8 @@ def quarantine(stack: Any) -> Iterator[Any]:
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("function.py", FUNCTION)
-    s3.create_bucket(Bucket=bucket)
+    for each in (bucket, names.abandoned_bucket(bucket)):
+        s3.create_bucket(Bucket=each)
     lambda_.create_function(
         FunctionName=names.CLICK_FUNCTION,
         Runtime="python3.11",

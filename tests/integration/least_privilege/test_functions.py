@@ -48,9 +48,9 @@ def invoke(account, function: str, event: Any) -> Any:
 
 
 def keys(account, prefix: str) -> set[str]:
-    return {
-        each["Key"] for each in account.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
-    }
+    bucket = names.abandoned_bucket(BUCKET) if prefix == names.ON_FAILURE_PREFIX else BUCKET
+    listed = account.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+    return {each["Key"] for each in listed.get("Contents", [])}
 
 
 def test_clicks_reach_their_table_and_quarantine(account):
@@ -136,7 +136,8 @@ def test_intake_moves_an_abandoned_batch_into_quarantine(account):
     prefix = f"{names.QUARANTINE_PREFIX}{names.TRUCK_STREAM}/"
     before = keys(account, prefix)
     # The bucket's own notification may take it in first; asking again then changes nothing.
-    account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(abandoned).encode())
+    bucket = names.abandoned_bucket(BUCKET)
+    account.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(abandoned).encode())
 
     invoke(account, names.INTAKE_FUNCTION, {"Records": [{"s3": {"object": {"key": key}}}]})
 

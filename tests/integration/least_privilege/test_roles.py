@@ -53,12 +53,16 @@ def call(service: str, operation: str, about: str, *, action: str = "", **parame
 
 
 # --- S3 ---------------------------------------------------------------------------------------------------------------
+def bucket_of(key: str) -> str:
+    return names.abandoned_bucket(BUCKET) if key.startswith(names.ON_FAILURE_PREFIX) else BUCKET
+
+
 def put(key: str) -> Call:
-    return call("s3", "put_object", key, Bucket=BUCKET, Key=key, Body=b"x")
+    return call("s3", "put_object", key, Bucket=bucket_of(key), Key=key, Body=b"x")
 
 
 def get(key: str) -> Call:
-    return call("s3", "get_object", key, Bucket=BUCKET, Key=key)
+    return call("s3", "get_object", key, Bucket=bucket_of(key), Key=key)
 
 
 def get_version(key: str) -> Call:
@@ -71,12 +75,14 @@ def get_version(key: str) -> Call:
 
 
 def delete(key: str) -> Call:
-    return call("s3", "delete_object", key, Bucket=BUCKET, Key=key)
+    return call("s3", "delete_object", key, Bucket=bucket_of(key), Key=key)
 
 
 def list_objects(prefix: str = "") -> Call:
     about = prefix or "all"
-    return call("s3", "list_objects_v2", about, Bucket=BUCKET, Prefix=prefix, MaxKeys=1, action="s3:ListBucket")
+    return call(
+        "s3", "list_objects_v2", about, Bucket=bucket_of(prefix), Prefix=prefix, MaxKeys=1, action="s3:ListBucket"
+    )
 
 
 def abort_upload(key: str) -> Call:
@@ -238,7 +244,7 @@ def archive_denied(stream: str, other: str) -> list[Call]:
     ]
 
 
-# Every prefix of the bucket; "present" and "expendable" lie in each.
+# Every prefix of the two buckets; "present" and "expendable" lie in each.
 PREFIXES = (
     names.LANDING_PREFIX,
     f"{names.QUARANTINE_PREFIX}{names.CLICK_STREAM}/",
@@ -412,7 +418,7 @@ def filled(account):
     """The account with an object under every prefix and a row in every table, so that only IAM can refuse a read."""
     for prefix in PREFIXES:
         for name in ("present", "expendable"):
-            account.client("s3").put_object(Bucket=BUCKET, Key=f"{prefix}{name}", Body=b"x")
+            account.client("s3").put_object(Bucket=bucket_of(prefix), Key=f"{prefix}{name}", Body=b"x")
     fill_tables(account)
     return account
 

@@ -62,9 +62,10 @@ class Pipeline:
         self.lambda_.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
 
     def objects(self, prefix: str) -> dict[str, bytes]:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        bucket = names.abandoned_bucket(BUCKET) if prefix.startswith(names.ON_FAILURE_PREFIX) else BUCKET
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return {key: self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+        return {key: self.s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
     def documents(self, prefix: str, stream: str) -> dict[str, dict[str, Any]]:
         """Sequence number -> quarantined record."""

@@ -132,10 +132,12 @@ def test_after_a_kill_between_invocation_and_move_the_next_replay_completes_it_w
 
 @pytest.mark.verify
 def test_a_bisected_batch_that_the_notification_missed_is_taken_in_by_replay(pipeline):
-    stream = names.CLICK_STREAM
-    notification = pipeline.s3.get_bucket_notification_configuration(Bucket=pipeline.bucket)
+    stream, bucket = names.CLICK_STREAM, names.abandoned_bucket(pipeline.bucket)
+    notification = pipeline.s3.get_bucket_notification_configuration(Bucket=bucket)
     notification.pop("ResponseMetadata")
-    pipeline.s3.put_bucket_notification_configuration(Bucket=pipeline.bucket, NotificationConfiguration={})
+    pipeline.s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={}
+    )
     try:
         pipeline.map(BisectBatchOnFunctionError=True)
         pipeline.break_(names.CLICK_FUNCTION)
@@ -150,7 +152,7 @@ def test_a_bisected_batch_that_the_notification_missed_is_taken_in_by_replay(pip
     finally:
         pipeline.map(BisectBatchOnFunctionError=False)
         pipeline.s3.put_bucket_notification_configuration(
-            Bucket=pipeline.bucket, NotificationConfiguration=notification
+            Bucket=bucket, NotificationConfiguration=notification
         )
     counted = pipeline.replay("--reason", "not_processed")
     assert f"{abandoned} abandoned batch" in counted.stdout

@@ -53,18 +53,18 @@ GRANTS = {
         "ClickStream": READ_STREAM,
         "ClickTable": {"dynamodb:BatchWriteItem"},
         "ClickItemTable": {"dynamodb:BatchWriteItem"},
-        "TelemetryBucket": {"s3:ListBucket"},
+        "AbandonedBucket": {"s3:ListBucket"},
         f"TelemetryBucket/{names.QUARANTINE_PREFIX}{names.CLICK_STREAM}/*": {"s3:PutObject"},
-        f"TelemetryBucket/{names.ON_FAILURE_PREFIX}*": {"s3:PutObject"},
+        f"AbandonedBucket/{names.ON_FAILURE_PREFIX}*": {"s3:PutObject"},
         "ClickLogGroup": WRITE_LOGS,
     },
     "TruckFunctionRole": {
         "TruckStream": READ_STREAM,
         "TruckStateTable": {"dynamodb:PartiQLUpdate", "dynamodb:PutItem"},
-        "TelemetryBucket": {"s3:ListBucket"},
+        "AbandonedBucket": {"s3:ListBucket"},
         f"TelemetryBucket/{names.LANDING_PREFIX}*": {"s3:PutObject"},
         f"TelemetryBucket/{names.QUARANTINE_PREFIX}{names.TRUCK_STREAM}/*": {"s3:PutObject"},
-        f"TelemetryBucket/{names.ON_FAILURE_PREFIX}*": {"s3:PutObject"},
+        f"AbandonedBucket/{names.ON_FAILURE_PREFIX}*": {"s3:PutObject"},
         "TruckLogGroup": WRITE_LOGS,
     },
     "ApiFunctionRole": {
@@ -73,8 +73,8 @@ GRANTS = {
         "ApiLogGroup": WRITE_LOGS,
     },
     "IntakeFunctionRole": {
-        "TelemetryBucket": {"s3:ListBucket"},
-        f"TelemetryBucket/{names.ON_FAILURE_PREFIX}*": {"s3:GetObject", "s3:DeleteObject"},
+        "AbandonedBucket": {"s3:ListBucket"},
+        f"AbandonedBucket/{names.ON_FAILURE_PREFIX}*": {"s3:GetObject", "s3:DeleteObject"},
         f"TelemetryBucket/{names.QUARANTINE_PREFIX}*": {"s3:PutObject"},
         "IntakeLogGroup": WRITE_LOGS,
     },
@@ -131,6 +131,7 @@ def named(resource: Any) -> str:
         case {"Fn::GetAtt": [logical_id, "Arn"]} | {"Ref": logical_id}:
             return logical_id
         case {"Fn::Sub": text}:
+            text = text.replace("arn:${AWS::Partition}:s3:::${TelemetryBucketName}-abandoned", "AbandonedBucket")
             text = text.replace("arn:${AWS::Partition}:s3:::${TelemetryBucketName}", "TelemetryBucket")
             return text.replace("${", "").replace(".Arn}", "")
     return str(resource)
@@ -199,6 +200,12 @@ def test_defaults_are_those_of_the_settings():
     assert defaults["TruckShards"] == settings.truck_shards
     assert defaults["ClickIndexShards"] == settings.click_index_shards
     assert defaults["BatchingWindowSeconds"] == settings.batching_window_seconds
+    assert (defaults["StreamMode"] == "ON_DEMAND") is settings.streams_on_demand
+    assert defaults["ProcessorMemoryMb"] == settings.processor_memory_mb
+    assert defaults["ProcessorLanes"] == settings.processor_lanes
+    assert (defaults["ReservedConcurrency"] == "true") is settings.reserved_concurrency
+    assert defaults["ArchiveConcurrency"] == settings.archive_concurrency
+    assert defaults["ApiConcurrency"] == settings.api_concurrency
     assert defaults["ArchiveIntervalSeconds"] == settings.archive_interval_seconds
     assert defaults["NullOutOfRange"] == settings.null_out_of_range
     assert defaults["MetricDecimals"] == settings.metric_decimals
@@ -259,15 +266,19 @@ def test_nobody_assumes_snowflakes_role_before_the_integration_exists():
 
 
 @pytest.mark.parametrize("mapping", of_type("AWS::Lambda::EventSourceMapping"))
-def test_a_mapping_retries_for_an_hour_and_then_keeps_the_batch(mapping):
+def test_a_mapping_retries_as_long_as_the_stream_keeps_the_batch_and_then_keeps_it_elsewhere(mapping):
     properties = RESOURCES[mapping]["Properties"]
     assert properties["StartingPosition"] == "TRIM_HORIZON"
     assert properties["MaximumRetryAttempts"] == -1
-    assert properties["MaximumRecordAgeInSeconds"] == 3600
+    assert properties["MaximumRecordAgeInSeconds"] == {"Ref": "MaxRecordAgeSeconds"}
+    parameters = TEMPLATE_DATA["Parameters"]
+    # An hour is left to put the batch aside before the stream forgets it.
+    assert parameters["MaxRecordAgeSeconds"]["Default"] == (parameters["StreamRetentionHours"]["Default"] - 1) * 3600
     assert properties["BisectBatchOnFunctionError"] is True
     assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert properties["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": ["TelemetryBucket", "Arn"]}}}
+    assert properties["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": ["AbandonedBucket", "Arn"]}}}
     assert "FilterCriteria" not in properties
+    assert properties["ParallelizationFactor"] == {"Ref": "ProcessorLanes"}
     # A parameter would arrive at MiniStack as a string, which stops all its Kinesis polling.
     assert isinstance(properties["BatchSize"], int)
 
@@ -303,23 +314,32 @@ def test_everything_stored_is_encrypted():
         assert topic["KmsMasterKeyId"] == {"Fn::GetAtt": ["AlertKey", "Arn"]}
 
 
-def test_the_bucket_refuses_plain_http():
-    policy = RESOURCES["TelemetryBucketPolicy"]["Properties"]
-    assert policy["Bucket"] == {"Ref": "TelemetryBucket"}
+def test_each_bucket_has_a_policy():
+    policies = of_type("AWS::S3::BucketPolicy").values()
+    assert {policy["Bucket"]["Ref"] for policy in policies} == set(of_type("AWS::S3::Bucket"))
+
+
+@pytest.mark.parametrize("bucket", of_type("AWS::S3::Bucket"))
+def test_a_bucket_refuses_plain_http(bucket):
+    policy = RESOURCES[f"{bucket}Policy"]["Properties"]
+    assert policy["Bucket"] == {"Ref": bucket}
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert [named(resource) for resource in statement["Resource"]] == ["TelemetryBucket", "TelemetryBucket/*"]
+    assert [named(resource) for resource in statement["Resource"]] == [bucket, f"{bucket}/*"]
 
 
 def test_the_bucket_tells_the_intake_of_abandoned_batches_and_may_call_it():
-    (notified,) = RESOURCES["TelemetryBucket"]["Properties"]["NotificationConfiguration"]["LambdaConfigurations"]
+    bucket = RESOURCES["AbandonedBucket"]["Properties"]
+    assert bucket["BucketName"] == {"Fn::Sub": names.abandoned_bucket("${TelemetryBucketName}")}
+    (notified,) = bucket["NotificationConfiguration"]["LambdaConfigurations"]
     assert notified["Function"] == {"Fn::GetAtt": ["IntakeFunction", "Arn"]}
     assert notified["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": names.ON_FAILURE_PREFIX}]
-    assert RESOURCES["TelemetryBucket"]["DependsOn"] == "BucketInvokesIntake"
+    assert RESOURCES["AbandonedBucket"]["DependsOn"] == "BucketInvokesIntake"
     permission = RESOURCES["BucketInvokesIntake"]["Properties"]
     assert (permission["Principal"], permission["SourceAccount"]) == ("s3.amazonaws.com", {"Ref": "AWS::AccountId"})
-    assert named(permission["SourceArn"]) == "TelemetryBucket"
+    assert named(permission["SourceArn"]) == "AbandonedBucket"
+    assert intake_writes_from("ABANDONED_BUCKET") == {"Fn::Sub": names.abandoned_bucket("${TelemetryBucketName}")}
 
 
 @pytest.mark.parametrize("archive", of_type("AWS::KinesisFirehose::DeliveryStream"))
@@ -331,8 +351,29 @@ def test_every_record_is_archived_with_its_envelope(archive):
     given = {each["ParameterName"]: each["ParameterValue"] for each in processor["Parameters"]}
     assert processor["Type"] == "Lambda"
     assert given["LambdaArn"] == {"Fn::GetAtt": ["ArchiveFunction", "Arn"]}
+    # The archive outlasts an hour of throttling: after the last retry, Firehose would drop the envelopes.
+    assert given["NumberOfRetries"] == "300"
     # The event and the answer are in base64, with metadata around each record: Lambda's limit is 6 MB.
     assert 0.2 <= float(given["BufferSizeInMBs"]) <= 1
+
+
+def intake_writes_from(variable: str) -> Any:
+    return RESOURCES["IntakeFunction"]["Properties"]["Environment"]["Variables"][variable]
+
+
+@pytest.mark.parametrize(("function", "parameter"), [("Archive", "ArchiveConcurrency"), ("Api", "ApiConcurrency")])
+def test_the_archive_has_its_own_concurrency_and_the_api_no_more_than_its(function, parameter):
+    reserved = RESOURCES[f"{function}Function"]["Properties"]["ReservedConcurrentExecutions"]
+    assert reserved == {"Fn::If": ["Reserved", {"Ref": parameter}, {"Ref": "AWS::NoValue"}]}
+
+
+@pytest.mark.parametrize("stream", of_type("AWS::Kinesis::Stream"))
+def test_an_on_demand_stream_has_no_number_of_shards(stream):
+    properties = RESOURCES[stream]["Properties"]
+    assert properties["StreamModeDetails"] == {"StreamMode": {"Ref": "StreamMode"}}
+    condition, shards, none = properties["ShardCount"]["Fn::If"]
+    assert (condition, none) == ("Provisioned", {"Ref": "AWS::NoValue"})
+    assert shards["Ref"] in ("ClickShards", "TruckShards")
 
 
 def test_the_archive_never_expires():

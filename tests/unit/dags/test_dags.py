@@ -164,6 +164,8 @@ def test_every_parameter_of_the_template_can_be_set(monkeypatch: pytest.MonkeyPa
         settings.cache_clear()
     assert parameters.keys() == load(TEMPLATE)["Parameters"].keys()
     assert chosen.items() <= parameters.items()
+    # A store that fails holds its shard until an hour before the stream forgets the records.
+    assert parameters["MaxRecordAgeSeconds"] == 167 * 3600
 
 
 def test_a_parameter_whose_setting_is_unset_keeps_its_value_in_the_stack(dagbag: DagBag) -> None:
@@ -172,6 +174,7 @@ def test_a_parameter_whose_setting_is_unset_keeps_its_value_in_the_stack(dagbag:
         "AlertEmail",
         "QuarantineAlarmThreshold",
         "StreamRetentionHours",
+        "MaxRecordAgeSeconds",
         "MaxEventAgeSeconds",
         "ApiRateLimit",
         "ApiBurstLimit",

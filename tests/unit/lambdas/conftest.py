@@ -40,6 +40,7 @@ ENVIRONMENT = {
     "TRUCK_STATE_TABLE": names.TRUCK_STATE_TABLE,
     "TRUCK_STREAM": names.TRUCK_STREAM,
     "BUCKET": BUCKET,
+    "ABANDONED_BUCKET": names.abandoned_bucket(BUCKET),
     "LANDING_PREFIX": names.LANDING_PREFIX,
     "QUARANTINE_PREFIX": names.QUARANTINE_PREFIX,
     "MAX_CLOCK_SKEW_SECONDS": "600",
@@ -117,7 +118,8 @@ def cloud(
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3_session)
         monkeypatch.setattr(DynamoDBBackend, "batch_execute_statement", _batch_execute_statement)
         dynamodb, s3, kinesis = own_clients
-        s3.create_bucket(Bucket=BUCKET)
+        for bucket in (BUCKET, names.abandoned_bucket(BUCKET)):
+            s3.create_bucket(Bucket=bucket)
         kinesis.create_stream(StreamName=names.TRUCK_STREAM, ShardCount=2)
         keys = {
             names.CLICK_TABLE: ("Timestamp", "Item_ID"),
@@ -144,9 +146,13 @@ def cloud(
             ]
 
         def objects(prefix: str) -> dict[str, bytes]:
-            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
-            keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-            return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+            """Of both buckets."""
+            found = {}
+            for bucket in (BUCKET, names.abandoned_bucket(BUCKET)):
+                pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+                for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
+                    found[key] = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            return found
 
         def records(stream: str) -> dict[tuple[str, str], tuple[str, bytes]]:
             found = {}

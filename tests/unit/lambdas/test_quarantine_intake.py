@@ -48,7 +48,7 @@ def function(new_function):
 def put(cloud, environment):
     def put(document, key=KEY):
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        cloud.s3.put_object(Bucket=environment["BUCKET"], Key=key, Body=body)
+        cloud.s3.put_object(Bucket=environment["ABANDONED_BUCKET"], Key=key, Body=body)
 
     return put
 

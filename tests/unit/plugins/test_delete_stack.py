@@ -17,7 +17,11 @@ TEMPLATE = {
         "Bucket": {
             "Type": "AWS::S3::Bucket",
             "Properties": {"BucketName": "telemetry"},
-        }
+        },
+        "Abandoned": {
+            "Type": "AWS::S3::Bucket",
+            "Properties": {"BucketName": "telemetry-abandoned"},
+        },
     }
 }
 
@@ -52,6 +56,16 @@ def test_a_bucket_with_objects_is_refused_before_anything_is_touched(aws: Callab
         delete(empty_bucket=False)
     assert stacks(aws) == ["s"]
     assert s3.get_object(Bucket="telemetry", Key="k")["Body"].read() == b"reading"
+
+
+def test_abandoned_batches_keep_the_stack_as_well(aws: Callable[[str], Any]) -> None:
+    s3 = aws("s3")
+    s3.put_object(Bucket="telemetry-abandoned", Key="aws/lambda/batch", Body=b"batch")
+    with pytest.raises(AirflowFailException, match="telemetry-abandoned holds objects"):
+        delete(empty_bucket=False)
+    assert stacks(aws) == ["s"]
+    delete(empty_bucket=True)
+    assert s3.list_buckets()["Buckets"] == []
 
 
 def test_a_bucket_whose_objects_are_only_hidden_by_delete_markers_is_refused_too(aws: Callable[[str], Any]) -> None:

@@ -71,9 +71,10 @@ def test_batches_count_once_they_have_waited(
     aws: Client, monkeypatch: pytest.MonkeyPatch, waits_too_long: timedelta, waiting: int
 ) -> None:
     monkeypatch.setattr(measure_alerting, "WAITS_TOO_LONG", waits_too_long)
-    aws("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    bucket = names.abandoned_bucket(BUCKET)
+    aws("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     for key in ("aws/lambda/one", "aws/lambda/two", "quarantine/three"):
-        aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")
+        aws("s3").put_object(Bucket=bucket, Key=key, Body=b"")
     measure(aws, Protocol="email", Endpoint="on-call@example.com")
     assert reported(aws)[names.ABANDONED_BATCHES_METRIC] == waiting
     assert reported(aws)[names.ALERT_SUBSCRIBERS_METRIC] == 1
@@ -99,7 +100,8 @@ def test_what_firehose_could_not_archive_counts_for_an_hour(
 
 
 def test_alerts_that_nobody_gets_are_reported_and_fail_the_task(aws: Client) -> None:
-    aws("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    abandoned = names.abandoned_bucket(BUCKET)
+    aws("s3").create_bucket(Bucket=abandoned, CreateBucketConfiguration={"LocationConstraint": REGION})
     with pytest.raises(AirflowFailException, match="nobody gets the alerts"):
         measure(aws)
     assert reported(aws)[names.ALERT_SUBSCRIBERS_METRIC] == 0

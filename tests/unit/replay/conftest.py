@@ -92,7 +92,8 @@ def cloud(session: boto3.Session, monkeypatch: pytest.MonkeyPatch, functions: Fu
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         s3 = session.client("s3")
-        s3.create_bucket(Bucket=BUCKET)
+        for bucket in (BUCKET, names.abandoned_bucket(BUCKET)):
+            s3.create_bucket(Bucket=bucket)
 
         def put(
             number: int,

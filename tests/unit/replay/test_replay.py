@@ -352,7 +352,7 @@ def test_a_foreign_object_is_named_and_the_others_are_replayed(cloud):
 def test_abandoned_batches_are_taken_in_first_and_only_counted_by_a_dry_run(cloud, functions):
     keys = [f"{names.ON_FAILURE_PREFIX}uuid/shard/2026/11/22/{name}" for name in ("batch one", "foreign")]
     for key in keys:
-        cloud.s3.put_object(Bucket=cloud.bucket, Key=key, Body=b"{}")
+        cloud.s3.put_object(Bucket=names.abandoned_bucket(cloud.bucket), Key=key, Body=b"{}")
     assert (cloud.replay(dry_run=True).abandoned, functions.events) == (2, [])
 
     functions.before = lambda event: cloud.put(1)  # Like the intake.
