@@ -28,8 +28,8 @@ class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
     :param parameters: values of the template's parameters (templated); numbers and booleans are written as
         CloudFormation expects them.  A parameter that is left out keeps its value in the stack, or its default when the
         stack is created.
-    :param stepwise: parameters with a number that one deployment may at most double or halve, such as a stream's shards.
-        Where the stack has another value by now, it is deployed as often as that takes.  A run that is stopped in
+    :param stepwise: parameters with a number that one deployment may at most double or halve, such as the shards of a
+        stream.  If the stack has another value, it is deployed as often as that takes.  A run that is stopped in
         between goes on from the value that was reached.
     :param template_bucket: bucket (templated) for a template that is too large for a request (over 51,200 bytes);
         without it such a template is refused.
@@ -98,7 +98,7 @@ class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
 
 
 def steps(sizes: Mapping[str, tuple[int, int]]) -> list[dict[str, int]]:
-    """Name -> (present, wanted) as the fewest steps of which each at most doubles or halves a size; at least one step."""
+    """Name -> (present, wanted), in the fewest steps that each at most double or halve a size; at least one step."""
     found = []
     sizes = dict(sizes)
     while True:

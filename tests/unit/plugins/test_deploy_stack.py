@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowException
 from botocore.stub import ANY, Stubber
 from clicks_to_deliveries.hooks import stack as stack_module
 from clicks_to_deliveries.hooks.stack import MAX_TEMPLATE_BYTES, StackHook
-from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator
+from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator, steps
 from moto import mock_aws
 
 pytestmark = pytest.mark.unit
@@ -97,6 +97,54 @@ def scripted(monkeypatch):
 
 
 # --- moto: what succeeds ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "expected"),
+    [
+        (1, 100, [2, 4, 8, 16, 32, 64, 100]),
+        (100, 1, [50, 25, 13, 7, 4, 2, 1]),
+        (5, 5, [5]),
+        (3, 6, [6]),
+        (3, 7, [6, 7]),
+        (5, 2, [3, 2]),
+    ],
+)
+def test_a_size_at_most_doubles_or_halves_with_each_step(present, wanted, expected):
+    assert steps({"Shards": (present, wanted)}) == [{"Shards": size} for size in expected]
+
+
+def test_sizes_grow_side_by_side_and_nothing_to_change_is_one_step():
+    found = steps({"Clicks": (1, 4), "Trucks": (8, 1)})
+    assert found == [{"Clicks": 2, "Trucks": 4}, {"Clicks": 4, "Trucks": 2}, {"Clicks": 4, "Trucks": 1}]
+    assert steps({}) == [{}]
+
+
+def test_a_size_is_deployed_step_by_step_from_the_one_that_the_stack_has(aws, tmp_path, monkeypatch):
+    deployed = []
+    real = StackHook.deploy
+
+    def deploy(self: StackHook, *given: Any, parameters: dict[str, str], **more: Any) -> Any:
+        deployed.append(parameters["Delay"])
+        return real(self, *given, parameters=parameters, **more)
+
+    monkeypatch.setattr(StackHook, "deploy", deploy)
+    path = tmp_path / "template.json"
+    path.write_text(json.dumps(template()))
+    for delay in (3, 3, 20):
+        operator = DeployStackOperator(
+            task_id="deploy",
+            stack_name=NAME,
+            template=path,
+            parameters={"Delay": delay},
+            stepwise=("Delay",),
+            aws_conn_id=None,
+            timeout=timedelta(minutes=1),
+        )
+        operator.execute({})
+    # A new stack begins with what is wanted.
+    assert deployed == ["3", "3", "6", "12", "20"]
+    assert StackHook(aws_conn_id=None).parameters(NAME)["Delay"] == "20"
 
 
 def test_a_new_stack_is_created_with_its_parameters(aws, deploy):
