@@ -59,6 +59,14 @@ def test_the_triggerer_shows_life_only_by_bringing_the_task_back(aws: Client) ->
     assert reported(aws) == {names.TRIGGERER_HEARTBEAT: 1}
 
 
+def make_buckets(client: Client) -> str:
+    """The telemetry bucket, and the one for abandoned batches, whose name it returns."""
+    abandoned = names.abandoned_bucket(BUCKET)
+    for bucket in (BUCKET, abandoned):
+        client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return abandoned
+
+
 def measure(client: Client, **subscriber: str) -> None:
     topic = client("sns").create_topic(Name=names.ALERT_TOPIC)["TopicArn"]
     if subscriber:
@@ -71,8 +79,7 @@ def test_batches_count_once_they_have_waited(
     aws: Client, monkeypatch: pytest.MonkeyPatch, waits_too_long: timedelta, waiting: int
 ) -> None:
     monkeypatch.setattr(measure_alerting, "WAITS_TOO_LONG", waits_too_long)
-    bucket = names.abandoned_bucket(BUCKET)
-    aws("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    bucket = make_buckets(aws)
     for key in ("aws/lambda/one", "aws/lambda/two", "quarantine/three"):
         aws("s3").put_object(Bucket=bucket, Key=key, Body=b"")
     measure(aws, Protocol="email", Endpoint="on-call@example.com")
@@ -85,7 +92,7 @@ def test_what_firehose_could_not_archive_counts_for_an_hour(
     aws: Client, monkeypatch: pytest.MonkeyPatch, count_for: timedelta, counted: int
 ) -> None:
     monkeypatch.setattr(measure_alerting, "ERRORS_COUNT_FOR", count_for)
-    aws("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    make_buckets(aws)
     hour, long_ago = datetime.now(UTC), datetime.now(UTC) - timedelta(days=3)
     for key in (
         f"raw-archive-errors/ClickDataStream/processing-failed/{hour:%Y/%m/%d/%H}/one",
@@ -100,8 +107,7 @@ def test_what_firehose_could_not_archive_counts_for_an_hour(
 
 
 def test_alerts_that_nobody_gets_are_reported_and_fail_the_task(aws: Client) -> None:
-    abandoned = names.abandoned_bucket(BUCKET)
-    aws("s3").create_bucket(Bucket=abandoned, CreateBucketConfiguration={"LocationConstraint": REGION})
+    make_buckets(aws)
     with pytest.raises(AirflowFailException, match="nobody gets the alerts"):
         measure(aws)
     assert reported(aws)[names.ALERT_SUBSCRIBERS_METRIC] == 0
