@@ -24,7 +24,7 @@ demo: .venv/local .venv-ministack/installed ## The whole pipeline on this machin
 	@exec $(BIN)/python -m include.local.demo $(ARGS)
 
 test: .venv/dev .venv-ministack/installed chromium lint ## Lint, then every test: unit to end-to-end and browser
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile -m "not benchmark and not verify" \
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile -m "not benchmark and not verify" --ignore tests/benchmarks \
 	    --cov --cov-report= --durations 15 $(ARGS)
 
 SEEDS ?= 1 2 3

@@ -209,13 +209,14 @@ def test_a_cte_of_the_same_name_is_not_the_stream(warehouse):
     assert (sink(warehouse), stream(warehouse)) == ([9], [3])
 
 
-def test_a_query_sees_a_table_and_its_stream_at_one_moment(warehouse):
+@pytest.mark.parametrize("rows", [60, pytest.param(500, marks=pytest.mark.verify)])
+def test_a_query_sees_a_table_and_its_stream_at_one_moment(warehouse, rows):
     done = threading.Event()
 
     def insert() -> None:
         try:
             with warehouse.connect() as other:
-                for number in range(3, 203):
+                for number in range(3, 3 + rows):
                     other.cursor().execute(f"INSERT INTO SOURCE VALUES ({number})")
         finally:
             done.set()
@@ -225,7 +226,7 @@ def test_a_query_sees_a_table_and_its_stream_at_one_moment(warehouse):
     while not done.is_set():
         assert warehouse.rows("SELECT ID FROM SOURCE WHERE ID > 2 AND ID NOT IN (SELECT ID FROM NEW_ROWS)") == []
     thread.join()
-    assert len(stream(warehouse)) == 200
+    assert len(stream(warehouse)) == rows
 
 
 def test_concurrent_consumers_get_each_row_once(warehouse):

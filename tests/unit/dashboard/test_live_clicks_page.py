@@ -45,8 +45,8 @@ def test_clicks_are_totalled(monkeypatch: pytest.MonkeyPatch, now: datetime) -> 
     [
         ([2**53] * 1024, "9.22 × 10¹⁸"),
         ([10**38 - 1, 1], "1.00 × 10³⁸"),
-        ([-(2**53)] * 1024, "-9.22 × 10¹⁸"),
-        ([0, 0], "0"),
+        pytest.param([-(2**53)] * 1024, "-9.22 × 10¹⁸", marks=pytest.mark.verify),
+        pytest.param([0, 0], "0", marks=pytest.mark.verify),
     ],
 )
 def test_no_sum_of_clicks_overflows(

@@ -241,6 +241,8 @@ def test_history_without_snowflake_names_it(monkeypatch: pytest.MonkeyPatch) -> 
     assert "**Snowflake** is unreachable" in run("truck_history").error[0].value
 
 
+# test_choices.py has the same of the trucks of another page.
+@pytest.mark.verify
 def test_the_truck_and_the_instant_chosen_are_kept(
     monkeypatch: pytest.MonkeyPatch, now: datetime, one_truck: pd.DataFrame
 ) -> None:
