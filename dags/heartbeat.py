@@ -6,9 +6,9 @@ CloudWatch namespace `ClicksToDeliveries`. Runs every 5 minutes.
 
 - `scheduler` reports `SchedulerHeartbeat`: the scheduler started a task and a worker ran it.
 - `triggerer` defers, and reports `TriggererHeartbeat` when the triggerer has brought it back.
-- `measure` reports `AbandonedBatches`, the batches that wait for more than 15 minutes to be moved into quarantine,
-  `ArchiveErrorObjects`, what Firehose could not archive within an hour, and `AlertSubscribers`, the confirmed
-  subscriptions to the alerts.
+- `measure` stores an alert about batches that a mapping gave up on. It reports `AbandonedBatches`, the batches that
+  wait for more than 15 minutes to be moved into quarantine, `ArchiveErrorObjects`, what Firehose could not archive
+  within an hour, and `AlertSubscribers`, the confirmed subscriptions to the alerts.
 
 CloudWatch's alarms notify people, also when this DAG does not run at all (`docs/alarms.md`). So its tasks send no alert
 of their own: a dead triggerer would send one every 5 minutes.

@@ -28,6 +28,8 @@ ARCHIVE_PREFIX = "raw-archive/"
 ARCHIVE_ERROR_PREFIX = "raw-archive-errors/"
 # Where AWS Lambda puts batches an event source mapping gave up on, in abandoned_bucket; the prefix is fixed by AWS.
 ON_FAILURE_PREFIX = "aws/lambda/"
+# Where QuarantineIntake leaves a notice of each such batch, until an alert about it is stored.
+ABANDONED_PREFIX = "abandoned-batches/"
 
 ALERT_TOPIC = "pipeline-alerts"
 # CloudWatch namespace of the functions' and the DAG heartbeat's metrics.

@@ -50,7 +50,8 @@ env = environment.read(IntakeEnvironment, os.environ)
 logger = Logger()
 s3 = aws.client("s3")
 abandoned = Bucket(s3, env.abandoned_bucket)
-quarantine = QuarantineWriter(Bucket(s3, env.bucket), env.quarantine_prefix, names.INTAKE_FUNCTION)
+telemetry = Bucket(s3, env.bucket)
+quarantine = QuarantineWriter(telemetry, env.quarantine_prefix, names.INTAKE_FUNCTION)
 
 
 @logger.inject_lambda_context
@@ -73,6 +74,8 @@ def handler(event: S3Event, context: InvocationContext) -> dict[str, int]:
         records = logic.abandoned(body)
         # A record that a processor has quarantined keeps its reason, and its object.
         quarantine.keep(records, deadline, one_each=True)
+        # Before the batch goes: then nothing else says that there was one.
+        telemetry.put_new(logic.notice_key(key), logic.notice(records), "application/json")
         abandoned.delete(key)
         taken_in += len(records)
         logger.warning("abandoned batch taken in", extra={"key": key, "records": len(records), "rule": records[0].rule})

@@ -7,8 +7,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
+import msgspec
+
+from include import names
+from include.contracts.abandoned import AbandonedBatch
 from include.contracts.kinesis_event import KinesisEvent
 from include.contracts.quarantine import NOT_PROCESSED, Quarantined
 from lambdas.common import batch
@@ -70,6 +75,20 @@ def abandoned(body: bytes) -> list[Quarantined]:
     if not records:
         raise NotAnInvocationRecordError("its event has no records")
     return records
+
+
+def notice_key(key: str) -> str:
+    """Where the notice of the batch in the object ``key`` is."""
+    return f"{names.ABANDONED_PREFIX}{key.removeprefix(names.ON_FAILURE_PREFIX)}.json"
+
+
+def notice(records: Sequence[Quarantined]) -> bytes:
+    """The notice of a batch with these records; the same batch has the same bytes."""
+    first = records[0]
+    batch_given_up = AbandonedBatch(
+        function=first.function, stream=first.envelope.stream, records=len(records), rule=first.rule
+    )
+    return msgspec.json.encode(batch_given_up)
 
 
 def _rule(written: InvocationRecord) -> str:

@@ -26,8 +26,12 @@ def leave_note(context: Context) -> None:
     The alert does not depend on it: a run whose task leaves no note (it was killed) alerts without the error's text.
     """
     error = context.get("exception")
+    if error is None:
+        # The task was killed, and Airflow's DAG processor calls.  An XCom pushed there is never answered: the processor
+        # would wait until its time is over.
+        return
     is_known = isinstance(error, ReportedFailure | FormError)
-    note = {"error": str(error or "")[:LONGEST_ERROR], "is_known": is_known}
+    note = {"error": str(error)[:LONGEST_ERROR], "is_known": is_known}
     context["ti"].xcom_push(key=FAILURE_KEY, value=note)
 
 

@@ -84,6 +84,10 @@ class RunOutbox:
             for key in sorted(notes, key=lambda key: notes[key].ended_at):
                 self._rows.delete(key)
 
+    def add(self, alert: Alert) -> None:
+        """Store an alert about something else than a run, as not yet sent."""
+        self._put(alert)
+
     def unsent(self) -> list[Alert]:
         texts = filter(None, map(self._rows.get, self._rows.keys(MESSAGE_PREFIX)))
         return sorted((msgspec.json.decode(text, type=Alert) for text in texts), key=lambda alert: alert.stored_at)

@@ -10,7 +10,10 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries.hooks.pipeline_metrics import put_metrics
+from clicks_to_deliveries.links import alert_links
+from clicks_to_deliveries.notifiers.abandoned_batches import take_up_notices
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC, confirmed_subscriptions
+from clicks_to_deliveries.notifiers.run_outbox import RunOutbox, Variables
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.archive import error_objects_since
@@ -24,6 +27,8 @@ ERRORS_COUNT_FOR = timedelta(hours=1)
 
 class MeasureAlertingOperator(Killable, BaseOperator):
     """Reports how many abandoned batches wait in their bucket, and how many subscribers the alerts have.
+
+    Batches that were taken into quarantine since the last run become an alert.
 
     It also reports how many objects Firehose wrote under raw-archive-errors/ within an hour: S3 sends its own request
     metrics on a best-effort basis, so the one that matters may never come.
@@ -50,6 +55,8 @@ class MeasureAlertingOperator(Killable, BaseOperator):
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> None:
+        if given_up := take_up_notices(self._client("s3"), self.bucket, RunOutbox(Variables()), context, alert_links()):
+            self.log.warning("%d batches were given up; an alert is stored", given_up)
         if not self.alert_topic_arn:
             raise AirflowFailException("there is no alert topic until provision_resources has run")
         waiting = self._waiting_batches()

@@ -302,6 +302,7 @@ WORKS: dict[str, list[Call]] = {
         list_objects(names.ON_FAILURE_PREFIX),
         put(f"{names.QUARANTINE_PREFIX}{names.CLICK_STREAM}/2026/11/22/14/object.json"),
         put(f"{names.QUARANTINE_PREFIX}{names.TRUCK_STREAM}/2026/11/22/14/object.json"),
+        put(f"{names.ABANDONED_PREFIX}object.json"),
         *function_logs(names.INTAKE_FUNCTION),
     ],
     "ArchiveFunctionRole": function_logs(names.ARCHIVE_FUNCTION),

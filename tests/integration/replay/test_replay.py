@@ -135,9 +135,7 @@ def test_a_bisected_batch_that_the_notification_missed_is_taken_in_by_replay(pip
     stream, bucket = names.CLICK_STREAM, names.abandoned_bucket(pipeline.bucket)
     notification = pipeline.s3.get_bucket_notification_configuration(Bucket=bucket)
     notification.pop("ResponseMetadata")
-    pipeline.s3.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={}
-    )
+    pipeline.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
     try:
         pipeline.map(BisectBatchOnFunctionError=True)
         pipeline.break_(names.CLICK_FUNCTION)
@@ -151,9 +149,7 @@ def test_a_bisected_batch_that_the_notification_missed_is_taken_in_by_replay(pip
         pipeline.repair(names.CLICK_FUNCTION)
     finally:
         pipeline.map(BisectBatchOnFunctionError=False)
-        pipeline.s3.put_bucket_notification_configuration(
-            Bucket=bucket, NotificationConfiguration=notification
-        )
+        pipeline.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=notification)
     counted = pipeline.replay("--reason", "not_processed")
     assert f"{abandoned} abandoned batch" in counted.stdout
 

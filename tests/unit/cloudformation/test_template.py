@@ -76,6 +76,7 @@ GRANTS = {
         "AbandonedBucket": {"s3:ListBucket"},
         f"AbandonedBucket/{names.ON_FAILURE_PREFIX}*": {"s3:GetObject", "s3:DeleteObject"},
         f"TelemetryBucket/{names.QUARANTINE_PREFIX}*": {"s3:PutObject"},
+        f"TelemetryBucket/{names.ABANDONED_PREFIX}*": {"s3:PutObject"},
         "IntakeLogGroup": WRITE_LOGS,
     },
     "ArchiveFunctionRole": {"ArchiveFunctionLogGroup": WRITE_LOGS},

@@ -83,6 +83,27 @@ def test_every_record_is_quarantined_by_envelope_and_the_object_goes(function, c
     )
 
 
+def test_a_notice_says_that_there_was_a_batch_before_it_goes(function, cloud, put, left, no_waiting):
+    put(left({"a": 1}, {"a": 2}))
+
+    def deletion_fails(request):
+        return (500, {})
+
+    function.on_wire("DeleteObject", deletion_fails)
+    with pytest.raises(StoreError):
+        function(notification(KEY))
+    function.on_wire("DeleteObject", lambda request: None)
+    function(notification(KEY))
+    ((key, body),) = cloud.objects(names.ABANDONED_PREFIX).items()
+    assert key == KEY.replace(names.ON_FAILURE_PREFIX, names.ABANDONED_PREFIX) + ".json"
+    assert json.loads(body) == {
+        "function": names.CLICK_FUNCTION,
+        "stream": names.CLICK_STREAM,
+        "records": 2,
+        "rule": "RecordAgeExceeded after 7 invocations; the last one ended with Unhandled",
+    }
+
+
 def test_an_aggregate_is_taken_in_record_by_record_and_a_broken_one_whole(function, cloud, put, left):
     broken = aggregate([b"{}", b"1"])[:-1]
     put(left(aggregate([b"{}", b"1"], key="TRK001"), broken))
@@ -112,7 +133,7 @@ def test_a_record_that_has_its_reason_already_keeps_it(new_function, function, c
     before = cloud.objects(names.QUARANTINE_PREFIX)
     put(left(b"no json"))
     function(notification(KEY))
-    assert cloud.objects("") == before
+    assert cloud.objects(names.QUARANTINE_PREFIX) == before
 
 
 def test_a_store_that_fails_leaves_the_object_for_the_next_attempt(function, cloud, put, left, no_waiting):
@@ -142,7 +163,8 @@ def test_a_delete_that_fails_is_repeated_without_doubling(function, cloud, put, 
     before = cloud.objects(names.QUARANTINE_PREFIX)
     function.on_wire("DeleteObject", lambda request: None)
     function(notification(KEY))
-    assert cloud.objects("") == before
+    assert cloud.objects(names.QUARANTINE_PREFIX) == before
+    assert cloud.objects(names.ON_FAILURE_PREFIX) == {}
 
 
 def test_an_object_that_no_mapping_left_stays_and_is_an_error(function, cloud, put):

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import botocore.client
+import msgspec
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from clicks_to_deliveries.notifiers.alert_topic import confirmed_subscriptions
+from clicks_to_deliveries.notifiers.run_outbox import RunOutbox
 from clicks_to_deliveries.operators import measure_alerting
 from clicks_to_deliveries.operators.heartbeat import HeartbeatOperator, TriggererHeartbeatOperator
 from clicks_to_deliveries.operators.measure_alerting import MeasureAlertingOperator
 
 from include import names
+from include.contracts.abandoned import AbandonedBatch
 from tests.unit.plugins.conftest import REGION
+from tests.unit.plugins.test_run_outbox import World
 
 pytestmark = pytest.mark.unit
 
 BUCKET = "telemetry-of-a-test"
+CONTEXT: Any = {"dag": SimpleNamespace(dag_id="heartbeat"), "run_id": "run"}
 Client = Callable[[str], Any]
 
 
@@ -71,7 +78,7 @@ def measure(client: Client, **subscriber: str) -> None:
     topic = client("sns").create_topic(Name=names.ALERT_TOPIC)["TopicArn"]
     if subscriber:
         client("sns").subscribe(TopicArn=topic, **subscriber)
-    MeasureAlertingOperator(task_id="measure", bucket=BUCKET, alert_topic_arn=topic).execute({})
+    MeasureAlertingOperator(task_id="measure", bucket=BUCKET, alert_topic_arn=topic).execute(CONTEXT)
 
 
 @pytest.mark.parametrize(("waits_too_long", "waiting"), [(timedelta(minutes=15), 0), (timedelta(seconds=-5), 2)])
@@ -106,6 +113,46 @@ def test_what_firehose_could_not_archive_counts_for_an_hour(
     assert reported(aws)[names.ARCHIVE_ERRORS_METRIC] == counted
 
 
+def test_batches_that_were_given_up_are_one_alert_whatever_crashes(
+    aws: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3, stored = aws("s3"), World()
+    monkeypatch.setattr(measure_alerting, "Variables", lambda: stored)
+    make_buckets(aws)
+    for number in range(12):
+        notice = AbandonedBatch(
+            function="F", stream="ClickDataStream", records=7, rule="RetryAttemptsExhausted after 3"
+        )
+        key = f"{names.ABANDONED_PREFIX}mapping/shard/2026-{number:02}.json"
+        s3.put_object(Bucket=BUCKET, Key=key, Body=msgspec.json.encode(notice))
+    with monkeypatch.context() as patch:
+        patch.setattr(botocore.client.BaseClient, "_make_api_call", _killed_before("DeleteObjects"))
+        with pytest.raises(KeyboardInterrupt):
+            measure(aws, Protocol="email", Endpoint="on-call@example.com")
+    for _ in range(2):
+        measure(aws, Protocol="email", Endpoint="on-call@example.com")
+    (alert,) = RunOutbox(stored).unsent()
+    assert alert.headline == "[failed] heartbeat: 12 batches were given up"
+    for part in (
+        "ClickDataStream: 7 records of F, RetryAttemptsExhausted after 3",
+        "and 2 batches more",
+        "abandoned_batches.md",
+    ):
+        assert part in alert.message
+    assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+
+
+def _killed_before(operation: str) -> Callable[..., Any]:
+    original = botocore.client.BaseClient._make_api_call
+
+    def call(self: Any, name: str, arguments: Any) -> Any:
+        if name == operation:
+            raise KeyboardInterrupt
+        return original(self, name, arguments)
+
+    return call
+
+
 def test_alerts_that_nobody_gets_are_reported_and_fail_the_task(aws: Client) -> None:
     make_buckets(aws)
     with pytest.raises(AirflowFailException, match="nobody gets the alerts"):
@@ -113,9 +160,10 @@ def test_alerts_that_nobody_gets_are_reported_and_fail_the_task(aws: Client) -> 
     assert reported(aws)[names.ALERT_SUBSCRIBERS_METRIC] == 0
 
 
-def test_without_a_deployment_the_failure_says_what_to_run() -> None:
+def test_without_a_deployment_the_failure_says_what_to_run(aws: Client) -> None:
+    make_buckets(aws)
     with pytest.raises(AirflowFailException, match="until provision_resources has run"):
-        MeasureAlertingOperator(task_id="measure", bucket=BUCKET, alert_topic_arn="").execute({})
+        MeasureAlertingOperator(task_id="measure", bucket=BUCKET, alert_topic_arn="").execute(CONTEXT)
 
 
 def test_a_subscription_that_nobody_has_confirmed_is_none() -> None:

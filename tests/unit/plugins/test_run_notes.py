@@ -131,6 +131,13 @@ def test_a_killed_task_leaves_no_note_and_its_run_alerts_all_the_same(scheduler:
     assert (note.failed, note.error) == (True, "")
 
 
+def test_in_the_dag_processor_which_answers_no_xcom_a_killed_tasks_callback_pushes_none() -> None:
+    def push(key: str, value: Any) -> None:
+        raise AssertionError(key)
+
+    leave_note({"ti": SimpleNamespace(xcom_push=push)})  # type: ignore[typeddict-item]
+
+
 def test_a_scheduler_that_dies_before_its_commit_stores_neither_state_nor_alert(scheduler: Scheduler) -> None:
     run_id = scheduler.end(TaskInstanceState.FAILED, commits=False)
     with create_session() as session:

@@ -1,0 +1,62 @@
+"""Turns the notices of abandoned batches, which QuarantineIntake left in the bucket, into one alert."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from airflow.sdk import Context
+
+from clicks_to_deliveries.notifiers.run_outbox import RunOutbox
+from include import names
+from include.alerts import Alert, Links, compose
+from include.contracts.abandoned import AbandonedBatch
+
+RUNBOOK = "docs/runbooks/abandoned_batches.md"
+# How many notices an alert quotes.
+QUOTED = 10
+
+
+def take_up_notices(s3: Any, bucket: str, outbox: RunOutbox, context: Context, links: Links) -> int:
+    """Store one alert about all notices, then delete them; return how many there were, 1,000 at most.
+
+    A crash in between leaves the notices, and the same notices give the same alert.
+    """
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=names.ABANDONED_PREFIX).get("Contents", [])
+    if not found:
+        return 0
+    keys = [each["Key"] for each in found]
+    quoted = [
+        msgspec.json.decode(s3.get_object(Bucket=bucket, Key=key)["Body"].read(), type=AbandonedBatch)
+        for key in keys[:QUOTED]
+    ]
+    since = min(each["LastModified"] for each in found)
+    outbox.add(_alert(keys, quoted, since, context["dag"].dag_id, context["run_id"], links))
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
+    return len(keys)
+
+
+def _alert(
+    keys: list[str], quoted: list[AbandonedBatch], since: datetime, dag_id: str, run_id: str, links: Links
+) -> Alert:
+    batches = "1 batch was given up" if len(keys) == 1 else f"{len(keys):,} batches were given up"
+    lines = [f"{each.stream}: {each.records:,} records of {each.function}, {each.rule}" for each in quoted]
+    more = [f"and {len(keys) - len(quoted):,} batches more"] if len(keys) > len(quoted) else []
+    digest = sha256("\n".join(keys).encode()).hexdigest()[:16]
+    return compose(
+        alert_id=f"abandoned-batches/{digest}",
+        state="failed",
+        severity="error",
+        dag_id=dag_id,
+        concerned=[batches],
+        details="\n".join([f"{batches}; their records are in quarantine, reason not_processed:", *lines, *more]),
+        impact="clicks or readings are missing from every page until they are replayed",
+        since=since,
+        run_id=run_id,
+        links=links,
+        stored_at=datetime.now(UTC),
+        runbook=RUNBOOK,
+        incident=f"abandoned-batches/{digest}",
+    )
