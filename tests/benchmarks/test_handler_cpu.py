@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -141,7 +140,7 @@ def test_readings_of_500_trucks(benchmarks: Benchmarks, stubbed):
         return kinesis_event(names.TRUCK_STREAM, islice(source, BATCH))
 
     def plain_calls() -> Callable[[], object]:
-        """The same statements, ready to be sent, through boto3 as it is: what the states alone once cost."""
+        """The same statements, ready to be sent, through boto3 with our settings: what the states alone once cost."""
         client = boto3.client("dynamodb", config=CONFIG)
         ready = logic.prepare(batch.records(event()), TimeLimits(), DEFAULT_METRIC_POLICY, ingested_at="2026")
         statements = []
@@ -168,7 +167,8 @@ def test_readings_of_500_trucks(benchmarks: Benchmarks, stubbed):
         seconds["ours"] * 1000,
         "ms",
         baseline=seconds["plain_calls"] * 1000,
-        must_be="<= 1.5",
+        # 1.65 while botocore serialized every attribute, of which 0.7.
+        must_be="<= 1.15",
     )
 
 
@@ -191,15 +191,16 @@ def test_cold_import_beside_boto3s_own(benchmarks: Benchmarks):
         **{each: f"import lambdas.{each}.handler" for each in ("kinesis_to_dynamodb", "truck_data")},
     }
     taken: dict[str, list[float]] = {name: [] for name in codes}
-    for _ in range(7):
+    for _ in range(15):
         for name, code in codes.items():
             taken[name].append(cpu(code))
-    medians = {name: statistics.median(each) for name, each in taken.items()}
+    # What else the machine does only adds.
+    least = {name: min(each) for name, each in taken.items()}
     for each in ("kinesis_to_dynamodb", "truck_data"):
         benchmarks.report(
             f"handler_cold_import_cpu_{each}",
-            (medians[each] - medians["empty"]) * 1000,
+            (least[each] - least["empty"]) * 1000,
             "ms",
-            baseline=(medians["boto3"] - medians["empty"]) * 1000,
+            baseline=(least["boto3"] - least["empty"]) * 1000,
             must_be="<= 1.25",
         )
