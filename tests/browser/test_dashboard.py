@@ -73,6 +73,7 @@ def test_a_new_click_appears_without_a_reload(page: Page, dashboard: Dashboard, 
     assert page.evaluate("window.notReloaded")
 
 
+@pytest.mark.verify
 def test_the_ranking_is_saved_and_leads_to_an_items_hours(page: Page, dashboard: Dashboard) -> None:
     page.goto(f"{dashboard.url}/live_clicks?view=ranking&window=1+hour&find=lap")
     table = page.get_by_test_id("stDataFrame")

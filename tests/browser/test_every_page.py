@@ -45,17 +45,18 @@ def visit(browser: BrowserContext) -> Iterator[Callable[..., Page]]:
         yield opened
 
 
-def test_every_page_opens_and_is_orderly(page: Page, dashboard: Dashboard) -> None:
+def test_a_page_opens_and_is_orderly(page: Page, dashboard: Dashboard) -> None:
+    """The start page, and the one that has no other browser test; `make verify` walks through all."""
     # A refresh in the middle would disturb what is measured.
     page.goto(f"{dashboard.url}/?refresh=off")
+    assert len(titles(page)) >= 7
     wrong = {}
-    for title in titles(page):
+    for title in ("Overview", "Maintenance"):
         open_page(page, title)
         settled(page)
         no_traceback(page)
         expect(page).to_have_title(f"{title} · Clicks to Deliveries")
         wrong[title] = disorder(page) + barriers(page)
-    assert len(wrong) >= 4
     assert {title: found for title, found in wrong.items() if found} == {}
 
 

@@ -188,6 +188,7 @@ def landed(aws, queue: str) -> list[str]:
     return keys
 
 
+@pytest.mark.verify
 def test_a_changed_retention_updates_the_streams_and_keeps_their_records(aws):
     deploy()
     kinesis = aws.client("kinesis")
@@ -217,6 +218,7 @@ def test_a_failing_update_is_rolled_back_with_its_reason(aws):
     assert "missing.zip" not in str(failure.value)
 
 
+@pytest.mark.verify
 def test_a_bucket_name_that_is_taken_is_named_and_the_next_attempt_recovers(aws):
     aws.client("s3").create_bucket(Bucket="taken")
     with pytest.raises(AirflowException, match=r"\(ROLLBACK_COMPLETE\): TelemetryBucket \(AWS::S3::Bucket\): .*taken"):

@@ -204,6 +204,7 @@ def wrong_trucks(snowflake):
     return {version.truck_id for version in {*stored, *right} if stored.count(version) != right.count(version)}
 
 
+@pytest.mark.verify
 def test_the_next_merge_repairs_damaged_trucks_and_a_rule_names_those_that_it_can_not(damaged):
     damaged.land(
         reading(second, 7.0, 200 + second, truck_of(damage, arrivals), ARRIVAL_TIME=at(20))
@@ -242,6 +243,7 @@ def test_the_repair_repairs_all_damage(damaged):
     assert named_by_rules(damaged) == set()
 
 
+@pytest.mark.verify
 def test_the_rebuild_repairs_all_damage(damaged):
     damaged.run(REBUILD)
     assert damaged.history() == expected(damaged)

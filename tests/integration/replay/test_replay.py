@@ -112,6 +112,7 @@ def test_abandoned_readings_are_replayed_by_the_operator_and_land_once_in_distin
     assert {item["Sequence_Number"]["S"] for item in states} == set(numbers)
 
 
+@pytest.mark.verify
 def test_after_a_kill_between_invocation_and_move_the_next_replay_completes_it_without_doubling(pipeline):
     stream = names.TRUCK_STREAM
     before = set(pipeline.landed())

@@ -133,7 +133,14 @@ def test_five_hundred_readings_in_a_request_are_taken_and_one_more_is_not(api, r
 MALFORMED = sorted(file for file in (EVENTS / "malformed").glob("*.json") if file.stem != "not_an_object--array")
 
 
-@pytest.mark.parametrize("file", MALFORMED, ids=lambda file: file.stem)
+# The function's unit tests refuse every file.
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(file, id=file.stem, marks=[] if number % 10 == 0 else pytest.mark.verify)
+        for number, file in enumerate(MALFORMED)
+    ],
+)
 def test_what_the_contract_refuses_never_reaches_the_stream(api, records, file):
     before = records()
 
