@@ -6,8 +6,6 @@ import json
 
 import pytest
 import yaml
-from cfnlint.api import ManualArgs, lint
-from cfnlint.decode.cfn_yaml import load as load_with_cfnlint
 
 from include import names
 from include.cloudformation import OPENAPI, TEMPLATE
@@ -35,6 +33,8 @@ def deployments(document: dict) -> list[str]:
 
 
 def test_short_forms_are_read_as_cloudformations_own_linter_reads_them():
+    from cfnlint.decode.cfn_yaml import load as load_with_cfnlint  # Seconds, which few tests need.
+
     assert load(TEMPLATE) == json.loads(json.dumps(load_with_cfnlint(str(TEMPLATE))))
 
 
@@ -55,6 +55,8 @@ def test_the_api_is_the_openapi_document_and_the_rest_is_the_template():
 
 def test_the_rendered_template_is_clean_for_cfn_lint():
     # W3660: gateway responses besides a Body; docs/adr/0013 says why.
+    from cfnlint.api import ManualArgs, lint
+
     assert lint(render(TEMPLATE), config=ManualArgs(ignore_checks=["W3660"])) == []
 
 
