@@ -17,8 +17,8 @@ from tests.fixtures.tables import tables
 
 # The tables and views that the dashboard reads, and the pipe whose state it shows.
 DDL = (
-    "010_warehouse", "030_landing_zone", "040_raw", "050_history", "060_pipe", "070_results", "080_known_trucks", "085_ledger",
-    "087_tracker_assignments",
+    "010_warehouse", "030_landing_zone", "040_raw", "050_history", "060_pipe", "070_results", "080_known_trucks",
+    "085_ledger", "087_tracker_assignments",
 )  # fmt: skip
 
 
