@@ -26,11 +26,18 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, object_session
 
 from clicks_to_deliveries.notifiers.failure_note import ALERTS_STORED_KEY, FAILURE_KEY
-from clicks_to_deliveries.notifiers.run_outbox import OUTAGE_PREFIX, RUN_PREFIX
+from clicks_to_deliveries.notifiers.run_outbox import LISTENER_KEY, OUTAGE_PREFIX, RUN_PREFIX, SENDER
 from include.alerts.impact import IMPACTS
 from include.alerts.run_outages import RunNote
 
 DESCRIPTION = "A run ended and people were not notified yet. The DAG send_alerts deletes this."
+
+
+@hookimpl
+def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
+    """Show the run of send_alerts that this listener is at work: without it, no failed run would be stored."""
+    if dag_run.dag_id == SENDER and (session := object_session(dag_run)):
+        _put(LISTENER_KEY, dag_run.run_id, "The last run of send_alerts that the scheduler's listener saw.", session)
 
 
 @hookimpl
@@ -73,11 +80,15 @@ def _store_in(session: Session, dag_run: DagRun, *, failed: bool, reason: str) -
     )
     # Not by run id, which may be as long as the key of a Variable.  A run that was cleared ends once more.
     key = f"{RUN_PREFIX}{dag_run.dag_id}.{dag_run.id}.{dag_run.clear_number}"
+    _put(key, msgspec.json.encode(note).decode(), DESCRIPTION, session)
+
+
+def _put(key: str, value: str, description: str, session: Session) -> None:
     stored = session.scalar(select(Variable).where(Variable.key == key))
     if stored is None:
-        stored = Variable(key=key, description=DESCRIPTION)
+        stored = Variable(key=key, description=description)
         session.add(stored)
-    stored.set_val(msgspec.json.encode(note).decode())
+    stored.set_val(value)
 
 
 def _failed_tasks(dag_run: DagRun, session: Session) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Its rows are Variables, so the page Variables of Airflow shows what was not sent
     unsent_alert.run.<dag>.<run>     how a run ended (run_notes.py); becomes an alert, or nothing
     unsent_alert.message.<hash>      an alert that some channel still has to get
     alerted_outage.<dag>             a DAG whose runs fail, as people know
+    alert_listener                   the last run of send_alerts that the listener in the scheduler saw
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ from include.alerts.run_outages import Outage, RunNote, judge
 RUN_PREFIX = f"{names.UNSENT_ALERT_PREFIX}run."
 MESSAGE_PREFIX = f"{names.UNSENT_ALERT_PREFIX}message."
 OUTAGE_PREFIX = "alerted_outage."
+LISTENER_KEY = "alert_listener"
+SENDER = "send_alerts"
+NO_LISTENER = (
+    "the plugin clicks_to_deliveries is not loaded in the scheduler: failed runs are not stored, and nobody is "
+    "notified of them (docs/runbooks/send_alerts.md)"
+)
 
 
 class Rows(Protocol):
@@ -57,6 +64,21 @@ class RunOutbox:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
+
+    def has_listener(self, run_id: str) -> bool:
+        """Whether the listener saw the run ``run_id`` of send_alerts start.  If not, that is stored as a failed run."""
+        if self._rows.get(LISTENER_KEY) == run_id:
+            return True
+        note = RunNote(
+            dag_id=SENDER,
+            run_id=run_id,
+            failed=True,
+            ended_at=datetime.now(UTC),
+            tasks=("no failed run is stored",),
+            error=NO_LISTENER,
+        )
+        self._rows.put(f"{RUN_PREFIX}{SENDER}.listener", msgspec.json.encode(note).decode())
+        return False
 
     def collect(self, links: Links) -> None:
         """Turn the notes of runs into alerts.

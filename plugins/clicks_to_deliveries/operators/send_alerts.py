@@ -7,12 +7,13 @@ from contextlib import closing, contextmanager
 from typing import Any, Literal
 
 from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowException
 
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC
 from clicks_to_deliveries.notifiers.channels import open_channels
-from clicks_to_deliveries.notifiers.run_outbox import RunOutbox, Variables
+from clicks_to_deliveries.notifiers.run_outbox import NO_LISTENER, RunOutbox, Variables
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.alerts.delivery import Outbox, deliver
@@ -54,18 +55,22 @@ class SendAlertsOperator(Killable, BaseOperator):
 
         Raises:
             NotSentError: a channel did not accept an alert.
+            AirflowException: the listener is not loaded in the scheduler; alerts were sent all the same.
             ChannelError: the setting names what is no channel; nothing was sent.
             snowflake.connector.errors.Error: findings could not be read or recorded.
         """
-        with self._open_outbox() as outbox:
+        with self._open_outbox(context) as outbox:
             return deliver(outbox, open_channels(self.channels, self.topic_arn))
 
     @contextmanager
-    def _open_outbox(self) -> Iterator[Outbox]:
+    def _open_outbox(self, context: Context) -> Iterator[Outbox]:
         if self.about == "failed runs":
             outbox = RunOutbox(Variables())
+            has_listener = outbox.has_listener(context["run_id"])
             outbox.collect(alert_links())
             yield outbox
+            if not has_listener:
+                raise AirflowException(NO_LISTENER)
             return
         with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
             yield FindingsOutbox(connection)

@@ -24,7 +24,7 @@ from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from clicks_to_deliveries.failures import FormError, ReportedFailure
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts, leave_note
-from clicks_to_deliveries.notifiers.run_outbox import OUTAGE_PREFIX, RUN_PREFIX
+from clicks_to_deliveries.notifiers.run_outbox import LISTENER_KEY, OUTAGE_PREFIX, RUN_PREFIX
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
@@ -183,6 +183,18 @@ def test_a_run_that_stored_alerts_wakes_the_sender(
 ) -> None:
     scheduler.end(state, error=error, stores_alerts=True)
     assert [note.failed for note in notes()] == [False]
+
+
+def test_the_listener_shows_the_sender_that_it_is_at_work(scheduler: Scheduler) -> None:
+    for number in (1, 2):
+        with create_session() as session:
+            run = scheduler._run(session, "send_alerts", DagRunType.SCHEDULED)
+            run.notify_dagrun_state_changed(msg="started")
+            run_id = run.run_id
+        with create_session() as session:
+            shown = session.scalar(select(Variable).where(Variable.key == LISTENER_KEY))
+            assert shown is not None
+            assert shown.get_val() == run_id, number
 
 
 def test_a_run_by_hand_says_so_and_other_peoples_dags_are_left_alone(scheduler: Scheduler) -> None:

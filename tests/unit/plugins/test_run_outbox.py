@@ -7,7 +7,16 @@ from itertools import count
 
 import msgspec
 import pytest
-from clicks_to_deliveries.notifiers.run_outbox import MESSAGE_PREFIX, OUTAGE_PREFIX, RUN_PREFIX, RunOutbox
+from airflow.sdk.exceptions import AirflowException
+from clicks_to_deliveries.notifiers.run_outbox import (
+    LISTENER_KEY,
+    MESSAGE_PREFIX,
+    OUTAGE_PREFIX,
+    RUN_PREFIX,
+    RunOutbox,
+)
+from clicks_to_deliveries.operators import send_alerts
+from clicks_to_deliveries.operators.send_alerts import SendAlertsOperator
 
 from include.alerts import Alert, Links
 from include.alerts.delivery import NotSentError, deliver
@@ -142,6 +151,23 @@ def test_while_the_topic_is_down_for_an_hour_every_run_is_red_and_afterwards_an_
     world.send_alerts()
     world.send_alerts()
     assert world.states("scd2_merge") == ["failed run-0"]
+
+
+def test_without_the_listener_the_sender_alerts_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    monkeypatch.setattr(send_alerts, "Variables", lambda: world)
+    monkeypatch.setattr(send_alerts, "open_channels", lambda *_: [world])
+    task = SendAlertsOperator(task_id="send", about="failed runs", channels="")
+    for number in range(2):
+        with pytest.raises(AirflowException, match="not loaded in the scheduler"):
+            task.execute({"run_id": f"run-{number}"})
+    assert [alert.headline for alert in world.received] == ["[failed] send_alerts: no failed run is stored"]
+    # The plugin is installed, and the scheduler restarted.
+    world.variables[LISTENER_KEY] = "run-2"
+    assert task.execute({"run_id": "run-2"}) == 0
+    world.ends("send_alerts", failed=False)
+    world.send_alerts()
+    assert [alert.state for alert in world.received] == ["failed", "recovered"]
 
 
 def test_airflow_that_was_down_sends_what_waits_once_it_is_up() -> None:
