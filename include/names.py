@@ -46,6 +46,15 @@ API_STAGE = "v1"
 
 # --- Snowflake -------------------------------------------------------------------------------------------------------
 WAREHOUSE = "TRUCK_TELEMETRY_WH"
+# The dashboard's own.
+READER_WAREHOUSE = "TRUCK_TELEMETRY_READER_WH"
+# One role for each job (include/snowflake_identities.py).
+DEPLOYER_ROLE = "TRUCK_TELEMETRY_DEPLOYER"
+LOADER_ROLE = "TRUCK_TELEMETRY_LOADER"
+TRANSFORMER_ROLE = "TRUCK_TELEMETRY_TRANSFORMER"
+REPAIRER_ROLE = "TRUCK_TELEMETRY_REPAIRER"
+READER_ROLE = "TRUCK_TELEMETRY_READER"
+ERASER_ROLE = "TRUCK_TELEMETRY_ERASER"
 DATABASE = "ECOMMERCE_DATA"
 SCHEMA = "TRUCK_TELEMETRY"
 STORAGE_INTEGRATION = "TRUCK_TELEMETRY_INTEGRATION"
@@ -68,7 +77,11 @@ ALERTS_TABLE = "ALERTS"
 
 # --- Airflow ---------------------------------------------------------------------------------------------------------
 AWS_CONNECTION = "aws_default"
+# Merges, checks and counts: the transformer.
 SNOWFLAKE_CONNECTION = "snowflake_default"
+# Only for provision_resources and teardown_resources, and only for repair_history.
+DEPLOYER_SNOWFLAKE_CONNECTION = "snowflake_deployer"
+REPAIRER_SNOWFLAKE_CONNECTION = "snowflake_repairer"
 # Only for erase_truck: no other task may delete what these connections may delete.
 ERASURE_AWS_CONNECTION = "aws_erasure"
 ERASURE_SNOWFLAKE_CONNECTION = "snowflake_erasure"

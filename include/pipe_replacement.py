@@ -44,5 +44,5 @@ def replace_outdated_pipe(connection: SnowflakeConnection, ddl: str) -> set[str]
 
 def _names_in_copy(statement: str) -> set[str]:
     """Names in lower case, without comments and layout: Snowflake may format a definition in its own way."""
-    copy = re.sub(r"--[^\n]*", "", statement.lower()).partition("copy into")[2]
+    copy = re.sub(r"--[^\n]*", "", statement.lower()).partition("copy into")[2].partition(";")[0]
     return set(re.findall(r"\w+", copy))

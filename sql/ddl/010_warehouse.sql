@@ -1,14 +1,23 @@
--- The warehouse that runs merges and queries.  It suspends after a minute without work, so it costs
+-- The warehouses.  One runs merges and their checks, the other answers the dashboard: a page that
+-- is left open never wakes the first.  Each suspends after a minute without work, so it costs
 -- nothing while no truck reports.  Re-runnable: an existing warehouse keeps the size it was given.
--- No statement runs for longer than two hours (by default it would be two days).  No task may take
--- longer, and each task's own statements end with its execution_timeout.
+-- No statement of the pipeline runs for longer than two hours (by default it would be two days).
+-- No task may take longer, and each task's own statements end with its execution_timeout.
 create warehouse if not exists TRUCK_TELEMETRY_WH
 warehouse_size = XSMALL
 auto_suspend = 60
 auto_resume = true
 initially_suspended = true
 statement_timeout_in_seconds = 7200
-comment = 'Merges truck telemetry and serves the dashboard';
+comment = 'Merges truck telemetry and checks it';
 
 -- For a warehouse that was created before it had this limit.
 alter warehouse TRUCK_TELEMETRY_WH set statement_timeout_in_seconds = 7200;
+
+create warehouse if not exists TRUCK_TELEMETRY_READER_WH
+warehouse_size = XSMALL
+auto_suspend = 60
+auto_resume = true
+initially_suspended = true
+statement_timeout_in_seconds = 300
+comment = 'Serves the dashboard';

@@ -56,6 +56,10 @@ on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
 append_only = true
 comment = 'Readings that the history does not hold yet';
 
+-- The DAG repair_history replaces it, and only its owner may.
+grant ownership on stream ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM
+to role TRUCK_TELEMETRY_REPAIRER copy current grants;
+
 -- The readings since plausibility was last checked.  A stream of its own, because each stream has
 -- one consumer.  Never replaced here: a new one starts at the table's tip.
 create stream if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_PLAUSIBILITY_STREAM

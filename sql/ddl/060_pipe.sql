@@ -5,6 +5,18 @@
 -- which has one, is converted.  (CURRENT_TIMESTAMP would be the time when the pipe was compiled.)
 -- A file with an unreadable line is skipped as a whole and appears in COPY_HISTORY: everything that
 -- TruckDataProcessor writes should be readable.
+-- It loads with the rights of its owner, a role that can do nothing else.
+grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_LOADER;
+grant usage, create pipe on schema ECOMMERCE_DATA.TRUCK_TELEMETRY to role TRUCK_TELEMETRY_LOADER;
+grant usage on stage ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE
+to role TRUCK_TELEMETRY_LOADER;
+grant usage on file format ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON
+to role TRUCK_TELEMETRY_LOADER;
+grant select, insert on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+to role TRUCK_TELEMETRY_LOADER;
+
+use role TRUCK_TELEMETRY_LOADER;
+
 create pipe if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
 auto_ingest = true
 comment = 'Landing zone of truck telemetry into TRUCK_TELEMETRY_RAW'
@@ -45,3 +57,5 @@ from (
 )
 file_format = (format_name = 'ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON')
 on_error = skip_file;
+
+use role TRUCK_TELEMETRY_DEPLOYER;

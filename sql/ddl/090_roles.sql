@@ -1,17 +1,5 @@
--- Three roles, each with the rights that its work needs, for the users of Airflow, erasure and the
--- dashboard.
--- The provisioning user (with CREATE INTEGRATION and CREATE ROLE) owns the objects.  SYSADMIN
--- inherits the roles: an administrator may do what each of them may.
-create role if not exists TRUCK_TELEMETRY_TRANSFORMER
-comment = 'Airflow: watches the pipe, merges the history, checks it';
-create role if not exists TRUCK_TELEMETRY_ERASER
-comment = 'DAG erase_truck: erases one truck from every table';
-create role if not exists TRUCK_TELEMETRY_READER
-comment = 'Dashboard: reads, and nothing else';
-
-grant role TRUCK_TELEMETRY_TRANSFORMER to role SYSADMIN;
-grant role TRUCK_TELEMETRY_ERASER to role SYSADMIN;
-grant role TRUCK_TELEMETRY_READER to role SYSADMIN;
+-- What each role may do: what its work needs, and nothing next to it.  The roles are made once, by
+-- an administrator (sql/bootstrap/identities.sql); the deployer owns the objects and grants.
 
 grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_TRANSFORMER;
 grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_TRANSFORMER;
@@ -45,8 +33,19 @@ to role TRUCK_TELEMETRY_TRANSFORMER;
 grant monitor, operate on pipe ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
 to role TRUCK_TELEMETRY_TRANSFORMER;
 
--- Only the eraser may delete readings from these tables.  Give it a user of its own, because all
--- roles of a user are active together.
+-- The repairer writes the history too, and owns the stream that it replaces (040_raw.sql).
+grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_REPAIRER;
+grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_REPAIRER;
+grant usage, create stream on schema ECOMMERCE_DATA.TRUCK_TELEMETRY
+to role TRUCK_TELEMETRY_REPAIRER;
+grant select on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+to role TRUCK_TELEMETRY_REPAIRER;
+grant select, insert, delete on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA
+to role TRUCK_TELEMETRY_REPAIRER;
+grant select, insert, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS
+to role TRUCK_TELEMETRY_REPAIRER;
+
+-- Only the eraser may delete readings from these tables.
 grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_ERASER;
 grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_ERASER;
 grant usage on schema ECOMMERCE_DATA.TRUCK_TELEMETRY to role TRUCK_TELEMETRY_ERASER;
@@ -71,7 +70,7 @@ to role TRUCK_TELEMETRY_ERASER;
 grant monitor on pipe ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
 to role TRUCK_TELEMETRY_ERASER;
 
-grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_READER;
+grant usage on warehouse TRUCK_TELEMETRY_READER_WH to role TRUCK_TELEMETRY_READER;
 grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_READER;
 grant usage on schema ECOMMERCE_DATA.TRUCK_TELEMETRY to role TRUCK_TELEMETRY_READER;
 grant select on all tables in schema ECOMMERCE_DATA.TRUCK_TELEMETRY to role TRUCK_TELEMETRY_READER;

@@ -18,6 +18,4 @@ drop table if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRACKER_ASSIGNMENTS;
 drop table if exists ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER;
 drop integration if exists TRUCK_TELEMETRY_INTEGRATION;
 drop warehouse if exists TRUCK_TELEMETRY_WH;
-drop role if exists TRUCK_TELEMETRY_READER;
-drop role if exists TRUCK_TELEMETRY_ERASER;
-drop role if exists TRUCK_TELEMETRY_TRANSFORMER;
+drop warehouse if exists TRUCK_TELEMETRY_READER_WH;

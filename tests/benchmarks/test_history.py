@@ -143,6 +143,9 @@ class Account:
         self.rows, self.turns = rows, rows // TRUCKS
         self.server = LocalSnowflake(directory, tls_files, {})
         self.kept = directory / "kept"
+        self.server.start()
+        self.server.create_identities()
+        self.server.stop()
         with self.running() as connection:
             for script in DDL:
                 for cursor in connection.execute_string(sql.render(f"ddl/{script}.sql"), remove_comments=True):
@@ -163,8 +166,7 @@ class Account:
         """The server, from its start to its end, and a session in the pipeline's schema."""
         self.server.start()
         try:
-            context = {"warehouse": names.WAREHOUSE, "database": names.DATABASE, "schema": names.SCHEMA}
-            with closing(self.server.connect(**context)) as connection:
+            with closing(self.server.connect_as("deployer")) as connection:
                 yield connection
         finally:
             self.server.stop()

@@ -15,12 +15,6 @@ from tests.fixtures.ministack import MiniStack
 from tests.fixtures.snowflake import LocalSnowflake
 from tests.fixtures.tables import tables
 
-# The tables and views that the dashboard reads, and the pipe whose state it shows.
-DDL = (
-    "010_warehouse", "030_landing_zone", "040_raw", "050_history", "060_pipe", "070_results", "080_known_trucks",
-    "085_ledger", "087_tracker_assignments",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Place:
@@ -69,20 +63,19 @@ class Place:
 def provisioned(place: Place) -> Iterator[Stores]:
     """The stores of a deployed pipeline, empty: tables of DynamoDB and Snowflake, and the bucket."""
     place.client("s3").create_bucket(Bucket=place.bucket)
+    place.snowflake.create_identities()
     with (
         tables(place.client("dynamodb")),
-        place.snowflake.connect(schema=names.SCHEMA, database=place.database) as connection,
-        connection.cursor() as cursor,
+        place.snowflake.connect_as("deployer", database=place.database) as connection,
     ):
-        cursor.execute(f"create database if not exists {place.database}")
-        cursor.execute(f"create schema if not exists {place.database}.{names.SCHEMA}")
-        cursor.execute(f"use schema {place.database}.{names.SCHEMA}")
         parameters = {
             "storage_role_arn": f"arn:aws:iam::{place.account}:role/snowflake",
             "telemetry_bucket": place.bucket,
         }
-        for file in DDL:
-            text = sql.render(f"ddl/{file}.sql", **parameters).replace(f"{names.DATABASE}.", f"{place.database}.")
+        for file in sorted((sql.SQL_DIRECTORY / "ddl").glob("*.sql")):
+            text = sql.render(f"ddl/{file.name}", **parameters).replace(names.DATABASE, place.database)
             # Both places are in one account of Snowflake, which has one integration of a name.
             connection.execute_string(text.replace(names.STORAGE_INTEGRATION, f"{place.database}_INTEGRATION"))
+        with connection.cursor() as cursor:
+            cursor.execute(f"use schema {place.database}.{names.SCHEMA}")
         yield Stores(place.client, connection, place.bucket)

@@ -36,8 +36,9 @@ def server(
     """An empty Snowflake; Airflow's connections lead to it and to the MiniStack."""
     server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, own_ministack.environment)
     server.start()
+    server.create_identities()
     extra = {"region_name": own_ministack.environment["AWS_DEFAULT_REGION"]}
-    environment = own_ministack.environment | server.airflow_environment
+    environment = own_ministack.environment | server.environment
     environment["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps({"conn_type": "aws", "extra": extra})
     try:
         with pytest.MonkeyPatch.context() as patch:

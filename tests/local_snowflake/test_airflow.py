@@ -17,9 +17,9 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def hook(warehouse, monkeypatch):
-    connection = json.loads(warehouse.server.environment["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
-    connection["schema"] = warehouse.schema
-    connection["extra"] |= {"database": "TESTS", "warehouse": "COMPUTE_WH", "role": "ACCOUNTADMIN"}
+    extra = {"account": "local", "host": "localhost", "port": warehouse.server.port, "database": "TESTS"}
+    connection = {"conn_type": "snowflake", "login": "admin", "password": "local", "schema": warehouse.schema}
+    connection["extra"] = extra
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(connection))
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 

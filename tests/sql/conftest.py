@@ -196,10 +196,11 @@ def provisioned(
     server = LocalSnowflake(tmp_path_factory.mktemp("snowflake"), snowflake_tls, ministack.environment)
     server.start()
     try:
+        server.create_identities()
         with closing(server.connect()) as connection:
-            snowflake = SnowflakeSession(connection, session_bucket)
-            snowflake.execute(f"alter account set timezone = '{ACCOUNT_TIME_ZONE}'")
-            run_ddl(snowflake)
+            SnowflakeSession(connection, session_bucket).execute(f"alter account set timezone = '{ACCOUNT_TIME_ZONE}'")
+        with closing(server.connect_as("deployer")) as connection:
+            run_ddl(SnowflakeSession(connection, session_bucket))
         yield server
     finally:
         server.stop()
@@ -224,9 +225,8 @@ def telemetry_bucket(session_bucket: TelemetryBucket) -> Iterator[TelemetryBucke
 
 
 def _open(server: LocalSnowflake, bucket: TelemetryBucket) -> SnowflakeSession:
-    return SnowflakeSession(
-        server.connect(warehouse=names.WAREHOUSE, database=names.DATABASE, schema=names.SCHEMA), bucket
-    )
+    """As the deployer, who owns the tables."""
+    return SnowflakeSession(server.connect_as("deployer"), bucket)
 
 
 @pytest.fixture(scope="session")

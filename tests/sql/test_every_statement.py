@@ -1,7 +1,10 @@
-"""Every statement of ``sql/`` is executed, whatever its other tests do; a new file is executed too."""
+"""Every statement of ``sql/`` is executed, by the user who sends it, whatever its other tests do.
+
+A new file is executed too."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
 
@@ -9,6 +12,7 @@ from dashboard import health
 from include import sql
 from include.quality.findings import relation
 from include.quality.rules import RELATIONS
+from tests.sql.conftest import SnowflakeSession
 
 pytestmark = pytest.mark.sql
 
@@ -47,37 +51,73 @@ VALUES = (
     | dict.fromkeys(("balanced", "is_open", "is_over"), True)
 )
 PARAMETERS = {"storage_role_arn": "arn:aws:iam::000000000000:role/snowflake", "telemetry_bucket": "sql-tests-telemetry"}
-FILES = sorted(path.relative_to(sql.SQL_DIRECTORY).as_posix() for path in sql.SQL_DIRECTORY.rglob("*.sql"))
+# An administrator's statements are executed whenever the tests make the pipeline's identities.
+FILES = sorted(
+    path.relative_to(sql.SQL_DIRECTORY).as_posix()
+    for path in sql.SQL_DIRECTORY.rglob("*.sql")
+    if "bootstrap" not in path.parts
+)
+
+
+# Who sends the statements of a file; for a directory, of all its files.
+SENDERS = {
+    "ddl": "deployer",
+    "dashboard": "reader",
+    "ledger": "transformer",
+    "merge": "transformer",
+    "quality": "transformer",
+    "register": "transformer",
+    "ops/assignments_of_truck.sql": "eraser",
+    "ops/count_truck.sql": "eraser",
+    "ops/drop_everything.sql": "deployer",
+    "ops/erase_truck.sql": "eraser",
+    "ops/loads_since.sql": "transformer",
+    "ops/reading_to_current_row.sql": "reader",
+    "ops/rebuild_history.sql": "repairer",
+    "ops/recreate_stream.sql": "repairer",
+    "ops/repair_history.sql": "repairer",
+}
 
 
 @pytest.fixture(scope="module")
-def staged(snowflake):
-    """Snowflake without a reading, and in its session the staged items of DynamoDB."""
-    snowflake.empty()
-    for path in FILES:
-        if "/staging/" in path:
-            snowflake.run(path)
-    # In a check, these are parts of a statement (include/quality/findings.py).
-    for name in RELATIONS:
-        snowflake.execute(
-            f"create or replace temporary table STAGED_{name} as {relation(name)}", {"since": VALUES["since"]}
-        )
-    yield snowflake
+def session_of(provisioned, session_bucket):
+    """Opens a session of a job's user; the transformer's has the staged items of DynamoDB."""
+
+    @cache
+    def open_session(job):
+        session = SnowflakeSession(provisioned.connect_as(job), session_bucket)
+        opened.append(session.connection)
+        if job == "transformer":
+            for path in FILES:
+                if "/staging/" in path:
+                    session.run(path)
+            # In a check, these are parts of a statement (include/quality/findings.py).
+            for name in RELATIONS:
+                session.execute(
+                    f"create or replace temporary table STAGED_{name} as {relation(name)}", {"since": VALUES["since"]}
+                )
+        return session
+
+    opened = []
+    yield open_session
     # All tests share the register.
-    snowflake.execute("delete from KNOWN_TRUCKS where TRUCK_ID = 'TRK404'")
+    open_session("deployer").execute("delete from KNOWN_TRUCKS where TRUCK_ID = 'TRK404'")
+    for connection in opened:
+        connection.close()
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_every_statement_of_the_file_is_executed(staged, provision, path):
-    statements = staged.statements(path, **PARAMETERS)
+def test_every_statement_of_the_file_is_executed_by_its_sender(empty_snowflake, session_of, provision, path):
+    session = session_of(SENDERS.get(path) or SENDERS[path.partition("/")[0]])
+    statements = session.statements(path, **PARAMETERS)
     assert statements
     try:
         for statement in statements:
             bound = {name: VALUES[name] for name in re.findall(r"%\((\w+)\)s", statement)}
-            staged.execute(statement, bound or None)
+            session.execute(statement, bound or None)
     finally:
         if path == "ops/drop_everything.sql":
-            provision(staged)
+            provision(empty_snowflake)
 
 
 def test_there_are_files():

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.unit
 DDL = Path(__file__).parents[2] / "sql" / "ddl"
 
 CREATED = {
-    "warehouse": {names.WAREHOUSE},
+    "warehouse": {names.WAREHOUSE, names.READER_WAREHOUSE},
     "database": {names.DATABASE},
     "schema": {names.SCHEMA},
     "storage integration": {names.STORAGE_INTEGRATION},

@@ -107,7 +107,7 @@ def test_airflows_role_can_execute_its_statements_and_write_nothing_else():
     assert {("delete", names.HISTORY_TABLE), ("update", names.MERGE_RUNS_TABLE)} <= needs
     # SYSTEM$PIPE_STATUS needs MONITOR; OPERATE is for `alter pipe … refresh` of the runbook.
     needs |= {("monitor", PIPE), ("operate", PIPE)}
-    grants = granted("TRUCK_TELEMETRY_TRANSFORMER")
+    grants = granted(names.TRANSFORMER_ROLE)
     assert needs <= grants
     assert {grant for grant in grants - needs if grant[0] != "select"} == set()
 
@@ -116,9 +116,18 @@ def test_the_dashboards_role_can_execute_its_statements_and_write_nothing():
     needs = {need for statement in files("dashboard/*.sql") for need in needed(statement)}
     assert ("select", names.MERGE_RUNS_TABLE) in needs
     assert ("monitor", PIPE) in needs
-    grants = granted("TRUCK_TELEMETRY_READER")
+    grants = granted(names.READER_ROLE)
     assert needs <= grants
     assert {privilege for privilege, _ in grants} == {"select", "monitor"}
+
+
+def test_the_repairers_role_can_execute_its_statements_and_nothing_else():
+    statements = files("ops/rebuild_history.sql", "ops/repair_history.sql", "merge/record_run.sql")
+    needs = {need for statement in statements for need in needed(statement)}
+    # It owns the stream, as it replaces it.
+    grants = granted(names.REPAIRER_ROLE) | {("select", names.RAW_STREAM)}
+    assert needs <= grants
+    assert {need for need in grants - needs if need[0] != "select"} == set()
 
 
 def test_the_erasers_role_can_execute_its_statements_and_nothing_else():
@@ -129,9 +138,9 @@ def test_the_erasers_role_can_execute_its_statements_and_nothing_else():
     }
     assert ("delete", names.RAW_TABLE) in needs
     needs |= {("monitor", PIPE)}
-    assert needs == granted("TRUCK_TELEMETRY_ERASER")
+    assert needs == granted(names.ERASER_ROLE)
 
 
 def test_nobody_else_can_delete_readings():
-    for role in ("TRUCK_TELEMETRY_TRANSFORMER", "TRUCK_TELEMETRY_READER"):
+    for role in (names.TRANSFORMER_ROLE, names.REPAIRER_ROLE, names.READER_ROLE):
         assert not {("delete", names.RAW_TABLE), ("truncate", names.RAW_TABLE)} & granted(role)

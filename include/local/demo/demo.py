@@ -22,6 +22,7 @@ from include.local.demo.environment import ROOT
 from include.local.demo.ports import choose_ports
 from include.local.demo.processes import Processes, run_to_end
 from include.local.demo.settling import unsettled_stage
+from include.local.demo.snowflake_administrator import create_identities
 from include.local.demo.watch import DemoError, Watch, relative
 from include.settings import read_settings
 
@@ -132,6 +133,7 @@ class Demo:
         wait_for = partial(self._watch.wait_for, timeout=START_TIMEOUT_SECONDS)
         for name, port in (("MiniStack", self._ports.aws), ("Snowflake", self._ports.snowflake)):
             wait_for(partial(_listens, port), subject=f"{name} to start")
+        create_identities("localhost", self._ports.snowflake, Path(self._environment["DEMO_SNOWFLAKE_KEYS"]))
         wait_for(self._airflow.is_healthy, subject="Airflow to start")
         self._airflow.log_in()
         dag_ids = {path.stem for path in (ROOT / "dags").glob("*.py")}

@@ -16,12 +16,19 @@ from pathlib import Path
 
 import msgspec
 
-from include import names
+from include import names, snowflake_identities
 from include.local.aws import ministack
 from include.local.demo.ports import Ports
 from include.local.snowflake import tls
 
 ROOT = Path(__file__).resolve().parents[3]
+# Airflow's connection -> the job that it is for.
+SNOWFLAKE_CONNECTIONS = {
+    names.SNOWFLAKE_CONNECTION: "transformer",
+    names.DEPLOYER_SNOWFLAKE_CONNECTION: "deployer",
+    names.REPAIRER_SNOWFLAKE_CONNECTION: "repairer",
+    names.ERASURE_SNOWFLAKE_CONNECTION: "eraser",
+}
 
 
 def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -32,6 +39,8 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         overrides: settings (CTD_*) that replace the demo's own.
     """
     certificates = tls.ensure(state / "tls")
+    keys = state / "snowflake-keys"
+    snowflake_identities.ensure_keys(keys)
     return {
         **_inherited(),
         "PYTHONPATH": os.pathsep.join(
@@ -46,32 +55,52 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         "DEMO_CERTIFICATE": str(certificates.certificate),
         "DEMO_KEY": str(certificates.key),
         **_aws(ports.aws),
-        **_snowflake(ports.snowflake, certificates.bundle),
+        "DEMO_SNOWFLAKE_KEYS": str(keys),
+        **_snowflake(ports.snowflake, keys, certificates.bundle),
         **_airflow(state, ports.airflow),
         **_settings(ports),
         **(overrides or {}),
     }
 
 
-def snowflake_login(port: int) -> dict[str, str | int]:
-    """Return the connector's parameters that reach the local Snowflake on ``port``, as its administrator."""
-    return {"account": "local", "user": "admin", "password": "local", "host": "localhost", "port": port}
+def snowflake_login(port: int, keys: Path, job: str) -> dict[str, str | int]:
+    """Return the connector's parameters with which a job's user reaches the pipeline's schema.
+
+    Args:
+        port: where the local Snowflake listens.
+        keys: directory of the users' private keys.
+        job: one of ``include.snowflake_identities.JOBS``.
+    """
+    return {
+        "account": "local",
+        "host": "localhost",
+        "port": port,
+        "user": snowflake_identities.JOBS[job],
+        "private_key_file": str(snowflake_identities.key_file(keys, job)),
+        "role": snowflake_identities.JOBS[job],
+        "database": names.DATABASE,
+        "schema": names.SCHEMA,
+        "warehouse": snowflake_identities.warehouse_of(job),
+    }
 
 
-def snowflake_connection(port: int, session: Mapping[str, str]) -> str:
-    """Return an Airflow connection to the local Snowflake as JSON.
+def snowflake_connections(port: int, keys: Path) -> dict[str, str]:
+    """Return Airflow's connections to the local Snowflake: variable -> JSON."""
+    return {
+        f"AIRFLOW_CONN_{connection.upper()}": _connection(snowflake_login(port, keys, job))
+        for connection, job in SNOWFLAKE_CONNECTIONS.items()
+    }
+
+
+def _connection(login: dict[str, str | int]) -> str:
+    """Return an Airflow connection as JSON.
 
     It has no session_parameters: the connector would write AUTOCOMMIT into them, and Airflow's hook would then skip its
     transaction.
-
-    Args:
-        session: the connector's parameters besides the login, such as database, schema, warehouse and role.
     """
-    extra = {**snowflake_login(port), **session}
-    connection = {"conn_type": "snowflake", "login": extra.pop("user"), "password": extra.pop("password")}
-    if "schema" in extra:
-        connection["schema"] = extra.pop("schema")
-    return json.dumps(connection | {"extra": extra})
+    extra = dict(login)
+    user, schema = extra.pop("user"), extra.pop("schema")
+    return json.dumps({"conn_type": "snowflake", "login": user, "schema": schema, "extra": extra})
 
 
 def _inherited() -> dict[str, str]:
@@ -93,19 +122,12 @@ def _aws(port: int) -> dict[str, str]:
     }
 
 
-def _snowflake(port: int, ca_bundle: Path) -> dict[str, str]:
-    """Return what the connector, Airflow's Snowflake connections and the dashboard need to reach the local server."""
-    session = {
-        "database": names.DATABASE,
-        "schema": names.SCHEMA,
-        "warehouse": names.WAREHOUSE,
-        "role": "ACCOUNTADMIN",
-    }
+def _snowflake(port: int, keys: Path, ca_bundle: Path) -> dict[str, str]:
+    """Return what Airflow's Snowflake connections and the dashboard, the reader, need to reach the local server."""
     return {
-        "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": snowflake_connection(port, session),
-        "AIRFLOW_CONN_SNOWFLAKE_ERASURE": snowflake_connection(port, session | {"role": "TRUCK_TELEMETRY_ERASER"}),
+        **snowflake_connections(port, keys),
         "REQUESTS_CA_BUNDLE": str(ca_bundle),
-        **{f"SNOWFLAKE_{name.upper()}": str(value) for name, value in (snowflake_login(port) | session).items()},
+        **{f"SNOWFLAKE_{name.upper()}": str(value) for name, value in snowflake_login(port, keys, "reader").items()},
     }
 
 

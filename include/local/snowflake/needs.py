@@ -190,7 +190,7 @@ def _of_use(context: Context, expression: exp.Use) -> Needs:
 def _of_create(context: Context, expression: exp.Create, binds: Sequence[Any] | None) -> Needs:
     kind, table = str(expression.args.get("kind")).upper(), named_table(expression)
     needs = list(_of_reads(context, expression, binds, but=[table]))
-    created = securable(context, kind, table)
+    created = securable(context, kind, table, created=True)
     if created is not None:
         if expression.find(exp.TemporaryProperty):
             needs += [_need(each, USAGE) for each in created.containers]
@@ -227,15 +227,19 @@ def _named(context: Context, expression: exp.Expr, nodes: Sequence[exp.Expr]) ->
             yield found
 
 
-def securable(context: Context, kind: str, table: exp.Table) -> Securable | None:
-    """The object of ``kind`` that a DDL names; None for a temporary table, and where there is no current schema."""
+def securable(context: Context, kind: str, table: exp.Table, *, created: bool = False) -> Securable | None:
+    """The object of ``kind`` that a DDL names; None where there is no current schema, and for a temporary table.
+
+    Args:
+        created: the DDL creates it, so that a temporary table of the name does not stand for it.
+    """
     name = name_of(table)
     if kind in ("DATABASE", "WAREHOUSE", "ROLE", "USER"):
         return Securable(kind, (name.last,))
     if kind == "SCHEMA":
         database = name.parts[0] if len(name.parts) == 2 else context.database
         return Securable(kind, (database, name.last)) if database else None
-    if kind == "TABLE" and len(name.parts) == 1 and name.last.upper() in context.temporary_tables:
+    if not created and kind == "TABLE" and len(name.parts) == 1 and name.last.upper() in context.temporary_tables:
         return None
     key = context.table_key(table)
     if key is None:

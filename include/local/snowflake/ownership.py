@@ -65,7 +65,7 @@ def exists(context: Context, on: Securable) -> bool:
 
 
 def _creation(context: Context, statement: exp.Create) -> Change | None:
-    on = needs.securable(context, str(statement.args.get("kind")).upper(), named_table(statement))
+    on = needs.securable(context, str(statement.args.get("kind")).upper(), named_table(statement), created=True)
     if on is None or statement.find(exp.TemporaryProperty):
         return None
     if statement.args.get("exists") and exists(context, on):

@@ -23,7 +23,9 @@ class DropSnowflakeOperator(Killable, BaseOperator):
 
     template_fields = ("drop",)
 
-    def __init__(self, *, drop: bool | str, snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION, **kwargs: Any) -> None:
+    def __init__(
+        self, *, drop: bool | str, snowflake_conn_id: str = names.DEPLOYER_SNOWFLAKE_CONNECTION, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.drop = drop
         self.snowflake_conn_id = snowflake_conn_id

@@ -39,7 +39,7 @@ class ProvisionSnowflakeOperator(Killable, BaseOperator):
         ddl: str | None = None,
         only_if_provisioned: bool = False,
         parameters: dict[str, str] | None = None,
-        snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
+        snowflake_conn_id: str = names.DEPLOYER_SNOWFLAKE_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -38,7 +38,7 @@ class RepairHistoryOperator(Killable, BaseOperator):
     template_fields = ("plan",)
 
     def __init__(
-        self, *, plan: dict[str, Any], snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION, **kwargs: Any
+        self, *, plan: dict[str, Any], snowflake_conn_id: str = names.REPAIRER_SNOWFLAKE_CONNECTION, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.plan = plan

@@ -54,7 +54,7 @@ class VerifyPipelineOperator(Killable, BaseOperator):
         alert_topic_arn: str,
         mappings_enabled: bool,
         aws_conn_id: str = names.AWS_CONNECTION,
-        snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
+        snowflake_conn_id: str = names.DEPLOYER_SNOWFLAKE_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -109,6 +109,7 @@ def stack(
     # A server of its own, because our objects have fixed names.
     server = LocalSnowflake(tmp_path_factory.mktemp("dags"), snowflake_tls, ministack.environment)
     server.start()
+    server.create_identities()
     try:
         with pytest.MonkeyPatch.context() as patch, server.connect() as connection:
             for name, value in _environment(ministack, server).items():
@@ -127,7 +128,7 @@ def stack(
 def _environment(ministack: Any, server: LocalSnowflake) -> dict[str, str]:
     region = ministack.environment["AWS_DEFAULT_REGION"]
     aws = json.dumps({"conn_type": "aws", "extra": {"region_name": region}})
-    return {**ministack.environment, **server.airflow_environment, "AIRFLOW_CONN_AWS_DEFAULT": aws}
+    return {**ministack.environment, **server.environment, "AIRFLOW_CONN_AWS_DEFAULT": aws}
 
 
 def _provision(stack: Stack) -> None:

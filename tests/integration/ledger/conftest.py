@@ -117,9 +117,10 @@ def pipeline(
 ) -> Iterator[Pipeline]:
     server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, own_ministack.environment)
     server.start()
+    server.create_identities()
     try:
         region = own_ministack.environment["AWS_DEFAULT_REGION"]
-        environment = own_ministack.environment | server.airflow_environment
+        environment = own_ministack.environment | server.environment
         environment["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps({"conn_type": "aws", "extra": {"region_name": region}})
         for name, value in environment.items():
             monkeypatch.setenv(name, value)

@@ -95,9 +95,10 @@ class Pipeline:
 def pipeline(deploy: Deploy, own_ministack: MiniStack, snowflake_tls: TlsFiles, tmp_path: Path) -> Iterator[Pipeline]:
     server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, own_ministack.environment)
     server.start()
+    server.create_identities()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in (own_ministack.environment | server.airflow_environment).items():
+            for name, value in (own_ministack.environment | server.environment).items():
                 patch.setenv(name, value)
             provision = ProvisionSnowflakeOperator(task_id="provision", ddl="ddl/*.sql", parameters=SNOWFLAKE)
             deploy(

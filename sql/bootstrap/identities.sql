@@ -1,0 +1,83 @@
+-- One identity for each job: roles under SYSADMIN, and service users who log in with a key pair.
+-- An administrator runs this once, before the first provision_resources, and again after a key was
+-- replaced:
+--     python -m include.snowflake_identities --keys <directory>
+-- makes the keys that are missing and prints these statements.  Nothing in them is secret.
+-- What a role may do with the objects is granted where they are created: sql/ddl/060_pipe.sql and
+-- sql/ddl/090_roles.sql.  Each user has one role and no secondary roles.
+use role USERADMIN;
+
+create role if not exists TRUCK_TELEMETRY_DEPLOYER
+comment = 'DAGs provision_resources, teardown_resources: owns the objects';
+create role if not exists TRUCK_TELEMETRY_LOADER
+comment = 'Snowpipe: owns the pipe and loads with these rights; nobody logs in';
+create role if not exists TRUCK_TELEMETRY_TRANSFORMER
+comment = 'Airflow: watches the pipe, merges, checks, counts the ledger';
+create role if not exists TRUCK_TELEMETRY_REPAIRER
+comment = 'DAG repair_history: repairs the history, replaces its stream';
+create role if not exists TRUCK_TELEMETRY_READER
+comment = 'Dashboard: reads, and nothing else';
+create role if not exists TRUCK_TELEMETRY_ERASER
+comment = 'DAG erase_truck: erases one truck from every table';
+
+create user if not exists TRUCK_TELEMETRY_DEPLOYER
+    type = SERVICE
+    default_role = TRUCK_TELEMETRY_DEPLOYER
+    default_secondary_roles = ()
+    default_warehouse = TRUCK_TELEMETRY_WH;
+alter user TRUCK_TELEMETRY_DEPLOYER set
+rsa_public_key = '{{ params.deployer_public_key }}';
+
+create user if not exists TRUCK_TELEMETRY_TRANSFORMER
+    type = SERVICE
+    default_role = TRUCK_TELEMETRY_TRANSFORMER
+    default_secondary_roles = ()
+    default_warehouse = TRUCK_TELEMETRY_WH;
+alter user TRUCK_TELEMETRY_TRANSFORMER set
+rsa_public_key = '{{ params.transformer_public_key }}';
+
+create user if not exists TRUCK_TELEMETRY_REPAIRER
+    type = SERVICE
+    default_role = TRUCK_TELEMETRY_REPAIRER
+    default_secondary_roles = ()
+    default_warehouse = TRUCK_TELEMETRY_WH;
+alter user TRUCK_TELEMETRY_REPAIRER set
+rsa_public_key = '{{ params.repairer_public_key }}';
+
+create user if not exists TRUCK_TELEMETRY_READER
+    type = SERVICE
+    default_role = TRUCK_TELEMETRY_READER
+    default_secondary_roles = ()
+    default_warehouse = TRUCK_TELEMETRY_READER_WH;
+alter user TRUCK_TELEMETRY_READER set
+rsa_public_key = '{{ params.reader_public_key }}';
+
+create user if not exists TRUCK_TELEMETRY_ERASER
+    type = SERVICE
+    default_role = TRUCK_TELEMETRY_ERASER
+    default_secondary_roles = ()
+    default_warehouse = TRUCK_TELEMETRY_WH;
+alter user TRUCK_TELEMETRY_ERASER set
+rsa_public_key = '{{ params.eraser_public_key }}';
+
+-- Administrators keep access to everything.
+use role ACCOUNTADMIN;
+
+grant role TRUCK_TELEMETRY_DEPLOYER to user TRUCK_TELEMETRY_DEPLOYER;
+grant role TRUCK_TELEMETRY_TRANSFORMER to user TRUCK_TELEMETRY_TRANSFORMER;
+grant role TRUCK_TELEMETRY_REPAIRER to user TRUCK_TELEMETRY_REPAIRER;
+grant role TRUCK_TELEMETRY_READER to user TRUCK_TELEMETRY_READER;
+grant role TRUCK_TELEMETRY_ERASER to user TRUCK_TELEMETRY_ERASER;
+grant role TRUCK_TELEMETRY_DEPLOYER to role SYSADMIN;
+grant role TRUCK_TELEMETRY_LOADER to role SYSADMIN;
+grant role TRUCK_TELEMETRY_TRANSFORMER to role SYSADMIN;
+grant role TRUCK_TELEMETRY_REPAIRER to role SYSADMIN;
+grant role TRUCK_TELEMETRY_READER to role SYSADMIN;
+grant role TRUCK_TELEMETRY_ERASER to role SYSADMIN;
+
+-- The deployer creates everything, also what the owners of the pipe and the stream own.
+grant role TRUCK_TELEMETRY_LOADER to role TRUCK_TELEMETRY_DEPLOYER;
+grant role TRUCK_TELEMETRY_REPAIRER to role TRUCK_TELEMETRY_DEPLOYER;
+grant create database on account to role TRUCK_TELEMETRY_DEPLOYER;
+grant create warehouse on account to role TRUCK_TELEMETRY_DEPLOYER;
+grant create integration on account to role TRUCK_TELEMETRY_DEPLOYER;
