@@ -2,7 +2,7 @@
 ### Creates and updates everything that the pipeline runs on
 
 **From** this repository (Lambda code, CloudFormation template, `sql/ddl`) **to** the AWS account and the Snowflake
-account of the connections `aws_default` and `snowflake_default`. Start it by hand, after the installation and after
+account of the connections `aws_default` and `snowflake_deployer`. Start it by hand, after the installation and after
 each change.
 
 AWS and Snowflake each need values of the other, so the stack is deployed three times: first with the values that

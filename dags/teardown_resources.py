@@ -5,8 +5,8 @@
 into `confirm`.
 
 Deletes the CloudFormation stack: streams, functions, tables, topic and bucket. Deletes the bucket's objects (landing
-zone, archive, quarantine) only with `empty_bucket`, and the Snowflake tables, pipe, integration, warehouse and roles
-only with `drop_snowflake`. Neither can be undone. The deployment bucket stays.
+zone, archive, quarantine) only with `empty_bucket`, and the Snowflake tables, pipe, integration and warehouses only
+with `drop_snowflake`. Neither can be undone. The deployment bucket stays.
 
 - **Safe to run again?** Yes: it skips what no longer exists.
 - **When it fails:** "bucket holds objects" means that nothing was deleted. Otherwise the log names the resource that

@@ -63,7 +63,7 @@ def connection_settings(environ: Mapping[str, str]) -> dict[str, str | int]:
     arguments: dict[str, str | int] = {
         "account": environ["SNOWFLAKE_ACCOUNT"],
         "user": environ["SNOWFLAKE_USER"],
-        "warehouse": environ.get("SNOWFLAKE_WAREHOUSE") or names.WAREHOUSE,
+        "warehouse": environ.get("SNOWFLAKE_WAREHOUSE") or names.READER_WAREHOUSE,
         "database": environ.get("SNOWFLAKE_DATABASE") or names.DATABASE,
         "schema": environ.get("SNOWFLAKE_SCHEMA") or names.SCHEMA,
         "login_timeout": timeout,

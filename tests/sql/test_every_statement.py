@@ -61,6 +61,7 @@ FILES = sorted(
 
 # Who sends the statements of a file; for a directory, of all its files.
 SENDERS = {
+    "alerts": "transformer",
     "ddl": "deployer",
     "dashboard": "reader",
     "ledger": "transformer",

@@ -25,7 +25,7 @@ WRITES = {
 }
 TABLES = (
     names.RAW_TABLE, names.HISTORY_TABLE, names.KNOWN_TRUCKS_TABLE, names.QUALITY_RESULTS_TABLE, names.FINDINGS_TABLE,
-    names.MERGE_RUNS_TABLE, names.LEDGER_TABLE, names.ASSIGNMENTS_TABLE,
+    names.MERGE_RUNS_TABLE, names.LEDGER_TABLE, names.ASSIGNMENTS_TABLE, names.ALERTS_TABLE,
 )  # fmt: skip
 # The tables in which a job may insert or delete; everything else of WRITES it may do nowhere.
 MAY_INSERT = {
@@ -40,6 +40,7 @@ MAY_DELETE = {
         names.QUALITY_RESULTS_TABLE,
         names.FINDINGS_TABLE,
         names.ASSIGNMENTS_TABLE,
+        names.ALERTS_TABLE,
     },
     "repairer": {names.HISTORY_TABLE},
     "reader": set(),
@@ -110,9 +111,7 @@ def test_a_user_writes_its_tables_and_no_others(user):
     if job == "deployer":  # it owns the tables
         return
     allowed = {("insert", table) for table in MAY_INSERT[job]} | {("delete", table) for table in MAY_DELETE[job]}
-    done = {
-        (write, table) for write, text in WRITES.items() for table in TABLES if outcome(text.format(table)) is None
-    }
+    done = {(write, table) for write, text in WRITES.items() for table in TABLES if outcome(text.format(table)) is None}
     assert done == allowed
 
 

@@ -33,7 +33,7 @@ def test_a_port_that_is_no_number_is_refused() -> None:
 def test_connection_defaults_to_the_projects_objects_and_has_timeouts() -> None:
     settings = data.connection_settings(COMPLETE)
     assert (settings["warehouse"], settings["database"], settings["schema"]) == (
-        "TRUCK_TELEMETRY_WH",
+        "TRUCK_TELEMETRY_READER_WH",
         "ECOMMERCE_DATA",
         "TRUCK_TELEMETRY",
     )
