@@ -54,6 +54,7 @@ def test_objects_are_those_of_names_py():
         ("table", IN_SCHEMA + names.MERGE_RUNS_TABLE),
         ("table", IN_SCHEMA + names.LEDGER_TABLE),
         ("table", IN_SCHEMA + names.ASSIGNMENTS_TABLE),
+        ("table", IN_SCHEMA + names.ALERTS_TABLE),
         ("view", IN_SCHEMA + names.FLEET_VIEW),
         ("view", IN_SCHEMA + names.TRUCK_HISTORY_VIEW),
     }

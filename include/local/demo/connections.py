@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import snowflake.connector
 from botocore.config import Config
 from snowflake.connector import SnowflakeConnection
 
+from include.local.demo.environment import snowflake_login
+
 AWS_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
 
 QUERY_TIMEOUT_SECONDS = 120
-_CONNECTION_PARAMETERS = (
-    "account", "user", "private_key_file", "host", "port", "database", "schema", "warehouse", "role",
-)  # fmt: skip
 
 
 def connect_to_snowflake() -> SnowflakeConnection:
-    """Connect as the SNOWFLAKE_* environment says, as the dashboard does: the reader."""
-    given = {name: os.environ[f"SNOWFLAKE_{name.upper()}"] for name in _CONNECTION_PARAMETERS}
-    return snowflake.connector.connect(**given, login_timeout=20, network_timeout=60)
+    """Connect as the transformer, who may read every table and ask about the stream and the pipe."""
+    port, keys = int(os.environ["DEMO_SNOWFLAKE_PORT"]), Path(os.environ["DEMO_SNOWFLAKE_KEYS"])
+    login = snowflake_login(port, keys, "transformer")
+    return snowflake.connector.connect(**login, login_timeout=20, network_timeout=60)
 
 
 def select(connection: SnowflakeConnection, statement: str) -> list[tuple[Any, ...]]:

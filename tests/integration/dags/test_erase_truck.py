@@ -204,8 +204,7 @@ def stores(stack: Any) -> Iterator[Stores]:
 @pytest.fixture
 def erase(stack: Any, stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., DagRun]:
     """Runs the DAG over these stores, with its own connections."""
-    for service in ("AWS", "SNOWFLAKE"):
-        monkeypatch.setenv(f"AIRFLOW_CONN_{service}_ERASURE", os.environ[f"AIRFLOW_CONN_{service}_DEFAULT"])
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_ERASURE", os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
     dag = DagBag(DAGS / "erase_truck.py", collect_dags=True, bundle_path=DAGS).dags["erase_truck"]
     for task_id in ("erase_objects", "verify"):
         dag.get_task(task_id).bucket = stores.bucket
