@@ -144,10 +144,12 @@ def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_co
     assert world(own_ministack, server) == first
 
     # As a deployment of an older version: its first task brings RAW and the pipe up to date, before the functions.
-    with server.connect(database=names.DATABASE, schema=names.SCHEMA) as connection:
+    with server.connect_as("deployer") as connection:
         (pipe,) = connection.cursor(DictCursor).execute(f"desc pipe {names.PIPE}").fetchall()
         older = re.sub(r",\s*(\$1:)?sub_sequence_number(::integer)?", "", pipe["definition"], flags=re.IGNORECASE)
+        connection.cursor().execute(f"use role {names.LOADER_ROLE}")
         connection.cursor().execute(f"create or replace pipe {names.PIPE} auto_ingest = true as {older}")
+        connection.cursor().execute(f"use role {names.DEPLOYER_ROLE}")
         connection.cursor().execute(f"alter table {names.RAW_TABLE} drop column SUB_SEQUENCE_NUMBER")
         bag.dags["provision_resources"].get_task("read_snowflake").execute({})
         (replaced,) = connection.cursor(DictCursor).execute(f"desc pipe {names.PIPE}").fetchall()
