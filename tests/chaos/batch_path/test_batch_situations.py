@@ -119,7 +119,7 @@ def test_a_truncated_file_and_one_with_a_bad_line(path, fleet):
     assert loads[bad_line]["line"] == 3
     assert "decompression" in loads[truncated]["error"]
     alert = path.tasks.monitor()
-    assert "2 files with load errors" in alert
+    assert alert.count("load error: ") == 2
     assert truncated.removeprefix(LANDING) in alert
     assert "first in line 3" in alert
     for key, body in mended.items():
@@ -145,7 +145,7 @@ def test_schema_drift(path, fleet):
     path.settle()
     assert nulls
     alert = path.tasks.monitor()
-    assert "2 files with load errors" in alert
+    assert alert.count("load error: ") == 2
     assert f"first in line {len(lines[changed])}: " in alert
     assert '"fast"' in alert
     assert "ARRIVAL_TIME" in alert
