@@ -194,6 +194,7 @@ def _settings(ports: Ports) -> dict[str, str]:
         "CTD_ALERT_EMAIL": "on-call@example.com",
         "CTD_API_ENDPOINT": f"http://127.0.0.1:{ports.aws}/_aws/execute-api",
         "CTD_AIRFLOW_URL": f"http://127.0.0.1:{ports.airflow}",
+        "CTD_DASHBOARD_URL": f"http://127.0.0.1:{ports.dashboard}",
         "CTD_ARCHIVE_INTERVAL_SECONDS": "1",
         "CTD_MERGE_MIN_INTERVAL_SECONDS": "5",
     }
