@@ -4,9 +4,9 @@
 **From** the AWS and Snowflake accounts of the connections **to** nothing. Start it by hand, and type the stack's name
 into `confirm`.
 
-Deletes the CloudFormation stack: streams, functions, tables, topic and bucket. Deletes the bucket's objects (landing
-zone, archive, quarantine) only with `empty_bucket`, and the Snowflake tables, pipe, integration and warehouses only
-with `drop_snowflake`. Neither can be undone. The deployment bucket stays.
+Deletes the CloudFormation stack: streams, functions, tables, topic and both buckets. Deletes the buckets' objects
+(landing zone, archive, quarantine, abandoned batches) only with `empty_bucket`, and the Snowflake tables, pipe,
+integration and warehouses only with `drop_snowflake`. Neither can be undone. The deployment bucket stays.
 
 - **Safe to run again?** Yes: it skips what no longer exists.
 - **When it fails:** "bucket holds objects" means that nothing was deleted. Otherwise the log names the resource that
@@ -33,7 +33,7 @@ with DAG(
     schedule=None,
     params={
         "confirm": Param("", type="string", title="Name of the stack", description="Type it to confirm."),
-        "empty_bucket": Param(False, type="boolean", description="Delete every object in the telemetry bucket."),
+        "empty_bucket": Param(False, type="boolean", description="Delete every object in both buckets."),
         "drop_snowflake": Param(False, type="boolean", description="Drop the Snowflake objects and the history."),
     },
     **dag_arguments(
