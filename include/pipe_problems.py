@@ -60,14 +60,7 @@ def judge_pipe(
     new = [kind for kind in problems if kind not in before]
     again = [kind for kind in problems if kind in before and now - before[kind].alerted_at >= REMIND_AFTER]
     over = [kind for kind in before if kind not in problems and BECOMES.get(kind) not in problems]
-    still_open = {
-        kind: OpenProblem(now, now)
-        if kind in new
-        else replace(before[kind], alerted_at=now)
-        if kind in again
-        else before[kind]
-        for kind in problems
-    }
+    still_open = {kind: _continued(before.get(kind), now, is_alerted=kind in again) for kind in problems}
     reported = [*new, *again]
 
     def alert(state: State, about: Sequence[str], details: Sequence[str], impact: str) -> Alert:
@@ -101,3 +94,9 @@ def judge_pipe(
         ]
         alerts.append(alert("recovered", over, ended, "others last" if still_open else "over"))
     return PipeAlerts(alerts, still_open)
+
+
+def _continued(open_problem: OpenProblem | None, now: datetime, *, is_alerted: bool) -> OpenProblem:
+    if open_problem is None:
+        return OpenProblem(now, now)
+    return replace(open_problem, alerted_at=now) if is_alerted else open_problem
