@@ -195,6 +195,7 @@ def test_a_pipe_created_anew_loads_old_files_again(path, fleet):
     path.run("ddl/060_pipe.sql")
     path.pipes += 1
     assert path.refresh() >= set(between)
+    path.run("ddl/090_roles.sql")
     path.check()
     assert raw_rows(path) > 2 * rows
     assert [row for row in history(path) if row[0] not in fleet.trucks] == [

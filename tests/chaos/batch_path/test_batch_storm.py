@@ -49,6 +49,7 @@ def test_any_mixture_of_faults_gives_the_history_of_the_readings(path, fleet, se
         if chance.random() < 0.3:
             path.query(f"drop pipe {names.PIPE}")
             path.run("ddl/060_pipe.sql")
+            path.run("ddl/090_roles.sql")
             path.pipes += 1
     # As the runbook says: notifications may be lost.
     path.refresh()
