@@ -68,7 +68,7 @@ def test_the_commands_defaults_are_those_of_the_readme(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["local-snowflake"])
     arguments = __main__._arguments()
     assert (arguments.host, arguments.port, str(arguments.state)) == ("127.0.0.1", 4443, "local-snowflake-state")
-    assert arguments.administrator == "ADMIN"
+    assert (arguments.administrator, arguments.in_progress_after) == ("ADMIN", 45)
     assert (arguments.certificate, arguments.key, arguments.log_level) == (None, None, "WARNING")
     options = dict(re.findall(r"^\| (`--[^|]*) \| ([^|]*) \|", README, re.MULTILINE))
     assert options == {
@@ -77,6 +77,7 @@ def test_the_commands_defaults_are_those_of_the_readme(monkeypatch):
         "`--state`": "`./local-snowflake-state`",
         "`--administrator`": "ADMIN",
         "`--certificate`, `--key`": "made in the state directory",
+        "`--in-progress-after`": "45",
         "`--log-level`": "WARNING",
     }
 
