@@ -74,6 +74,12 @@ FINDINGS_TABLE = "PLAUSIBILITY_FINDINGS"
 MERGE_RUNS_TABLE = "HISTORY_MERGE_RUNS"
 LEDGER_TABLE = "CONSERVATION_LEDGER"
 ALERTS_TABLE = "ALERTS"
+WRITERS_TABLE = "WRITERS"
+# The kinds of writers in WRITERS.
+HISTORY_WRITER = "history"
+QUALITY_WRITER = "quality"
+LEDGER_WRITER = "ledger"
+REGISTER_WRITER = "register"
 
 # --- Airflow ---------------------------------------------------------------------------------------------------------
 AWS_CONNECTION = "aws_default"

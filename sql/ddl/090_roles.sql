@@ -32,6 +32,11 @@ grant insert, delete on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRACKER_ASSIGNMENTS
 to role TRUCK_TELEMETRY_TRANSFORMER;
 grant monitor, operate on pipe ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
 to role TRUCK_TELEMETRY_TRANSFORMER;
+-- The lease of each writer, and what it needs to cancel the statements that a dead one left, of
+-- whichever user.
+grant insert, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.WRITERS
+to role TRUCK_TELEMETRY_TRANSFORMER;
+grant monitor, operate on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_TRANSFORMER;
 
 -- The repairer writes the history too, and owns the stream that it replaces (040_raw.sql).
 grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_REPAIRER;
@@ -69,6 +74,9 @@ grant select, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.ALERTS
 to role TRUCK_TELEMETRY_ERASER;
 grant monitor on pipe ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
 to role TRUCK_TELEMETRY_ERASER;
+grant select, insert, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.WRITERS
+to role TRUCK_TELEMETRY_ERASER;
+grant monitor, operate on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_ERASER;
 
 grant usage on warehouse TRUCK_TELEMETRY_READER_WH to role TRUCK_TELEMETRY_READER;
 grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_READER;

@@ -55,6 +55,7 @@ def test_objects_are_those_of_names_py():
         ("table", IN_SCHEMA + names.LEDGER_TABLE),
         ("table", IN_SCHEMA + names.ASSIGNMENTS_TABLE),
         ("table", IN_SCHEMA + names.ALERTS_TABLE),
+        ("table", IN_SCHEMA + names.WRITERS_TABLE),
         ("view", IN_SCHEMA + names.FLEET_VIEW),
         ("view", IN_SCHEMA + names.TRUCK_HISTORY_VIEW),
     }

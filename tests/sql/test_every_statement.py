@@ -25,6 +25,8 @@ VALUES = (
     )
     | dict.fromkeys(("samples", "details", "alerted", "sent_to"), "{}")
     | dict.fromkeys(("incident", "state", "headline"), "every")
+    | dict.fromkeys(("writer", "owner"), "every")
+    | dict.fromkeys(("session", "former_session"), 7)
     | {"metric": "vehicle_speed", **health.limits(), **health.trend_limits()}
     | dict.fromkeys(("since", "earliest", "failing_since", "started_at"), (NOW - timedelta(hours=1)).isoformat())
     | dict.fromkeys(

@@ -35,6 +35,7 @@ CREATED = {
         names.LEDGER_TABLE,
         names.ALERTS_TABLE,
         names.ASSIGNMENTS_TABLE,
+        names.WRITERS_TABLE,
     },
     "view": {names.FLEET_VIEW, names.TRUCK_HISTORY_VIEW},
 }

@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, Context
 from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names
 from include.register import apply, change_of, effect_report
 
@@ -44,8 +45,10 @@ class ChangeRegisterOperator(Killable, BaseOperator):
             change = change_of(self.plan)
             with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
                 connection.autocommit(True)
-                # A template renders a boolean as text.  Only "False" changes anything.
-                effect = apply(connection, change, dry_run=str(self.show_only) != "False")
+                # A template renders a boolean as text.  Only "False" changes anything.  A dry run writes too, and
+                # rolls it back.
+                with one_writer(connection, names.REGISTER_WRITER, context):
+                    effect = apply(connection, change, dry_run=str(self.show_only) != "False")
         except ValueError as error:
             raise FormError(str(error)) from error
         self.log.info("%s", effect_report(change, effect))

@@ -15,6 +15,7 @@ from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names, quality
 from include.aws_clients import make_client
 
@@ -63,7 +64,10 @@ class CheckQualityOperator(Killable, BaseOperator):
             rules = quality.switched_on(rules, self.rules_off)
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        with (
+            closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection,
+            one_writer(connection, names.QUALITY_WRITER, context),
+        ):
             results, alerts = quality.evaluate(
                 connection, context["run_id"], rules, unusable, self._open_reader, alert_links()
             )

@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.one_writer import one_writer
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names
 from include.aws_clients import store_clients
@@ -161,7 +162,8 @@ class EraseRowsOperator(Killable, BaseOperator):
             connection.autocommit(True)  # The script begins and commits its own transaction.
             found = truck_tables.count_rows(connection, self.truck_id)
             if not _as_bool(self.count_only):
-                truck_tables.erase_rows(connection, self.truck_id)
+                with one_writer(connection, names.HISTORY_WRITER, context):
+                    truck_tables.erase_rows(connection, self.truck_id)
         self.log.info("%s", ", ".join(f"{table}: {rows:,} rows" for table, rows in found.items()))
         return found
 

@@ -13,6 +13,7 @@ from snowflake.connector.errors import ProgrammingError
 
 from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
 from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names, sql
 from include.pipe_and_stream import STREAM_HAS_DATA, problem_of_stream
 from include.snowflake_rows import changed_rows, first_row
@@ -54,6 +55,10 @@ class MergeHistoryOperator(Killable, BaseOperator):
                 raise AirflowSkipException(f"{names.RAW_STREAM} has no rows")
             self.log.info("%s has no rows now: an earlier try may have merged them", names.RAW_STREAM)
             return None
+        with one_writer(connection, names.HISTORY_WRITER, context):
+            return self._merge_rows(connection, context)
+
+    def _merge_rows(self, connection: SnowflakeConnection, context: Context) -> dict[str, int]:
         (started_at,) = first_row(connection, NOW)
         # Only a hint where the MERGE begins to read, so it need not be from the same moment.
         (earliest,) = first_row(connection, sql.render(EARLIEST))

@@ -15,6 +15,7 @@ from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names
 from include.aws_clients import store_clients
 from include.contracts.times import parse
@@ -71,7 +72,10 @@ class ReconcileOperator(Killable, BaseOperator):
         requested = self._requested_hours()
         clients = store_clients(clients_of(self.aws_conn_id))
         entries: list[CountedHour] = []
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        with (
+            closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection,
+            one_writer(connection, names.LEDGER_WRITER, context),
+        ):
             # Each hour is stored as soon as it is counted, so a run that is stopped loses nothing.
             connection.autocommit(True)
             for stream in STREAMS:

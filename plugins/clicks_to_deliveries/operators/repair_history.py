@@ -11,6 +11,7 @@ from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.merge_history import record_run
+from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names, sql
 from include.contracts import times
 from include.snowflake_rows import changed_rows, first_row
@@ -53,15 +54,16 @@ class RepairHistoryOperator(Killable, BaseOperator):
             # Each statement is a transaction.  After a crash between the two, the stream is new and the next merge
             # derives the whole history.
             connection.autocommit(True)
-            (started_at,) = first_row(connection, NOW)
-            if action == RECREATE:
-                connection.execute_string(sql.render(RECREATE_FILE), remove_comments=True)
-                self.log.info("The new stream begins with all rows of %s", names.RAW_TABLE)
-            if action == REPAIR:
-                counts = changed_rows(connection, sql.render(REPAIR_FILE), scope)
-            else:
-                counts = changed_rows(connection, sql.render(REBUILD_FILE))
-            seconds = record_run(connection, f"{action}: {context['run_id']}", started_at, counts)
+            with one_writer(connection, names.HISTORY_WRITER, context):
+                (started_at,) = first_row(connection, NOW)
+                if action == RECREATE:
+                    connection.execute_string(sql.render(RECREATE_FILE), remove_comments=True)
+                    self.log.info("The new stream begins with all rows of %s", names.RAW_TABLE)
+                if action == REPAIR:
+                    counts = changed_rows(connection, sql.render(REPAIR_FILE), scope)
+                else:
+                    counts = changed_rows(connection, sql.render(REBUILD_FILE))
+                seconds = record_run(connection, f"{action}: {context['run_id']}", started_at, counts)
         shown = {name: value or "all" for name, value in scope.items()}
         self.log.info("%s of %s in %.2f s: %s", action, shown, seconds, counts)
         return counts

@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import boto3
 import pytest
+from clicks_to_deliveries.operators import one_writer
 from moto import mock_aws
 
 # Not us-east-1, where S3 creates a bucket even if the region is not given.
 REGION = "eu-central-1"
+
+
+@pytest.fixture(autouse=True)
+def _no_other_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' Snowflakes know no leases; tests/integration/dags/test_one_writer.py has a real one."""
+    monkeypatch.setattr(one_writer, "_this_task", lambda _: None)
+    monkeypatch.setattr(one_writer.writer_lease, "held", lambda *_: nullcontext())
 
 
 @pytest.fixture
