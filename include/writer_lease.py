@@ -78,7 +78,10 @@ def held(
         yield
     finally:
         try:
+            # The block may have switched autocommit off, and may have failed in the midst of a transaction.
+            connection.rollback()
             changed_rows(connection, sql.render(RELEASE), {"writer": writer, "session": connection.session_id})
+            connection.commit()
         except Error as error:
             # The work is done, or fails with its own error.  The next writer ends this session first.
             log.warning("The lease %s was not released: %s", writer, error)

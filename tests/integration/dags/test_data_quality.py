@@ -87,7 +87,9 @@ def check(stack: Any) -> Callable[..., dict[str, tuple]]:
         run_id = run_id or next(runs)
         operator = CheckQualityOperator(task_id="check_quality", index_shards=1)
         with suppress(QualityFailed):
-            operator.execute({"run_id": run_id, "ti": SimpleNamespace(xcom_push=lambda key, value: None)})
+            task = {"dag_id": "data_quality", "task_id": "check_quality", "run_id": run_id, "try_number": 1}
+            instance = SimpleNamespace(**task, xcom_push=lambda key, value: None)
+            operator.execute({"run_id": run_id, "ti": instance})
         return results(stack, run_id)
 
     return check
