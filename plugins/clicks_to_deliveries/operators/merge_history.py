@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Any
 
@@ -55,8 +55,11 @@ class MergeHistoryOperator(Killable, BaseOperator):
                 raise AirflowSkipException(f"{names.RAW_STREAM} has no rows")
             self.log.info("%s has no rows now: an earlier try may have merged them", names.RAW_STREAM)
             return None
-        with one_writer(connection, names.HISTORY_WRITER, context):
+        with self._lease(connection, context):
             return self._merge_rows(connection, context)
+
+    def _lease(self, connection: SnowflakeConnection, context: Context) -> AbstractContextManager[None]:
+        return one_writer(connection, names.HISTORY_WRITER, context)
 
     def _merge_rows(self, connection: SnowflakeConnection, context: Context) -> dict[str, int]:
         (started_at,) = first_row(connection, NOW)
