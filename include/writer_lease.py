@@ -2,7 +2,7 @@
 
 A pool, ``max_active_runs`` and retries keep two tasks apart while both are known to Airflow.  They do not know of a
 statement that goes on after its task was killed, or of a process that lives on although Airflow has given it up.  So a
-task takes the lease of what it writes, and first ends the session that still has it (docs/adr/0061).
+task takes the lease of what it writes, and first ends the session that still has it (docs/adr/0062).
 """
 
 from __future__ import annotations
