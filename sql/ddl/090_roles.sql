@@ -49,6 +49,9 @@ grant select, insert, delete on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEM
 to role TRUCK_TELEMETRY_REPAIRER;
 grant select, insert, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS
 to role TRUCK_TELEMETRY_REPAIRER;
+grant select, insert, update on table ECOMMERCE_DATA.TRUCK_TELEMETRY.WRITERS
+to role TRUCK_TELEMETRY_REPAIRER;
+grant monitor, operate on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_REPAIRER;
 
 -- Only the eraser may delete readings from these tables.
 grant usage on warehouse TRUCK_TELEMETRY_WH to role TRUCK_TELEMETRY_ERASER;

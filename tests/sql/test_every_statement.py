@@ -67,6 +67,7 @@ SENDERS = {
     "ddl": "deployer",
     "dashboard": "reader",
     "ledger": "transformer",
+    "writers": "transformer",
     "merge": "transformer",
     "quality": "transformer",
     "register": "transformer",
