@@ -110,7 +110,7 @@ def test_the_fleet_equals_truck_state_and_history(page: Page, dashboard: Dashboa
     expect(metric(page, "Silent")).to_have_text("0")
     expect(metric(page, "Lowest fuel")).to_have_text(f"{stores.expected['lowest fuel']:.0f} %")
     expect(metric(page, "Need attention")).to_have_text("1")
-    expect(page.get_by_text("brakes: Needs Inspection")).to_be_visible()
+    expect(page.get_by_text("TRK003: brakes: Needs Inspection")).to_be_visible()
     # The ground and the signs come from this server; the fixture checks that nothing comes from another.
     expect(page.get_by_test_id("stDeckGlJsonChart").locator("canvas").first).to_be_visible()
     keep_picture(page, "fleet")
