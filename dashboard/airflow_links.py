@@ -13,8 +13,8 @@ from dashboard import data
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
-DATA_QUALITY, RECONCILE, REPAIR, REPLAY, SCD2_MERGE = (
-    "data_quality", "reconcile", "repair_history", "replay", "scd2_merge",
+DATA_QUALITY, RECONCILE, REPAIR, REPLAY, SCD2_MERGE, SEND_ALERTS = (
+    "data_quality", "reconcile", "repair_history", "replay", "scd2_merge", "send_alerts",
 )  # fmt: skip
 
 

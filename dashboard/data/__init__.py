@@ -20,6 +20,7 @@ from dashboard.data.dynamodb import MAX_ITEMS, RECENT, ClickWindow, clicks, item
 from dashboard.data.pipeline_queries import (
     RUNS_PER_RULE,
     PipeStatus,
+    alerts,
     delays,
     ledger,
     load_history,
@@ -114,6 +115,7 @@ __all__ = [
     "StoreUnavailableError",
     "StreamMapping",
     "airflow_url",
+    "alerts",
     "as_of",
     "attention_since",
     "bar_of",

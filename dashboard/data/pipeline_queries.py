@@ -18,6 +18,7 @@ from include.contracts.times import to_canonical
 # The limits of one answer.
 MAX_SLICES = 100
 MAX_RULES = 200
+MAX_ALERTS = 200
 # How many runs of data_quality the strip of a rule shows.
 RUNS_PER_RULE = 30
 
@@ -63,6 +64,19 @@ def merge_runs(limit: int = 50) -> pd.DataFrame:
         StoreUnavailableError: Snowflake can't answer.
     """
     return query("merge_runs.sql", {"limit": limit})
+
+
+@st.cache_data(ttl=lifetimes.HISTORY, max_entries=20, show_spinner=False)
+def alerts(hours: int) -> pd.DataFrame:
+    """Return the alerts about data that wait to be sent, the oldest first, and then those of the last ``hours``.
+
+    Columns: stored_at, state, severity, headline, message, sent_to (a JSON array of channels) and sent_at, NaT while
+    it waits.  At most :data:`MAX_ALERTS`.
+
+    Raises:
+        StoreUnavailableError: Snowflake can't answer.
+    """
+    return query("recent_alerts.sql", {"hours": hours, "limit": MAX_ALERTS})
 
 
 @st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)

@@ -29,7 +29,7 @@ _TIMES = {
     "effective_start_date", "effective_end_date", "load_timestamp", "slice_start", "last_time", "first_start",
     "last_start", "newest", "arrival_hour", "started_at", "finished_at", "checked_at", "failing_since", "loaded_at",
     "retired_at", "begins_at", "ends_at", "decided_at", "first_found_at", "event_time",
-    "status_start", "status_end",
+    "status_start", "status_end", "stored_at", "sent_at",
 }  # fmt: skip
 _FLOATS = {*NUMERIC_METRICS, "lowest", "highest", "area", "lasted", "last_value", "today", "past_value", "usual"}
 

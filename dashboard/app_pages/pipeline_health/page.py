@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from dashboard import access, choices, ui
-from dashboard.app_pages.pipeline_health import flow, ledger, loads, merge_runs, quality, quarantine
+from dashboard.app_pages.pipeline_health import alerts, flow, ledger, loads, merge_runs, quality, quarantine
 
 chosen = ui.filters()
-# Loaded files and quarantined records are found by the hour.
+# Alerts, loaded files and quarantined records are found by the hour.
 hours = max(1, chosen.minutes // 60)
 
 # Only the open part asks its stores.
@@ -15,6 +15,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "Merge runs": merge_runs.show,
     "Ledger": ledger.show,
     "Quality": quality.show,
+    "Alerts": lambda: alerts.show(hours),
     "Loads": lambda: loads.show(hours),
     "Quarantine": lambda: quarantine.show(hours),
 }

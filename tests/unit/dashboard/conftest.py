@@ -149,6 +149,12 @@ def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
         "pipe_status": data.PipeStatus("RUNNING", 0, None, None, None, ""),
         "delays": pd.DataFrame(columns=["slice_start"]),
         "merge_runs": pd.DataFrame(columns=["started_at"]),
+        "alerts": pd.DataFrame(
+            {
+                **dict.fromkeys(("stored_at", "sent_at"), pd.Series(dtype="datetime64[us, UTC]")),
+                **dict.fromkeys(("state", "severity", "headline", "message", "sent_to"), pd.Series(dtype="object")),
+            }
+        ),
         "quality_results": pd.DataFrame(columns=["rule"]),
         "quality_history": pd.DataFrame(columns=["rule", "severity", "status", "failed_count", "checked_at", "run_id"]),
         "rule_results": pd.DataFrame(columns=["run_id"]),

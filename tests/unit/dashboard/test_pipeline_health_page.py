@@ -16,7 +16,7 @@ from tests.unit.dashboard.pages import DOWN, metrics, raising, run
 
 SNOWFLAKE = (
     "table_freshness", "pipe_status", "delays", "merge_runs", "ledger", "quality_results", "quality_history",
-    "load_history",
+    "load_history", "alerts",
 )  # fmt: skip
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("empty_stores")]
@@ -154,7 +154,7 @@ def test_an_empty_pipeline_says_what_to_do() -> None:
 
 def test_a_hidden_part_asks_nothing(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     asked: list[str] = []
-    parts = ("merge_runs", "ledger", "quality_results", "quality_history", "load_history", "quarantine")
+    parts = ("merge_runs", "ledger", "quality_results", "quality_history", "alerts", "load_history", "quarantine")
     flow = ("stream_lags", "stream_mappings", "pipe_status", "delays")
     for name in (*parts, *flow):
         answer = getattr(data, name)
@@ -259,6 +259,32 @@ def test_a_quarantined_record_is_read_when_it_is_opened_and_shown_as_sent(
     page.run()
     assert metrics(page)["Quarantined"] == "300"
     assert (list(page.code), list(page.get("link_button")), len(read)) == ([], [], 2)
+
+
+def test_an_alert_that_nobody_got_yet_is_announced_and_a_device_can_not_format_it(
+    monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    page = opened("Alerts")
+    assert "No check had anything to report" in page.success[0].value
+    minute = timedelta(minutes=1)
+    alerts = pd.DataFrame(
+        {
+            "stored_at": pd.to_datetime([now - 7 * minute, now - 9 * minute], utc=True),
+            "sent_at": pd.to_datetime([pd.NaT, now - 8 * minute], utc=True),
+            "state": ["failed", "recovered"],
+            "severity": ["error", "warning"],
+            "headline": ["data_quality: TRK\u202e1 jumps", "reconcile: hours balance"],
+            "message": ["all of it", "all of it"],
+            "sent_to": ['["pager"]', '["aws_default", "pager"]'],
+        }
+    )
+    monkeypatch.setattr(data, "alerts", lambda hours: alerts)
+    page.run()
+    assert page.warning[0].value.startswith("**1 alert has not been sent yet**, the oldest for 7 min.")
+    shown = page.dataframe[0].value
+    assert list(shown["sent"]) == ["not yet", "after 1 min"]
+    assert list(shown["channels"]) == ["pager", "aws_default, pager"]
+    assert shown["headline"].iloc[0] == "data_quality: TRK<U+202E>1 jumps"
 
 
 def test_links_to_airflow_need_the_setting(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:

@@ -3,21 +3,18 @@
 -- Alerts about failed runs wait in Airflow, not here (docs/alerts.md).
 select
     STORED_AT,
-    INCIDENT,
     STATE,
     SEVERITY,
     HEADLINE,
     MESSAGE,
-    RUN_ID,
     SENT_TO,
-    SENT_AT,
-    datediff('second', STORED_AT, coalesce(SENT_AT, sysdate())) as SECONDS_UNTIL_SENT
+    SENT_AT
 from ALERTS
 where
     SENT_AT is null
     or STORED_AT >= dateadd('hour', -{{ bind("hours") }}, sysdate())
 order by
-    case when SENT_AT is null then 0 else 1 end,
+    SENT_AT is not null,
     case when SENT_AT is null then STORED_AT end,
     STORED_AT desc
 limit {{ bind("limit") }};
