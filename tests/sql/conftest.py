@@ -255,6 +255,13 @@ def open_session(
 
 
 @pytest.fixture
+def administrator(provisioned: LocalSnowflake, session_bucket: TelemetryBucket) -> Iterator[SnowflakeSession]:
+    """The account's administrator, for what none of the pipeline's users may do."""
+    with closing(provisioned.connect()) as connection:
+        yield SnowflakeSession(connection, session_bucket)
+
+
+@pytest.fixture
 def empty_snowflake(snowflake: SnowflakeSession) -> SnowflakeSession:
     """Snowflake without a reading, for statements that read all of it."""
     snowflake.empty()

@@ -52,7 +52,7 @@ REFUSED = {
         (f"drop pipe {names.PIPE}", INSUFFICIENT),
         (f"use warehouse {names.READER_WAREHOUSE}", MISSING),
         (f"desc integration {names.STORAGE_INTEGRATION}", MISSING),
-        (f"alter warehouse {names.WAREHOUSE} suspend", INSUFFICIENT),
+        (f"alter warehouse {names.WAREHOUSE} set auto_suspend = 3600", INSUFFICIENT),
     ],
     "repairer": [
         (f"select * from {names.QUALITY_RESULTS_TABLE}", MISSING),

@@ -104,9 +104,11 @@ def test_two_merges_at_once_are_as_one(empty_snowflake, open_session, snowpipe):
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/Los_Angeles"])
-def test_all_times_are_utc_whatever_the_accounts_time_zone(empty_snowflake, open_session, snowpipe, zone):
+def test_all_times_are_utc_whatever_the_accounts_time_zone(
+    empty_snowflake, administrator, open_session, snowpipe, zone
+):
     before = empty_snowflake.execute("show parameters like 'timezone' in account")[0][1]
-    empty_snowflake.execute(f"alter account set timezone = '{zone}'")
+    administrator.execute(f"alter account set timezone = '{zone}'")
     try:
         session = open_session()
         assert session.execute("show parameters like 'timezone'")[0][1] == zone
@@ -122,4 +124,4 @@ def test_all_times_are_utc_whatever_the_accounts_time_zone(empty_snowflake, open
         assert session.repair(since=at(6)) == 2
         assert session.history() == stored == history(session.readings())
     finally:
-        empty_snowflake.execute(f"alter account set timezone = '{before}'")
+        administrator.execute(f"alter account set timezone = '{before}'")

@@ -9,7 +9,11 @@ from include.contracts import METRICS
 pytestmark = pytest.mark.unit
 
 FILES = sorted(path.relative_to(sql.SQL_DIRECTORY).as_posix() for path in sql.SQL_DIRECTORY.rglob("*.sql"))
-PARAMETERS = {"storage_role_arn": "arn:aws:iam::123456789012:role/snowflake", "telemetry_bucket": "landing"}
+PARAMETERS = {
+    "storage_role_arn": "arn:aws:iam::123456789012:role/snowflake",
+    "telemetry_bucket": "landing",
+    **{f"{job}_public_key": "MIIB" for job in ("deployer", "transformer", "repairer", "reader", "eraser")},
+}
 
 
 def test_there_is_sql():

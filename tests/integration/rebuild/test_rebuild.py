@@ -13,6 +13,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from include import names
 from include.archive import probe
 from include.aws_clients import StoreClients
+from include.contracts.quarantine import decode_all, encode
 from include.ledger import hours_between, reconcile
 from include.rebuild.__main__ import main
 from tests.fixtures.aggregates import aggregate
@@ -42,7 +43,7 @@ def reading(number: int, **changes: Any) -> tuple[str, bytes]:
 
 
 def stores(pipeline: Any) -> dict[str, Any]:
-    """The content of every store, without LOAD_TIMESTAMP, Ingested_At and the boundaries of landing files."""
+    """The content of every store, without LOAD_TIMESTAMP, Ingested_At and the boundaries of files and objects."""
     lines = [json.loads(line) for body in pipeline.bodies(names.LANDING_PREFIX).values() for line in _lines(body)]
     columns = [row[0] for row in pipeline.query(f"describe table {names.RAW_TABLE}")]
     when_or_where = {"LOAD_TIMESTAMP", "FILE_NAME", "FILE_ROW_NUMBER"}
@@ -58,7 +59,9 @@ def stores(pipeline: Any) -> dict[str, Any]:
         "landing": sorted({json.dumps(line, sort_keys=True) for line in lines}),
         "raw": sorted(pipeline.query(f"select distinct {raw} from {names.RAW_TABLE}"), key=repr),
         "history": sorted(pipeline.query(f"select {history} from {names.HISTORY_TABLE}"), key=repr),
-        "quarantine": pipeline.bodies(names.QUARANTINE_PREFIX),
+        "quarantine": sorted(
+            {encode(each) for body in pipeline.bodies(names.QUARANTINE_PREFIX).values() for each in decode_all(body)}
+        ),
     }
 
 
