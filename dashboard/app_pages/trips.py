@@ -133,7 +133,13 @@ def player(truck: str, periods: pd.DataFrame) -> None:
     def at_an_instant() -> None:
         instant = instants[time_line(key, [times.on_the_clock(each, seconds=True) for each in instants])]
         place = day_trips.place_at(places, instant)
-        st.pydeck_chart(
+        place_of_map = st.container()
+        st.caption(
+            f"{times.named(instant)} · {said(day_trips.period_at(periods, instant).to_dict())}  \n"
+            "Blue lines: trips, bold up to the time above. Violet dots: stops. Grey lines: no readings. "
+            "Large orange dot: the truck at the time above."
+        )
+        place_of_map.pydeck_chart(
             track_map.track_map(
                 periods,
                 places,
@@ -145,11 +151,6 @@ def player(truck: str, periods: pd.DataFrame) -> None:
             height=MAP_HEIGHT,
             key=f"{key}_map",
             alt=f"Map of {len(periods)} trips and stops. The table below says the same in words.",
-        )
-        st.caption(
-            f"{times.named(instant)} · {said(day_trips.period_at(periods, instant).to_dict())}  \n"
-            "Blue lines: trips, bold up to the time above. Violet dots: stops. Grey lines: no readings. "
-            "Large orange dot: the truck at the time above."
         )
 
     at_an_instant()

@@ -56,7 +56,10 @@ def show(fleet: Fleet, wanted: Sequence[str], picked: str | None) -> None:
     view = _view(trucks, wanted, picked)
     # The browser's selection is a place in the list, so a map of other trucks is another map.
     key = f"fleet_map_{hash(tuple(wanted))}"
-    st.pydeck_chart(
+    place_of_map = st.container()
+    _legend(trucks)
+    _doubtful(trucks)
+    place_of_map.pydeck_chart(
         fleet_map.fleet_map(
             trucks,
             fleet.track,
@@ -70,8 +73,6 @@ def show(fleet: Fleet, wanted: Sequence[str], picked: str | None) -> None:
         on_select=partial(_clicked, key),
         alt=f"Map of {len(trucks):,} trucks. The part Trucks below says the same in words.",
     )
-    _legend(trucks)
-    _doubtful(trucks)
 
 
 def _in_order_seen(trucks: pd.DataFrame) -> pd.DataFrame:
