@@ -323,6 +323,14 @@ def test_a_jump_is_found_one_reading_at_a_time_and_before_the_merge(checks, kind
     assert list(checks.check()) == ["positions_do_not_jump"]
 
 
+def test_a_jump_is_found_in_the_first_readings_of_a_truck_before_their_merge(checks):
+    readings, expected, _ = FAULTS["positions_do_not_jump"]["there and back"]
+    (sample,) = checks.arrive(*readings, merge=False).check()["positions_do_not_jump"]
+    assert sample.startswith(f"TRK001 {expected} readings")
+    checks.snowflake.merge()
+    assert checks.check()["positions_do_not_jump"] == [sample]
+
+
 def test_late_readings_between_two_older_ones(checks):
     # 40 miles apart in an hour.  The late readings lie between them; out of order they would be a jump.
     assert checks.arrive(at(POTSDAM, 0), at((52.0, 13.06), 1800, ODOMETER_READING=120_030.0)).check() == {}

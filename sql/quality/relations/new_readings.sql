@@ -3,11 +3,17 @@
 -- `since`, a constant, bounds what is read: versions that ended earlier are not joined. Readings
 -- that arrived earlier are left out: a rebuild has landed them again.
 -- A reading that is merged starts where the version before it ended; if it still waits for its
--- merge, the current version is before it.  PREVIOUS_TIME is when that version began: the truck has
+-- merge, the current version is before it, or of a truck without versions the reading before it.
+-- PREVIOUS_TIME is when that version began: the truck has
 -- been in that state since, so a speed that is derived from it is never too high.
 -- Both joins begin with the new readings, so that they read little of the history.
 with ARRIVED as (
-    select *
+    select
+        *,
+        lag(EVENT_TIME) over (partition by TRUCK_ID order by EVENT_TIME) as LAST_TIME,
+        lag(GPS_LATITUDE) over (partition by TRUCK_ID order by EVENT_TIME) as LAST_LATITUDE,
+        lag(GPS_LONGITUDE) over (partition by TRUCK_ID order by EVENT_TIME) as LAST_LONGITUDE,
+        lag(ODOMETER_READING) over (partition by TRUCK_ID order by EVENT_TIME) as LAST_ODOMETER
     from TRUCK_PLAUSIBILITY_STREAM
     where ARRIVAL_TIME >= {{ bind("since") }}::timestamp_ntz
 ),
@@ -52,11 +58,20 @@ select
     ARRIVED.ARRIVAL_TIME,
     ARRIVED.NULLED_METRICS,
     {{ attributes("ARRIVED") }},
-    coalesce(ENDED.EFFECTIVE_START_DATE, LATEST.EFFECTIVE_START_DATE) as PREVIOUS_TIME,
-    iff(ENDED.TRUCK_ID is null, LATEST.GPS_LATITUDE, ENDED.GPS_LATITUDE) as PREVIOUS_LATITUDE,
-    iff(ENDED.TRUCK_ID is null, LATEST.GPS_LONGITUDE, ENDED.GPS_LONGITUDE) as PREVIOUS_LONGITUDE,
-    iff(ENDED.TRUCK_ID is null, LATEST.ODOMETER_READING, ENDED.ODOMETER_READING)
-        as PREVIOUS_ODOMETER
+    coalesce(
+        ENDED.EFFECTIVE_START_DATE, LATEST.EFFECTIVE_START_DATE, ARRIVED.LAST_TIME
+    ) as PREVIOUS_TIME,
+    {%- for name, metric in (
+        ("LATITUDE", "GPS_LATITUDE"),
+        ("LONGITUDE", "GPS_LONGITUDE"),
+        ("ODOMETER", "ODOMETER_READING"),
+    ) %}
+        case
+            when ENDED.TRUCK_ID is not null then ENDED.{{ metric }}
+            when LATEST.TRUCK_ID is not null then LATEST.{{ metric }}
+            else ARRIVED.LAST_{{ name }}
+        end as PREVIOUS_{{ name }} {%- if not loop.last %}, {%- endif %}
+    {%- endfor %}
 from ARRIVED
 left join ENDED
     on ARRIVED.TRUCK_ID = ENDED.TRUCK_ID and ARRIVED.EVENT_TIME = ENDED.EFFECTIVE_END_DATE
