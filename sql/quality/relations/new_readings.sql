@@ -8,12 +8,7 @@
 -- been in that state since, so a speed that is derived from it is never too high.
 -- Both joins begin with the new readings, so that they read little of the history.
 with ARRIVED as (
-    select
-        *,
-        lag(EVENT_TIME) over (partition by TRUCK_ID order by EVENT_TIME) as LAST_TIME,
-        lag(GPS_LATITUDE) over (partition by TRUCK_ID order by EVENT_TIME) as LAST_LATITUDE,
-        lag(GPS_LONGITUDE) over (partition by TRUCK_ID order by EVENT_TIME) as LAST_LONGITUDE,
-        lag(ODOMETER_READING) over (partition by TRUCK_ID order by EVENT_TIME) as LAST_ODOMETER
+    select *
     from TRUCK_PLAUSIBILITY_STREAM
     where ARRIVAL_TIME >= {{ bind("since") }}::timestamp_ntz
 ),
@@ -50,6 +45,20 @@ LATEST as (
     where
         VERSIONS.IS_CURRENT
         and VERSIONS.TRUCK_ID in (select ARRIVED.TRUCK_ID from ARRIVED)
+),
+
+FIRST_READINGS as (
+    select
+        TRUCK_ID,
+        EVENT_TIME,
+        {%- for name in ("EVENT_TIME", "GPS_LATITUDE", "GPS_LONGITUDE", "ODOMETER_READING") %}
+            lag({{ name }}) over (
+                partition by TRUCK_ID order by EVENT_TIME, ARRIVAL_TIME
+            ) as PREVIOUS_{{ name }} {%- if not loop.last %}, {%- endif %}
+        {%- endfor %}
+    from ARRIVED
+    where TRUCK_ID not in (select LATEST.TRUCK_ID from LATEST)
+    qualify row_number() over (partition by TRUCK_ID, EVENT_TIME order by ARRIVAL_TIME) = 1
 )
 
 select
@@ -59,7 +68,9 @@ select
     ARRIVED.NULLED_METRICS,
     {{ attributes("ARRIVED") }},
     coalesce(
-        ENDED.EFFECTIVE_START_DATE, LATEST.EFFECTIVE_START_DATE, ARRIVED.LAST_TIME
+        ENDED.EFFECTIVE_START_DATE,
+        LATEST.EFFECTIVE_START_DATE,
+        FIRST_READINGS.PREVIOUS_EVENT_TIME
     ) as PREVIOUS_TIME,
     {%- for name, metric in (
         ("LATITUDE", "GPS_LATITUDE"),
@@ -69,11 +80,15 @@ select
         case
             when ENDED.TRUCK_ID is not null then ENDED.{{ metric }}
             when LATEST.TRUCK_ID is not null then LATEST.{{ metric }}
-            else ARRIVED.LAST_{{ name }}
+            else FIRST_READINGS.PREVIOUS_{{ metric }}
         end as PREVIOUS_{{ name }} {%- if not loop.last %}, {%- endif %}
     {%- endfor %}
 from ARRIVED
 left join ENDED
     on ARRIVED.TRUCK_ID = ENDED.TRUCK_ID and ARRIVED.EVENT_TIME = ENDED.EFFECTIVE_END_DATE
 left join LATEST
-    on ARRIVED.TRUCK_ID = LATEST.TRUCK_ID and ARRIVED.EVENT_TIME > LATEST.EFFECTIVE_START_DATE;
+    on ARRIVED.TRUCK_ID = LATEST.TRUCK_ID and ARRIVED.EVENT_TIME > LATEST.EFFECTIVE_START_DATE
+left join FIRST_READINGS
+    on
+        ARRIVED.TRUCK_ID = FIRST_READINGS.TRUCK_ID
+        and ARRIVED.EVENT_TIME = FIRST_READINGS.EVENT_TIME;
