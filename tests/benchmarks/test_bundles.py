@@ -31,10 +31,11 @@ print(seconds)
 
 
 def environment(function: str) -> dict[str, str]:
-    """The variables that the template gives the function; a number is a fitting value of each."""
+    """The variables that the template gives the function; a number is a fitting value of each but three."""
     declared = [each["Properties"] for each in load(TEMPLATE)["Resources"].values() if "Properties" in each]
     (properties,) = [each for each in declared if each.get("FunctionName") == function and "Handler" in each]
-    return dict.fromkeys(properties.get("Environment", {}).get("Variables", {}), "1") | {"POWERTOOLS_LOG_LEVEL": "INFO"}
+    given = dict.fromkeys(properties.get("Environment", {}).get("Variables", {}), "1")
+    return given | {"POWERTOOLS_LOG_LEVEL": "INFO", "NULL_OUT_OF_RANGE": "", "METRIC_DECIMALS": ""}
 
 
 @pytest.fixture(scope="module")
