@@ -45,7 +45,6 @@ VALUES = (
         ),
         NOW.isoformat(),
     )
-    | dict.fromkeys(("stored_at", "sent_at"), NOW.isoformat())
     | dict.fromkeys(("limit", "hours", "runs", "slice_seconds", "slice_microseconds", "failed_count"), 1)
     | dict.fromkeys(("rows_inserted", "rows_updated", "rows_deleted"), 1)
     | dict.fromkeys(("archived", "landed", "duplicates", "quarantined", "resolved", "missing", "not_loaded"), 0)
