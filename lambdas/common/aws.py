@@ -71,7 +71,30 @@ def store_errors(doing: str) -> Iterator[None]:
         raise StoreError(f"{doing}: {error}") from error
 
 
-def refuses_content(error: StoreError) -> bool:
+def send_apart_from_refused(
+    send: Callable[[Sequence[T]], Sequence[T]], items: Sequence[T], refused: list[tuple[T, str]]
+) -> list[T]:
+    """Send ``items`` in one call, and if DynamoDB refuses it for its content by halves, down to the item to blame.
+
+    Returns:
+        the items that ``send`` returns; each refused item is added to ``refused``, with DynamoDB's words.
+
+    Raises:
+        StoreError: the store failed otherwise.
+    """
+    try:
+        return list(send(items))
+    except StoreError as error:
+        if not _refuses_content(error):
+            raise
+        if len(items) == 1:
+            refused.append((items[0], str(error)))
+            return []
+    half = len(items) // 2
+    return [part for each in (items[:half], items[half:]) for part in send_apart_from_refused(send, each, refused)]
+
+
+def _refuses_content(error: StoreError) -> bool:
     """Whether DynamoDB refuses a request for what is in it, so that no repetition helps."""
     cause = error.__cause__
     return isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ValidationException"

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, NotRequired, Protocol, TypedDict
 
 from include.contracts import Envelope
-from lambdas.common.aws import refuses_content, send_in_calls, store_errors
-from lambdas.common.deadline import Deadline, StoreError
+from lambdas.common.aws import send_apart_from_refused, send_in_calls, store_errors
+from lambdas.common.deadline import Deadline
 from lambdas.common.dynamodb import DynamoItem
 from lambdas.common.processing import Written
 
@@ -70,7 +70,9 @@ class ClickStore:
         new_items: dict[str, str] = {}
         puts = self._puts(rows, new_items)
         refused: list[tuple[_Put, str]] = []
-        undone, error = send_in_calls(lambda call: self._batch_write(call, refused), puts, BATCH_ITEMS, deadline)
+        undone, error = send_in_calls(
+            lambda call: send_apart_from_refused(self._batch_write, call, refused), puts, BATCH_ITEMS, deadline
+        )
         written = Written([put.envelope for put in undone], error=str(error) if error else None)
         if refused:
             self._judge(puts, undone, refused, written)
@@ -96,22 +98,13 @@ class ClickStore:
             puts.insert(place, _Put(self._item_table, {"PutRequest": {"Item": named}}, envelope))
         return puts
 
-    def _batch_write(self, puts: Sequence[_Put], refused: list[tuple[_Put, str]]) -> list[_Put]:
-        """Make one call; return the puts that are to be repeated.  Adds those that can't be written to ``refused``."""
+    def _batch_write(self, puts: Sequence[_Put]) -> list[_Put]:
+        """Make one call; return the puts that are to be repeated."""
         requests: dict[str, list[_WriteRequest]] = {}
         for put in puts:
             requests.setdefault(put.table, []).append(put.request)
-        try:
-            with store_errors("BatchWriteItem"):
-                response = self._client.batch_write_item(RequestItems=requests)
-        except StoreError as error:
-            if not refuses_content(error):
-                raise
-            if len(puts) == 1:
-                refused.append((puts[0], str(error)))
-                return []
-            half = len(puts) // 2
-            return [*self._batch_write(puts[:half], refused), *self._batch_write(puts[half:], refused)]
+        with store_errors("BatchWriteItem"):
+            response = self._client.batch_write_item(RequestItems=requests)
         unprocessed = response.get("UnprocessedItems")
         if not unprocessed:
             return []

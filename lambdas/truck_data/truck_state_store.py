@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, NotRequired, Protocol, TypedDict
 from botocore.exceptions import ClientError
 
 from include.contracts import METRICS, Envelope
-from lambdas.common.aws import refuses_content, send_in_calls, store_errors
+from lambdas.common.aws import send_apart_from_refused, send_in_calls, store_errors
 from lambdas.common.deadline import Deadline, StoreError
 from lambdas.common.dynamodb import DynamoItem
 from lambdas.common.processing import Written
@@ -100,12 +100,17 @@ class TruckStateStore:
         """
         answers = _Answers([], [], [])
         undone, error = send_in_calls(
-            lambda call: self._update(call, answers),
+            lambda call: send_apart_from_refused(lambda part: self._update(part, answers), call, answers.refused),
             (_State(*each) for each in states),
             BATCH_STATEMENTS,
             deadline,
         )
-        not_created, create_error = send_in_calls(lambda call: self._create(call, answers), answers.new, 1, deadline)
+        not_created, create_error = send_in_calls(
+            lambda call: send_apart_from_refused(lambda part: self._create(part, answers), call, answers.refused),
+            answers.new,
+            1,
+            deadline,
+        )
         undone += not_created
         error = error or create_error
         written = Written(
@@ -123,17 +128,8 @@ class TruckStateStore:
     def _update(self, states: Sequence[_State], answers: _Answers) -> list[_State]:
         """Make one call; return the states that are to be repeated."""
         statements = [self._statement(state.item) for state in states]
-        try:
-            with store_errors("BatchExecuteStatement"):
-                response = self._client.batch_execute_statement(Statements=statements)
-        except StoreError as error:
-            if not refuses_content(error):
-                raise
-            if len(states) == 1:
-                answers.refused.append((states[0], str(error)))
-                return []
-            half = len(states) // 2
-            return [*self._update(states[:half], answers), *self._update(states[half:], answers)]
+        with store_errors("BatchExecuteStatement"):
+            response = self._client.batch_execute_statement(Statements=statements)
         again = []
         for state, answer in zip(states, response["Responses"], strict=True):
             failed = answer.get("Error")
@@ -170,12 +166,9 @@ class TruckStateStore:
                     ExpressionAttributeValues={":recency": state.item["Recency"]},
                 )
         except StoreError as error:
-            if _is_condition_failure(error.__cause__):
-                answers.older.append(state)
-            elif refuses_content(error):
-                answers.refused.append((state, str(error)))
-            else:
+            if not _is_condition_failure(error.__cause__):
                 raise
+            answers.older.append(state)
         return []
 
 
