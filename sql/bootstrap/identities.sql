@@ -20,45 +20,16 @@ comment = 'Dashboard: reads, and nothing else';
 create role if not exists TRUCK_TELEMETRY_ERASER
 comment = 'DAG erase_truck: erases one truck from every table';
 
-create user if not exists TRUCK_TELEMETRY_DEPLOYER
-    type = SERVICE
-    default_role = TRUCK_TELEMETRY_DEPLOYER
-    default_secondary_roles = ()
-    default_warehouse = TRUCK_TELEMETRY_WH;
-alter user TRUCK_TELEMETRY_DEPLOYER set
-rsa_public_key = '{{ params.deployer_public_key }}';
+{%- for job in ("DEPLOYER", "TRANSFORMER", "REPAIRER", "READER", "ERASER") %}
 
-create user if not exists TRUCK_TELEMETRY_TRANSFORMER
-    type = SERVICE
-    default_role = TRUCK_TELEMETRY_TRANSFORMER
-    default_secondary_roles = ()
-    default_warehouse = TRUCK_TELEMETRY_WH;
-alter user TRUCK_TELEMETRY_TRANSFORMER set
-rsa_public_key = '{{ params.transformer_public_key }}';
-
-create user if not exists TRUCK_TELEMETRY_REPAIRER
-    type = SERVICE
-    default_role = TRUCK_TELEMETRY_REPAIRER
-    default_secondary_roles = ()
-    default_warehouse = TRUCK_TELEMETRY_WH;
-alter user TRUCK_TELEMETRY_REPAIRER set
-rsa_public_key = '{{ params.repairer_public_key }}';
-
-create user if not exists TRUCK_TELEMETRY_READER
-    type = SERVICE
-    default_role = TRUCK_TELEMETRY_READER
-    default_secondary_roles = ()
-    default_warehouse = TRUCK_TELEMETRY_READER_WH;
-alter user TRUCK_TELEMETRY_READER set
-rsa_public_key = '{{ params.reader_public_key }}';
-
-create user if not exists TRUCK_TELEMETRY_ERASER
-    type = SERVICE
-    default_role = TRUCK_TELEMETRY_ERASER
-    default_secondary_roles = ()
-    default_warehouse = TRUCK_TELEMETRY_WH;
-alter user TRUCK_TELEMETRY_ERASER set
-rsa_public_key = '{{ params.eraser_public_key }}';
+    create user if not exists TRUCK_TELEMETRY_{{ job }}
+        type = SERVICE
+        default_role = TRUCK_TELEMETRY_{{ job }}
+        default_secondary_roles = ()
+        default_warehouse = TRUCK_TELEMETRY_{{ "READER_WH" if job == "READER" else "WH" }};
+    alter user TRUCK_TELEMETRY_{{ job }} set
+    rsa_public_key = '{{ params[job | lower ~ "_public_key"] }}';
+{%- endfor %}
 
 -- Administrators keep access to everything.
 use role ACCOUNTADMIN;
