@@ -95,17 +95,33 @@ def fitted(longitudes: Sequence[float], latitudes: Sequence[float]) -> pdk.ViewS
     )
 
 
-def lines(name: str, rows: Sequence[dict[str, Any]], *, get_color: Any, pixels: int, **how: Any) -> pdk.Layer:
-    """Return a layer of straight lines, from ``a`` to ``b`` of each row (longitude and latitude).
+def lines(
+    name: str,
+    rows: Sequence[dict[str, Any]] | str,
+    *,
+    get_color: Any,
+    pixels: int = 1,
+    ends: tuple[str, str] = ("a", "b"),
+    **how: Any,
+) -> pdk.Layer:
+    """Return a layer of straight lines.
 
     Not deck.gl's layer of paths: a browser without a graphics card takes three times as long to draw its first one.
+
+    Args:
+        name: the id of the layer.
+        rows: one for each line, or the address of a file of them.
+        get_color: the colour, or an expression of it.
+        pixels: the width.
+        ends: the expressions of both ends (longitude and latitude) in a row.
+        how: further properties of the layer.
     """
     return pdk.Layer(
         "LineLayer",
         id=name,
         data=rows,
-        get_source_position="a",
-        get_target_position="b",
+        get_source_position=ends[0],
+        get_target_position=ends[1],
         get_color=get_color,
         get_width=pixels,
         **how,
@@ -129,14 +145,12 @@ def _ground(colours: Ground) -> list[pdk.Layer]:
         pdk.Layer("SolidPolygonLayer", id="sea", data=[{"p": sea}], get_polygon="p", get_fill_color=colours.water),
         _shapes("land", get_fill_color=colours.land, stroked=False),
         _shapes("lakes", get_fill_color=colours.water, stroked=False),
-        # Each row of the file is a line: longitude and latitude of its two ends.
-        pdk.Layer(
-            "LineLayer",
-            id="borders",
-            data=f"{FOLDER}/borders.json",
-            get_source_position="[this[0], this[1]]",
-            get_target_position="[this[2], this[3]]",
+        lines(
+            "borders",
+            f"{FOLDER}/borders.json",
             get_color=colours.border,
+            # Each row of the file is a list of four numbers.
+            ends=("[this[0], this[1]]", "[this[2], this[3]]"),
         ),
         pdk.Layer(
             "TextLayer",
