@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,13 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from include import names
-from include.contracts import TimeLimits, times
+from include.contracts import TimeLimits
 from include.contracts.metric_policy import DEFAULT_METRIC_POLICY
-from include.generator import payloads
-from include.generator.catalogue import items
-from include.generator.trucks import FleetSimulation
 from lambdas.common import batch
 from lambdas.common.aws import CONFIG
 from lambdas.truck_data import logic
 from lambdas.truck_data.truck_state_store import update_statement
+from tests.benchmarks.traffic import clicks, readings
 from tests.fixtures.benchmarks import Benchmarks, Seconds, Side, alternate
 from tests.fixtures.functions import Event, Function, function, kinesis_event
 
@@ -93,23 +90,6 @@ def cpu_of(handler: Function, event: Callable[[], Event]) -> Side:
         return work
 
     return prepare
-
-
-def clicks() -> Iterator[bytes]:
-    start, catalogue = datetime.now(UTC) - timedelta(hours=1), items(3)
-    for number in count():
-        timestamp = times.to_canonical(start + timedelta(microseconds=number))
-        yield payloads.encode(payloads.click_document(catalogue[number % 3], timestamp, number % 50))
-
-
-def readings(trucks: int) -> Iterator[bytes]:
-    start = int((time.time() - 3600) * 1_000_000)
-    simulation = FleetSimulation(seed=1, count=trucks, start=start)
-    for number in count():
-        at = start + number * 1000
-        truck, values = simulation.reading(number % trucks, at)
-        timestamp = times.to_canonical(datetime.fromtimestamp(at / 1_000_000, UTC))
-        yield payloads.encode(payloads.flat_document(truck, timestamp, values, upper=True))
 
 
 def test_invalid_records_cost_no_more_than_valid_ones(benchmarks: Benchmarks, stubbed):

@@ -6,11 +6,10 @@ Subject and baseline talk to one emulator in turns.  What each had to do is chec
 from __future__ import annotations
 
 import json
-import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import count, islice
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -19,14 +18,12 @@ from include import names
 from include.cloudformation import TEMPLATE
 from include.cloudformation.render import load
 from include.contracts import TimeLimits, times
-from include.generator import payloads
-from include.generator.catalogue import items
 from include.generator.producer import AcceptedRecord, Producer, kinesis_client
 from include.generator.traffic import TrafficRecord
-from include.generator.trucks import FleetSimulation
 from include.local.aws.ministack import client_environment
 from lambdas.common import batch
 from lambdas.kinesis_to_dynamodb import logic
+from tests.benchmarks import traffic
 from tests.fixtures.benchmarks import Benchmarks, Side, alternate
 from tests.fixtures.functions import Event, Function, function, kinesis_event
 from tests.fixtures.ministack import MiniStack
@@ -46,32 +43,7 @@ BUCKET = "telemetry-of-the-benchmarks"
 
 @pytest.fixture
 def clicks() -> Iterator[bytes]:
-    """Clicks on three items without end, no two with the same key, as the generator writes them."""
-    start, catalogue = datetime.now(UTC) - timedelta(hours=1), items(3)
-
-    def each() -> Iterator[bytes]:
-        for number in count():
-            timestamp = times.to_canonical(start + timedelta(microseconds=number))
-            document = payloads.click_document(catalogue[number % len(catalogue)], timestamp, number % 50)
-            yield payloads.encode(document)
-
-    return each()
-
-
-@pytest.fixture
-def fleet() -> Callable[[int], Iterator[bytes]]:
-    """Readings of so many trucks in turn, without end, each truck's always newer than the one before."""
-
-    def readings(trucks: int) -> Iterator[bytes]:
-        start = int((time.time() - 3600) * 1_000_000)
-        simulation = FleetSimulation(seed=1, count=trucks, start=start)
-        for number in count():
-            at = start + number * 1000
-            truck, values = simulation.reading(number % trucks, at)
-            timestamp = times.to_canonical(datetime.fromtimestamp(at / 1_000_000, UTC))
-            yield payloads.encode(payloads.flat_document(truck, timestamp, values, upper=True))
-
-    return readings
+    return traffic.clicks()
 
 
 def events(stream: str, source: Iterator[bytes]) -> list[Event]:
@@ -232,7 +204,7 @@ def truck_function(ministack: MiniStack, table: Callable[[str], str], bucket: st
         yield handler, states
 
 
-def test_truck_handler(benchmarks: Benchmarks, ministack, truck_function, fleet):
+def test_truck_handler(benchmarks: Benchmarks, ministack, truck_function):
     handler, states = truck_function
     s3, dynamodb = ministack.client("s3"), ministack.client("dynamodb")
 
@@ -243,7 +215,7 @@ def test_truck_handler(benchmarks: Benchmarks, ministack, truck_function, fleet)
 
         return prepare
 
-    plain_readings = fleet(max(FLEETS))
+    plain_readings = traffic.readings(max(FLEETS))
 
     def object_per_record() -> Callable[[], object]:
         """One PutObject a reading, as it came."""
@@ -257,10 +229,10 @@ def test_truck_handler(benchmarks: Benchmarks, ministack, truck_function, fleet)
 
         return work
 
-    sides = {f"of_{trucks}": of(fleet(trucks)) for trucks in FLEETS}
+    sides = {f"of_{trucks}": of(traffic.readings(trucks)) for trucks in FLEETS}
     seconds = alternate(ROUNDS, object_per_record=object_per_record, **sides)
     handler.calls.clear()
-    of(fleet(max(FLEETS)))()()
+    of(traffic.readings(max(FLEETS)))()()
 
     assert landed(s3, "one-each/") == (ROUNDS + 1) * RECORDS
     assert landed(s3, names.LANDING_PREFIX) == (len(FLEETS) * (ROUNDS + 1) + 1) * RECORDS / BATCH

@@ -10,6 +10,7 @@ from include import names
 from include.alerts import Alert, Links, compose
 from include.alerts.delivery import NotSentError, deliver
 from include.alerts.findings import FindingsOutbox, store_alerts
+from tests.fixtures.inbox import Inbox
 
 pytestmark = pytest.mark.sql
 
@@ -21,19 +22,6 @@ def an_alert(alert_id: str, minute: int = 0) -> Alert:
         alert_id=alert_id, state="failed", severity="error", dag_id="data_quality", concerned=["it's a % rule"],
         details="x", impact="y", run_id="run", links=Links(), stored_at=NOW + timedelta(minutes=minute),
     )  # fmt: skip
-
-
-class Inbox:
-    name = "inbox"
-
-    def __init__(self) -> None:
-        self.is_down = False
-        self.messages: list[str] = []
-
-    def send(self, alert: Alert) -> None:
-        if self.is_down:
-            raise OSError("unreachable")
-        self.messages.append(alert.alert_id)
 
 
 @pytest.fixture

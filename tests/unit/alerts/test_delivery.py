@@ -8,6 +8,7 @@ import pytest
 
 from include.alerts import Alert, Links, compose
 from include.alerts.delivery import NotSentError, deliver
+from tests.fixtures.inbox import Inbox
 
 pytestmark = pytest.mark.unit
 
@@ -31,18 +32,6 @@ class Memory:
             del self.alerts[alert.alert_id]
         else:
             self.alerts[alert.alert_id] = alert
-
-
-class Inbox:
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.is_down = False
-        self.messages: list[str] = []
-
-    def send(self, alert: Alert) -> None:
-        if self.is_down:
-            raise OSError("unreachable")
-        self.messages.append(alert.alert_id)
 
 
 def test_each_alert_goes_to_each_channel_in_order() -> None:

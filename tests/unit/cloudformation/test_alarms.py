@@ -476,31 +476,28 @@ def test_no_alarm_fires_without_a_failure(situation: str) -> None:
             assert fired == [], (alarm_id, semantics)
 
 
-@pytest.mark.parametrize("failure", [not_consumed, archive_unread])
-def test_one_record_that_nobody_reads_is_noticed(failure: Failure) -> None:
-    came, end = 60, 100
-    metrics = world(end, traffic_in=lambda minute: minute == came, failure=failure)
+def assert_noticed(failure: Failure, metrics: Metrics, begins: int, end: int) -> None:
+    """Each alarm of the failure's row fires within the row's minutes after ``begins``."""
     (row,) = [row for row in rows() if FAILURES[row.failure] is failure and "disabled" not in row.failure]
     for alarm_id in row.alarms:
         for semantics in EVERY_SEMANTICS:
             alarm = Alarm(properties(alarm_id), semantics)
             fired = next((now for now, state in history(alarm, metrics, end) if state == "ALARM"), None)
             assert fired is not None, (alarm_id, semantics)
-            assert came < fired <= came + row.minutes, (alarm_id, semantics, fired)
+            assert begins < fired <= begins + row.minutes, (alarm_id, semantics, fired)
+
+
+@pytest.mark.parametrize("failure", [not_consumed, archive_unread])
+def test_one_record_that_nobody_reads_is_noticed(failure: Failure) -> None:
+    came, end = 60, 100
+    assert_noticed(failure, world(end, traffic_in=lambda minute: minute == came, failure=failure), came, end)
 
 
 @pytest.mark.parametrize("failure", [not_consumed, archive_unread])
 def test_a_consumer_that_stops_in_an_idle_night_is_noticed_when_records_come_in_again(failure: Failure) -> None:
     """By then CloudWatch has no point of the consumer left in its range."""
     morning, end = 90, 130
-    metrics = world(end, traffic_in=lambda minute: minute >= morning, failure=failure)
-    (row,) = [row for row in rows() if FAILURES[row.failure] is failure and "disabled" not in row.failure]
-    for alarm_id in row.alarms:
-        for semantics in EVERY_SEMANTICS:
-            alarm = Alarm(properties(alarm_id), semantics)
-            fired = next((now for now, state in history(alarm, metrics, end) if state == "ALARM"), None)
-            assert fired is not None, (alarm_id, semantics)
-            assert morning < fired <= morning + row.minutes, (alarm_id, semantics, fired)
+    assert_noticed(failure, world(end, traffic_in=lambda minute: minute >= morning, failure=failure), morning, end)
 
 
 @pytest.mark.parametrize("alarm_id", ["SchedulerAlarm", "TriggererAlarm"])

@@ -1,0 +1,32 @@
+"""What benchmarks send: clicks and readings without end, as the generator writes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from include.contracts import times
+from include.generator import payloads
+from include.generator.catalogue import items
+from include.generator.trucks import FleetSimulation
+
+
+def clicks() -> Iterator[bytes]:
+    """Clicks on three items, no two with the same key."""
+    start, catalogue = datetime.now(UTC) - timedelta(hours=1), items(3)
+    for number in count():
+        timestamp = times.to_canonical(start + timedelta(microseconds=number))
+        yield payloads.encode(payloads.click_document(catalogue[number % len(catalogue)], timestamp, number % 50))
+
+
+def readings(trucks: int) -> Iterator[bytes]:
+    """Readings of so many trucks in turn, each truck's always newer than the one before."""
+    start = int((time.time() - 3600) * 1_000_000)
+    simulation = FleetSimulation(seed=1, count=trucks, start=start)
+    for number in count():
+        at = start + number * 1000
+        truck, values = simulation.reading(number % trucks, at)
+        timestamp = times.to_canonical(datetime.fromtimestamp(at / 1_000_000, UTC))
+        yield payloads.encode(payloads.flat_document(truck, timestamp, values, upper=True))
