@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import streamlit as st
 
 from dashboard import data
+from include.alerts import Links
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
@@ -21,13 +21,13 @@ DATA_QUALITY, RECONCILE, REPAIR, REPLAY, SCD2_MERGE, SEND_ALERTS = (
 def dag(dag_id: str) -> str | None:
     """Return the address of a DAG, or None if there are no links."""
     base = data.airflow_url(os.environ)
-    return f"{base}/dags/{quote(dag_id, safe='')}" if base else None
+    return Links(airflow_url=base).dag(dag_id) if base else None
 
 
 def run(dag_id: str, run_id: str) -> str | None:
     """Return the address of a run of a DAG, or None if there are no links."""
-    of_dag = dag(dag_id)
-    return f"{of_dag}/runs/{quote(run_id, safe='')}" if of_dag else None
+    base = data.airflow_url(os.environ)
+    return Links(airflow_url=base).run(dag_id, run_id) if base else None
 
 
 def merge(recorded: str) -> str | None:

@@ -47,7 +47,11 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
         """Return the address of a run in Airflow's web pages, or only its id."""
         if not self.airflow_url:
             return run_id
-        return f"{self.airflow_url.rstrip('/')}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+        return f"{self.dag(dag_id)}/runs/{quote(run_id, safe='')}"
+
+    def dag(self, dag_id: str) -> str:
+        """Return the address of a DAG in Airflow's web pages, or only its id."""
+        return f"{self.airflow_url.rstrip('/')}/dags/{quote(dag_id, safe='')}" if self.airflow_url else dag_id
 
     def file(self, path: str) -> str:
         """Return the address of a file of the repository, or only its path."""
