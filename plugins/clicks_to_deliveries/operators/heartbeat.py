@@ -18,26 +18,26 @@ TRIGGERER_PATIENCE = timedelta(minutes=1)
 class HeartbeatOperator(Killable, BaseOperator):
     """Reports that the scheduler started this task and a worker ran it."""
 
+    metric = names.SCHEDULER_HEARTBEAT
+
     def __init__(self, *, aws_conn_id: str = names.AWS_CONNECTION, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> None:
-        put_metrics(self.aws_conn_id, {names.SCHEDULER_HEARTBEAT: 1})
+        self.report(context)
+
+    def report(self, context: Context, event: Any = None) -> None:
+        put_metrics(self.aws_conn_id, {self.metric: 1})
 
 
-class TriggererHeartbeatOperator(Killable, BaseOperator):
+class TriggererHeartbeatOperator(HeartbeatOperator):
     """Defers to the triggerer and reports that it came back; fails if it does not."""
 
-    def __init__(self, *, aws_conn_id: str = names.AWS_CONNECTION, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.aws_conn_id = aws_conn_id
+    metric = names.TRIGGERER_HEARTBEAT
 
     def execute(self, context: Context) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         moment = datetime.now(UTC) + timedelta(seconds=1)
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name="report", timeout=TRIGGERER_PATIENCE)
-
-    def report(self, context: Context, event: Any) -> None:
-        put_metrics(self.aws_conn_id, {names.TRIGGERER_HEARTBEAT: 1})

@@ -55,12 +55,13 @@ class MeasureAlertingOperator(Killable, BaseOperator):
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> None:
-        if given_up := take_up_notices(self._client("s3"), self.bucket, RunOutbox(Variables()), context, alert_links()):
+        s3 = self._client("s3")
+        if given_up := take_up_notices(s3, self.bucket, RunOutbox(Variables()), context, alert_links()):
             self.log.warning("%d batches were given up; an alert is stored", given_up)
         if not self.alert_topic_arn:
             raise AirflowFailException("there is no alert topic until provision_resources has run")
-        waiting = self._waiting_batches()
-        errors = error_objects_since(self._client("s3"), self.bucket, datetime.now(UTC) - ERRORS_COUNT_FOR)
+        waiting = self._waiting_batches(s3)
+        errors = error_objects_since(s3, self.bucket, datetime.now(UTC) - ERRORS_COUNT_FOR)
         subscribers = confirmed_subscriptions(self._client("sns"), self.alert_topic_arn)
         counts = {
             names.ABANDONED_BATCHES_METRIC: waiting,
@@ -75,9 +76,9 @@ class MeasureAlertingOperator(Killable, BaseOperator):
                 "(docs/runbooks/alert_subscribers.md)"
             )
 
-    def _waiting_batches(self) -> int:
+    def _waiting_batches(self, s3: Any) -> int:
         before = datetime.now(UTC) - WAITS_TOO_LONG
-        pages = self._client("s3").get_paginator("list_objects_v2")
+        pages = s3.get_paginator("list_objects_v2")
         found = pages.paginate(Bucket=names.abandoned_bucket(self.bucket), Prefix=names.ON_FAILURE_PREFIX)
         return sum(each["LastModified"] < before for page in found for each in page.get("Contents", []))
 
