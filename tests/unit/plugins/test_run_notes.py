@@ -106,7 +106,13 @@ def scheduler(airflow_database: None) -> Scheduler:
 
 @pytest.fixture(autouse=True)
 def _no_alerts(airflow_database: None) -> Iterator[None]:
+    """Other tests of this process end runs too, and the database is the process's."""
+    _forget_alerts()
     yield
+    _forget_alerts()
+
+
+def _forget_alerts() -> None:
     with create_session() as session:
         ours = or_(*map(Variable.key.startswith, (UNSENT_ALERT_PREFIX, OUTAGE_PREFIX)))
         session.execute(delete(Variable).where(ours))
