@@ -15,7 +15,7 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``dml`` | queries and DML |
 | ``functions`` | functions that DuckDB can't answer |
 | ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge``, ``reads`` | one module per subject |
-| ``cancelling``, ``query_history`` | statements that concern other statements |
+| ``cancelling``, ``query_history``, ``metering_history`` | statements that concern other statements |
 | ``copy_rows``, ``copy_lines`` | from a file's bytes to rows |
 | ``load_history``, ``copy_plan``, ``stages``, ``account`` | the objects and records that COPY needs |
 | ``context`` | what a statement has at hand: connection, catalog, names, transaction |
@@ -23,7 +23,7 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``new_account``, ``users`` | an account's first roles and user; users |
 | ``stream_offsets``, ``pipe_queue``, ``ingestion``, ``writers``, ``queries``, ``grants`` | what outlives a statement |
 | ``parameter_values``, ``catalog``, ``engine`` | our objects, and DuckDB's |
-| ``results``, ``memo``, ``notifications`` | Arrow on the wire; values kept by statement; the SQS queue |
+| ``results``, ``memo``, ``notifications``, ``meter`` | Arrow; values kept by statement; the SQS queue; costs |
 | ``statements``, ``grammar``, ``grant_grammar``, ``reader`` | parsing, where sqlglot does not |
 | ``fakesnow_adapter``, ``names``, ``privileges``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, TLS, errors |
 """

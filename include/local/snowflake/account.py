@@ -9,6 +9,7 @@ from . import parameter_values as values
 from .catalog import ACCOUNT, CatalogObject, like_pattern
 from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
+from .meter import DEFAULT_AUTO_SUSPEND
 from .names import Key
 from .privileges import Securable, kind_of
 from .results import Result
@@ -36,6 +37,10 @@ def create(context: Context, statement: Create) -> Result:
     name = statement.name.last
     title = statement.kind.rsplit(" ", 1)[-1].capitalize()
     created = context.catalog.create(context.duck, statement, _key(name), definition)
+    if created and statement.kind == "WAREHOUSE":
+        context.instance.meter.define(name, definition)
+        if not definition.get("INITIALLY_SUSPENDED", False):
+            _resume(context, name)
     return Result.status(
         f"{title} {name} successfully created." if created else f"{name} already exists, statement succeeded."
     )
@@ -51,7 +56,23 @@ def alter(context: Context, statement: Alter) -> Result:
         if changes.get(values.STATEMENT_TIMEOUT) is not None:
             changes[values.STATEMENT_TIMEOUT] = values.timeout_seconds(changes[values.STATEMENT_TIMEOUT])
         context.catalog.alter(context.duck, found, changes)
+    if found and statement.kind == "WAREHOUSE":
+        _meter_change(context, name, statement.action)
     return Result.status("Statement executed successfully.")
+
+
+def _meter_change(context: Context, name: str, action: str) -> None:
+    changed = context.catalog.get(context.duck, "WAREHOUSE", _key(name))
+    context.instance.meter.define(name, changed.definition)
+    if action == "RESUME":
+        _resume(context, name)
+    elif action == "SUSPEND":
+        context.instance.meter.suspend(name)
+
+
+def _resume(context: Context, name: str) -> None:
+    if context.query and context.query.charge:
+        context.instance.meter.resume(name, context.query.charge)
 
 
 def drop(context: Context, statement: Drop) -> Result:
@@ -60,6 +81,8 @@ def drop(context: Context, statement: Drop) -> Result:
     for kind in kinds:
         if context.catalog.find(context.duck, kind, _key(name)):
             context.catalog.drop(context.duck, kind, _key(name))
+            if kind == "WAREHOUSE":
+                context.instance.meter.forget(name)
             return Result.status(f"{name} successfully dropped.")
     if statement.if_exists:
         return Result.status("Drop statement executed successfully.")
@@ -102,16 +125,19 @@ def show(context: Context, statement: Show) -> Result:
         warehouses = [
             (
                 each.name,
-                "STARTED",
+                "STARTED" if context.instance.meter.is_running(each.name) else "SUSPENDED",
                 "STANDARD",
                 each.definition.get("WAREHOUSE_SIZE", "X-Small"),
+                each.definition.get("AUTO_SUSPEND", DEFAULT_AUTO_SUSPEND),
                 each.created_on,
                 context.grants.owner(_securable(each)),
                 each.definition.get("COMMENT", ""),
             )
             for each in found
         ]
-        return Result.of(["name", "state", "type", "size", "created_on", "owner", "comment"], warehouses)
+        return Result.of(
+            ["name", "state", "type", "size", "auto_suspend", "created_on", "owner", "comment"], warehouses
+        )
     rows = [(each.created_on, each.name, each.kind, each.definition.get("COMMENT", "")) for each in found]
     return Result.of(["created_on", "name", "type", "comment"], rows)
 

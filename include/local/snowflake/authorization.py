@@ -29,6 +29,8 @@ def run(
     if needed is None:
         dropped = isinstance(statement, exp.Drop | grammar.Drop)
         return Result.status("Drop statement executed successfully." if dropped else "Statement executed successfully.")
+    if needed.warehouse:
+        context.run_on_warehouse()
     change = ownership.change_of(context, statement)
     result = execute()
     if isinstance(statement, exp.Show):

@@ -183,6 +183,12 @@ class Context:
         if pending and engine.has_schema(self.duck, *pending):
             self.translator.use(*pending)
 
+    def run_on_warehouse(self) -> None:
+        """Note that the statement that runs needs the session's warehouse."""
+        charge = self.query.charge if self.query else None
+        if charge and charge.warehouse is None and self.warehouse:
+            self.instance.meter.use(charge, self.warehouse)
+
     def begin_copy(self) -> None:
         """Note that the statement that runs is a COPY."""
         self.last_copy = self.query_id

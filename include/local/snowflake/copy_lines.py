@@ -40,7 +40,7 @@ def read(plan: CopyPlan, files: Sequence[FileLoad], scan_time: datetime) -> pa.T
     stored = storage.read_objects(plan.location.bucket, [each.key for each in files], plan.compression)
     parts = []
     for index, (each, found) in enumerate(zip(files, stored, strict=True)):
-        each.read(found.size, found.etag)
+        each.read(found.size, found.etag, len(found.content))
         unreadable = _unreadable(found)
         if unreadable is None:
             parts.append(_lines(index, found, scan_time))

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlglot import exp
 
-from . import cancelling, errors, load_history, pipes, query_history, streams
+from . import cancelling, errors, load_history, metering_history, pipes, query_history, streams
 from .context import Context
 
 Node = TypeVar("Node", bound=exp.Expr)
@@ -119,6 +119,8 @@ def _secondary_roles(context: Context) -> str:
 
 _TABLE: dict[str, Callable[[Context, Mapping[str, exp.Expr], Sequence[exp.Expr]], exp.Select]] = {
     "COPY_HISTORY": load_history.copy_history,
+    "LOCAL_METER": metering_history.local_meter,
+    "PIPE_USAGE_HISTORY": metering_history.pipe_usage,
     "QUERY_HISTORY": query_history.all_queries,
     "QUERY_HISTORY_BY_SESSION": query_history.by_session,
     "QUERY_HISTORY_BY_USER": query_history.by_user,
@@ -126,6 +128,7 @@ _TABLE: dict[str, Callable[[Context, Mapping[str, exp.Expr], Sequence[exp.Expr]]
     "RESULT_SCAN": query_history.refuse_result_scan,
     "VALIDATE": load_history.validate,
     "VALIDATE_PIPE_LOAD": load_history.validate_pipe_load,
+    "WAREHOUSE_METERING_HISTORY": metering_history.warehouse_metering,
 }
 
 

@@ -18,6 +18,7 @@ from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk, Translator
 from .grants import Grants
 from .ingestion import Ingestion
 from .memo import Memo
+from .meter import Meter
 from .new_account import Administrator
 from .queries import Queries
 from .writers import WritersLock
@@ -35,11 +36,15 @@ class StateLockedError(RuntimeError):
 class Instance:
     """One account on one state directory; at most one process opens it.
 
+    :param meter: what statements would cost; one with a clock of its own simulates time.
+
     Raises:
         StateLockedError: another process has it open.
     """
 
-    def __init__(self, directory: Path, administrator: Administrator | None = None) -> None:
+    def __init__(
+        self, directory: Path, administrator: Administrator | None = None, *, meter: Meter | None = None
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         _delete_leftovers(directory)
         try:
@@ -57,7 +62,8 @@ class Instance:
         self.writers = WritersLock()
         # Translating a statement takes longer than most run; checking its privileges is quick, but frequent.
         self.translations, self.decisions = Memo(), Memo()
-        self.queries = Queries()
+        self.meter = meter or Meter()
+        self.queries = Queries(self.meter)
         # Open sessions, and how to end each.
         self.sessions: dict[int, Callable[[], None]] = {}
         self.complete_database(GLOBAL_DATABASE)
@@ -65,6 +71,8 @@ class Instance:
             self.complete_database(name)
         self.grants = Grants(self.duck.cursor())
         new_account.set_up(self.catalog, self.grants, self.duck, administrator or Administrator())
+        for warehouse in self.catalog.objects(self.duck, "WAREHOUSE", GLOBAL_DATABASE):
+            self.meter.define(warehouse.name, warehouse.definition)
         self.ingestion = Ingestion(self._identifier())
 
     def translator(self, database: str | None, schema: str | None) -> Translator:

@@ -80,6 +80,7 @@ class FileLoad:
     key: str
     name: str
     size: int = 0
+    unpacked: int = 0
     etag: str = ""
     received_at: datetime | None = None
     status: str = "LOADED"
@@ -93,9 +94,9 @@ class FileLoad:
     def first(self) -> Rejection | None:
         return self.rejected[0] if self.rejected else None
 
-    def read(self, size: int, etag: str) -> None:
-        """The file was read: its size as stored, and its ETag."""
-        self.size, self.etag = size, etag
+    def read(self, size: int, etag: str, unpacked: int) -> None:
+        """The file was read: its size as stored, its ETag, and its size unpacked."""
+        self.size, self.etag, self.unpacked = size, etag, unpacked
 
     def count(self, lines: int) -> None:
         """The file has this many lines; all are loaded unless ``reject`` follows."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from . import errors
+from .meter import Charge, Meter
 from .results import Result
 
 # Statements that the history keeps, of all sessions together, since the server started.
@@ -47,6 +48,7 @@ class Query:
         self.ended_at: datetime | None = None
         self.error: errors.SnowflakeError | None = None
         self.result: Result | None = None  # of an asynchronous statement, for RESULT_SCAN
+        self.charge: Charge | None = None  # what it costs
         self._lock = threading.Lock()
         self._cancelled, self._ended = threading.Event(), threading.Event()
         self._reason: errors.SnowflakeError | None = None
@@ -131,7 +133,8 @@ class Query:
 class Queries:
     """All statements that run, the last that ended, and the thread that cancels those that take too long."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
         self._changed = threading.Condition()
         self._known: OrderedDict[str, Query] = OrderedDict()
         self._with_result: OrderedDict[str, Query] = OrderedDict()
@@ -142,6 +145,7 @@ class Queries:
 
     def begin(self, query: Query) -> None:
         """Note a statement that arrived; its timeout counts from now."""
+        query.charge = self._meter.begin(query.id, query.sender.role, query.sender.tag)
         with self._changed:
             self._known[query.id] = query
             if query.sender.timeout:
@@ -155,6 +159,8 @@ class Queries:
     def end(self, query: Query, result: Result | None = None, error: errors.SnowflakeError | None = None) -> None:
         """Note how a statement ended."""
         query.result = result if query.asynchronous else None
+        if query.charge:
+            self._meter.end(query.charge)
         query.end(error)
         with self._changed:
             self._deadlines.pop(query.id, None)

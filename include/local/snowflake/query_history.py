@@ -17,6 +17,7 @@ _COLUMNS = {
     "QUERY_ID": "TEXT", "QUERY_TEXT": "TEXT", "SESSION_ID": "BIGINT", "USER_NAME": "TEXT", "ROLE_NAME": "TEXT",
     "WAREHOUSE_NAME": "TEXT", "QUERY_TAG": "TEXT", "EXECUTION_STATUS": "TEXT", "ERROR_CODE": "TEXT",
     "ERROR_MESSAGE": "TEXT", "START_TIME": "TIMESTAMP_LTZ", "END_TIME": "TIMESTAMP_LTZ", "TOTAL_ELAPSED_TIME": "BIGINT",
+    "WAREHOUSE_SIZE": "TEXT", "EXECUTION_TIME": "BIGINT",
 }  # fmt: skip
 
 Named = Mapping[str, exp.Expr]
@@ -75,7 +76,8 @@ def _row(query: Query) -> tuple[str | int | None, ...]:
         query.id, query.text, sender.session, sender.user, sender.role, sender.warehouse, sender.tag, query.status,
         f"{error.errno:06d}" if error else None, error.message if error else None,
         query.started_at.isoformat(), query.ended_at.isoformat() if query.ended_at else None,
-        round(elapsed.total_seconds() * 1000),
+        round(elapsed.total_seconds() * 1000), query.charge.size if query.charge else None,
+        round(query.charge.seconds * 1000) if query.charge else 0,
     )  # fmt: skip
 
 

@@ -162,6 +162,8 @@ class Snowpipe:
                     copy_into.load(context, plan, new, job=uuid.uuid4().hex, pipe=loading)
                     _log_failures(pipe, new)
                 pipe_queue.dequeue(context.duck, pipe, files)
+            if new:
+                self._instance.meter.loaded(pipe.full_name, sum(each.unpacked for each in new), len(new))
         except Exception as error:
             raise errors.as_snowflake_error(error) from error
         finally:
