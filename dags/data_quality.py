@@ -24,11 +24,11 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.check_quality import CheckQualityOperator
 
-from include import assets
+from include import assets, names
 from include.settings import settings
 
 with DAG(
-    dag_id="data_quality",
+    dag_id=names.dag("data_quality"),
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC"), assets=[assets.HISTORY]

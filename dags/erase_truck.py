@@ -48,7 +48,7 @@ PARAMS = {
 }
 
 with DAG(
-    dag_id="erase_truck",
+    dag_id=names.dag("erase_truck"),
     doc_md=__doc__,
     schedule=None,
     params=PARAMS,

@@ -23,6 +23,7 @@ from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.change_register import ChangeRegisterOperator
 from clicks_to_deliveries.params import optional_time
 
+from include import names
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from include.register import ACTIONS, REGISTER
 
@@ -45,7 +46,7 @@ PLAN = {
 }
 
 with DAG(
-    dag_id="fleet_register",
+    dag_id=names.dag("fleet_register"),
     doc_md=__doc__,
     schedule=None,
     params=PLAN | {"dry_run": Param(True, type="boolean", title="Dry run", description="Switch off to change it.")},

@@ -21,6 +21,7 @@ from airflow.sdk import DAG, Param
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.generate_traffic import GenerateTrafficOperator
 
+from include import names
 from include.generator.field_cases import Selection
 from include.settings import settings
 
@@ -73,7 +74,7 @@ PARAMS = {
 }
 
 with DAG(
-    dag_id="generate_traffic",
+    dag_id=names.dag("generate_traffic"),
     doc_md=__doc__,
     schedule=settings().traffic_schedule,
     params=PARAMS,

@@ -27,10 +27,11 @@ from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.heartbeat import HeartbeatOperator, TriggererHeartbeatOperator
 from clicks_to_deliveries.operators.measure_alerting import MeasureAlertingOperator
 
+from include import names
 from include.settings import settings
 
 with DAG(
-    dag_id="heartbeat",
+    dag_id=names.dag("heartbeat"),
     doc_md=__doc__,
     schedule="*/5 * * * *",
     **dag_arguments(

@@ -26,11 +26,11 @@ from airflow.sdk import DAG
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.check_pipe import CheckPipeOperator
 
-from include import assets
+from include import assets, names
 from include.settings import settings
 
 with DAG(
-    dag_id="monitor_snowpipe",
+    dag_id=names.dag("monitor_snowpipe"),
     doc_md=__doc__,
     schedule=settings().monitor_schedule,
     **dag_arguments(

@@ -35,7 +35,7 @@ from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflak
 from clicks_to_deliveries.operators.publish_bundles import PublishBundlesOperator
 from clicks_to_deliveries.operators.verify_pipeline import VerifyPipelineOperator
 
-from include import names
+from include import names, naming
 from include.cloudformation import TEMPLATE
 from include.settings import settings
 
@@ -54,7 +54,7 @@ def given(**parameters: str | int | bool | None) -> dict[str, str | int | bool]:
 
 
 with DAG(
-    dag_id="provision_resources",
+    dag_id=names.dag("provision_resources"),
     doc_md=__doc__,
     schedule=None,
     **dag_arguments(
@@ -86,6 +86,7 @@ with DAG(
             template=str(TEMPLATE),
             template_bucket=settings().deployment_bucket,
             parameters={
+                "NamePrefix": naming.aws(""),
                 "DeploymentBucket": settings().deployment_bucket,
                 "ClickCodeKey": outputs(bundles)["ClickCodeKey"],
                 "TruckCodeKey": outputs(bundles)["TruckCodeKey"],

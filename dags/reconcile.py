@@ -25,11 +25,11 @@ from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.reconcile import ReconcileOperator
 from clicks_to_deliveries.params import optional_time
 
-from include import assets
+from include import assets, names
 from include.settings import settings
 
 with DAG(
-    dag_id="reconcile",
+    dag_id=names.dag("reconcile"),
     doc_md=__doc__,
     # By then the grace that include.ledger gives Firehose's buffers, Snowpipe and a merge has passed.
     schedule="20 * * * *",

@@ -42,7 +42,7 @@ PARAMS = {
 }
 
 with DAG(
-    dag_id="repair_history",
+    dag_id=names.dag("repair_history"),
     doc_md=__doc__,
     schedule=None,
     params=PARAMS,

@@ -51,7 +51,7 @@ PARAMS = {
 }
 
 with DAG(
-    dag_id="replay",
+    dag_id=names.dag("replay"),
     doc_md=__doc__,
     schedule=None,
     params=PARAMS,

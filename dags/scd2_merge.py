@@ -41,7 +41,7 @@ rows_to_merge = AssetWatcher(
 )
 
 with DAG(
-    dag_id="scd2_merge",
+    dag_id=names.dag("scd2_merge"),
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("0 * * * *", timezone="UTC"),

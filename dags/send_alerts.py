@@ -22,16 +22,17 @@ from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.send_alerts import SendAlertsOperator
 from clicks_to_deliveries.triggers.alerts_wait import AlertsWaitTrigger
 
+from include import names, naming
 from include.settings import settings
 
 # An asset of its own: nothing updates it but the watcher.
 unsent_alerts = Asset(
-    name="unsent_alerts",
+    name=naming.airflow("unsent_alerts"),
     watchers=[AssetWatcher(name="alerts_wait", trigger=AlertsWaitTrigger())],
 )
 
 with DAG(
-    dag_id="send_alerts",
+    dag_id=names.dag("send_alerts"),
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("40 * * * *", timezone="UTC"), assets=[unsent_alerts]),
     **dag_arguments(

@@ -25,10 +25,11 @@ from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.operators.delete_stack import DeleteStackOperator
 from clicks_to_deliveries.operators.drop_snowflake import DropSnowflakeOperator
 
+from include import names
 from include.settings import settings
 
 with DAG(
-    dag_id="teardown_resources",
+    dag_id=names.dag("teardown_resources"),
     doc_md=__doc__,
     schedule=None,
     params={

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import data
+from include import names
 from include.alerts import Links
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
-DATA_QUALITY, RECONCILE, REPAIR, REPLAY, SCD2_MERGE, SEND_ALERTS = (
-    "data_quality", "reconcile", "repair_history", "replay", "scd2_merge", "send_alerts",
-)  # fmt: skip
+DATA_QUALITY, RECONCILE, REPAIR, REPLAY, SCD2_MERGE, SEND_ALERTS = map(
+    names.dag, ("data_quality", "reconcile", "repair_history", "replay", "scd2_merge", "send_alerts")
+)
 
 
 def dag(dag_id: str) -> str | None:

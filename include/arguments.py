@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from include.contracts.times import parse
+from include.naming import aws
 from include.settings import PREFIX, Settings
 
 T = TypeVar("T")
@@ -19,7 +20,7 @@ def add_bucket(parser: argparse.ArgumentParser) -> None:
     """Add ``--bucket``, the telemetry bucket; its default is the setting of that name."""
     # Only this one field: a command line works without the settings that have no default.
     (field,) = (field for field in msgspec.structs.fields(Settings) if field.name == "telemetry_bucket")
-    default = os.environ.get(f"{PREFIX}TELEMETRY_BUCKET") or field.default
+    default = aws(os.environ.get(f"{PREFIX}TELEMETRY_BUCKET") or field.default)
     parser.add_argument("--bucket", default=default, help="the telemetry bucket (default: %(default)s)")
 
 

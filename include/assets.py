@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from airflow.sdk import Asset
 
-from include import names
+from include import names, naming
 
 
 def _snowflake_object(name: str) -> Asset:
     uri = f"snowflake://{names.SNOWFLAKE_CONNECTION}/{names.DATABASE}/{names.SCHEMA}/{name}"
-    return Asset(name=name.lower(), uri=uri, group="truck_telemetry")
+    return Asset(name=naming.airflow(name.lower()), uri=uri, group="truck_telemetry")
 
 
 # Rows that Snowpipe loaded; monitor_snowpipe updates it.

@@ -1,24 +1,28 @@
 """The names that two parts of the pipeline must agree on.
 
-Python code takes them from here.  The CloudFormation template and the SQL files are read by tools of their own and use
-literals; tests/unit/cloudformation and tests/unit/test_names.py compare those with this module.
+Python code takes them from here.  A name that an account or Airflow knows carries the environment (include/naming.py);
+what lies inside a bucket, a table or the database does not.  The CloudFormation template and the SQL files are read by
+tools of their own and use literals; tests/unit/cloudformation and tests/unit/test_names.py compare those with this
+module.
 """
 
+from include.naming import airflow, aws, snowflake
+
 # --- AWS -------------------------------------------------------------------------------------------------------------
-CLICK_STREAM = "ClickDataStream"
-TRUCK_STREAM = "TruckTelemetry"
+CLICK_STREAM = aws("ClickDataStream")
+TRUCK_STREAM = aws("TruckTelemetry")
 
-CLICK_FUNCTION = "KinesisToDynamoDBProcessor"
-TRUCK_FUNCTION = "TruckDataProcessor"
-API_FUNCTION = "TruckTelemetryApi"
-ARCHIVE_FUNCTION = "ArchiveEnvelope"
-INTAKE_FUNCTION = "QuarantineIntake"
+CLICK_FUNCTION = aws("KinesisToDynamoDBProcessor")
+TRUCK_FUNCTION = aws("TruckDataProcessor")
+API_FUNCTION = aws("TruckTelemetryApi")
+ARCHIVE_FUNCTION = aws("ArchiveEnvelope")
+INTAKE_FUNCTION = aws("QuarantineIntake")
 
-CLICK_TABLE = "ClickStreamData"
+CLICK_TABLE = aws("ClickStreamData")
 # Partition key Item_Hour_Shard = "<Item_ID>#<yyyy-mm-ddThh>#<shard>", sort key Timestamp.
 CLICK_INDEX = "Item_Hour_Shard-Timestamp-index"
-CLICK_ITEM_TABLE = "ClickItems"
-TRUCK_STATE_TABLE = "TruckLatestState"
+CLICK_ITEM_TABLE = aws("ClickItems")
+TRUCK_STATE_TABLE = aws("TruckLatestState")
 
 LANDING_PREFIX = "telemetry-data/"
 QUARANTINE_PREFIX = "quarantine/"
@@ -31,9 +35,9 @@ ON_FAILURE_PREFIX = "aws/lambda/"
 # Where QuarantineIntake leaves a notice of each such batch, until an alert about it is stored.
 ABANDONED_PREFIX = "abandoned-batches/"
 
-ALERT_TOPIC = "pipeline-alerts"
+ALERT_TOPIC = aws("pipeline-alerts")
 # CloudWatch namespace of the functions' and the DAG heartbeat's metrics.
-METRICS_NAMESPACE = "ClicksToDeliveries"
+METRICS_NAMESPACE = aws("ClicksToDeliveries")
 # The metrics of the DAG heartbeat; they have no dimension.
 SCHEDULER_HEARTBEAT = "SchedulerHeartbeat"
 TRIGGERER_HEARTBEAT = "TriggererHeartbeat"
@@ -41,23 +45,23 @@ ABANDONED_BATCHES_METRIC = "AbandonedBatches"
 ARCHIVE_ERRORS_METRIC = "ArchiveErrorObjects"
 ALERT_SUBSCRIBERS_METRIC = "AlertSubscribers"
 
-API = "truck-telemetry"
+API = aws("truck-telemetry")
 API_STAGE = "v1"
 
 # --- Snowflake -------------------------------------------------------------------------------------------------------
-WAREHOUSE = "TRUCK_TELEMETRY_WH"
+WAREHOUSE = snowflake("TRUCK_TELEMETRY_WH")
 # The dashboard's own.
-READER_WAREHOUSE = "TRUCK_TELEMETRY_READER_WH"
+READER_WAREHOUSE = snowflake("TRUCK_TELEMETRY_READER_WH")
 # One role for each job (include/snowflake_identities.py).
-DEPLOYER_ROLE = "TRUCK_TELEMETRY_DEPLOYER"
-LOADER_ROLE = "TRUCK_TELEMETRY_LOADER"
-TRANSFORMER_ROLE = "TRUCK_TELEMETRY_TRANSFORMER"
-REPAIRER_ROLE = "TRUCK_TELEMETRY_REPAIRER"
-READER_ROLE = "TRUCK_TELEMETRY_READER"
-ERASER_ROLE = "TRUCK_TELEMETRY_ERASER"
-DATABASE = "ECOMMERCE_DATA"
+DEPLOYER_ROLE = snowflake("TRUCK_TELEMETRY_DEPLOYER")
+LOADER_ROLE = snowflake("TRUCK_TELEMETRY_LOADER")
+TRANSFORMER_ROLE = snowflake("TRUCK_TELEMETRY_TRANSFORMER")
+REPAIRER_ROLE = snowflake("TRUCK_TELEMETRY_REPAIRER")
+READER_ROLE = snowflake("TRUCK_TELEMETRY_READER")
+ERASER_ROLE = snowflake("TRUCK_TELEMETRY_ERASER")
+DATABASE = snowflake("ECOMMERCE_DATA")
 SCHEMA = "TRUCK_TELEMETRY"
-STORAGE_INTEGRATION = "TRUCK_TELEMETRY_INTEGRATION"
+STORAGE_INTEGRATION = snowflake("TRUCK_TELEMETRY_INTEGRATION")
 FILE_FORMAT = "TRUCK_TELEMETRY_JSON"
 STAGE = "TRUCK_TELEMETRY_STAGE"
 PIPE = "TRUCK_TELEMETRY_PIPE"
@@ -82,24 +86,29 @@ LEDGER_WRITER = "ledger"
 REGISTER_WRITER = "register"
 
 # --- Airflow ---------------------------------------------------------------------------------------------------------
-AWS_CONNECTION = "aws_default"
+AWS_CONNECTION = airflow("aws_default")
 # Merges, checks and counts: the transformer.
-SNOWFLAKE_CONNECTION = "snowflake_default"
+SNOWFLAKE_CONNECTION = airflow("snowflake_default")
 # Only for provision_resources and teardown_resources, and only for repair_history.
-DEPLOYER_SNOWFLAKE_CONNECTION = "snowflake_deployer"
-REPAIRER_SNOWFLAKE_CONNECTION = "snowflake_repairer"
+DEPLOYER_SNOWFLAKE_CONNECTION = airflow("snowflake_deployer")
+REPAIRER_SNOWFLAKE_CONNECTION = airflow("snowflake_repairer")
 # Only for erase_truck: no other task may delete what these connections may delete.
-ERASURE_AWS_CONNECTION = "aws_erasure"
-ERASURE_SNOWFLAKE_CONNECTION = "snowflake_erasure"
+ERASURE_AWS_CONNECTION = airflow("aws_erasure")
+ERASURE_SNOWFLAKE_CONNECTION = airflow("snowflake_erasure")
 # Outputs of the CloudFormation stack, kept by provision_resources as a JSON Airflow Variable.
-STACK_OUTPUTS_VARIABLE = "pipeline_stack_outputs"
+STACK_OUTPUTS_VARIABLE = airflow("pipeline_stack_outputs")
 # Variables with this prefix are alerts about runs that people do not have yet (notifiers/run_outbox.py).
-UNSENT_ALERT_PREFIX = "unsent_alert."
+UNSENT_ALERT_PREFIX = airflow("unsent_alert.")
 # Where generate_traffic keeps the simulated trucks between two runs.
-TRAFFIC_STATE_VARIABLE = "traffic_state"
+TRAFFIC_STATE_VARIABLE = airflow("traffic_state")
 # Has one slot, so that merge, repair, rebuild and erasure never write the history at the same time.
-HISTORY_WRITER_POOL = "history_writer"
+HISTORY_WRITER_POOL = airflow("history_writer")
 OWNER = "data-platform"
+
+
+def dag(file: str) -> str:
+    """The id of the DAG in ``dags/<file>.py``."""
+    return airflow(file)
 
 
 def abandoned_bucket(telemetry_bucket: str) -> str:

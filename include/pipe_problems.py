@@ -12,10 +12,11 @@ from hashlib import sha256
 import msgspec
 from msgspec.structs import replace
 
+from include import names
 from include.alerts import Alert, Links, State, compose
 from include.alerts.alert import duration, in_utc
 
-DAG_ID = "monitor_snowpipe"
+DAG_ID = names.dag("monitor_snowpipe")
 RUNBOOK = "docs/runbooks/monitor_snowpipe.md"
 STREAM, STREAM_AT_RISK = "stream", "stream at risk"
 # A problem that ends in a worse one is not over.

@@ -1,7 +1,7 @@
 """The settings that differ between deployments, read from the environment in one place.
 
 A laptop and an AWS account run the same code with different settings.  Connections (AWS, Snowflake) are Airflow's.
-Names that never change are in include/names.py.
+Names that no setting but the environment changes are in include/names.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import Annotated
 
 import msgspec
 
+from include import names
 from include.contracts import MetricPolicyError, read_metric_policy
+from include.naming import EnvironmentNameError, aws, read_environment
 
 PREFIX = "CTD_"
 
@@ -28,6 +30,10 @@ TileAddress = Annotated[
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Each field is the environment variable ``CTD_<FIELD>``.  A field without a default must be set."""
+
+    # Begins every name of both clouds and of Airflow, those of the next three settings included, so that one account
+    # holds any number of environments (include/naming.py).
+    environment: str = ""
 
     # Where provision_resources uploads the Lambda bundles; created if missing.  S3 names are global.
     deployment_bucket: str
@@ -95,7 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     repository_url: str = ""
     # Who is notified: ids of Airflow connections, separated by commas.  Their types are channels
     # (clicks_to_deliveries/notifiers/channels.py): aws (the stack's topic), slackwebhook, pagerduty_events, smtp.
-    alert_channels: str = "aws_default"
+    alert_channels: str = names.AWS_CONNECTION
     # The address of the dashboard's map tiles, with {z}, {x} and {y}; unset: land and borders of the dashboard's own.
     dashboard_tiles: TileAddress = ""
     # How long the dashboard waits for a store's answer, in seconds, before it says that the store is unreachable.
@@ -125,6 +131,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return None if hours is None else min((hours - 1) * 3600, 604_800)
 
 
+# The settings that are names in AWS.
+_NAMES = ("deployment_bucket", "telemetry_bucket", "stack_name")
+
+
 class SettingsError(ValueError):
     """A setting is missing or unusable; the message names the environment variable."""
 
@@ -144,10 +154,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(f"missing setting {PREFIX}{missing[0].upper()}: set it in the environment")
     values = {name: value for name, value in given.items() if value != ""}
     try:
+        environment = read_environment(environ)
+        values |= {name: aws(values.get(name) or fields[name].default, environment) for name in _NAMES}
         read = msgspec.convert(values, Settings, strict=False)
         # Functions that can't read their policy do not start: refuse it before it is deployed.
         read_metric_policy(read.null_out_of_range, read.metric_decimals)
-    except (msgspec.ValidationError, MetricPolicyError) as error:
+    except (msgspec.ValidationError, MetricPolicyError, EnvironmentNameError) as error:
         raise SettingsError(f"unusable setting: {error} (settings are the {PREFIX}* environment variables)") from error
     return read
 

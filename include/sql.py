@@ -1,7 +1,8 @@
 """The statements of ``sql/``, rendered the same way wherever they run.
 
 Jinja serves two purposes only: lists and limits that come from the contracts, so that they can't drift, and the few
-parameters of a deployment (``{{ params.telemetry_bucket }}``).  Values are bound, never rendered:
+parameters of a deployment (``{{ params.telemetry_bucket }}``; ``{{ env }}`` before each name that carries the
+environment, include/naming.py).  Values are bound, never rendered:
 ``{{ bind("since") }}`` is the marker ``%(since)s`` of one.
 :data:`CONTEXT` is what a template can use.  :func:`render` passes it, DAGs take it as ``user_defined_macros`` (with
 :data:`SQL_DIRECTORY` as ``template_searchpath``), and sqlfluff reads it through ``sql/lint/context``.
@@ -15,7 +16,7 @@ from types import MappingProxyType
 
 import jinja2
 
-from include import plausibility
+from include import names, naming, plausibility
 from include.contracts import MAX_CLOCK_SKEW, METRICS
 from include.contracts.click import MAX_CLICK_COUNTS, MAX_ITEM_ID_LENGTH, MAX_ITEM_NAME_LENGTH
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH, Metric
@@ -121,6 +122,9 @@ LIMITS = MappingProxyType(
 #: Everything a template may use besides ``params``.
 CONTEXT = MappingProxyType(
     {
+        "env": naming.snowflake(""),
+        "click_stream": names.CLICK_STREAM,
+        "truck_stream": names.TRUCK_STREAM,
         "metrics": METRICS,
         "attributes": attributes,
         "history_columns": history_columns,

@@ -42,6 +42,7 @@ SHARED = (
     "include/__init__.py",
     "include/contracts",
     "include/names.py",
+    "include/naming.py",
     "include/retry.py",
     "lambdas/__init__.py",
     "lambdas/common",

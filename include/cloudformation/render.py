@@ -21,6 +21,9 @@ _PLAIN_TAGS = {"Ref", "Condition"}
 def render(template: Path) -> str:
     """The JSON text of ``template`` (YAML or JSON) with its includes, without comments and spaces.
 
+    An API's definition gets the API's name as its title: an import may take the one or the other as the name, and they
+    differ where the name carries an environment.
+
     API Gateway serves what was there when a deployment was made, and CloudFormation makes one only for a new logical
     id: so the id of each AWS::ApiGateway::Deployment gets a digest of the API's definition appended.
 
@@ -28,7 +31,7 @@ def render(template: Path) -> str:
         OSError: an included file can't be read.
         yaml.YAMLError, TypeError: a file is not YAML, or has a value that JSON lacks, such as an unquoted date.
     """
-    document = _include(load(template), template.parent)
+    document = _title_apis(_include(load(template), template.parent))
     return json.dumps(_name_deployments(document), separators=(",", ":"), ensure_ascii=False)
 
 
@@ -66,6 +69,14 @@ def _include(node: Any, directory: Path) -> Any:
             # CloudFormation itself includes a file that is already in S3.
             return node if location.startswith("s3://") else _include(load(directory / location), directory)
     return _map(node, lambda child: _include(child, directory))
+
+
+def _title_apis(document: dict[str, Any]) -> dict[str, Any]:
+    for resource in document.get("Resources", {}).values():
+        match resource:
+            case {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": name, "Body": {"info": dict(info)}}}:
+                info["title"] = name
+    return document
 
 
 def _name_deployments(document: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from include.alerts import Alert, Links, compose
 from include.ledger.balance import Balance
 from include.ledger.due_hours import LedgerRow
 
-DAG_ID = "reconcile"
+DAG_ID = names.dag("reconcile")
 RUNBOOK = "docs/runbooks/reconcile.md"
 # How many of a run's differences an alert lists.
 DIFFERENCES_SHOWN = 10

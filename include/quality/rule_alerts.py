@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from include import names
 from include.alerts import Alert, Links, Severity, State, compose
 from include.alerts.alert import duration, in_utc, short
 from include.quality.incidents import REMIND_AFTER, after_alert, after_recovery, alerts_due, recoveries_due
 from include.quality.rule_results import RuleResult
 from include.quality.rules import RUNBOOK, Rule
 
-DAG_ID = "data_quality"
+DAG_ID = names.dag("data_quality")
 SAMPLES_SHOWN = 5
 COULD_NOT_RUN = "a-rule-could-not-run"
 

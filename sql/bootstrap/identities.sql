@@ -7,48 +7,48 @@
 -- sql/ddl/090_roles.sql.  Each user has one role and no secondary roles.
 use role USERADMIN;
 
-create role if not exists TRUCK_TELEMETRY_DEPLOYER
+create role if not exists {{ env }}TRUCK_TELEMETRY_DEPLOYER
 comment = 'DAGs provision_resources, teardown_resources: owns the objects';
-create role if not exists TRUCK_TELEMETRY_LOADER
+create role if not exists {{ env }}TRUCK_TELEMETRY_LOADER
 comment = 'Snowpipe: owns the pipe and loads with these rights; nobody logs in';
-create role if not exists TRUCK_TELEMETRY_TRANSFORMER
+create role if not exists {{ env }}TRUCK_TELEMETRY_TRANSFORMER
 comment = 'Airflow: watches the pipe, merges, checks, counts the ledger';
-create role if not exists TRUCK_TELEMETRY_REPAIRER
+create role if not exists {{ env }}TRUCK_TELEMETRY_REPAIRER
 comment = 'DAG repair_history: repairs the history, replaces its stream';
-create role if not exists TRUCK_TELEMETRY_READER
+create role if not exists {{ env }}TRUCK_TELEMETRY_READER
 comment = 'Dashboard: reads, and nothing else';
-create role if not exists TRUCK_TELEMETRY_ERASER
+create role if not exists {{ env }}TRUCK_TELEMETRY_ERASER
 comment = 'DAG erase_truck: erases one truck from every table';
 
 {%- for job in ("DEPLOYER", "TRANSFORMER", "REPAIRER", "READER", "ERASER") %}
 
-    create user if not exists TRUCK_TELEMETRY_{{ job }}
+    create user if not exists {{ env }}TRUCK_TELEMETRY_{{ job }}
         type = SERVICE
-        default_role = TRUCK_TELEMETRY_{{ job }}
+        default_role = {{ env }}TRUCK_TELEMETRY_{{ job }}
         default_secondary_roles = ()
-        default_warehouse = TRUCK_TELEMETRY_{{ "READER_WH" if job == "READER" else "WH" }};
-    alter user TRUCK_TELEMETRY_{{ job }} set
+        default_warehouse = {{ env }}TRUCK_TELEMETRY_{{ "READER_WH" if job == "READER" else "WH" }};
+    alter user {{ env }}TRUCK_TELEMETRY_{{ job }} set
     rsa_public_key = '{{ params[job | lower ~ "_public_key"] }}';
 {%- endfor %}
 
 -- Administrators keep access to everything.
 use role ACCOUNTADMIN;
 
-grant role TRUCK_TELEMETRY_DEPLOYER to user TRUCK_TELEMETRY_DEPLOYER;
-grant role TRUCK_TELEMETRY_TRANSFORMER to user TRUCK_TELEMETRY_TRANSFORMER;
-grant role TRUCK_TELEMETRY_REPAIRER to user TRUCK_TELEMETRY_REPAIRER;
-grant role TRUCK_TELEMETRY_READER to user TRUCK_TELEMETRY_READER;
-grant role TRUCK_TELEMETRY_ERASER to user TRUCK_TELEMETRY_ERASER;
-grant role TRUCK_TELEMETRY_DEPLOYER to role SYSADMIN;
-grant role TRUCK_TELEMETRY_LOADER to role SYSADMIN;
-grant role TRUCK_TELEMETRY_TRANSFORMER to role SYSADMIN;
-grant role TRUCK_TELEMETRY_REPAIRER to role SYSADMIN;
-grant role TRUCK_TELEMETRY_READER to role SYSADMIN;
-grant role TRUCK_TELEMETRY_ERASER to role SYSADMIN;
+grant role {{ env }}TRUCK_TELEMETRY_DEPLOYER to user {{ env }}TRUCK_TELEMETRY_DEPLOYER;
+grant role {{ env }}TRUCK_TELEMETRY_TRANSFORMER to user {{ env }}TRUCK_TELEMETRY_TRANSFORMER;
+grant role {{ env }}TRUCK_TELEMETRY_REPAIRER to user {{ env }}TRUCK_TELEMETRY_REPAIRER;
+grant role {{ env }}TRUCK_TELEMETRY_READER to user {{ env }}TRUCK_TELEMETRY_READER;
+grant role {{ env }}TRUCK_TELEMETRY_ERASER to user {{ env }}TRUCK_TELEMETRY_ERASER;
+grant role {{ env }}TRUCK_TELEMETRY_DEPLOYER to role SYSADMIN;
+grant role {{ env }}TRUCK_TELEMETRY_LOADER to role SYSADMIN;
+grant role {{ env }}TRUCK_TELEMETRY_TRANSFORMER to role SYSADMIN;
+grant role {{ env }}TRUCK_TELEMETRY_REPAIRER to role SYSADMIN;
+grant role {{ env }}TRUCK_TELEMETRY_READER to role SYSADMIN;
+grant role {{ env }}TRUCK_TELEMETRY_ERASER to role SYSADMIN;
 
 -- The deployer creates everything, also what the owners of the pipe and the stream own.
-grant role TRUCK_TELEMETRY_LOADER to role TRUCK_TELEMETRY_DEPLOYER;
-grant role TRUCK_TELEMETRY_REPAIRER to role TRUCK_TELEMETRY_DEPLOYER;
-grant create database on account to role TRUCK_TELEMETRY_DEPLOYER;
-grant create warehouse on account to role TRUCK_TELEMETRY_DEPLOYER;
-grant create integration on account to role TRUCK_TELEMETRY_DEPLOYER;
+grant role {{ env }}TRUCK_TELEMETRY_LOADER to role {{ env }}TRUCK_TELEMETRY_DEPLOYER;
+grant role {{ env }}TRUCK_TELEMETRY_REPAIRER to role {{ env }}TRUCK_TELEMETRY_DEPLOYER;
+grant create database on account to role {{ env }}TRUCK_TELEMETRY_DEPLOYER;
+grant create warehouse on account to role {{ env }}TRUCK_TELEMETRY_DEPLOYER;
+grant create integration on account to role {{ env }}TRUCK_TELEMETRY_DEPLOYER;

@@ -3,7 +3,7 @@
 -- nothing while no truck reports.  Re-runnable: an existing warehouse keeps the size it was given.
 -- No statement of the pipeline runs for longer than two hours (by default it would be two days).
 -- No task may take longer, and each task's own statements end with its execution_timeout.
-create warehouse if not exists TRUCK_TELEMETRY_WH
+create warehouse if not exists {{ env }}TRUCK_TELEMETRY_WH
 warehouse_size = XSMALL
 auto_suspend = 60
 auto_resume = true
@@ -12,9 +12,9 @@ statement_timeout_in_seconds = 7200
 comment = 'Merges truck telemetry and checks it';
 
 -- For a warehouse that was created before it had this limit.
-alter warehouse TRUCK_TELEMETRY_WH set statement_timeout_in_seconds = 7200;
+alter warehouse {{ env }}TRUCK_TELEMETRY_WH set statement_timeout_in_seconds = 7200;
 
-create warehouse if not exists TRUCK_TELEMETRY_READER_WH
+create warehouse if not exists {{ env }}TRUCK_TELEMETRY_READER_WH
 warehouse_size = XSMALL
 auto_suspend = 60
 auto_resume = true

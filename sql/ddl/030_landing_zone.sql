@@ -2,12 +2,12 @@
 -- Re-runnable: an existing integration keeps its external id, which the role in AWS trusts.  A
 -- replaced integration gets another id and is locked out until the stack is deployed again.  So a
 -- changed bucket or role needs an ALTER by hand.
-create file format if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON
+create file format if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON
     type = json
     compression = gzip
     comment = 'Newline-delimited JSON, gzipped';
 
-create storage integration if not exists TRUCK_TELEMETRY_INTEGRATION
+create storage integration if not exists {{ env }}TRUCK_TELEMETRY_INTEGRATION
 type = external_stage
 storage_provider = 'S3'
 storage_aws_role_arn = '{{ params.storage_role_arn }}'
@@ -15,8 +15,10 @@ enabled = true
 storage_allowed_locations = ('s3://{{ params.telemetry_bucket }}/telemetry-data/')
 comment = 'Reads the landing zone of truck telemetry and nothing else';
 
-create stage if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE
+create stage if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE
     url = 's3://{{ params.telemetry_bucket }}/telemetry-data/'
-    storage_integration = TRUCK_TELEMETRY_INTEGRATION
-    file_format = (format_name = 'ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON')
+    storage_integration = {{ env }}TRUCK_TELEMETRY_INTEGRATION
+    file_format = (
+        format_name = '{{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON'
+    )
     comment = 'Landing zone of truck telemetry';

@@ -3,7 +3,7 @@
 -- (STREAM_NAME, SHARD_ID, SEQUENCE_NUMBER, SUB_SEQUENCE_NUMBER) can occur more than once: count and
 -- merge distinct envelopes.  All times are UTC.
 -- Clustered by event day: a merge reads each truck's span of event time, which is mostly today.
-create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
+create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
     TRUCK_ID string not null comment 'Which truck',
     EVENT_TIME timestamp_ntz not null comment 'When the truck measured (UTC)',
     GPS_LATITUDE float comment '°',
@@ -42,27 +42,27 @@ cluster by (to_date(EVENT_TIME))
 comment = 'Truck telemetry as it landed, append-only';
 
 -- Columns since the first version, for tables that have existed for longer.
-alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
 add column if not exists NULLED_METRICS string
 comment 'JSON: metric sent outside its range, hence NULL -> value as sent';
-alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
 add column if not exists SUB_SEQUENCE_NUMBER integer
 comment 'Envelope: position in an aggregated record; NULL is 0';
 
 -- The readings since the last merge.  Never replaced here: a new stream starts at the table's tip
 -- and misses what was not merged.  (The DAG repair_history replaces a stale stream.)
-create stream if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM
-on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+create stream if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM
+on table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
 append_only = true
 comment = 'Readings that the history does not hold yet';
 
 -- The DAG repair_history replaces it, and only its owner may.
-grant ownership on stream ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM
-to role TRUCK_TELEMETRY_REPAIRER copy current grants;
+grant ownership on stream {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STREAM
+to role {{ env }}TRUCK_TELEMETRY_REPAIRER copy current grants;
 
 -- The readings since plausibility was last checked.  A stream of its own, because each stream has
 -- one consumer.  Never replaced here: a new one starts at the table's tip.
-create stream if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_PLAUSIBILITY_STREAM
-on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+create stream if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_PLAUSIBILITY_STREAM
+on table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
 append_only = true
 comment = 'Readings whose plausibility was not checked yet';

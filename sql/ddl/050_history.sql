@@ -4,7 +4,7 @@
 -- Only sql/merge/truck_telemetry_scd2.sql and the repairs in sql/ops write it.  All times are UTC.
 -- Clustered by IS_CURRENT and start day, not by truck: a merge touches the current and recent rows
 -- of many trucks.  Clustered by truck, these would be spread over every micro-partition.
-create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA (
+create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA (
     TRUCK_ID string not null comment 'Which truck',
     LOAD_TIMESTAMP timestamp_ntz comment 'When the reading that opens the version was loaded',
     EFFECTIVE_START_DATE timestamp_ntz comment 'Event time of the first reading of the version',

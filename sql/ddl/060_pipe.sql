@@ -6,22 +6,23 @@
 -- A file with an unreadable line is skipped as a whole and appears in COPY_HISTORY: everything that
 -- TruckDataProcessor writes should be readable.
 -- It loads with the rights of its owner, a role that can do nothing else.
-grant usage on database ECOMMERCE_DATA to role TRUCK_TELEMETRY_LOADER;
-grant usage, create pipe on schema ECOMMERCE_DATA.TRUCK_TELEMETRY to role TRUCK_TELEMETRY_LOADER;
-grant usage on stage ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE
-to role TRUCK_TELEMETRY_LOADER;
-grant usage on file format ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON
-to role TRUCK_TELEMETRY_LOADER;
-grant select, insert on table ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
-to role TRUCK_TELEMETRY_LOADER;
+grant usage on database {{ env }}ECOMMERCE_DATA to role {{ env }}TRUCK_TELEMETRY_LOADER;
+grant usage, create pipe on schema {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY
+to role {{ env }}TRUCK_TELEMETRY_LOADER;
+grant usage on stage {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE
+to role {{ env }}TRUCK_TELEMETRY_LOADER;
+grant usage on file format {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON
+to role {{ env }}TRUCK_TELEMETRY_LOADER;
+grant select, insert on table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+to role {{ env }}TRUCK_TELEMETRY_LOADER;
 
-use role TRUCK_TELEMETRY_LOADER;
+use role {{ env }}TRUCK_TELEMETRY_LOADER;
 
-create pipe if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
+create pipe if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_PIPE
 auto_ingest = true
 comment = 'Landing zone of truck telemetry into TRUCK_TELEMETRY_RAW'
 as
-copy into ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
+copy into {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW (
     TRUCK_ID,
     EVENT_TIME,
     {{ attributes() }},
@@ -53,9 +54,11 @@ from (
         convert_timezone('UTC', METADATA$START_SCAN_TIME)::timestamp_ntz as LOAD_TIMESTAMP,
         $1:nulled_metrics::string,
         $1:sub_sequence_number::integer
-    from @ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE
+    from @{{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE
 )
-file_format = (format_name = 'ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON')
+file_format = (
+    format_name = '{{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON'
+)
 on_error = skip_file;
 
-use role TRUCK_TELEMETRY_DEPLOYER;
+use role {{ env }}TRUCK_TELEMETRY_DEPLOYER;

@@ -1,5 +1,5 @@
 -- The results of DAG runs, for people to read.  All times are UTC.
-create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS (
+create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS (
     RUN_ID string not null comment 'Airflow run; repair_history puts its action before it',
     STARTED_AT timestamp_ntz not null comment 'Before the statement began',
     FINISHED_AT timestamp_ntz not null comment 'After its commit: its rows are visible',
@@ -9,7 +9,7 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS (
 )
 comment = 'One row per merge into TRUCK_TELEMETRY_DATA';
 
-create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS (
+create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS (
     RUN_ID string not null comment 'Airflow run',
     RULE string not null comment 'Name of the rule in sql/quality',
     SEVERITY string not null comment 'fail or warn',
@@ -24,12 +24,12 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS (
 comment = 'One row per rule and run of data_quality, kept for 30 days';
 
 -- For a table that was created before it had these columns.
-alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
+alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
 add column if not exists FAILING_SINCE timestamp_ntz;
-alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
+alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
 add column if not exists ALERTED_AT timestamp_ntz;
 
-create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.PLAUSIBILITY_FINDINGS (
+create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.PLAUSIBILITY_FINDINGS (
     RULE string not null comment 'Name of the rule in sql/quality',
     TRUCK_ID string not null comment 'Whose readings are implausible',
     READINGS integer not null comment 'How many, since FIRST_FOUND_AT',

@@ -1,7 +1,7 @@
 -- What checks found and people must know: the outbox of the DAG send_alerts.  All times are UTC.
 -- Grain: one row per message.  Key: ALERT_ID.  Writers: the checks, in the transaction that stores
 -- their results, and send_alerts.
-create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.ALERTS (
+create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.ALERTS (
     ALERT_ID string not null comment 'The same alert again has the same id',
     INCIDENT string not null comment 'The same for the start and the end of one failure',
     STATE string not null comment 'failed, still failing, warning, or recovered',

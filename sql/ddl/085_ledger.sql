@@ -1,7 +1,7 @@
 -- The conservation ledger: where the records of each arrival hour are.  All times are UTC.
 -- Grain: one row per stream and hour.  Key: STREAM_NAME, ARRIVAL_HOUR.  Writer: the DAG reconcile.
 -- ARCHIVED = LANDED + DUPLICATES + QUARANTINED + RESOLVED + MISSING, all in distinct envelopes.
-create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER (
+create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER (
     STREAM_NAME string not null comment 'Kinesis stream',
     ARRIVAL_HOUR timestamp_ntz not null comment 'Start of the hour in which the records arrived',
     IS_OPEN boolean not null comment 'Counted while records could still be on their way',
@@ -28,9 +28,9 @@ create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER (
 comment = 'One row per stream and arrival hour: whether every record is accounted for';
 
 -- For a table that is older than the columns.
-alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
+alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
 add column if not exists NULLED integer
 comment 'Landed readings with a metric that was nulled; NULL: not counted';
-alter table ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
+alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
 add column if not exists ALERTED string
 comment 'JSON: kind -> records that differ, as last alerted; NULL: no alert';

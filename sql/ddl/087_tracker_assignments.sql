@@ -3,7 +3,7 @@
 -- Grain: one row per decision.  Key: REPORTED_ID, FROM_TIME; the periods of one id never overlap.
 -- Readings outside every period belong to the truck of the reported id.  A decision is final for
 -- its readings: assignments don't chain.  All times are UTC.
-create table if not exists ECOMMERCE_DATA.TRUCK_TELEMETRY.TRACKER_ASSIGNMENTS (
+create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRACKER_ASSIGNMENTS (
     REPORTED_ID string not null comment 'TRUCK_ID in the readings',
     FROM_TIME timestamp_ntz not null comment 'First event time; 0001-01-01: from the beginning',
     UNTIL_TIME timestamp_ntz not null comment 'End of the period, exclusive; 9999-12-31: open',
@@ -19,7 +19,7 @@ comment = 'Readings that belong to another truck than the one they name';
 -- Without assignments it is TRUCK_TELEMETRY_DATA.  The history of a truck that an assignment names
 -- is derived from RAW, by the same definition: stored versions have forgotten the readings at a
 -- seam.  A view has no rows of its own, so it can be replaced.
-create or replace view ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_HISTORY
+create or replace view {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_HISTORY
 copy grants
 comment = 'Truck history, SCD Type 2, with the readings that were assigned to another truck'
 as
@@ -29,7 +29,7 @@ with ASSIGNED as (
         FROM_TIME,
         UNTIL_TIME,
         TRUCK_ID
-    from ECOMMERCE_DATA.TRUCK_TELEMETRY.TRACKER_ASSIGNMENTS
+    from {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRACKER_ASSIGNMENTS
 ),
 
 -- Trucks that an assignment names; some of them more than once, which changes nothing below.
@@ -77,7 +77,7 @@ MAPPED as (
         RAW.* exclude (TRUCK_ID),
         SPANS.TRUCK_ID,
         SPANS.REPORTED_ID
-    from ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW as RAW
+    from {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW as RAW
     inner join SPANS
         on
             RAW.TRUCK_ID = SPANS.REPORTED_ID
@@ -112,7 +112,7 @@ DERIVED as (
 select
     {{ history_columns("STORED") }},
     STORED.TRUCK_ID as REPORTED_ID
-from ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA as STORED
+from {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA as STORED
 where STORED.TRUCK_ID not in (select TOUCHED.TRUCK_ID from TOUCHED)
 union all
 select

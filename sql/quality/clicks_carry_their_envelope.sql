@@ -12,7 +12,7 @@ with CHECKED as (
         CLICK_TIME,
         ITEM_ID,
         ''
-        || iff(STREAM_NAME = 'ClickDataStream', '', ' Stream')
+        || iff(STREAM_NAME = '{{ click_stream }}', '', ' Stream')
         || iff(SHARD_ID <> '', '', ' Shard_ID')
         || iff(SEQUENCE_NUMBER rlike '[0-9]+', '', ' Sequence_Number')
         || iff(coalesce(SUB_SEQUENCE_NUMBER, '1') rlike '[1-9][0-9]*', '', ' Sub_Sequence_Number')

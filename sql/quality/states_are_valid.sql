@@ -15,7 +15,7 @@ with CHECKED as (
         || iff({{ is_canonical_time("EVENT_TIME") }}, '', ' Event_Time')
         || iff({{ is_canonical_time("INGESTED_AT") }}, '', ' Ingested_At')
         || iff({{ is_canonical_time("ARRIVAL_TIME") }}, '', ' Arrival_Time')
-        || iff(STREAM_NAME = 'TruckTelemetry', '', ' Stream')
+        || iff(STREAM_NAME = '{{ truck_stream }}', '', ' Stream')
         || iff(SHARD_ID <> '', '', ' Shard_ID')
         || iff(SEQUENCE_NUMBER rlike '[0-9]+', '', ' Sequence_Number')
         || iff(coalesce(SUB_SEQUENCE_NUMBER, '1') rlike '[1-9][0-9]*', '', ' Sub_Sequence_Number')

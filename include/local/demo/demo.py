@@ -26,13 +26,13 @@ from include.local.demo.snowflake_administrator import create_identities
 from include.local.demo.watch import DemoError, Watch, relative
 from include.settings import read_settings
 
-PROVISION_DAG = "provision_resources"
-TRAFFIC_DAG = "generate_traffic"
-MERGE_DAG = "scd2_merge"
+PROVISION_DAG = names.dag("provision_resources")
+TRAFFIC_DAG = names.dag("generate_traffic")
+MERGE_DAG = names.dag("scd2_merge")
 # In the order of the flow.
-DATA_DRIVEN_DAGS = ("monitor_snowpipe", MERGE_DAG, "data_quality")
-LEDGER_DAG = "reconcile"
-ALERTS_DAG = "send_alerts"
+DATA_DRIVEN_DAGS = (names.dag("monitor_snowpipe"), MERGE_DAG, names.dag("data_quality"))
+LEDGER_DAG = names.dag("reconcile")
+ALERTS_DAG = names.dag("send_alerts")
 
 # A process that fails is noticed immediately; these only end a wait for one that hangs.
 START_TIMEOUT_SECONDS = 300

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from include import names, snowflake_identities
+from include import names, naming, snowflake_identities
 from include.local.aws import ministack
 from include.local.demo.ports import Ports
 from include.local.snowflake import tls
@@ -115,10 +115,10 @@ def _aws(port: int) -> dict[str, str]:
     """Return what boto3 and Airflow's AWS connections need to reach MiniStack on ``port``."""
     extra = {"region_name": ministack.REGION, "config_kwargs": {"connect_timeout": 5, "read_timeout": 60}}
     connection = json.dumps({"conn_type": "aws", "extra": extra})
+    connections = (names.AWS_CONNECTION, names.ERASURE_AWS_CONNECTION)
     return {
         **ministack.client_environment(port),
-        "AIRFLOW_CONN_AWS_DEFAULT": connection,
-        "AIRFLOW_CONN_AWS_ERASURE": connection,
+        **{f"AIRFLOW_CONN_{name.upper()}": connection for name in connections},
     }
 
 
@@ -183,6 +183,8 @@ def _settings(ports: Ports) -> dict[str, str]:
     architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
     machine = "aarch64" if architecture == "arm64" else "x86_64"
     return {
+        # The names in this process carry it too.
+        **({naming.VARIABLE: naming.ENVIRONMENT} if naming.ENVIRONMENT else {}),
         "CTD_DEPLOYMENT_BUCKET": "clicks-to-deliveries-deployment",
         # MiniStack runs a Lambda with the interpreter of this machine.
         "CTD_LAMBDA_RUNTIME": f"python{version}",

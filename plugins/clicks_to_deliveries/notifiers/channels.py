@@ -12,9 +12,12 @@ from airflow.sdk import BaseHook, Connection
 
 from include.alerts import Alert
 from include.alerts.delivery import Channel
+from include.naming import aws
 
 # The recipients of e-mails, separated by commas: an extra field of the connection.
 RECIPIENTS = "alert_recipients"
+# Of incidents in PagerDuty: those of one environment never resolve another's.
+SOURCE = aws("clicks-to-deliveries")
 # PagerDuty's limits.
 LONGEST_SUMMARY = 1024
 LONGEST_DEDUP_KEY = 255
@@ -92,10 +95,10 @@ class PagerDutyChannel:
             pagerduty_events_conn_id=self.name,
             summary=alert.headline[:LONGEST_SUMMARY],
             severity=alert.severity,
-            source="clicks-to-deliveries",
+            source=SOURCE,
             component=alert.incident,
             action="resolve" if alert.is_over else "trigger",
-            dedup_key=f"clicks-to-deliveries/{alert.incident}"[:LONGEST_DEDUP_KEY],
+            dedup_key=f"{SOURCE}/{alert.incident}"[:LONGEST_DEDUP_KEY],
             custom_details=alert.message,
         ).notify({})
 

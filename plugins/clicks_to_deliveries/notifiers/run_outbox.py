@@ -18,15 +18,15 @@ from typing import Protocol
 import msgspec
 from airflow.sdk import Variable
 
-from include import names
+from include import names, naming
 from include.alerts import Alert, Links
 from include.alerts.run_outages import Outage, RunNote, judge
 
 RUN_PREFIX = f"{names.UNSENT_ALERT_PREFIX}run."
 MESSAGE_PREFIX = f"{names.UNSENT_ALERT_PREFIX}message."
-OUTAGE_PREFIX = "alerted_outage."
-LISTENER_KEY = "alert_listener"
-SENDER = "send_alerts"
+OUTAGE_PREFIX = naming.airflow("alerted_outage.")
+LISTENER_KEY = naming.airflow("alert_listener")
+SENDER = names.dag("send_alerts")
 NO_LISTENER = (
     "the plugin clicks_to_deliveries is not loaded in the scheduler: failed runs are not stored, and nobody is "
     "notified of them (docs/runbooks/send_alerts.md)"

@@ -56,7 +56,7 @@ class AlertsWaitTrigger(BaseEventTrigger):
         return frozenset(keys)
 
 
-SENDER = "send_alerts"
+SENDER = names.dag("send_alerts")
 
 
 def _keys() -> list[str]:

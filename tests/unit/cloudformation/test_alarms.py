@@ -22,11 +22,12 @@ from include.cloudformation import TEMPLATE
 from include.cloudformation.render import render
 from lambdas.common import metrics as function_metrics
 from tests.fixtures.cloudwatch_alarms import Alarm, Metric, Metrics, Semantics
+from tests.fixtures.named_template import named_template
 
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[3]
-TEMPLATE_DATA = json.loads(render(TEMPLATE))
+TEMPLATE_DATA = named_template(json.loads(render(TEMPLATE)))
 RESOURCES = TEMPLATE_DATA["Resources"]
 PARAMETERS = {name: each.get("Default", name) for name, each in TEMPLATE_DATA["Parameters"].items()}
 

@@ -10,6 +10,7 @@ import yaml
 from include import names
 from include.cloudformation import OPENAPI, TEMPLATE
 from include.cloudformation.render import load, render
+from tests.fixtures.named_template import named_template
 
 pytestmark = pytest.mark.unit
 
@@ -42,7 +43,9 @@ def test_the_api_is_the_openapi_document_and_the_rest_is_the_template():
     document = json.loads(render(TEMPLATE))
     source = load(TEMPLATE)
 
-    assert document["Resources"]["TelemetryApi"]["Properties"]["Body"] == yaml.safe_load(OPENAPI.read_text())
+    api = document["Resources"]["TelemetryApi"]["Properties"]
+    openapi = yaml.safe_load(OPENAPI.read_text())
+    assert api["Body"] == openapi | {"info": openapi["info"] | {"title": api["Name"]}}
     assert document["Parameters"] == source["Parameters"]
     assert document["Outputs"] == source["Outputs"]
     (deployment,) = deployments(document)
@@ -109,13 +112,19 @@ def test_a_value_that_json_has_not_is_refused(rendered):
 
 
 def test_names_of_the_api_are_those_of_the_other_parts():
-    resources = load(TEMPLATE)["Resources"]
+    resources = named_template(load(TEMPLATE))["Resources"]
     document = yaml.safe_load(OPENAPI.read_text())
     assert resources["TelemetryApi"]["Properties"]["Name"] == document["info"]["title"] == names.API
     assert resources["ApiStage"]["Properties"]["StageName"] == names.API_STAGE
     (api,) = (d for d in resources["ApiErrorAlarm"]["Properties"]["Dimensions"] if d["Name"] == "ApiName")
     assert api["Value"] == names.API
     assert resources["ApiInvokesFunction"]["Properties"]["SourceArn"]["Fn::Sub"].endswith(f"/{names.API_STAGE}/*")
+
+
+def test_an_apis_title_is_its_name():
+    resources = json.loads(render(TEMPLATE))["Resources"]
+    properties = named_template({"Resources": resources}, "staging-")["Resources"]["TelemetryApi"]["Properties"]
+    assert properties["Body"]["info"]["title"] == properties["Name"] == "staging-truck-telemetry"
 
 
 def test_every_gateway_response_is_part_of_the_deployment_and_a_problem_document():

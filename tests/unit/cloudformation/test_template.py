@@ -15,11 +15,12 @@ from include.cloudformation import TEMPLATE
 from include.cloudformation.render import load, render
 from include.settings import Settings
 from lambdas.common import metrics
+from tests.fixtures.named_template import named_template
 
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[3]
-TEMPLATE_DATA = load(TEMPLATE)
+TEMPLATE_DATA = named_template(load(TEMPLATE))
 RESOURCES = TEMPLATE_DATA["Resources"]
 
 # Statements whose resource is "*", and why they may be.
@@ -294,6 +295,9 @@ def test_a_function_starts_with_the_environment_it_is_given(function):
         key: str(defaults.get(value.get("Ref"), "1")) if isinstance(value, dict) else value
         for key, value in properties["Environment"]["Variables"].items()
     }
+    # In a deployment of the environment "staging".
+    assert variables["CTD_ENVIRONMENT"] == "1"
+    variables["CTD_ENVIRONMENT"] = "staging"
     module, _, name = properties["Handler"].rpartition(".")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "AWS_DEFAULT_REGION": "us-east-1", **variables}
     command = [sys.executable, "-c", f"import {module}; assert callable({module}.{name})"]
