@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import access, choices, ui
+from include import naming
 
 ABOUT = """**Clicks to Deliveries**: customers' clicks, delivery trucks, and the pipeline that brings them here.
 
@@ -45,7 +46,8 @@ page = st.navigation(
     # A page's address stays while a person signs in, so the pages are known before.
     position="sidebar" if is_open else "hidden",
 )
-st.set_page_config(page_title=f"{page.title} · Clicks to Deliveries")
+deployed = f"Clicks to Deliveries, {naming.ENVIRONMENT}" if naming.ENVIRONMENT else "Clicks to Deliveries"
+st.set_page_config(page_title=f"{page.title} · {deployed}")
 st.html(FOLDER / "style.css")
 if is_open:
     choices.arrive(page.url_path, ui.SHARED)

@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ct
 
 from dashboard import as_sent, choices, data, presence, times
 from dashboard.quantities import duration
+from include import naming
 from include.contracts import METRICS
 
 P = ParamSpec("P")
@@ -70,6 +71,8 @@ UNKNOWN = FreshnessLevel("unknown", "gray", ":material/cloud_off:")
 def sidebar() -> None:
     """Show the filters that all pages share."""
     with st.sidebar:
+        if naming.ENVIRONMENT:
+            st.badge(naming.ENVIRONMENT, icon=":material/dns:")
         choices.one("Time window", list(WINDOWS), "window", default=DEFAULT_WINDOW)
         refresh = choices.one("Refresh every", list(REFRESHES), "refresh", default=DEFAULT_REFRESH)
         if refresh == "off":

@@ -73,7 +73,13 @@ def test_bundle_has_the_function_what_it_shares_and_its_locked_dependencies(bund
     with zipfile.ZipFile(path) as archive:
         files = archive.namelist()
     ours = {name for name in files if name.split("/")[0] in OURS}
-    expected = {"include/__init__.py", "include/names.py", "include/retry.py", "lambdas/__init__.py"}
+    expected = {
+        "include/__init__.py",
+        "include/names.py",
+        "include/naming.py",
+        "include/retry.py",
+        "lambdas/__init__.py",
+    }
     for folder in ("include/contracts", "lambdas/common", f"lambdas/{function}"):
         expected |= {file.relative_to(bundler.ROOT).as_posix() for file in (bundler.ROOT / folder).rglob("*.py")}
     assert ours == expected
