@@ -65,6 +65,7 @@ PARAMS = {
         description="Passing: without new trucks, events of other decades and absurd counts, which every page keeps.",
     ),
     "nested": share("Share nested", "Readings in the nested shape."),
+    "event_ids": share("Share with event ids", "Clicks with an event id, and with times in milliseconds."),
     "manifest": Param(
         None,
         type=["null", "string"],

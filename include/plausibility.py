@@ -53,6 +53,9 @@ THRESHOLDS = (
     Threshold("robot_jitter", 0.2, "", "a timer in a browser or a script keeps its interval better"),
     Threshold("robot_share", 0.8, "", "of random clicks, one interval in seven is so close to the median"),
     Threshold("robot_slowest", 5000, "ms", "slower clicks harm nobody"),
+    Threshold("tick_newest", 50, "clicks", "the newest clicks of an item: its rate now"),
+    Threshold("tick_clicks", 20, "clicks", "so many are not on whole ticks by chance"),
+    Threshold("tick_merged", 0.001, "", "one click in a thousand; at 2 clicks per second with a clock of 1 ms"),
 )
 plausible: Mapping[str, float] = MappingProxyType({each.name: each.value for each in THRESHOLDS})
 

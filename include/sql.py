@@ -18,7 +18,7 @@ import jinja2
 
 from include import names, naming, plausibility
 from include.contracts import MAX_CLOCK_SKEW, METRICS
-from include.contracts.click import MAX_CLICK_COUNTS, MAX_ITEM_ID_LENGTH, MAX_ITEM_NAME_LENGTH
+from include.contracts.click import MAX_CLICK_COUNTS, MAX_EVENT_ID_LENGTH, MAX_ITEM_ID_LENGTH, MAX_ITEM_NAME_LENGTH
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH, Metric
 from include.contracts.text import BLANKS, CONTROLS
 from include.trip_detection import trip_limits
@@ -114,6 +114,7 @@ LIMITS = MappingProxyType(
         "truck_id_length": MAX_TRUCK_ID_LENGTH,
         "item_id_length": MAX_ITEM_ID_LENGTH,
         "item_name_length": MAX_ITEM_NAME_LENGTH,
+        "event_id_length": MAX_EVENT_ID_LENGTH,
         "click_counts": MAX_CLICK_COUNTS,
         "clock_skew_minutes": int(MAX_CLOCK_SKEW.total_seconds()) // 60,
     }

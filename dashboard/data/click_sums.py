@@ -60,7 +60,7 @@ class Sums:
         clicks: the sum of the click counts.
         events: the number of clicks in the index.
         minutes: clicks and events by minute of the hour, or None where only the hour's sums are kept.
-        after: where a reading under way goes on: behind this timestamp.
+        after: where a reading under way goes on: behind this key of the index, which two clicks never share.
     """
 
     read_at: datetime
@@ -183,7 +183,8 @@ class ClickSums:
             kept.whole_at,
             *kept.between(0, again),
             {minute: sums for minute, sums in kept.minutes.items() if minute < again},
-            to_canonical(partition.hour + again * MINUTE - timedelta(microseconds=1)),
+            # The minute alone: it sorts before every click of that minute, and behind all earlier ones.
+            to_canonical(partition.hour + again * MINUTE)[:16],
         )
 
     def _make_room(self, partitions: Sequence[Partition]) -> None:
@@ -221,7 +222,7 @@ def _late(sums: Sums, partition: Partition, now: datetime) -> bool:
 
 
 def _page(dynamodb: Any, key: str, after: str) -> Any:
-    """Return one page of a partition, oldest first, behind the timestamp ``after``."""
+    """Return one page of a partition, oldest first, behind the key ``after``."""
     return dynamodb.query(
         TableName=names.CLICK_TABLE,
         IndexName=names.CLICK_INDEX,

@@ -18,6 +18,7 @@ from dashboard.data.stores import CLICK_STORE, STATE_STORE
 from dashboard.data.trucks import MAX_TRUCKS, METRIC_NAMES, NUMERIC_METRICS
 from include import click_table, names
 from include.contracts import MAX_CLOCK_SKEW
+from include.contracts.click import time_of_row
 from include.contracts.times import to_canonical
 
 # The limits of one answer.  A page says when it shows less than there is.
@@ -132,7 +133,7 @@ def _partition(dynamodb: Any, key: str, since: datetime) -> list[IndexedClick]:
 
     It reads one click more than :data:`MAX_CLICKS`, so the caller knows that there are more.
     """
-    # Timestamps are fixed-width UTC text, so they compare as text.
+    # Timestamps begin with fixed-width UTC text, so they compare as text.
     pages = dynamodb.get_paginator("query").paginate(
         TableName=names.CLICK_TABLE,
         IndexName=names.CLICK_INDEX,
@@ -145,7 +146,7 @@ def _partition(dynamodb: Any, key: str, since: datetime) -> list[IndexedClick]:
     )
     return [
         IndexedClick(
-            item["Timestamp"]["S"],
+            time_of_row(item["Timestamp"]["S"]),
             item["Item_ID"]["S"],
             int(Decimal(item["Click_Counts"]["N"])),
             item["Arrival_Time"]["S"],
@@ -198,7 +199,7 @@ def _newest_in(dynamodb: Any, partition: str) -> str | None:
         ScanIndexForward=False,
         Limit=1,
     )["Items"]
-    return str(answer[0]["Timestamp"]["S"]) if answer else None
+    return time_of_row(answer[0]["Timestamp"]["S"]) if answer else None
 
 
 @st.cache_data(ttl=lifetimes.LIVE, show_spinner=False)

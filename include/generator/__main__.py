@@ -28,6 +28,7 @@ _HELP = {
     "field": "share of records as real devices and other producers send them, right and wrong",
     "field_cases": "which of these: all, or only passing ones, whose effect on pages and rules passes",
     "nested": "share of readings in the nested shape",
+    "event_ids": "share of clicks with an event id, and with times in milliseconds",
     "manifest": "append each accepted record, and what it is, to this file (JSON lines)",
     "state": "keep the trucks in this file, so that the next run continues with them (without it: new trucks)",
     "click_stream": "name of the stream of clicks",

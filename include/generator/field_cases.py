@@ -413,6 +413,14 @@ def _with(**values: object) -> Make:
     return make
 
 
+def _event_id(value: object) -> Make:
+    def make(event: FieldEvent) -> bytes:
+        event.document["Event_ID"] = value
+        return event.encoded()
+
+    return make
+
+
 def _raw(field: str, text: bytes) -> Make:
     """``text`` as the value of ``field``, byte for byte."""
 
@@ -528,6 +536,10 @@ _VALUES = (
     FieldCase("counts_as_text", _with(click_counts="3"), "wrong_type", sources=_CLICKS),
     FieldCase("counts_negative", _with(click_counts=-1), "out_of_range", sources=_CLICKS),
     FieldCase("counts_beyond_2_to_the_53", _with(click_counts=2**53 + 1), "out_of_range", sources=_CLICKS),
+    FieldCase("event_id_null", _event_id(None), sources=_CLICKS),
+    FieldCase("event_id_as_a_number", _event_id(7_340_032_000_000_017), "wrong_type", sources=_CLICKS),
+    FieldCase("event_id_blank", _event_id(" "), "bad_text", sources=_CLICKS),
+    FieldCase("event_id_empty", _event_id(""), "out_of_range", sources=_CLICKS),
     FieldCase("counts_of_2_to_the_53", _with(click_counts=2**53), sources=_CLICKS, passes=False),
 )
 

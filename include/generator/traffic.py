@@ -9,13 +9,16 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from itertools import chain, cycle
 from pathlib import Path
 from typing import Any, Literal, get_args
+from uuid import UUID
 
 import msgspec
 
 from include import names
+from include.contracts.click import row_timestamp
 from include.contracts.times import to_canonical
 from include.generator import event_times, payloads
 from include.generator.aggregates import aggregate
@@ -52,6 +55,8 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
         field: records as real devices and other producers send them, right and wrong (``field_cases``).
         field_cases: which of the cases: "all", or only those that are "passing" (``FieldCase.passes``).
         nested: readings in the nested shape.
+        event_ids: about this share of the clicks with an event id, of those that are neither malformed nor from the field.  Their times are in
+            milliseconds, so several can share one.
         manifest: file to which each accepted record is appended; None writes none.
         state: file that keeps trucks and used event times between runs; None starts from the beginning.
         click_stream, truck_stream: the streams' names.
@@ -74,6 +79,7 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
     field: float = 0.0
     field_cases: Selection = "all"
     nested: float = 0.0
+    event_ids: float = 0.0
     manifest: Path | None = None
     state: Path | None = None
     click_stream: str = names.CLICK_STREAM
@@ -90,7 +96,7 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
             if not 0 < getattr(self, name) <= event_times.MAX_EVENTS_PER_SECOND:
                 limit = event_times.MAX_EVENTS_PER_SECOND
                 raise ValueError(f"{name} must be above 0 and at most {limit:,}, not {getattr(self, name)}")
-        for name in (*_SHARES, "nested"):
+        for name in (*_SHARES, "nested", "event_ids"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be a share from 0 to 1, not {getattr(self, name)}")
         if sum(getattr(self, name) for name in _SHARES) > 1 + 1e-9:
@@ -112,7 +118,8 @@ class State(msgspec.Struct):
 class TrafficRecord(msgspec.Struct, frozen=True):
     """One record to send at ``due`` (µs since 1970).
 
-    ``key`` is what identifies the event, (timestamp, item id) or (truck id, event time); None of a malformed record.
+    ``key`` is what identifies the event, None of a malformed record: (truck id, event time) of a reading, the key of its
+    row (timestamp, with the event id if it has one, and item id) of a click.
     ``field_case`` is the name of a field case.  One that the contract refuses, for ``expected_reason``, is of the kind
     "malformed"; of one that it accepts, the quality rules ``warned_by`` warn.  An aggregated record has its events in
     ``parts``.
@@ -163,9 +170,10 @@ class Traffic:
             time = to_canonical(to_datetime(at))
             return payloads.click_document(item, time, counts), item.item_id, (time, item.item_id)
 
-        return self._mix(
+        records = self._mix(
             plan.click_stream, plan.clicks, plan.clicks_per_second, self._click_slots, event, payloads.CLICK_FIELDS, 0.0
         )
+        return (_with_event_id(record, plan) for record in records) if plan.event_ids else records
 
     def _readings(self) -> Iterator[TrafficRecord]:
         plan = self._plan
@@ -248,6 +256,21 @@ class Traffic:
             )
             recent.append(record)
             yield record
+
+
+def _with_event_id(record: TrafficRecord, plan: TrafficPlan) -> TrafficRecord:
+    """The click, or the same with an event id and its time in milliseconds; a duplicate gets what its original got."""
+    if record.key is None or record.field_case is not None:
+        return record
+    chance = blake2b(f"{plan.seed} {record.key}".encode(), digest_size=24).digest()
+    if int.from_bytes(chance[16:]) >= plan.event_ids * 2**64:
+        return record
+    time, item_id = record.key
+    # As JavaScript's Date.toISOString and crypto.randomUUID write them.
+    milliseconds, event_id = time[:23], str(UUID(bytes=chance[:16], version=4))
+    document = msgspec.json.decode(record.data) | {"Timestamp": f"{milliseconds}Z", "Event_ID": event_id}
+    key = row_timestamp(f"{milliseconds}000", event_id), item_id
+    return msgspec.structs.replace(record, data=payloads.encode(document), key=key)
 
 
 def _deck(count: int, plan: TrafficPlan, rng: random.Random) -> list[str]:

@@ -41,17 +41,19 @@ HELD_UNARCHIVED = (
     f"SELECT min(key) FROM held WHERE ({ENVELOPE}) NOT IN (SELECT {ENVELOPE} FROM archived) GROUP BY {ENVELOPE}"
 )
 ROWS_UNARCHIVED = f"""
-    SELECT '{names.CLICK_TABLE} ' || click FROM clicks
+    SELECT '{names.CLICK_TABLE} ' || replace(click, char(9), ' ') FROM clicks
     WHERE arrival >= ? AND arrival < ? AND click NOT IN (SELECT click FROM archived WHERE valid)
 """
-# A record in quarantine did not try to become the row.
-CONFLICTING = """
-    SELECT click FROM (
+# The identity of a click: all of its key, without the time if it has an event id.
+IDENTITY = "CASE WHEN substr(click, 27, 1) = '#' THEN substr(click, 27) ELSE click END"
+# A record in quarantine did not try to become the row.  An event id may also be in rows of several times.
+CONFLICTING = f"""
+    SELECT {IDENTITY} AS identity FROM (
         SELECT click, content FROM places WHERE valid AND NOT is_quarantined
         UNION
         SELECT click, row_content FROM places WHERE valid AND row_content IS NOT NULL
     )
-    GROUP BY click HAVING count(*) > 1
+    GROUP BY identity HAVING count(*) > 1
 """
 
 
@@ -72,12 +74,27 @@ def archived_click(record: ArchivedRecord) -> tuple[Any, ...]:
         click = decode_click(record.payload, now=parse(record.arrival_time))
     except ContractError:
         return *envelope, False, None, None
-    key = click_key(click.timestamp, click.item_id)
+    key = click_key(click.row_timestamp, click.item_id)
     return *envelope, True, key, content_digest(click.item_name, click.click_counts)
 
 
-def click_key(timestamp: str, item_id: str) -> str:
-    return f"{timestamp} {item_id}"
+def click_key(row_timestamp: str, item_id: str) -> str:
+    """The key of a row as one text: ``<timestamp> <item>``, or ``<timestamp>#<event id><tab><item>``.
+
+    No id has a tab in it, so different rows never have the same text.
+    """
+    return f"{row_timestamp}{_separator(row_timestamp)}{item_id}"
+
+
+def row_key(click: str) -> tuple[str, str]:
+    """The key of the row (partition and sort key) that a text of ``click_key`` names."""
+    row_timestamp, _, item_id = click.partition(_separator(click))
+    return row_timestamp, item_id
+
+
+def _separator(key: str) -> str:
+    # A canonical time is 26 characters long, and has no blank.
+    return "\t" if key[26:27] == "#" else " "
 
 
 def content_digest(item_name: str, click_counts: int) -> bytes:
@@ -97,7 +114,7 @@ def balance_clicks(
     )
     database.add("clicks", rows.by_key(click for (click,) in database.execute("SELECT click FROM wanted")))
     database.execute(PLACES)
-    database.execute("CREATE INDEX temp.places_of_click ON places (click)")
+    database.execute(f"CREATE INDEX temp.places_of_click ON places ({IDENTITY})")
 
     bounds = to_canonical(balance.hour), to_canonical(balance.hour + HOUR)
     in_table = "SELECT click FROM places WHERE place = 'table'"
@@ -121,11 +138,11 @@ def balance_clicks(
 
 
 def _find_conflicts(database: HourDatabase, balance: Balance, resolved_reason: Callable[[str], str]) -> None:
-    for (click,) in database.execute(CONFLICTING):
+    for (identity,) in database.execute(CONFLICTING):
         # A person who replays a key_conflict wants the row to change.
         replayed = database.execute(
-            f"SELECT held.key FROM places JOIN held USING ({ENVELOPE}) WHERE click = ? AND held.place = ?",
-            click,
+            f"SELECT held.key FROM places JOIN held USING ({ENVELOPE}) WHERE {IDENTITY} = ? AND held.place = ?",
+            identity,
             RESOLVED,
         )
         if any(resolved_reason(key) == "key_conflict" for (key,) in replayed):
@@ -133,6 +150,7 @@ def _find_conflicts(database: HourDatabase, balance: Balance, resolved_reason: C
         balance.conflicts += 1
         samples = balance.samples.setdefault("conflicts", [])
         if len(samples) < SAMPLES_KEPT:
-            senders = database.samples(f"SELECT {NAMED} FROM places WHERE click = ? {IN_ORDER}", click)
-            (kept,) = database.execute("SELECT max(row_arrival) FROM places WHERE click = ?", click)
-            samples.append(f"{click} ({', '.join(senders)}; the row arrived {kept[0]})")
+            senders = database.samples(f"SELECT {NAMED} FROM places WHERE {IDENTITY} = ? {IN_ORDER}", identity)
+            (kept,) = database.execute(f"SELECT min(click), max(row_arrival) FROM places WHERE {IDENTITY} = ?", identity)
+            click = kept[0].replace("\t", " ")
+            samples.append(f"{click} ({', '.join(senders)}; the row arrived {kept[1]})")

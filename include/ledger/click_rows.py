@@ -12,7 +12,7 @@ from include import click_table, names
 from include.click_table import DynamoItem
 from include.contracts.times import MAX_CLOCK_SKEW, to_canonical
 from include.ledger.balance import HOUR
-from include.ledger.click_balance import ClickRow, click_key, content_digest
+from include.ledger.click_balance import ClickRow, click_key, content_digest, row_key
 
 WORKERS = 16
 # The index has a click's own time, not its arrival: rows are read from this long before the hour until this long after.
@@ -104,5 +104,5 @@ def _row(item: DynamoItem) -> ClickRow:
 
 
 def _table_key(click: str) -> DynamoItem:
-    # A canonical time is 26 characters long.
-    return {"Timestamp": {"S": click[:26]}, "Item_ID": {"S": click[27:]}}
+    timestamp, item_id = row_key(click)
+    return {"Timestamp": {"S": timestamp}, "Item_ID": {"S": item_id}}

@@ -19,6 +19,7 @@ import msgspec
 from include import click_table, names
 from include.click_table import DynamoItem
 from include.contracts import MAX_CLOCK_SKEW, METRICS
+from include.contracts.click import time_of_row
 from include.contracts.times import to_canonical
 from include.quality.look_alikes import looks_like, spelled_out
 
@@ -33,6 +34,8 @@ WORKERS = 8
 Row = tuple[str | None, ...]
 
 _TEXT, _NUMBER = "S", "N"
+# No attribute of a click, but the part of Timestamp that is a time.
+CLICK_TIME = "Click_Time"
 _ENVELOPE = (
     ("STREAM_NAME", "Stream", _TEXT),
     ("SHARD_ID", "Shard_ID", _TEXT),
@@ -103,7 +106,9 @@ SOURCES = {
         ItemSource(
             "recent_clicks",
             (
-                ("CLICK_TIME", "Timestamp", _TEXT),
+                ("STORED_TIMESTAMP", "Timestamp", _TEXT),
+                ("CLICK_TIME", CLICK_TIME, _TEXT),
+                ("EVENT_ID", "Event_ID", _TEXT),
                 ("ITEM_ID", "Item_ID", _TEXT),
                 ("ITEM_NAME", "Item_Name", _TEXT),
                 ("CLICK_COUNTS", "Click_Counts", _NUMBER),
@@ -165,7 +170,11 @@ class ItemReader:
                 (key for found in pool.map(self._newest_keys, partitions) for key in found),
                 key=lambda key: key["Timestamp"]["S"],
             )
-            return [item for items in pool.map(self._get, click_table.batches(keys)) for item in items]
+            return [
+                item | {CLICK_TIME: {_TEXT: time_of_row(item["Timestamp"][_TEXT])}}
+                for items in pool.map(self._get, click_table.batches(keys))
+                for item in items
+            ]
 
     def _hours(self) -> list[datetime]:
         """The hours that the window touches, up to the skew of a device whose clock is ahead."""

@@ -14,9 +14,9 @@ from lambdas.common.dynamodb import DynamoItem
 
 
 class ClickBatch(msgspec.Struct):
-    """A sorted batch: received = accepted + duplicates + rejected.  ``accepted`` is by (timestamp, item id)."""
+    """A sorted batch: received = accepted + duplicates + rejected.  ``accepted`` is by identity."""
 
-    accepted: dict[tuple[str, str], tuple[ClickEvent, Envelope]]
+    accepted: dict[tuple[str, ...], tuple[ClickEvent, Envelope]]
     rejected: list[Rejected]
     duplicates: int
     # (Kept, rejected) of each key conflict.  Delivered without the kept one, the other would be accepted.
@@ -36,12 +36,13 @@ def prepare(records: Iterable[BatchRecord], limits: TimeLimits, *, ingested_at: 
 
 
 def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ClickBatch:
-    """Decode and validate every record; keep the first content of each key (timestamp, item id).
+    """Decode and validate every record; keep the first content of each identity.
 
-    BatchWriteItem refuses a batch that names a key twice.  A repeated key with the same content is a duplicate.  Its
-    envelope replaces the earlier one, as it would in a later batch: so a row names the last record of its shard,
-    wherever batches are cut.  A repeated key with other content is rejected as ``key_conflict``, because nothing shows
-    which one is wrong.  Data never raises an error.
+    BatchWriteItem refuses a batch that names a key twice, and distinct identities have distinct keys.  A repeated
+    identity with the same content is a duplicate.  Its envelope replaces the earlier one, as it would in a later batch:
+    so a row names the last record of its shard, wherever batches are cut.  A repeated identity with other content is
+    rejected as ``key_conflict``, because nothing shows which one is wrong.  Of an event id, the time is content too.
+    Data never raises an error.
     """
     clicks = ClickBatch({}, [], 0, [])
     for record in records:
@@ -50,41 +51,48 @@ def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ClickBatch:
         except ContractError as error:
             clicks.rejected.append(Rejected(record, error))
             continue
-        key = (click.timestamp, click.item_id)
-        kept = clicks.accepted.get(key)
+        identity = click.identity
+        kept = clicks.accepted.get(identity)
         if kept is not None and kept[0] != click:
             clicks.rejected.append(Rejected(record, _key_conflict(click, kept[1])))
             clicks.together.append((kept[1], record.envelope))
             continue
         clicks.duplicates += kept is not None
-        clicks.accepted[key] = (click, record.envelope)
+        clicks.accepted[identity] = (click, record.envelope)
     return clicks
 
 
 def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index_shards: int) -> DynamoItem:
     """The row of ClickStreamData for a click."""
-    shard = crc32(click.timestamp.encode()) % index_shards
+    timestamp = click.row_timestamp
+    shard = crc32(timestamp.encode()) % index_shards if index_shards > 1 else 0
     item = {
-        "Timestamp": {"S": click.timestamp},
+        "Timestamp": {"S": timestamp},
         "Item_ID": {"S": click.item_id},
         "Item_Name": {"S": click.item_name},
         "Click_Counts": {"N": str(click.click_counts)},
-        "Item_Hour_Shard": {"S": item_hour_shard(click.item_id, click.timestamp, shard)},
+        "Item_Hour_Shard": {"S": item_hour_shard(click.item_id, timestamp, shard)},
         "Ingested_At": {"S": ingested_at},
         "Stream": {"S": envelope.stream},
         "Shard_ID": {"S": envelope.shard_id},
         "Sequence_Number": {"S": envelope.sequence_number},
         "Arrival_Time": {"S": envelope.arrival_time},
     }
+    if click.event_id is not None:
+        item["Event_ID"] = {"S": click.event_id}
     if envelope.sub_sequence_number:
         item["Sub_Sequence_Number"] = {"N": str(envelope.sub_sequence_number)}
     return item
 
 
 def _key_conflict(click: ClickEvent, kept: Envelope) -> ContractError:
+    if click.event_id is None:
+        field, value = "Timestamp, Item_ID", f"{click.timestamp}, {click.item_id}"
+    else:
+        field, value = "Event_ID, Item_ID", f"{click.event_id}, {click.item_id}"
     return ContractError(
         "key_conflict",
-        field="Timestamp, Item_ID",
-        value=f"{click.timestamp}, {click.item_id}"[:200],
+        field=field,
+        value=value[:200],
         rule=f"one content a key; another was kept from {kept.shard_id} {kept.number}",
     )

@@ -8,10 +8,18 @@
 -- runbook: clicks-are-wrong
 with CHECKED as (
     select
-        CLICK_TIME,
+        STORED_TIMESTAMP,
         ITEM_ID,
         ''
-        || iff({{ is_canonical_time("CLICK_TIME") }}, '', ' Timestamp')
+        || iff(
+            {{ is_canonical_time("CLICK_TIME") }}
+            and STORED_TIMESTAMP = CLICK_TIME || coalesce('#' || EVENT_ID, ''),
+            '',
+            ' Timestamp'
+        )
+        || iff(
+            EVENT_ID is null or {{ is_id("EVENT_ID", limits.event_id_length) }}, '', ' Event_ID'
+        )
         || iff({{ is_id("ITEM_ID", limits.item_id_length) }}, '', ' Item_ID')
         || iff({{ is_text("ITEM_NAME", limits.item_name_length) }}, '', ' Item_Name')
         || iff(
@@ -33,6 +41,6 @@ with CHECKED as (
     from STAGED_RECENT_CLICKS
 )
 
-select CLICK_TIME || ' ' || ITEM_ID || PROBLEMS as SAMPLE_KEY
+select STORED_TIMESTAMP || ' ' || ITEM_ID || PROBLEMS as SAMPLE_KEY
 from CHECKED
 where PROBLEMS <> '';

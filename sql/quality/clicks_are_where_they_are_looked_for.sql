@@ -7,7 +7,7 @@
 --   write the items again with the right key (python -m include.rebuild).
 -- reads: recent_clicks
 -- runbook: clicks-are-wrong
-select CLICK_TIME || ' ' || ITEM_ID || ' in ' || coalesce(ITEM_HOUR_SHARD, '') as SAMPLE_KEY
+select STORED_TIMESTAMP || ' ' || ITEM_ID || ' in ' || coalesce(ITEM_HOUR_SHARD, '') as SAMPLE_KEY
 from STAGED_RECENT_CLICKS
 where
     not coalesce(startswith(ITEM_HOUR_SHARD, ITEM_ID || '#' || left(CLICK_TIME, 13) || '#'), false)

@@ -9,7 +9,7 @@
 -- runbook: clicks-are-wrong
 with CHECKED as (
     select
-        CLICK_TIME,
+        STORED_TIMESTAMP,
         ITEM_ID,
         ''
         || iff(STREAM_NAME = '{{ click_stream }}', '', ' Stream')
@@ -21,6 +21,6 @@ with CHECKED as (
     from STAGED_RECENT_CLICKS
 )
 
-select CLICK_TIME || ' ' || ITEM_ID || PROBLEMS as SAMPLE_KEY
+select STORED_TIMESTAMP || ' ' || ITEM_ID || PROBLEMS as SAMPLE_KEY
 from CHECKED
 where PROBLEMS <> '';

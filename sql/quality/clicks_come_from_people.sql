@@ -8,13 +8,21 @@
 -- reads: recent_clicks
 -- notify: once
 -- runbook: clicks-are-wrong
-with TIMES as (
+with INSTANTS as (
+    -- Clicks with event ids can share an instant.
+    select distinct
+        ITEM_ID,
+        CLICK_TIME
+    from STAGED_RECENT_CLICKS
+),
+
+TIMES as (
     select
         ITEM_ID,
         CLICK_TIME as WRITTEN,
         try_cast(CLICK_TIME as timestamp_ntz) as CLICK_TIME,
         row_number() over (partition by ITEM_ID order by CLICK_TIME desc) as NEWEST_FIRST
-    from STAGED_RECENT_CLICKS
+    from INSTANTS
 ),
 
 GAPS as (
@@ -42,8 +50,10 @@ USUAL as (
     having
         count(GAP) >= {{ plausible.robot_clicks }}
         and median(GAP) <= {{ plausible.robot_slowest }}
-        -- Times in whole seconds are regular for any popular item: there is one click per instant.
+        -- Times in whole seconds are regular for any popular item, and those in milliseconds for
+        -- one with thousands of clicks per second: there is a click in every instant.
         and max(right(WRITTEN, 6)) > '000000'
+        and (max(right(WRITTEN, 3)) > '000' or median(GAP) > 1)
 )
 
 select

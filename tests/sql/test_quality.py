@@ -89,7 +89,9 @@ def seen(id_):
 def click(item="MOB001", at=NOW, **changes):
     """A click as KinesisToDynamoDBProcessor writes it."""
     return {
+        "STORED_TIMESTAMP": f"{text(at)}#{changes['EVENT_ID']}" if changes.get("EVENT_ID") else text(at),
         "CLICK_TIME": text(at),
+        "EVENT_ID": None,
         "ITEM_ID": item,
         "ITEM_NAME": f"Name of {item}",
         "CLICK_COUNTS": 3,
@@ -398,13 +400,17 @@ FAULTS = {
             click("C", CLICK_COUNTS=-1, ITEM_NAME=""),
             click("D", CLICK_COUNTS=1.5, ITEM_NAME="x" * 513),
             click("E", CLICK_COUNTS=2**53 + 2),
-            click("F", CLICK_COUNTS=None, ITEM_NAME=None, CLICK_TIME="yesterday"),
+            click("F", CLICK_COUNTS=None, ITEM_NAME=None, CLICK_TIME="yesterday", STORED_TIMESTAMP="yesterday"),
             click("G", ARRIVAL_TIME=text(NOW - timedelta(minutes=10, seconds=1))),
             click("x" * 257),
             click("Größe 2", ITEM_NAME="\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f "),
             click("\ufeffH"),
             click("I", ITEM_NAME="two\nlines"),
             click("J\u2028K", ITEM_NAME="K"),
+            click("L", EVENT_ID="é" * 128),
+            click("M", EVENT_ID=" 1"),
+            click("N", EVENT_ID="1", STORED_TIMESTAMP=text(NOW)),
+            click("O", STORED_TIMESTAMP=f"{text(NOW)}#1"),
         ),
         [
             f"{text(NOW)} C Item_Name Click_Counts",
@@ -416,6 +422,9 @@ FAULTS = {
             f"{text(NOW)} \ufeffH Item_ID",
             f"{text(NOW)} I Item_Name",
             f"{text(NOW)} J\u2028K Item_ID",
+            f"{text(NOW)}# 1 M Event_ID",
+            f"{text(NOW)} N Timestamp",
+            f"{text(NOW)}#1 O Timestamp",
         ],
     ),
     "clicks_carry_their_envelope": (
@@ -463,11 +472,35 @@ FAULTS = {
             *(click("SLOW", NOW - timedelta(milliseconds=6000 * n + 1)) for n in range(50)),
             *(click("SECONDS", NOW - timedelta(seconds=n)) for n in range(50)),
             *(click("PEOPLE", NOW - timedelta(milliseconds=n * n * 37 % 5003)) for n in range(50)),
+            # So many people that each millisecond has several.
+            *(
+                click("MANY", NOW - timedelta(milliseconds=n // 3), EVENT_ID=str(n))
+                for n in range(100)
+            ),
         ),
         [
             f"ROBOT1 every 101 ms until {text(NOW)}",
             f"ROBOT2 every 1000 ms until {text(NOW - timedelta(milliseconds=250))}",
             f"ROBOT3 every 250 ms until {text(NOW)}",
+        ],
+    ),
+    "clocks_tell_clicks_apart": (
+        clicks(
+            # A full clock, the newest clicks of a busier time, and three clicks per minute.
+            *(click("FULL", NOW - timedelta(milliseconds=n + 1)) for n in range(20)),
+            *(click("BUSY", NOW - timedelta(milliseconds=10 * n + 5)) for n in range(50)),
+            *(click("BUSY", NOW - timedelta(minutes=50, milliseconds=10 * n + 5)) for n in range(50)),
+            *(click("SECONDS", NOW - timedelta(seconds=20 * n)) for n in range(20)),
+            # A fast clock, a quiet item, few clicks, and event ids.
+            *(click("MICROSECONDS", NOW - timedelta(microseconds=1001 * n)) for n in range(50)),
+            *(click("QUIET", NOW - timedelta(milliseconds=601 * n + 5)) for n in range(50)),
+            *(click("FEW", NOW - timedelta(milliseconds=n)) for n in range(19)),
+            *(click("NAMED", NOW - timedelta(milliseconds=n), EVENT_ID=str(n)) for n in range(50)),
+        ),
+        [
+            "FULL: at least 500 of 1,000 clicks are not the first in their millisecond",
+            "BUSY: at least 50 of 1,000 clicks are not the first in their millisecond",
+            "SECONDS: at least 25 of 1,000 clicks are not the first in their second",
         ],
     ),
     "clicks_keep_coming": (

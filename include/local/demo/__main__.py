@@ -83,6 +83,7 @@ def _options() -> Options:
     once.add_argument("--duplicated", type=_share, default=0.05, help="share (default: %(default)s)")
     once.add_argument("--late", type=_share, default=0.10, help="share late or out of order (default: %(default)s)")
     once.add_argument("--nested", type=_share, default=0.20, help="share of readings (default: %(default)s)")
+    once.add_argument("--event-ids", type=_share, default=0.25, help="share of clicks (default: %(default)s)")
     once.add_argument("--seed", type=int, default=1, help="of the traffic (default: %(default)s)")
     once.add_argument("--report", type=Path, metavar="FILE", help="also write the acceptance report to FILE, as JSON")
     return Options(**vars(parser.parse_args()))

@@ -59,6 +59,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     duplicated: float
     late: float
     nested: float
+    event_ids: float
     field: float
     seed: int
     report: Path | None
@@ -217,6 +218,7 @@ class Demo:
             "late": options.late / 2,
             "out_of_order": options.late / 2,
             "nested": options.nested,
+            "event_ids": options.event_ids,
             "field_cases": "all",
             "seed": options.seed,
             "manifest": str(self._manifest),

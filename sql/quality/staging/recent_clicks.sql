@@ -2,7 +2,10 @@
 -- include/quality/staged_items.py.
 -- Grain: one row per click.
 create or replace temporary table STAGED_RECENT_CLICKS (
+    -- The partition key: the time, and the event id if there is one.
+    STORED_TIMESTAMP string,
     CLICK_TIME string,
+    EVENT_ID string,
     ITEM_ID string,
     ITEM_NAME string,
     CLICK_COUNTS float,

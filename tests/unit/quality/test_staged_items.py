@@ -29,11 +29,13 @@ def dynamodb() -> Iterator[Any]:
         yield client
 
 
-def click(dynamodb: Any, ago: timedelta, item: str = "MOB001", shards: int = 1, **changes: Any) -> str:
+def click(
+    dynamodb: Any, ago: timedelta, item: str = "MOB001", shards: int = 1, event_id: str | None = None, **changes: Any
+) -> str:
     """Put a click as the function does; return its timestamp."""
     at = to_canonical(NOW - ago)
     envelope = Envelope(names.CLICK_STREAM, "shardId-000000000000", "49", at, "key", 7)
-    stored = click_item(ClickEvent(item, "Mobile", at, 3), envelope, ingested_at=at, index_shards=shards)
+    stored = click_item(ClickEvent(item, "Mobile", at, 3, event_id), envelope, ingested_at=at, index_shards=shards)
     dynamodb.put_item(TableName=names.CLICK_TABLE, Item=stored | changes)
     dynamodb.put_item(TableName=names.CLICK_ITEM_TABLE, Item={"Item_ID": {"S": item}, "Item_Name": {"S": "Mobile"}})
     return at
@@ -62,7 +64,9 @@ def test_a_click_comes_whole_though_the_index_has_no_envelope(dynamodb: Any) -> 
     at = click(dynamodb, timedelta(minutes=1))
     assert rows(dynamodb, "recent_clicks") == [
         {
+            "STORED_TIMESTAMP": at,
             "CLICK_TIME": at,
+            "EVENT_ID": None,
             "ITEM_ID": "MOB001",
             "ITEM_NAME": "Mobile",
             "CLICK_COUNTS": "3",
@@ -75,6 +79,12 @@ def test_a_click_comes_whole_though_the_index_has_no_envelope(dynamodb: Any) -> 
             "ARRIVAL_TIME": at,
         }
     ]
+
+
+def test_a_click_with_an_event_id_has_its_time_and_its_id_apart(dynamodb: Any) -> None:
+    at = click(dynamodb, timedelta(minutes=1), event_id="a b")
+    (row,) = rows(dynamodb, "recent_clicks")
+    assert (row["STORED_TIMESTAMP"], row["CLICK_TIME"], row["EVENT_ID"]) == (f"{at}#a b", at, "a b")
 
 
 def test_clicks_of_the_last_hour_of_every_item_and_shard(dynamodb: Any) -> None:

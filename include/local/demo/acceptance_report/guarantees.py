@@ -129,7 +129,7 @@ def _judge_archived_clicks(stream: StreamSnapshot) -> tuple[set[tuple[str, str]]
         except ContractError:
             invalid.add(record_id)
         else:
-            keys.add((click.timestamp, click.item_id))
+            keys.add((click.row_timestamp, click.item_id))
     return keys, invalid
 
 
@@ -284,7 +284,7 @@ def _id(record: ManifestRecord) -> RecordId:
 
 def _click(record: ManifestRecord) -> ClickRow:
     click = _decode(decode_click, record)
-    return ClickRow(click.timestamp, click.item_id, click.item_name, click.click_counts)
+    return ClickRow(click.row_timestamp, click.item_id, click.item_name, click.click_counts)
 
 
 def _reading(record: ManifestRecord) -> ArrivedReading:

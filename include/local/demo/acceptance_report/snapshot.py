@@ -18,7 +18,7 @@ RecordId = tuple[str, str]
 
 
 class ClickRow(NamedTuple):
-    """A row of ClickStreamData: what identifies a click, and its content."""
+    """A row of ClickStreamData: its key, and the click's content."""
 
     timestamp: str
     item_id: str
