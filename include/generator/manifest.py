@@ -25,8 +25,8 @@ class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: ``duplicate`` is the second and every later sending of the same bytes.
-        key: of a click the key of its row (timestamp, with the event id if it has one, and item id), of a reading (truck
-            id, event time); times canonical; None if malformed.
+        key: the key of a click's row (timestamp, with the event id if there is one, and item id), or (truck id, event
+            time) of a reading; times canonical; None if malformed.
         payload: the bytes sent; base64 in the file, as ``payload_base64``.
         sent_at: when the acknowledged call was made, canonical UTC text.
         field_case: name of the field case, if it is one (``field_cases``).

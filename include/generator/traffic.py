@@ -55,8 +55,8 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
         field: records as real devices and other producers send them, right and wrong (``field_cases``).
         field_cases: which of the cases: "all", or only those that are "passing" (``FieldCase.passes``).
         nested: readings in the nested shape.
-        event_ids: about this share of the clicks with an event id, of those that are neither malformed nor from the field.  Their times are in
-            milliseconds, so several can share one.
+        event_ids: clicks with an event id, about this share of those that are neither malformed nor from the field.
+            Their times are in milliseconds, so several can share one.
         manifest: file to which each accepted record is appended; None writes none.
         state: file that keeps trucks and used event times between runs; None starts from the beginning.
         click_stream, truck_stream: the streams' names.
@@ -118,8 +118,8 @@ class State(msgspec.Struct):
 class TrafficRecord(msgspec.Struct, frozen=True):
     """One record to send at ``due`` (µs since 1970).
 
-    ``key`` is what identifies the event, None of a malformed record: (truck id, event time) of a reading, the key of its
-    row (timestamp, with the event id if it has one, and item id) of a click.
+    ``key`` is what identifies the event: the key of a click's row (timestamp, with the event id if there is one, and
+    item id), or (truck id, event time); None of a malformed record.
     ``field_case`` is the name of a field case.  One that the contract refuses, for ``expected_reason``, is of the kind
     "malformed"; of one that it accepts, the quality rules ``warned_by`` warn.  An aggregated record has its events in
     ``parts``.

@@ -16,7 +16,7 @@ SAMPLES_SHOWN = 5
 DIFFERENCES = {
     "missing": "archived, but neither in the sink nor in quarantine",
     "unexpected": "in the sink or in quarantine, but not archived",
-    "conflicts": "keys of clicks that arrived with more than one content",
+    "conflicts": "keys or event ids of clicks that arrived with more than one content",
     "overdue": "readings in RAW that have waited too long for a merge",
     "uncovered": "readings in RAW that the history does not have",
 }

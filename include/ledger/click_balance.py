@@ -40,8 +40,10 @@ PLACES = f"""
 HELD_UNARCHIVED = (
     f"SELECT min(key) FROM held WHERE ({ENVELOPE}) NOT IN (SELECT {ENVELOPE} FROM archived) GROUP BY {ENVELOPE}"
 )
+# Behind an event id in the text of a key.
+TAB = "\t"
 ROWS_UNARCHIVED = f"""
-    SELECT '{names.CLICK_TABLE} ' || replace(click, char(9), ' ') FROM clicks
+    SELECT '{names.CLICK_TABLE} ' || replace(click, '{TAB}', ' ') FROM clicks
     WHERE arrival >= ? AND arrival < ? AND click NOT IN (SELECT click FROM archived WHERE valid)
 """
 # The identity of a click: all of its key, without the time if it has an event id.
@@ -94,7 +96,7 @@ def row_key(click: str) -> tuple[str, str]:
 
 def _separator(key: str) -> str:
     # A canonical time is 26 characters long, and has no blank.
-    return "\t" if key[26:27] == "#" else " "
+    return TAB if key[26:27] == "#" else " "
 
 
 def content_digest(item_name: str, click_counts: int) -> bytes:
@@ -151,6 +153,6 @@ def _find_conflicts(database: HourDatabase, balance: Balance, resolved_reason: C
         samples = balance.samples.setdefault("conflicts", [])
         if len(samples) < SAMPLES_KEPT:
             senders = database.samples(f"SELECT {NAMED} FROM places WHERE {IDENTITY} = ? {IN_ORDER}", identity)
-            (kept,) = database.execute(f"SELECT min(click), max(row_arrival) FROM places WHERE {IDENTITY} = ?", identity)
-            click = kept[0].replace("\t", " ")
-            samples.append(f"{click} ({', '.join(senders)}; the row arrived {kept[1]})")
+            row = f"SELECT min(click), max(row_arrival) FROM places WHERE {IDENTITY} = ?"
+            ((click, arrival),) = database.execute(row, identity)
+            samples.append(f"{click.replace(TAB, ' ')} ({', '.join(senders)}; the row arrived {arrival})")

@@ -187,6 +187,21 @@ def test_each_event_is_one_row_in_every_order_batch_and_retry(seed: int, tmp_pat
             )
 
 
+def test_of_a_thousand_clicks_in_a_second_by_a_clock_of_milliseconds_none_is_merged(seed: int) -> None:
+    print(f"seed {seed}")
+    rng = Random(seed)
+    instants = [f"13:00:00.{rng.randrange(1000):03}" for _ in range(1000)]
+
+    def rows(events: Iterable[dict[str, Any]]) -> int:
+        table = Table()
+        table.process(_records(events))
+        return len(table.rows)
+
+    assert rows(_event("A", time, str(number), 1) for number, time in enumerate(instants)) == 1000
+    # Without event ids: at random they use 1 - 1/e of the milliseconds.
+    assert 580 < rows(_event("A", time, None, 1) for time in instants) < 680
+
+
 def test_a_lost_event_is_missing_though_others_share_its_item_and_time(tmp_path: Path) -> None:
     records = _records(_event("A", TIMES[0], event_id, 1) for event_id in EVENT_IDS)
     table = Table()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include.contracts import ContractError, TimeLimits, decode_click
+from include.contracts.click import time_of_row
 
 pytestmark = pytest.mark.unit
 
@@ -53,6 +54,32 @@ def test_item_id_of_257_characters_is_out_of_range():
         _decode(Item_ID="é" * 257)
     assert (caught.value.reason, caught.value.field) == ("out_of_range", "Item_ID")
     assert len(caught.value.value) <= 200
+
+
+@pytest.mark.parametrize("event_id", ["0193a1f2-7c3a-7b1d-9c0a-5f4e3d2c1b0a", "7", "a b", "#", "é" * 128])
+def test_an_event_id_is_part_of_the_key_of_the_row_and_the_time_stays_readable(event_id):
+    click = _decode(Event_ID=event_id)
+    assert (click.timestamp, click.event_id) == (CLICK["Timestamp"], event_id)
+    assert click.row_timestamp == f"{CLICK['Timestamp']}#{event_id}"
+    assert time_of_row(click.row_timestamp) == CLICK["Timestamp"]
+    # Whichever way it is decoded.
+    assert _decode(Event_ID=event_id, Referrer="x") == click
+
+
+def test_without_an_event_id_the_row_has_the_key_that_it_always_had():
+    for click in (_decode(), _decode(Event_ID=None), _decode(event_id="x", Referrer="x")):
+        assert (click.event_id, click.row_timestamp) == (None, CLICK["Timestamp"])
+        assert click.identity == (CLICK["Timestamp"], "MOB001")
+
+
+@pytest.mark.parametrize(
+    ("event_id", "reason"),
+    [("", "out_of_range"), ("x" * 129, "out_of_range"), (" x", "bad_text"), ("a\tb", "bad_text"), (7, "wrong_type")],
+)
+def test_an_event_id_that_is_no_id_rejects_the_click(event_id, reason):
+    with pytest.raises(ContractError) as caught:
+        _decode(Event_ID=event_id)
+    assert (caught.value.reason, caught.value.field) == (reason, "Event_ID")
 
 
 def test_last_of_duplicate_keys_wins_even_over_an_invalid_one():

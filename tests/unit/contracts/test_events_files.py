@@ -59,4 +59,5 @@ def test_valid_click_is_read(path):
         "item_name": "Mobile Phone",
         "timestamp": "2025-03-17T15:35:54.597252",
         "click_counts": 3,
+        "event_id": None,
     }

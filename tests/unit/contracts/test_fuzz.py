@@ -53,7 +53,7 @@ _reading_like = st.builds(
     st.dictionaries(_groups, st.dictionaries(_leaves, _values, max_size=3) | _values, max_size=2),
 )
 _click_like = st.dictionaries(
-    st.sampled_from(["Item_ID", "Item_Name", "Timestamp", "Click_Counts", "item_id", "extra"]),
+    st.sampled_from(["Item_ID", "Item_Name", "Timestamp", "Click_Counts", "Event_ID", "item_id", "extra"]),
     st.sampled_from(["MOB001", IDENTITY["timestamp"], 3, 3.0, None, True, -1, "", float("inf")]) | nearly_json,
 )
 
@@ -80,6 +80,7 @@ def _outcome(decode, data: bytes):
 
 @given(payloads)
 @example(b'{"Item_ID":"\\ud800","Item_Name":"x","Timestamp":"2025-03-17T15:35:54","Click_Counts":1}')
+@example(b'{"Item_ID":"A","Item_Name":"x","Timestamp":"2025-03-17T15:35:54","Click_Counts":1,"Event_ID":"\\ud800"}')
 @pytest.mark.parametrize(("decode", "struct"), [(decode_click, ClickEvent), (decode_reading, TelemetryReading)])
 def test_any_bytes_give_an_event_that_can_be_stored_or_one_error(decode, struct, data):
     outcome = _outcome(partial(decode, now=NOW), data)

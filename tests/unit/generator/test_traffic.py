@@ -2,6 +2,7 @@ import json
 from collections import Counter
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from include.contracts import ContractError, decode_click, decode_reading
@@ -64,7 +65,7 @@ def test_the_contract_rejects_every_malformed_record_and_accepts_every_other(rec
         else:
             event = _decode(record)
             identity = (
-                (event.timestamp, event.item_id)
+                (event.row_timestamp, event.item_id)
                 if record.stream == PLAN.click_stream
                 else (event.truck_id, event.event_time)
             )
@@ -92,6 +93,27 @@ def test_duplicates_repeat_the_bytes_and_key_of_an_earlier_valid_record(records)
             assert sent[record.stream, record.key] == (record.data, record.partition_key)
         elif record.kind == "valid":
             sent[record.stream, record.key] = (record.data, record.partition_key)
+
+
+def test_a_share_of_the_clicks_has_an_event_id_and_a_coarse_clock_and_the_rest_is_unchanged(records):
+    named = list(Traffic(msgspec.structs.replace(PLAN, event_ids=0.5), START, State()))
+    changed = [(one, other) for one, other in zip(records, named, strict=True) if one != other]
+    assert {one.stream for one, _ in changed} == {PLAN.click_stream}
+    assert {one.kind for one, _ in changed} == {"valid", "duplicate"}
+    clicks = [_decode(other) for _, other in changed]
+    assert all(click.event_id and click.timestamp.endswith("000") for click in clicks)
+    kept = {(record.data, record.key) for _, record in changed if record.kind == "valid"}
+    assert {(record.data, record.key) for _, record in changed} == kept
+    valid = [record for record in named if record.stream == PLAN.click_stream and record.kind == "valid"]
+    assert 0.45 < len(kept) / len(valid) < 0.55
+    assert len({record.key for record in valid}) == len(valid)
+
+
+def test_event_ids_keep_clicks_of_one_millisecond_apart():
+    plan = TrafficPlan(clicks=2000, clicks_per_second=15_625, items=1, event_ids=1.0)
+    records = list(Traffic(plan, START, State()))
+    assert len({_decode(record).timestamp for record in records}) < 200
+    assert len({record.key for record in records}) == 2000
 
 
 def test_no_event_but_a_duplicate_repeats_a_key(records):

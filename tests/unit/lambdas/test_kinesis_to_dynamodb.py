@@ -143,6 +143,31 @@ def test_same_key_with_other_content_keeps_the_first_and_quarantines_the_later_o
     assert conflicts[0].value == "2026-11-22T14:29:00.000000, MOB001"
 
 
+def test_an_event_id_makes_a_row_of_its_own_beside_other_clicks_of_its_item_and_time(function, cloud, kinesis_event):
+    batch = [click(), click(Event_ID="1"), click(Event_ID="2"), click(Event_ID="1"), click()]
+
+    assert function(kinesis_event(batch)) == DONE
+    assert function(kinesis_event(batch, first=10)) == DONE
+
+    rows = {row["Timestamp"]: row for row in cloud.rows(names.CLICK_TABLE)}
+    time = "2026-11-22T14:29:00.000000"
+    assert {key: row.get("Event_ID") for key, row in rows.items()} == {time: None, f"{time}#1": "1", f"{time}#2": "2"}
+    assert {row["Item_Hour_Shard"] for row in rows.values()} == {"MOB001#2026-11-22T14#0"}
+    assert rows[f"{time}#1"]["Sequence_Number"].endswith("13")
+    assert cloud.rows(names.CLICK_ITEM_TABLE) == [{"Item_ID": "MOB001", "Item_Name": "Mobile"}]
+    assert cloud.objects("") == {}
+
+
+def test_an_event_id_that_comes_with_another_time_in_one_batch_is_no_second_row(function, cloud, kinesis_event):
+    batch = [click(Event_ID="1"), click(1, Event_ID="1"), click(1, Event_ID="1", Item_ID="LAP002")]
+
+    assert function(kinesis_event(batch)) == DONE
+
+    assert len(cloud.rows(names.CLICK_TABLE)) == 2
+    (conflict,) = cloud.quarantined()
+    assert (conflict.reason, conflict.field, conflict.value) == ("key_conflict", "Event_ID, Item_ID", "1, MOB001")
+
+
 def test_thousand_distinct_clicks_take_forty_calls_once_their_item_is_known(function, cloud, kinesis_event):
     function(kinesis_event([click(0)]))
     function.calls.clear()
@@ -275,10 +300,13 @@ def test_item_under_two_names_in_one_batch_is_one_known_item(function, cloud, ki
 
 def test_longest_keys_that_the_contract_allows_fit_the_table(function, cloud, kinesis_event):
     longest = click(Item_ID="\U0001f69a" * 256, Item_Name="\U0001f69a" * 512, Click_Counts=2**53)
+    named = longest | {"Event_ID": "\U0001f69a" * 128}
 
-    assert function(kinesis_event([longest])) == DONE
-    (row,) = cloud.rows(names.CLICK_TABLE)
-    assert row["Click_Counts"] == 2**53
+    assert function(kinesis_event([longest, named])) == DONE
+    rows = cloud.rows(names.CLICK_TABLE)
+    assert [row["Click_Counts"] for row in rows] == [2**53, 2**53]
+    # It is the sort key of the index too, which moto's table lacks.
+    assert max(len(row["Timestamp"].encode()) for row in rows) <= 1024
 
 
 def test_index_key_is_spread_over_the_shards_that_are_set(monkeypatch, new_function, cloud, kinesis_event):

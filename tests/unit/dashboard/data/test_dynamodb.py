@@ -18,12 +18,12 @@ from include.contracts.times import to_canonical
 pytestmark = pytest.mark.unit
 
 
-def put_click(aws: Any, item: str, when: datetime, count: int = 1, shard: int = 0) -> None:
+def put_click(aws: Any, item: str, when: datetime, count: int = 1, shard: int = 0, event_id: str | None = None) -> None:
     text = to_canonical(when)
     aws["dynamodb"].put_item(
         TableName=names.CLICK_TABLE,
         Item={
-            "Timestamp": {"S": text},
+            "Timestamp": {"S": f"{text}#{event_id}" if event_id else text},
             "Item_ID": {"S": item},
             "Click_Counts": {"N": str(count)},
             "Item_Hour_Shard": {"S": f"{item}#{text[:13]}#{shard}"},
@@ -48,6 +48,14 @@ def test_clicks_of_all_items_hours_and_shards_newest_first(aws: Any, now: dateti
     assert list(answer.frame["delay"]) == [1.5, 1.5, 1.5]
     assert answer.complete_since is None
     assert answer.items_left_out == 0
+
+
+def test_clicks_of_one_item_and_instant_are_all_there_and_keep_their_time(aws: Any, now: datetime) -> None:
+    for event_id, count in ((None, 1), ("1", 2), ("2 x", 4)):
+        put_click(aws, "MOB001", now, count, event_id=event_id)
+    frame = data.clicks(5).frame
+    assert (sorted(frame["clicks"]), set(frame["time"])) == ([1, 2, 4], {now})
+    assert data.newest_click() == now
 
 
 @pytest.mark.parametrize("count", [2**53, 10**37, -(2**53)])
