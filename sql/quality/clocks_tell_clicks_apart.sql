@@ -2,7 +2,7 @@
 -- severity: warn
 -- owner: data-platform
 -- meaning: A producer's clock is too coarse for an item. It counts in seconds or milliseconds, and
---   so many clicks come per tick that distinct ones share a time. Without event ids they are one row.
+--   so many clicks come that distinct ones share a time. Without event ids they are one row.
 -- action: Let the producer send an Event_ID, or times in microseconds (docs/producers.md). The
 --   archive has every record, but can't tell a merged click from one that was sent twice.
 -- reads: recent_clicks
@@ -42,7 +42,7 @@ USED as (
 
 -- If clicks come at random, more than half of USED_SHARE of them are not the first in their tick.
 select
-    ITEM_ID || ': at least ' || round(USED_SHARE * 500)::integer::string
-    || ' of 1,000 clicks are not the first in their ' || iff(TICK = 1000, 'millisecond', 'second') as SAMPLE_KEY
+    ITEM_ID || ': at least ' || round(USED_SHARE * 500)::integer::string || ' of 1,000 clicks are'
+    || ' not the first in their ' || iff(TICK = 1000, 'millisecond', 'second') as SAMPLE_KEY
 from USED
 where USED_SHARE / 2 >= {{ plausible.tick_merged }};

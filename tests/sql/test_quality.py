@@ -473,10 +473,7 @@ FAULTS = {
             *(click("SECONDS", NOW - timedelta(seconds=n)) for n in range(50)),
             *(click("PEOPLE", NOW - timedelta(milliseconds=n * n * 37 % 5003)) for n in range(50)),
             # So many people that each millisecond has several.
-            *(
-                click("MANY", NOW - timedelta(milliseconds=n // 3), EVENT_ID=str(n))
-                for n in range(100)
-            ),
+            *(click("MANY", NOW - timedelta(milliseconds=n // 3), EVENT_ID=str(n)) for n in range(100)),
         ),
         [
             f"ROBOT1 every 101 ms until {text(NOW)}",
