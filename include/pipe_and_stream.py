@@ -5,14 +5,16 @@ Snowflake's services layer answers all of it, so asking wakes up no warehouse.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from snowflake.connector import SnowflakeConnection
+from typing import TYPE_CHECKING, Any
 
 from include import names
-from include.snowflake_rows import rows_by_column
+from include.snowflake_rows import first_row, rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 DESCRIBE_PIPE = f"DESC PIPE {names.DATABASE}.{names.SCHEMA}.{names.PIPE}"
 PIPE_STATUS = "SELECT SYSTEM$PIPE_STATUS(%(pipe)s)"
@@ -23,10 +25,17 @@ STREAMS = "SHOW STREAMS LIKE %(stream)s"
 REPAIR = "run the DAG repair_history with 'recreate the stream and rebuild' (docs/runbooks/repair_history.md)"
 
 
+def pipe_status(connection: SnowflakeConnection, pipe: str) -> dict[str, Any]:
+    """Return what Snowflake says of ``pipe``; raises snowflake.connector.errors.Error."""
+    (answer,) = first_row(connection, PIPE_STATUS, {"pipe": pipe})
+    status: dict[str, Any] = json.loads(answer)
+    return status
+
+
 def is_settled(status: Mapping[str, Any]) -> bool:
     """Return whether waiting can't change a pipe's status: no file is pending, or the pipe does not run.
 
-    ``status`` is the decoded JSON that PIPE_STATUS returns.
+    ``status`` is the answer of ``pipe_status``.
     """
     return status["executionState"] != "RUNNING" or not status.get("pendingFileCount", 0)
 

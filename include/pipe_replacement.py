@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-
-from snowflake.connector import SnowflakeConnection
+from typing import TYPE_CHECKING
 
 from include import names
 from include.pipe_and_stream import DESCRIBE_PIPE
 from include.snowflake_rows import rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 PIPE_DDL = "ddl/060_pipe.sql"
 # Longer than a file may wait unnoticed (monitor_snowpipe).

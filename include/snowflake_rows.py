@@ -1,12 +1,17 @@
-"""Rows of one statement, over a connection of Snowflake's Python connector."""
+"""Rows of one statement, over a connection of Snowflake's Python connector.
+
+Whoever has a connection has imported the connector, which is large; importing this module does not.
+"""
 
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from snowflake.connector import DictCursor, SnowflakeConnection
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
+NOW = "SELECT SYSDATE()"
 CHANGES = ("inserted", "updated", "deleted")
 
 
@@ -39,6 +44,8 @@ def rows_by_column(
     Raises:
         snowflake.connector.errors.Error: the statement failed, or took longer than ``timeout_seconds``.
     """
+    from snowflake.connector import DictCursor
+
     with closing(connection.cursor(DictCursor)) as cursor:
         cursor.execute(statement, parameters, timeout=timeout_seconds)
         return cursor.fetchall()

@@ -11,13 +11,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
-from snowflake.connector import SnowflakeConnection
-from snowflake.connector.errors import Error, ProgrammingError
 
 from include import sql
 from include.snowflake_rows import changed_rows, first_row, rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,8 @@ def held(
         WriterBusyError: another task writes; nothing was done.
         snowflake.connector.errors.Error: Snowflake did not answer.
     """
+    from snowflake.connector.errors import Error
+
     take(connection, writer, owner, is_running)
     try:
         yield
@@ -141,6 +145,8 @@ def _end_session(connection: SnowflakeConnection, session: int) -> None:
     Raises:
         WriterBusyError: one still does.
     """
+    from snowflake.connector.errors import ProgrammingError
+
     for statement in END_SESSION:
         try:
             log.info("%s", first_row(connection, statement.format(session=session))[0])

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from snowflake.connector import SnowflakeConnection
 
 from include import sql
 from include.alerts.alert import Alert
 from include.snowflake_rows import rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 #: How long an alert is kept after it was sent.
 RETENTION = timedelta(days=30)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from io import StringIO
+from typing import TYPE_CHECKING
 
 import msgspec
-from snowflake.connector import SnowflakeConnection
-from snowflake.connector.util_text import split_statements
 
 from include import sql
 from include.snowflake_rows import rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 ERASE = "ops/erase_truck.sql"
 COUNT = "ops/count_truck.sql"
@@ -39,6 +41,8 @@ def erase_rows(connection: SnowflakeConnection, truck_id: str) -> None:
     Raises:
         snowflake.connector.Error: a statement failed; nothing was changed.
     """
+    from snowflake.connector.util_text import split_statements
+
     script = split_statements(StringIO(sql.render(ERASE)), remove_comments=True)
     binds = _binds(truck_id)
     with closing(connection.cursor()) as cursor:

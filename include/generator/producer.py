@@ -5,22 +5,20 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, NamedTuple, NotRequired, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NotRequired, Protocol, TypedDict, TypeVar
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnectedError
 
 from include.batches import batched
 from include.retry import backoff
 
+if TYPE_CHECKING:
+    from botocore.config import Config
+
 # PutRecords' limits: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 MAX_BATCH_RECORDS = 500
 MAX_BATCH_BYTES = 5 * 1024 * 1024
-
-# botocore's own retries are off: it would silently repeat a batch whose answer was lost.
-CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1})
 
 MAX_ATTEMPTS = 8
 FIRST_BACKOFF = 0.2  # s
@@ -103,7 +101,19 @@ class ProducerClient(Protocol):
 
 def kinesis_client() -> Any:
     """A client from the standard AWS_* environment, with timeouts.  boto3 has no types: see ``ProducerClient``."""
-    return boto3.client("kinesis", config=CLIENT_CONFIG)
+    import boto3
+
+    return boto3.client("kinesis", config=client_config())
+
+
+def client_config() -> Config:
+    """Timeouts of a client that sends records, without botocore's own retries.
+
+    They would silently repeat a batch whose answer was lost.
+    """
+    from botocore.config import Config
+
+    return Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1})
 
 
 class Producer:

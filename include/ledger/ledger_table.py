@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
-from snowflake.connector import SnowflakeConnection
 
 from include import sql
 from include.alerts import Alert
@@ -15,6 +15,9 @@ from include.alerts.findings import store_alerts
 from include.contracts.times import to_canonical
 from include.ledger.balance import Balance
 from include.ledger.due_hours import LedgerRow
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 STORE = "ledger/store_balance.sql"
 COUNTED = "ledger/counted_hours.sql"

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-
-from snowflake.connector import SnowflakeConnection
+from typing import TYPE_CHECKING
 
 from include import sql
 from include.contracts.times import to_canonical
 from include.ledger.balance import HOUR
 from include.ledger.reading_balance import ReadingRow
 from include.snowflake_rows import first_row
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 READINGS = "ledger/readings_of_hour.sql"
 NULLED_READINGS = "ledger/nulled_of_hour.sql"

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from snowflake.connector import SnowflakeConnection
+from typing import TYPE_CHECKING, Any
 
 from include import archive, names
 from include.archive import ArchiveError, ArchiveObject
@@ -25,6 +23,9 @@ from include.ledger.hour_database import HourDatabase
 from include.ledger.landing_zone import S3LandingZone
 from include.ledger.raw_readings import nulled_readings, raw_readings
 from include.ledger.reading_balance import archived_reading, balance_readings
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
 # How long a record may be on its way after its arrival: Firehose's buffers, Snowpipe, a merge.

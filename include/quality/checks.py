@@ -6,15 +6,18 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
-from snowflake.connector import SnowflakeConnection, errors
 
 from include import sql
 from include.quality.rule_results import RuleResult, utc_now
 from include.quality.rules import WHOLE, Rule
 from include.quality.staged_items import SOURCES, ItemReader, ItemsError, ItemSource
 from include.snowflake_rows import rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 SAMPLES_KEPT = 20
 # How far a rule over a table that only grows looks back, except in the first run of a day (UTC) and while it fails.
@@ -66,6 +69,8 @@ class RuleSession:
 
     def check(self, rule: Rule) -> RuleResult:
         """Return what the rule finds; a rule that can't run is a result with status "error"."""
+        from snowflake.connector import errors
+
         checked_at = utc_now()
 
         def error(message: str) -> RuleResult:
@@ -117,6 +122,8 @@ class RuleSession:
 
     def _staging_problem(self, source: str) -> str | None:
         """Stage ``source`` for the rest of the session; return why it is impossible, if it is."""
+        from snowflake.connector import errors
+
         if source not in self._staging_problems:
             self._staging_problems[source] = None
             try:

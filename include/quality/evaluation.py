@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-from snowflake.connector import SnowflakeConnection
+from typing import TYPE_CHECKING
 
 from include.alerts import Alert, Links
 from include.quality.checks import RuleSession
@@ -14,6 +13,9 @@ from include.quality.rule_alerts import with_alerts
 from include.quality.rule_results import RuleResult, last_results, store, utc_now
 from include.quality.rules import Rule, RuleError
 from include.quality.staged_items import ItemReader
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 
 def evaluate(

@@ -19,9 +19,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
-
-from snowflake.connector import SnowflakeConnection, errors
+from typing import TYPE_CHECKING, Any
 
 from include import names, sql
 from include.plausibility import plausible
@@ -29,6 +27,9 @@ from include.quality.checks import RECENT, RULE_TIMEOUT, SAMPLES_KEPT
 from include.quality.rule_results import RuleResult
 from include.quality.rules import RELATIONS, Rule
 from include.snowflake_rows import first_row, rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 NEW_READINGS, _ = RELATIONS
 # As an integer, because it is in the text of the statements.
@@ -99,6 +100,8 @@ def check_readings(
         last: the results of the last run, by rule.
         now: naive UTC.
     """
+    from snowflake.connector import errors
+
     if not rules:
         return []
     problems: dict[str, str] = {}

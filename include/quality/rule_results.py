@@ -6,15 +6,17 @@ import json
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from snowflake.connector import SnowflakeConnection
 
 from include import sql
 from include.alerts import Alert
 from include.alerts.findings import store_alerts
 from include.snowflake_rows import first_row, rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 RETENTION = timedelta(days=30)
 # Longer than a run can take, so the results of the last run all lie within this time of the newest one.

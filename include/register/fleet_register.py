@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
-from snowflake.connector import SnowflakeConnection
 
 from include import sql
 from include.register.register_change import ASSIGN, BEGINNING, OPEN, REGISTER, RETIRE, UNDO, RegisterChange
 from include.snowflake_rows import changed_rows, first_row, rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 FOLDER = "register"
 _STATEMENTS = {

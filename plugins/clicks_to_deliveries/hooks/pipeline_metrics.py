@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-
+from clicks_to_deliveries.hooks.aws_hook import aws_client
 from include import names
 from include.aws_clients import client_config
 
@@ -16,8 +15,6 @@ def put_metrics(aws_conn_id: str, counts: Mapping[str, int]) -> None:
     Raises:
         botocore.exceptions.BotoCoreError, ClientError: CloudWatch did not accept them.
     """
-    cloudwatch = AwsBaseHook(
-        aws_conn_id=aws_conn_id, client_type="cloudwatch", config=client_config("cloudwatch")
-    ).get_conn()
+    cloudwatch = aws_client(aws_conn_id, "cloudwatch", client_config("cloudwatch"))
     data = [{"MetricName": metric, "Value": count, "Unit": "Count"} for metric, count in counts.items()]
     cloudwatch.put_metric_data(Namespace=names.METRICS_NAMESPACE, MetricData=data)

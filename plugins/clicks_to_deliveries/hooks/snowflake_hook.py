@@ -1,16 +1,17 @@
-"""Snowflake connections that give up in time, for tasks and for the triggerer; what they run ends with its task."""
+"""Snowflake connections that give up in time; what they run ends with its task.
+
+Importing this module takes most of a second and 100 MB: DAG files reach it through snowflake_access.py.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
@@ -31,15 +32,11 @@ SOCKET_TIMEOUT_SECONDS = 60
 # connector has one limit for both: at its end it cancels the statement.  No statement may run longer than its task, so
 # this is beyond every task's execution_timeout.
 NETWORK_TIMEOUT_SECONDS = 4 * 3600
-POLL_NETWORK_TIMEOUT_SECONDS = 15
 # Airflow kills a task that has not ended 5 s after the signal.
 CANCEL_TIMEOUT_SECONDS = 3
 
-NOW = "SELECT SYSDATE()"
 CANCEL = "SELECT SYSTEM$CANCEL_ALL_QUERIES({session})"
 MOST_TAG_LENGTH = 2000
-
-Answer = TypeVar("Answer")
 
 # The connections that this process opened, and the hook that opened each; a closed one has no statement.
 _opened: WeakKeyDictionary[SnowflakeConnection, PipelineSnowflakeHook] = WeakKeyDictionary()
@@ -140,49 +137,3 @@ def _task_parameters() -> dict[str, Any]:
     if timeout is not None:
         parameters["STATEMENT_TIMEOUT_IN_SECONDS"] = math.ceil(timeout.total_seconds())
     return parameters
-
-
-class SnowflakePoller:
-    """Asks small questions from an event loop, over one connection that it keeps between questions.
-
-    The connector blocks, so it runs in a thread of its own.  Questions, and the close, queue up there.
-    """
-
-    def __init__(self, snowflake_conn_id: str) -> None:
-        self._snowflake_conn_id = snowflake_conn_id
-        self._connection: SnowflakeConnection | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snowflake-poller")
-
-    async def first_row(self, sql: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
-        """Return the first row of the answer; raises as ``ask`` does."""
-        return await self.ask(lambda connection: first_row(connection, sql, parameters))
-
-    async def ask(self, question: Callable[[SnowflakeConnection], Answer]) -> Answer:
-        """Return what ``question`` returns for the connection.
-
-        Raises:
-            snowflake.connector.errors.Error: a statement failed or Snowflake was out of reach.  The next call opens a
-                new connection.
-        """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
-
-    async def close(self) -> None:
-        """Close the connection, after the question in progress if there is one."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown(wait=False)
-
-    def _ask(self, question: Callable[[SnowflakeConnection], Answer]) -> Answer:
-        if self._connection is None:
-            hook = PipelineSnowflakeHook(self._snowflake_conn_id, network_timeout_seconds=POLL_NETWORK_TIMEOUT_SECONDS)
-            self._connection = hook.get_conn()
-        try:
-            return question(self._connection)
-        except BaseException:
-            self._disconnect()
-            raise
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            # retry=False: an unreachable server is not worth waiting for.
-            connection.close(retry=False)

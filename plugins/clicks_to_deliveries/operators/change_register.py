@@ -9,7 +9,7 @@ import msgspec
 from airflow.sdk import BaseOperator, Context
 
 from clicks_to_deliveries.failures import FormError
-from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names
@@ -43,7 +43,7 @@ class ChangeRegisterOperator(Killable, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         try:
             change = change_of(self.plan)
-            with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+            with closing(connect(self.snowflake_conn_id)) as connection:
                 connection.autocommit(True)
                 # A template renders a boolean as text.  Only "False" changes anything.  A dry run writes too, and
                 # rolls it back.

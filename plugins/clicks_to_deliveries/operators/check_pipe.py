@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
-from snowflake.connector import SnowflakeConnection
 
 from clicks_to_deliveries.failures import ReportedFailure
-from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names, sql
 from include.alerts.findings import store_alerts
-from include.pipe_and_stream import PIPE_STATUS, WILL_BE_STALE, is_settled, problem_of_stream
+from include.pipe_and_stream import WILL_BE_STALE, is_settled, pipe_status, problem_of_stream
 from include.pipe_problems import STREAM, STREAM_AT_RISK, OpenProblem, judge_pipe
-from include.snowflake_rows import first_row
+from include.snowflake_rows import NOW, first_row
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 LOADS = "ops/loads_since.sql"
 # The last window that was checked, which Airflow keeps with the RAW asset.
@@ -88,8 +89,8 @@ class CheckPipeOperator(Killable, BaseOperator):
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> int:
-        (answer,) = PipelineSnowflakeHook(self.snowflake_conn_id).get_first(PIPE_STATUS, {"pipe": names.PIPE})
-        status = json.loads(answer)
+        with closing(connect(self.snowflake_conn_id)) as connection:
+            status = pipe_status(connection, names.PIPE)
         if not is_settled(status):
             self.log.info("Waiting for %d pending files", status["pendingFileCount"])
             trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, self.pending_limit.total_seconds())
@@ -103,7 +104,7 @@ class CheckPipeOperator(Killable, BaseOperator):
             ReportedFailure: something is wrong; the message lists all of it, and an alert is stored.
             AirflowSkipException: nothing is wrong and no row arrived.
         """
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(connect(self.snowflake_conn_id)) as connection:
             (utc,) = first_row(connection, NOW)
             now = utc.replace(tzinfo=UTC)
             last = self._last_window(context)

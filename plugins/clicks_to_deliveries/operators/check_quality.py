@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from clicks_to_deliveries.failures import ReportedFailure
 from clicks_to_deliveries.hooks.aws_hook import clients_of
-from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.killable import Killable
@@ -65,7 +65,7 @@ class CheckQualityOperator(Killable, BaseOperator):
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
         with (
-            closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection,
+            closing(connect(self.snowflake_conn_id)) as connection,
             one_writer(connection, names.QUALITY_WRITER, context),
         ):
             results, alerts = quality.evaluate(

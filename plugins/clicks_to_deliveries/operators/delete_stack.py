@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from clicks_to_deliveries.hooks.stack import StackHook
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
+
+if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 
 class DeleteStackOperator(Killable, BaseOperator):
@@ -46,6 +47,10 @@ class DeleteStackOperator(Killable, BaseOperator):
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> None:
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        from clicks_to_deliveries.hooks.stack import StackHook
+
         s3 = S3Hook(aws_conn_id=self.aws_conn_id)
         for bucket in (self.bucket, names.abandoned_bucket(self.bucket)):
             if s3.check_for_bucket(bucket):

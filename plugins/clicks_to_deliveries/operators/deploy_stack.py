@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
-from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
-from airflow.sdk import Context
+from airflow.sdk import BaseOperator, Context
 
-from clicks_to_deliveries.hooks.stack import StackHook
 from clicks_to_deliveries.operators.killable import Killable
+from include import names
 from include.cloudformation.render import render
 
+if TYPE_CHECKING:
+    from clicks_to_deliveries.hooks.stack import StackHook
 
-class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
+
+class DeployStackOperator(Killable, BaseOperator):
     """Deploys a CloudFormation template by change set and returns the stack's outputs.
 
     Idempotent: it changes nothing if nothing differs, and a re-run waits for an operation that an earlier run started.
@@ -37,8 +38,7 @@ class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
     :param timeout: how long the stack may take to settle; keep it below the task's ``execution_timeout``.
     """
 
-    aws_hook_class = StackHook
-    template_fields = aws_template_fields("stack_name", "template", "parameters", "template_bucket")
+    template_fields = ("stack_name", "template", "parameters", "template_bucket")
     ui_color = "#6b9659"
 
     def __init__(
@@ -51,6 +51,7 @@ class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
         template_bucket: str | None = None,
         capabilities: Sequence[str] = ("CAPABILITY_IAM",),
         timeout: timedelta = timedelta(minutes=30),
+        aws_conn_id: str | None = names.AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -61,6 +62,7 @@ class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
         self.template_bucket = template_bucket
         self.capabilities = capabilities
         self.timeout = timeout
+        self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> dict[str, str]:
         """Deploy.
@@ -71,22 +73,25 @@ class DeployStackOperator(Killable, AwsBaseOperator[StackHook]):
         Raises:
             AirflowException: see ``StackHook.deploy``.
         """
+        from clicks_to_deliveries.hooks.stack import StackHook
+
+        hook = StackHook(aws_conn_id=self.aws_conn_id)  # type: ignore[no-untyped-call] # Airflow's __init__.
         parameters = {name: _text(value) for name, value in self.parameters.items()}
         outputs: dict[str, str] = {}
-        for values in self._steps(parameters):
-            outputs = self._deploy(parameters | values)
+        for values in self._steps(hook, parameters):
+            outputs = self._deploy(hook, parameters | values)
         return outputs
 
-    def _steps(self, wanted: Mapping[str, str]) -> list[dict[str, str]]:
+    def _steps(self, hook: StackHook, wanted: Mapping[str, str]) -> list[dict[str, str]]:
         """The values of the stepwise parameters in each deployment, the last one being what is wanted."""
-        present = self.hook.parameters(self.stack_name) if self.stepwise else {}
+        present = hook.parameters(self.stack_name) if self.stepwise else {}
         sizes = {name: (int(present.get(name, wanted[name])), int(wanted[name])) for name in self.stepwise}
         return [{name: str(value) for name, value in step.items()} for step in steps(sizes)]
 
-    def _deploy(self, parameters: Mapping[str, str]) -> dict[str, str]:
+    def _deploy(self, hook: StackHook, parameters: Mapping[str, str]) -> dict[str, str]:
         if self.stepwise:
             self.log.info("Deploying with %s", {name: parameters[name] for name in self.stepwise})
-        deployment = self.hook.deploy(
+        deployment = hook.deploy(
             self.stack_name,
             render(Path(self.template)),
             parameters=parameters,

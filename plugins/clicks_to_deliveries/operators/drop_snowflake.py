@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.killable import Killable
 from include import names, sql
 
@@ -33,5 +33,5 @@ class DropSnowflakeOperator(Killable, BaseOperator):
     def execute(self, context: Context) -> None:
         if str(self.drop) != "True":
             raise AirflowSkipException("drop_snowflake is not set")
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(connect(self.snowflake_conn_id)) as connection:
             connection.execute_string(sql.render(SCRIPT), remove_comments=True)

@@ -5,7 +5,6 @@ docs/erasure.md describes it.  These operators have their own connections: no ot
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from clicks_to_deliveries.hooks.aws_hook import clients_of
-from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.one_writer import one_writer
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
@@ -23,7 +22,7 @@ from include import names
 from include.aws_clients import store_clients
 from include.contracts.times import parse
 from include.erasure import ErasureSummary, erase, erasure_report, truck_tables
-from include.pipe_and_stream import PIPE_STATUS, is_settled
+from include.pipe_and_stream import is_settled, pipe_status
 
 
 class CheckTrackersOperator(Killable, BaseOperator):
@@ -53,7 +52,7 @@ class CheckTrackersOperator(Killable, BaseOperator):
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> list[str]:
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(connect(self.snowflake_conn_id)) as connection:
             found = truck_tables.assignments_of(connection, self.truck_id)
         if found:
             text = (
@@ -143,8 +142,9 @@ class EraseRowsOperator(Killable, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         if not _as_bool(self.count_only):
-            (answer,) = PipelineSnowflakeHook(self.snowflake_conn_id).get_first(PIPE_STATUS, {"pipe": names.PIPE})
-            if not is_settled(json.loads(answer)):
+            with closing(connect(self.snowflake_conn_id)) as connection:
+                status = pipe_status(connection, names.PIPE)
+            if not is_settled(status):
                 trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, self.pending_limit.total_seconds())
                 self.defer(trigger=trigger, method_name="erase", timeout=self.pending_limit + timedelta(minutes=1))
         return self.erase(context)
@@ -158,7 +158,7 @@ class EraseRowsOperator(Killable, BaseOperator):
         if event and not is_settled(event["status"]):
             pending = event["status"]["pendingFileCount"]
             raise RuntimeError(f"{names.PIPE} has {pending} files pending: nothing was erased")
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(connect(self.snowflake_conn_id)) as connection:
             connection.autocommit(True)  # The script begins and commits its own transaction.
             found = truck_tables.count_rows(connection, self.truck_id)
             if not _as_bool(self.count_only):
@@ -182,7 +182,7 @@ class VerifyErasureOperator(EraseObjectsOperator):
         if _as_bool(self.count_only):
             raise AirflowSkipException("Nothing was erased, so there is nothing to verify")
         summary = self._run(dry_run=True)
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(connect(self.snowflake_conn_id)) as connection:
             rows = truck_tables.count_rows(connection, self.truck_id)
         found = {prefix: store.found for prefix, store in summary.stores.items()}
         found |= {names.TRUCK_STATE_TABLE: int(summary.state), **rows}

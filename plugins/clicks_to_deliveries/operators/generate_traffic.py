@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from airflow.providers.amazon.aws.hooks.kinesis import KinesisHook
 from airflow.sdk import BaseOperator, Context, Variable
 
+from clicks_to_deliveries.hooks.aws_hook import aws_client
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.generator import TrafficPlan, TrafficSummary, generate
-from include.generator.producer import CLIENT_CONFIG
+from include.generator.producer import client_config
 
 
 class GenerateTrafficOperator(Killable, BaseOperator):
@@ -45,7 +45,7 @@ class GenerateTrafficOperator(Killable, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         given = {name: value for name, value in self.plan.items() if value not in (None, "")}
-        client = KinesisHook(aws_conn_id=self.aws_conn_id, config=CLIENT_CONFIG).get_conn()
+        client = aws_client(self.aws_conn_id, "kinesis", client_config())
         with tempfile.TemporaryDirectory() as directory:
             state = Path(directory) / "state"
             if kept := Variable.get(self.state_variable, default=None):

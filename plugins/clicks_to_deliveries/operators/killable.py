@@ -6,7 +6,7 @@ import sys
 
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from clicks_to_deliveries.hooks.snowflake_hook import cancel_statements
+from clicks_to_deliveries.hooks.snowflake_access import cancel_statements
 
 
 class TaskKilled(BaseException):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
+from clicks_to_deliveries.hooks.aws_hook import aws_client
 from clicks_to_deliveries.hooks.pipeline_metrics import put_metrics
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.abandoned_batches import take_up_notices
@@ -83,4 +83,4 @@ class MeasureAlertingOperator(Killable, BaseOperator):
         return sum(each["LastModified"] < before for page in found for each in page.get("Contents", []))
 
     def _client(self, service: str) -> Any:
-        return AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type=service, config=client_config(service)).get_conn()
+        return aws_client(self.aws_conn_id, service, client_config(service))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, closing
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from snowflake.connector import SnowflakeConnection
-from snowflake.connector.errors import ProgrammingError
 
-from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names, sql
 from include.pipe_and_stream import STREAM_HAS_DATA, problem_of_stream
-from include.snowflake_rows import changed_rows, first_row
+from include.snowflake_rows import NOW, changed_rows, first_row
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 EARLIEST = "merge/earliest_reading.sql"
 MERGE = "merge/truck_telemetry_scd2.sql"
@@ -38,7 +39,9 @@ class MergeHistoryOperator(Killable, BaseOperator):
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> dict[str, int] | None:
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        from snowflake.connector.errors import ProgrammingError
+
+        with closing(connect(self.snowflake_conn_id)) as connection:
             # One statement merges and consumes the stream, so both commit together.
             connection.autocommit(True)
             try:

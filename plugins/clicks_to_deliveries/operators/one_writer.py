@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from airflow.sdk import Context
-from snowflake.connector import SnowflakeConnection
 
 from include import writer_lease
 from include.writer_lease import Owner
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 # As Airflow calls the states of a task that has not ended and may be at work.
 AT_WORK = frozenset({"running", "restarting"})

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator, Context
 
+from clicks_to_deliveries.hooks.aws_hook import aws_client
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.archive import objects, read
@@ -52,9 +52,7 @@ class ProbeArchiveOperator(Killable, BaseOperator):
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> None:
-        kinesis, s3 = (
-            AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type=service).get_conn() for service in ("kinesis", "s3")
-        )
+        kinesis, s3 = aws_client(self.aws_conn_id, "kinesis"), aws_client(self.aws_conn_id, "s3")
         sent: list[Probe] = []
         archive = _Archive(s3, self.bucket, datetime.now(UTC))
         waiting = set(self.streams)

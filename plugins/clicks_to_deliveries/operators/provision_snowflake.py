@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
-from snowflake.connector import SnowflakeConnection
-from snowflake.connector.errors import ProgrammingError
 
-from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.killable import Killable
 from include import names, sql
 from include.pipe_and_stream import DESCRIBE_PIPE
 from include.pipe_replacement import PIPE_DDL, replace_outdated_pipe
 from include.snowflake_rows import rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 # "Object does not exist or not authorized": the object itself, or its schema or database.
 DOES_NOT_EXIST = (2003, 2043)
@@ -49,7 +50,7 @@ class ProvisionSnowflakeOperator(Killable, BaseOperator):
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> dict[str, str]:
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(connect(self.snowflake_conn_id)) as connection:
             if self.ddl and (not self.only_if_provisioned or _describe(connection, DESCRIBE_PIPE)):
                 self._run_files(connection, self.ddl)
             return _handshake(connection)
@@ -80,6 +81,8 @@ def _handshake(connection: SnowflakeConnection) -> dict[str, str]:
 
 def _describe(connection: SnowflakeConnection, statement: str) -> list[dict[str, Any]]:
     """Return the rows of a DESC; none if the object does not exist."""
+    from snowflake.connector.errors import ProgrammingError
+
     try:
         return rows_by_column(connection, statement)
     except ProgrammingError as error:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import BaseOperator, Context
 
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from lambdas.bundle import bundle
+
+if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 PREFIX = "lambda/"
 
@@ -50,6 +52,8 @@ class PublishBundlesOperator(Killable, BaseOperator):
         self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Context) -> dict[str, str]:
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
         hook = S3Hook(aws_conn_id=self.aws_conn_id)
         self._ensure_bucket(hook)
         with tempfile.TemporaryDirectory() as directory:

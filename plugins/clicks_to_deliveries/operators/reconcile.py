@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
-from snowflake.connector import SnowflakeConnection
 
 from clicks_to_deliveries.failures import FormError, ReportedFailure
 from clicks_to_deliveries.hooks.aws_hook import clients_of
-from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.killable import Killable
@@ -24,6 +23,9 @@ from include.ledger.due_hours import due_hours
 from include.ledger.hour_alerts import CountedHour, difference_alert, differences_text, recovery_alert
 from include.ledger.ledger_table import ledger_rows, record_alerts, store_balance
 from include.ledger.reconciliation import GRACE, STREAMS, first_hour, reconcile_stream
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 
 class ReconcileOperator(Killable, BaseOperator):
@@ -73,7 +75,7 @@ class ReconcileOperator(Killable, BaseOperator):
         clients = store_clients(clients_of(self.aws_conn_id))
         entries: list[CountedHour] = []
         with (
-            closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection,
+            closing(connect(self.snowflake_conn_id)) as connection,
             one_writer(connection, names.LEDGER_WRITER, context),
         ):
             # Each hour is stored as soon as it is counted, so a run that is stopped loses nothing.

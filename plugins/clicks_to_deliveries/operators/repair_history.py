@@ -8,13 +8,13 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from clicks_to_deliveries.failures import FormError
-from clicks_to_deliveries.hooks.snowflake_hook import NOW, PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.merge_history import record_run
 from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names, sql
 from include.contracts import times
-from include.snowflake_rows import changed_rows, first_row
+from include.snowflake_rows import NOW, changed_rows, first_row
 
 REPAIR = "repair"
 REBUILD = "rebuild"
@@ -50,7 +50,7 @@ class RepairHistoryOperator(Killable, BaseOperator):
             action, scope = action_and_scope(self.plan)
         except ValueError as error:
             raise FormError(str(error)) from error
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(connect(self.snowflake_conn_id)) as connection:
             # Each statement is a transaction.  After a crash between the two, the stream is new and the next merge
             # derives the whole history.
             connection.autocommit(True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException
 
-from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC
 from clicks_to_deliveries.notifiers.channels import open_channels
@@ -72,5 +72,5 @@ class SendAlertsOperator(Killable, BaseOperator):
             if not has_listener:
                 raise AirflowException(NO_LISTENER)
             return
-        with closing(PipelineSnowflakeHook(self.snowflake_conn_id).get_conn()) as connection:
+        with closing(connect(self.snowflake_conn_id)) as connection:
             yield FindingsOutbox(connection)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.sdk import BaseOperator, Context
 from botocore.exceptions import ClientError
-from snowflake.connector import errors
 
-from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.aws_hook import aws_client
+from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.notifiers.alert_topic import confirmed_subscriptions
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
-from include.pipe_and_stream import PIPE_STATUS, STREAM_HAS_DATA
+from include.pipe_and_stream import STREAM_HAS_DATA, pipe_status
+from include.snowflake_rows import first_row
 
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
 TABLES = (names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE)
@@ -66,6 +66,8 @@ class VerifyPipelineOperator(Killable, BaseOperator):
         self.snowflake_conn_id = snowflake_conn_id
 
     def execute(self, context: Context) -> None:
+        from snowflake.connector import errors
+
         problems = []
         for what, ask, expected in self._checks():
             try:
@@ -82,10 +84,8 @@ class VerifyPipelineOperator(Killable, BaseOperator):
     def _checks(self) -> list[tuple[str, Callable[[], Any], Any]]:
         """Each check: what it is about, the question, and the expected answer."""
         kinesis, dynamodb, functions, s3, sns = (
-            AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type=service).get_conn()
-            for service in ("kinesis", "dynamodb", "lambda", "s3", "sns")
+            aws_client(self.aws_conn_id, service) for service in ("kinesis", "dynamodb", "lambda", "s3", "sns")
         )
-        snowflake = PipelineSnowflakeHook(self.snowflake_conn_id)
 
         def stream_status(name: str) -> str:
             summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
@@ -109,11 +109,12 @@ class VerifyPipelineOperator(Killable, BaseOperator):
             return [rule["QueueArn"] for rule in rules]
 
         def pipe_state() -> str:
-            (answer,) = snowflake.get_first(PIPE_STATUS, {"pipe": names.PIPE})
-            return str(json.loads(answer)["executionState"])
+            with closing(connect(self.snowflake_conn_id)) as connection:
+                return str(pipe_status(connection, names.PIPE)["executionState"])
 
         def stream_answers() -> bool:
-            return snowflake.get_first(STREAM_HAS_DATA, {"stream": names.RAW_STREAM})[0] in (True, False)
+            with closing(connect(self.snowflake_conn_id)) as connection:
+                return first_row(connection, STREAM_HAS_DATA, {"stream": names.RAW_STREAM})[0] in (True, False)
 
         return [
             *((f"stream {name}", partial(stream_status, name), "ACTIVE") for name in STREAMS),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from clicks_to_deliveries.hooks.snowflake_hook import SnowflakePoller
-from include.pipe_and_stream import PIPE_STATUS, is_settled
+from clicks_to_deliveries.hooks.snowflake_poller import SnowflakePoller
+from include.pipe_and_stream import is_settled, pipe_status
 
 
 class PipeSettledTrigger(BaseTrigger):
@@ -38,8 +38,7 @@ class PipeSettledTrigger(BaseTrigger):
         poller = SnowflakePoller(self.snowflake_conn_id)
         try:
             while True:
-                (answer,) = await poller.first_row(PIPE_STATUS, {"pipe": self.pipe})
-                status = json.loads(answer)
+                status = await poller.ask(partial(pipe_status, pipe=self.pipe))
                 if is_settled(status) or time.monotonic() >= deadline:
                     break
                 await asyncio.sleep(self.poll_interval_seconds)

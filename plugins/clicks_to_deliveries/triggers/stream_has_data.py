@@ -10,9 +10,8 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
-from snowflake.connector import errors
 
-from clicks_to_deliveries.hooks.snowflake_hook import SnowflakePoller
+from clicks_to_deliveries.hooks.snowflake_poller import SnowflakePoller
 from include.pipe_and_stream import STREAM_HAS_DATA, STREAM_OFFSET, problem_of_stream
 from include.retry import EQUAL_JITTER, backoff
 
@@ -62,6 +61,8 @@ class StreamHasDataTrigger(BaseEventTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in arguments}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        from snowflake.connector import errors
+
         announced: str | None = None
         repeat_at = 0.0
         poller = SnowflakePoller(self.snowflake_conn_id)
@@ -89,6 +90,8 @@ class StreamHasDataTrigger(BaseEventTrigger):
         It reads the offset first.  If a merge consumes the stream in between, either there is no data, or the offset is
         the old one and the next poll announces the new one.  In the other order an offset could be missed.
         """
+        from snowflake.connector import errors
+
         try:
             (offset,) = await poller.first_row(STREAM_OFFSET, {"stream": self.stream})
             (has_data,) = await poller.first_row(STREAM_HAS_DATA, {"stream": self.stream})

@@ -27,9 +27,7 @@ def applied(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return Effect(dry_run=dry_run, rows=1)
 
     connection = SimpleNamespace(close=lambda: None, autocommit=lambda on: None)
-    monkeypatch.setattr(
-        change_register, "PipelineSnowflakeHook", lambda _: SimpleNamespace(get_conn=lambda: connection)
-    )
+    monkeypatch.setattr(change_register, "connect", lambda _: connection)
     monkeypatch.setattr(change_register, "apply", apply)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +28,7 @@ NOTHING = {names.RAW_TABLE: 0, names.HISTORY_TABLE: 0}
 
 
 class FakeSnowflake:
-    """Replaces the hook and include.erasure.truck_tables."""
+    """Replaces the connection and include.erasure.truck_tables."""
 
     def __init__(self) -> None:
         self.status: dict[str, Any] = {"executionState": "RUNNING", "pendingFileCount": 0}
@@ -38,10 +37,12 @@ class FakeSnowflake:
         self.erased: list[str] = []
         self.connections: list[str] = []
 
-    def hook(self, snowflake_conn_id: str) -> Any:
+    def connect(self, snowflake_conn_id: str) -> Any:
         self.connections.append(snowflake_conn_id)
-        connection = SimpleNamespace(close=lambda: None, autocommit=lambda on: None)
-        return SimpleNamespace(get_conn=lambda: connection, get_first=lambda *_: (json.dumps(self.status),))
+        return SimpleNamespace(close=lambda: None, autocommit=lambda on: None)
+
+    def pipe_status(self, connection: Any, pipe: str) -> dict[str, Any]:
+        return self.status
 
     def count_rows(self, connection: Any, truck_id: str) -> dict[str, int]:
         return dict(self.found)
@@ -56,7 +57,8 @@ class FakeSnowflake:
 @pytest.fixture
 def snowflake(monkeypatch: pytest.MonkeyPatch) -> FakeSnowflake:
     fake = FakeSnowflake()
-    monkeypatch.setattr(erase_truck, "PipelineSnowflakeHook", fake.hook)
+    monkeypatch.setattr(erase_truck, "connect", fake.connect)
+    monkeypatch.setattr(erase_truck, "pipe_status", fake.pipe_status)
     monkeypatch.setattr(erase_truck, "truck_tables", fake)
     return fake
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from airflow.triggers.base import TriggerEvent
-from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook, SnowflakePoller
+from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+from clicks_to_deliveries.hooks.snowflake_poller import SnowflakePoller
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from snowflake.connector import errors
 

@@ -40,14 +40,22 @@ class Healthy:
         page = {"Subscriptions": [{"SubscriptionArn": self.subscription}]}
         return SimpleNamespace(paginate=lambda **_: [page])
 
-    def get_first(self, statement: str, _: Any) -> tuple[Any]:
-        return (json.dumps({"executionState": "RUNNING"}) if "pipe" in statement.lower() else False,)
+    def cursor(self) -> Healthy:
+        return self
+
+    def execute(self, statement: str, _: Any) -> None:
+        self.row = (json.dumps({"executionState": "RUNNING"}) if "pipe" in statement.lower() else False,)
+
+    def fetchone(self) -> tuple[Any]:
+        return self.row
+
+    def close(self) -> None:
+        pass
 
 
 def verify(monkeypatch: pytest.MonkeyPatch, services: Healthy, *, mappings_enabled: bool = True) -> None:
-    hook = SimpleNamespace(get_conn=lambda: services)
-    monkeypatch.setattr(verify_pipeline, "AwsBaseHook", lambda **_: hook)
-    monkeypatch.setattr(verify_pipeline, "PipelineSnowflakeHook", lambda _: services)
+    monkeypatch.setattr(verify_pipeline, "aws_client", lambda *_: services)
+    monkeypatch.setattr(verify_pipeline, "connect", lambda _: services)
     VerifyPipelineOperator(
         task_id="verify", bucket="b", queue_arn="queue", alert_topic_arn=TOPIC, mappings_enabled=mappings_enabled
     ).execute({})

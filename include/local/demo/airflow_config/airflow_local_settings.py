@@ -1,7 +1,8 @@
-"""Makes tasks start sooner on a laptop: scheduler and DAG processor import the operators once, before they fork.
+"""Makes tasks start sooner on a laptop: the scheduler imports what tasks work with once, before it forks them.
 
-Airflow imports a module of this name from its path.  A task spends most of its time importing the operators' providers
-and the Snowflake connector.  Imported here, an 8-task run took 7 to 8 s instead of 28 to 31 s.
+Airflow imports a module of this name from its path.  A task spends most of its time importing the providers and the
+Snowflake connector, which the operators import when they run.  Imported here, an 8-task run took 7 to 8 s instead of 28
+to 31 s.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
-if {"scheduler", "dag-processor"} & set(sys.argv):
-    import clicks_to_deliveries.defaults
+if "scheduler" in sys.argv:
+    import clicks_to_deliveries.hooks
     import clicks_to_deliveries.operators
 
-    for module in iter_modules(clicks_to_deliveries.operators.__path__, "clicks_to_deliveries.operators."):
-        import_module(module.name)
+    for package in (clicks_to_deliveries.hooks, clicks_to_deliveries.operators):
+        for module in iter_modules(package.__path__, f"{package.__name__}."):
+            import_module(module.name)

@@ -1,0 +1,63 @@
+"""Questions to Snowflake from the triggerer's event loop.  The connector is imported with the first question."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from clicks_to_deliveries.hooks.snowflake_access import connect
+from include.snowflake_rows import first_row
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+POLL_NETWORK_TIMEOUT_SECONDS = 15
+
+Answer = TypeVar("Answer")
+
+
+class SnowflakePoller:
+    """Asks small questions from an event loop, over one connection that it keeps between questions.
+
+    The connector blocks, so it runs in a thread of its own.  Questions, and the close, queue up there.
+    """
+
+    def __init__(self, snowflake_conn_id: str) -> None:
+        self._snowflake_conn_id = snowflake_conn_id
+        self._connection: SnowflakeConnection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snowflake-poller")
+
+    async def first_row(self, sql: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
+        """Return the first row of the answer; raises as ``ask`` does."""
+        return await self.ask(lambda connection: first_row(connection, sql, parameters))
+
+    async def ask(self, question: Callable[[SnowflakeConnection], Answer]) -> Answer:
+        """Return what ``question`` returns for the connection.
+
+        Raises:
+            snowflake.connector.errors.Error: a statement failed or Snowflake was out of reach.  The next call opens a
+                new connection.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
+
+    async def close(self) -> None:
+        """Close the connection, after the question in progress if there is one."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    def _ask(self, question: Callable[[SnowflakeConnection], Answer]) -> Answer:
+        if self._connection is None:
+            self._connection = connect(self._snowflake_conn_id, network_timeout_seconds=POLL_NETWORK_TIMEOUT_SECONDS)
+        try:
+            return question(self._connection)
+        except BaseException:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # retry=False: an unreachable server is not worth waiting for.
+            connection.close(retry=False)
