@@ -23,7 +23,7 @@ _ClickCounts = Annotated[int, msgspec.Meta(ge=0, le=MAX_CLICK_COUNTS)]
 _EventId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_EVENT_ID_LENGTH)]
 
 # The length of a canonical time.
-_TIME = 26
+TIME_LENGTH = 26
 
 
 class ClickEvent(msgspec.Struct, frozen=True, gc=False):
@@ -62,7 +62,7 @@ def row_timestamp(timestamp: str, event_id: str) -> str:
 
 def time_of_row(row_timestamp: str) -> str:
     """The click's own time, canonical, in ``Timestamp`` of its row, with or without an event id."""
-    return row_timestamp[:_TIME]
+    return row_timestamp[:TIME_LENGTH]
 
 
 def item_hour_shard(item_id: str, timestamp: str, shard: int) -> str:

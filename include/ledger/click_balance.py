@@ -10,12 +10,16 @@ from typing import Any, Protocol
 from include import names
 from include.contracts import ContractError, decode_click
 from include.contracts.archive import ArchivedRecord
+from include.contracts.click import TIME_LENGTH
 from include.contracts.times import parse, to_canonical
 from include.ledger.balance import HOUR, SAMPLES_KEPT, Balance
 from include.ledger.hour_database import ENVELOPE, HELD_OF_ARCHIVED, IN_ORDER, NAMED, RESOLVED, HourDatabase
 
 # A row of the table ``clicks``: key, digest of the content, arrival time.
 ClickRow = tuple[str, bytes, str]
+
+# Behind an event id in the text of a key.
+TAB = "\t"
 
 # Where each archived envelope is, with the row of its click.  A resolved record was accepted by its function, so it
 # counts as processed.  A quarantined record whose content the row has was written as well (docs/adr/0010).
@@ -40,14 +44,12 @@ PLACES = f"""
 HELD_UNARCHIVED = (
     f"SELECT min(key) FROM held WHERE ({ENVELOPE}) NOT IN (SELECT {ENVELOPE} FROM archived) GROUP BY {ENVELOPE}"
 )
-# Behind an event id in the text of a key.
-TAB = "\t"
 ROWS_UNARCHIVED = f"""
     SELECT '{names.CLICK_TABLE} ' || replace(click, '{TAB}', ' ') FROM clicks
     WHERE arrival >= ? AND arrival < ? AND click NOT IN (SELECT click FROM archived WHERE valid)
 """
 # The identity of a click: all of its key, without the time if it has an event id.
-IDENTITY = "CASE WHEN substr(click, 27, 1) = '#' THEN substr(click, 27) ELSE click END"
+IDENTITY = f"iif(instr(click, '{TAB}'), substr(click, {TIME_LENGTH + 1}), click)"
 # A record in quarantine did not try to become the row.  An event id may also be in rows of several times.
 CONFLICTING = f"""
     SELECT {IDENTITY} AS identity FROM (
@@ -85,18 +87,13 @@ def click_key(row_timestamp: str, item_id: str) -> str:
 
     No id has a tab in it, so different rows never have the same text.
     """
-    return f"{row_timestamp}{_separator(row_timestamp)}{item_id}"
+    return f"{row_timestamp} {item_id}" if len(row_timestamp) == TIME_LENGTH else f"{row_timestamp}{TAB}{item_id}"
 
 
 def row_key(click: str) -> tuple[str, str]:
     """The key of the row (partition and sort key) that a text of ``click_key`` names."""
-    row_timestamp, _, item_id = click.partition(_separator(click))
+    row_timestamp, _, item_id = click.partition(" " if click[TIME_LENGTH] == " " else TAB)
     return row_timestamp, item_id
-
-
-def _separator(key: str) -> str:
-    # A canonical time is 26 characters long, and has no blank.
-    return TAB if key[26:27] == "#" else " "
 
 
 def content_digest(item_name: str, click_counts: int) -> bytes:
