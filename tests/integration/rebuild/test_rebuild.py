@@ -102,6 +102,8 @@ def rebuild(pipeline: Any, capsys: pytest.CaptureFixture[str], *options: str) ->
 
 def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, bundles, capsys, tmp_path: Path):
     pipeline.send(names.CLICK_STREAM, *map(click, range(300)), click(7), click(9))
+    # Twenty clicks of one item and instant, one of them sent again.
+    pipeline.send(names.CLICK_STREAM, *(click(12, Event_ID=str(number)) for number in (*range(20), 5)))
     pipeline.send(names.CLICK_STREAM, ("key-0", b""), ("key-1", b"\xff\x00"), click(3, Click_Counts=-1))
     pipeline.wait_until_delivered()
     # It was in a batch of its own; the rebuild puts it into another.
@@ -120,11 +122,11 @@ def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, bundles, ca
     pipeline.run_sql("ops/rebuild_history.sql")
     before = stores(pipeline)
     assert ledger(pipeline) == {
-        (names.CLICK_STREAM, "balanced"): 310,
+        (names.CLICK_STREAM, "balanced"): 331,
         (names.TRUCK_STREAM, "balanced"): 422,
     }
     assert {name: len(held) for name, held in before.items()} == {
-        names.CLICK_TABLE: 302,
+        names.CLICK_TABLE: 322,
         names.CLICK_ITEM_TABLE: 3,
         names.TRUCK_STATE_TABLE: 3,
         "landing": 416,
@@ -142,7 +144,7 @@ def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, bundles, ca
     wipe(pipeline, bundles)
     progress = tmp_path / "progress.json"
     printed = rebuild(pipeline, capsys, "--progress", str(progress))
-    assert "ClickDataStream: 310 records processed" in printed
+    assert "ClickDataStream: 331 records processed" in printed
     assert "1 probes" in printed
     pipeline.wait_until_loaded()
     pipeline.run_sql("ops/rebuild_history.sql")

@@ -25,14 +25,16 @@ sys.exit(__main__.main(sys.argv[1:]))
 
 
 def clicks(count: int, name: str) -> list[dict[str, Any]]:
+    """The even ones by a fine clock; the odd ones share an instant, and have event ids."""
     start = datetime.now(UTC) - timedelta(minutes=1)
     return [
         {
             "Item_ID": name,
             "Item_Name": "A thing",
-            "Timestamp": times.to_canonical(start + timedelta(microseconds=number)),
-            "Click_Counts": number,
+            "Timestamp": times.to_canonical(start if number % 2 else start + timedelta(microseconds=number)),
+            "Click_Counts": 1,
         }
+        | ({"Event_ID": f"event {number}"} if number % 2 else {})
         for number in range(count)
     ]
 
