@@ -1,4 +1,4 @@
-"""A reading decoded and validated against json.loads of the same bytes, which validates nothing."""
+"""Readings and clicks decoded and validated against json.loads of the same bytes, which validates nothing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
 
-from include.contracts import decode_reading, times
+from include.contracts import decode_click, decode_reading, times
 from include.generator import payloads
 from include.generator.trucks import FleetSimulation
+from tests.benchmarks.traffic import clicks
 from tests.fixtures.benchmarks import Benchmarks, Side, alternate
 
 pytestmark = pytest.mark.benchmark
@@ -70,3 +72,18 @@ def test_telemetry_decode(benchmarks: Benchmarks, readings):
             baseline=measured[shape]["json_loads"],
             must_be="" if name else "<= 1.0",
         )
+
+
+@pytest.mark.parametrize("name", ["", "_with_event_id"])
+def test_click_decode(benchmarks: Benchmarks, name):
+    now, data = datetime.now(UTC), list(islice(clicks(), READINGS))
+    if name:
+        data = [b'%s,"Event_ID":"0193a1f2-7c3a-7b1d-9c0a-%012d"}' % (one[:-1], place) for place, one in enumerate(data)]
+    seconds = alternate(
+        ROUNDS, ours=each(lambda one: decode_click(one, now=now), data), json_loads=each(json.loads, data)
+    )
+    ours, json_loads = (taken / (REPETITIONS * READINGS) * 1e6 for taken in (seconds["ours"], seconds["json_loads"]))
+    assert bool(decode_click(data[0], now=now).event_id) == bool(name)
+    benchmarks.report(
+        f"click_decode_vs_json_loads{name}", ours, "µs", baseline=json_loads, must_be="" if name else "<= 1.0"
+    )
