@@ -3,7 +3,9 @@
 
 **From** the rules in `sql/quality` (each is a query for rows that should not exist, in RAW, in the history, or in
 DynamoDB's tables) **to** `DATA_QUALITY_RESULTS`, one row per rule and run. Runs after each merge (asset
-`truck_telemetry_data`), and every quarter of an hour, because a silent stream causes no merge.
+`truck_telemetry_data`) but at most every `CTD_QUALITY_MIN_INTERVAL_SECONDS`, and every quarter of an hour, because a
+silent stream causes no merge. Skipped, without resuming a warehouse, when nothing happened since the last check and
+time alone changes no result. Started by hand, it always checks.
 
 Every rule runs, and every result is stored. The run fails while a rule of severity `fail` finds something, or while any
 rule can't run. An alert is stored with the results when a failure starts, every 6 hours while it lasts, and when it is
@@ -42,6 +44,7 @@ with DAG(
     CheckQualityOperator(
         task_id="check_quality",
         index_shards=settings().click_index_shards,
+        asset=assets.QUALITY_RESULTS,
+        min_interval=timedelta(seconds=settings().quality_min_interval_seconds),
         rules_off=settings().quality_rules_off,
-        outlets=[assets.QUALITY_RESULTS],
     )

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from include import names
 from include.snowflake_rows import first_row, rows_by_column
 
@@ -21,6 +23,10 @@ PIPE_STATUS = "SELECT SYSTEM$PIPE_STATUS(%(pipe)s)"
 STREAM_HAS_DATA = "SELECT SYSTEM$STREAM_HAS_DATA(%(stream)s)"
 STREAM_OFFSET = "SELECT SYSTEM$STREAM_GET_TABLE_TIMESTAMP(%(stream)s)"
 STREAMS = "SHOW STREAMS LIKE %(stream)s"
+WAREHOUSES = "SHOW WAREHOUSES LIKE %(warehouse)s"
+
+# States of a warehouse that runs.
+AWAKE = ("STARTED", "RESIZING")
 
 REPAIR = "run the DAG repair_history with 'recreate the stream and rebuild' (docs/runbooks/repair_history.md)"
 
@@ -38,6 +44,40 @@ def is_settled(status: Mapping[str, Any]) -> bool:
     ``status`` is the answer of ``pipe_status``.
     """
     return status["executionState"] != "RUNNING" or not status.get("pendingFileCount", 0)
+
+
+class PipeActivity(msgspec.Struct, frozen=True):
+    """What changes in a pipe's status whenever a file comes in: if it is as before, COPY_HISTORY has nothing new.
+
+    Fields are as SYSTEM$PIPE_STATUS has them, or empty.
+    """
+
+    announced: str
+    loaded: str
+    failed: str
+
+    @classmethod
+    def of(cls, status: Mapping[str, Any]) -> PipeActivity:
+        """``status`` is the decoded JSON that PIPE_STATUS returns."""
+
+        def text(*names: str) -> str:
+            return " ".join(str(status.get(name, "")) for name in names)
+
+        return cls(
+            announced=text("lastForwardedMessageTimestamp", "lastForwardedFilePath"),
+            loaded=text("lastIngestedTimestamp", "lastIngestedFilePath"),
+            failed=text("lastPipeErrorTimestamp", "lastPipeFaultTimestamp"),
+        )
+
+
+def is_awake(connection: SnowflakeConnection) -> bool:
+    """Return whether the connection's warehouse runs: then a statement resumes nothing.
+
+    Raises:
+        snowflake.connector.errors.Error: Snowflake did not answer.
+    """
+    found = rows_by_column(connection, WAREHOUSES, {"warehouse": connection.warehouse})
+    return any(row["name"] == connection.warehouse and row["state"] in AWAKE for row in found)
 
 
 # Of the text about a stream that can still be read.

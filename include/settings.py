@@ -88,6 +88,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # The shortest time between the starts of two merges while data keeps coming, so that the warehouse can suspend.
     merge_min_interval_seconds: Positive = 60
+    # The shortest time between two checks of the quality rules while data keeps coming.
+    quality_min_interval_seconds: Annotated[int, msgspec.Meta(ge=0)] = 300
     # When monitor_snowpipe runs: a cron expression.
     monitor_schedule: str = "*/5 * * * *"
 

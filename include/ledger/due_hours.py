@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -17,6 +17,9 @@ RECHECKED_FOR = timedelta(hours=48)
 # then, and only the archive of the earlier hour has what it was before.
 SECOND_COUNT_AFTER = timedelta(hours=24)
 
+# From the first hour to before the second.
+Span = tuple[datetime, datetime]
+
 
 class LedgerRow(NamedTuple):
     """An hour in CONSERVATION_LEDGER: when it was last counted, and how many records differ as people know."""
@@ -30,7 +33,12 @@ class LedgerRow(NamedTuple):
 
 
 def due_hours(
-    stream: str, first: datetime | None, known: Mapping[datetime, LedgerRow], now: datetime, grace: timedelta
+    stream: str,
+    first: datetime | None,
+    known: Mapping[datetime, LedgerRow],
+    now: datetime,
+    grace: timedelta,
+    quiet: Sequence[Span] = (),
 ) -> list[datetime]:
     """The hours of a stream to count now: those not counted since they closed, and those to count again.
 
@@ -38,14 +46,26 @@ def due_hours(
         first: the hour in which the stream's archive begins; None while it is empty.
         known: hour -> its row in the ledger.
         grace: how long after its end an hour stays open.
+        quiet: spans in which nothing happened, so that their hours need not be counted (quiet_hours.py).
     """
     if first is None:
         return []
     again = {hour for hour, row in known.items() if not row.is_open and _is_due_again(stream, hour, row, now)}
     closed_hours = (now - grace - first) // HOUR
     closed = (first + number * HOUR for number in range(max(0, closed_hours)))
-    uncounted = [hour for hour in closed if hour not in known or known[hour].is_open]
+    uncounted = [hour for hour in closed if (known[hour].is_open if hour in known else not _is_in(quiet, hour))]
     return sorted(again.union(uncounted[:MAX_NEW_HOURS]))
+
+
+def is_unsettled(hour: datetime, row: LedgerRow, now: datetime) -> bool:
+    """Whether an hour is to be counted again, but for the second count of clicks."""
+    if row.is_open or row.balanced != (row.alerted is None):
+        return True
+    return hour >= now - RECHECKED_FOR and (not row.balanced or row.waiting > 0)
+
+
+def _is_in(spans: Sequence[Span], hour: datetime) -> bool:
+    return any(since <= hour < until for since, until in spans)
 
 
 def _is_due_again(stream: str, hour: datetime, row: LedgerRow, now: datetime) -> bool:

@@ -59,6 +59,12 @@ def ledger_rows(connection: SnowflakeConnection, stream: str) -> dict[datetime, 
     }
 
 
+def ledger_row(balance: Balance, checked_at: datetime) -> LedgerRow:
+    """Return a balance as ``ledger_rows`` has it once people know of it."""
+    alerted = None if balance.balanced else balance.counts()
+    return LedgerRow(balance.is_open, balance.balanced, balance.waiting, checked_at, alerted)
+
+
 def record_alerts(
     connection: SnowflakeConnection, run_id: str, balances: Iterable[Balance], alerts: Iterable[Alert]
 ) -> None:

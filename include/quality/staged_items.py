@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cached_property
+from hashlib import sha256
 from heapq import nlargest
 from typing import Any
 from zlib import crc32
@@ -147,6 +148,15 @@ class ItemReader:
         }[source]
         return [SOURCES[source].row(item) for item in read()]
 
+    def newest(self) -> str:
+        """Return a text that changes when an item comes or changes, and when the last recent click ages out.
+
+        It reads less than the sources' rows: of the clicks, the newest.
+        """
+        rows = [*self.rows("truck_states"), *self.rows("click_items")]
+        newest = max((key["Timestamp"]["S"] for key in self._recent_keys()), default="")
+        return sha256(msgspec.json.encode([sorted(rows, key=str), newest])).hexdigest()
+
     def _truck_states(self) -> Iterator[DynamoItem]:
         # One small item per truck, and the rules need all of them: a scan is the right query here.
         pages = self._client.get_paginator("scan").paginate(TableName=names.TRUCK_STATE_TABLE)
@@ -158,6 +168,16 @@ class ItemReader:
 
     def _recent_clicks(self) -> list[DynamoItem]:
         """Whole items of the newest clicks: their keys from the index, which has no envelope, then the items by key."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            keys = nlargest(MAX_CLICKS, self._recent_keys(), key=lambda key: key["Timestamp"]["S"])
+            return [
+                item | {CLICK_TIME: {_TEXT: time_of_row(item["Timestamp"][_TEXT])}}
+                for items in pool.map(self._get, click_table.batches(keys))
+                for item in items
+            ]
+
+    def _recent_keys(self) -> list[DynamoItem]:
+        """The keys of the newest clicks of each partition."""
         day = f"{self._now:%Y-%m-%d}"
         known = [item["Item_ID"]["S"] for item in self._click_items]
         asked = sorted(known, key=lambda item: crc32(f"{day} {item}".encode()))[:MAX_ITEMS]
@@ -165,16 +185,7 @@ class ItemReader:
             partition for hour in self._hours() for partition in click_table.partitions(asked, hour, self._index_shards)
         ]
         with ThreadPoolExecutor(WORKERS) as pool:
-            keys = nlargest(
-                MAX_CLICKS,
-                (key for found in pool.map(self._newest_keys, partitions) for key in found),
-                key=lambda key: key["Timestamp"]["S"],
-            )
-            return [
-                item | {CLICK_TIME: {_TEXT: time_of_row(item["Timestamp"][_TEXT])}}
-                for items in pool.map(self._get, click_table.batches(keys))
-                for item in items
-            ]
+            return [key for found in pool.map(self._newest_keys, partitions) for key in found]
 
     def _hours(self) -> list[datetime]:
         """The hours that the window touches, up to the skew of a device whose clock is ahead."""

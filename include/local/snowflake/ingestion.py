@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -13,12 +14,14 @@ from .notifications import NotificationQueue
 class Ingestion:
     """The account's ingestion: its queue, its two signals, and why pipes can't load.
 
-    ``faults`` has, by pipe uid, the reason why the pipe's last COPY could not run at all.
+    By pipe uid, ``faults`` has the reason why the pipe's last COPY could not run at all, and ``forwarded`` the last
+    file that was announced to it, and when.
     """
 
     def __init__(self, account: str) -> None:
         self.queue = NotificationQueue(account)
         self.faults: dict[str, str] = {}
+        self.forwarded: dict[str, tuple[str, datetime]] = {}
         # Some pipe waits for notifications; some pipe may have files to load.
         self.listening, self.waiting = threading.Event(), threading.Event()
 

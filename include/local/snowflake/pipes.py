@@ -121,6 +121,9 @@ def status(context: Context, name: str) -> str:
         answer["numOutstandingMessagesOnChannel"] = ingestion.queue.outstanding_messages()
         if ingestion.queue.last_message_at:
             answer["lastReceivedMessageTimestamp"] = ingestion.queue.last_message_at.isoformat()
+        if forwarded := ingestion.forwarded.get(found.uid):
+            file, at = forwarded
+            answer |= {"lastForwardedFilePath": file, "lastForwardedMessageTimestamp": _iso(at)}
     if fault:
         answer["error"] = fault
     return json.dumps(answer)

@@ -99,6 +99,8 @@ class Snowpipe:
             for pipe in self._instance.catalog.objects(duck, "PIPE"):
                 keys = [key for bucket, key in objects if pipe_queue.is_for(pipe, bucket, key)]
                 pipe_queue.enqueue(duck, pipe, list(dict.fromkeys(keys)), received_at)
+                if keys:
+                    self._ingestion.forwarded[pipe.uid] = keys[-1], received_at
         self._ingestion.wake()
 
     # --- loading -----------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, object_session
 
 from clicks_to_deliveries.notifiers.failure_note import ALERTS_STORED_KEY, FAILURE_KEY
-from clicks_to_deliveries.notifiers.run_outbox import LISTENER_KEY, OUTAGE_PREFIX, RUN_PREFIX, SENDER
+from clicks_to_deliveries.notifiers.run_outbox import FINDINGS_PREFIX, LISTENER_KEY, OUTAGE_PREFIX, RUN_PREFIX, SENDER
 from include.alerts.impact import IMPACTS
 from include.alerts.run_outages import RunNote
 
@@ -67,6 +67,10 @@ def _store_in(session: Session, dag_run: DagRun, *, failed: bool, reason: str) -
     is_known = bool(tasks) and reason != "timed_out" and all(notes.get(task, {}).get("is_known") for task in tasks)
     if (is_known or not failed) and not _concerns_an_alert(dag_run, session):
         return
+    # Not by run id, which may be as long as the key of a Variable.  A run that was cleared ends once more.
+    run = f"{dag_run.dag_id}.{dag_run.id}.{dag_run.clear_number}"
+    if _xcoms(dag_run, ALERTS_STORED_KEY, session):
+        _put(f"{FINDINGS_PREFIX}{run}", dag_run.run_id, DESCRIPTION, session)
     note = RunNote(
         dag_id=dag_run.dag_id,
         run_id=dag_run.run_id,
@@ -78,9 +82,7 @@ def _store_in(session: Session, dag_run: DagRun, *, failed: bool, reason: str) -
         tasks=tasks,
         error=next((notes[task]["error"] for task in tasks if task in notes), ""),
     )
-    # Not by run id, which may be as long as the key of a Variable.  A run that was cleared ends once more.
-    key = f"{RUN_PREFIX}{dag_run.dag_id}.{dag_run.id}.{dag_run.clear_number}"
-    _put(key, msgspec.json.encode(note).decode(), DESCRIPTION, session)
+    _put(f"{RUN_PREFIX}{run}", msgspec.json.encode(note).decode(), DESCRIPTION, session)
 
 
 def _put(key: str, value: str, description: str, session: Session) -> None:

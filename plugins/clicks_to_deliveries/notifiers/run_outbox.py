@@ -4,6 +4,7 @@ Its rows are Variables, so the page Variables of Airflow shows what was not sent
 
     unsent_alert.run.<dag>.<run>     how a run ended (run_notes.py); becomes an alert, or nothing
     unsent_alert.message.<hash>      an alert that some channel still has to get
+    unsent_alert.findings.<dag>.<run>  a run that stored alerts in Snowflake, which are to be sent from there
     alerted_outage.<dag>             a DAG whose runs fail, as people know
     alert_listener                   the last run of send_alerts that the listener in the scheduler saw
 """
@@ -24,6 +25,7 @@ from include.alerts.run_outages import Outage, RunNote, judge
 
 RUN_PREFIX = f"{names.UNSENT_ALERT_PREFIX}run."
 MESSAGE_PREFIX = f"{names.UNSENT_ALERT_PREFIX}message."
+FINDINGS_PREFIX = f"{names.UNSENT_ALERT_PREFIX}findings."
 OUTAGE_PREFIX = naming.airflow("alerted_outage.")
 LISTENER_KEY = naming.airflow("alert_listener")
 SENDER = names.dag("send_alerts")

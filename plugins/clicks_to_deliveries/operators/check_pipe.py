@@ -18,7 +18,14 @@ from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names, sql
 from include.alerts.findings import store_alerts
-from include.pipe_and_stream import WILL_BE_STALE, is_settled, pipe_status, problem_of_stream
+from include.pipe_and_stream import (
+    WILL_BE_STALE,
+    PipeActivity,
+    is_awake,
+    is_settled,
+    pipe_status,
+    problem_of_stream,
+)
 from include.pipe_problems import STREAM, STREAM_AT_RISK, OpenProblem, judge_pipe
 from include.snowflake_rows import NOW, first_row
 
@@ -31,6 +38,8 @@ STATE_KEY = "load_history_look"
 FIRST_WINDOW = timedelta(days=1)
 # COPY_HISTORY answers for 14 days, and fails for earlier times.
 LONGEST_WINDOW = timedelta(days=13)
+# How long loads that look fine may wait until something else has resumed the warehouse.
+LONGEST_WAIT = timedelta(minutes=14)
 FAILED_FILES_SHOWN = 10
 
 
@@ -46,12 +55,33 @@ class Load(NamedTuple):
 
 
 class CheckedWindow(msgspec.Struct, frozen=True):
-    """The loads that a run checked: after ``since``, up to and including ``until``; and what was wrong, by kind."""
+    """The loads that a run checked: after ``since``, up to and including ``until``; and what was wrong, by kind.
+
+    A run that had no reason to ask for loads keeps the window of the run before, as an empty one at its end.
+    ``activity`` is the pipe's when loads were last asked for; ``is_last``: it was the same one question before, so that
+    also loads that COPY_HISTORY shows late were seen.  ``checked_from`` and ``checked_at`` are the times of the check
+    before and of this one, asked for loads or not.
+    """
 
     run_id: str
     since: datetime
     until: datetime
     problems: dict[str, OpenProblem] = {}
+    activity: PipeActivity | None = None
+    is_last: bool = False
+    checked_from: datetime | None = None
+    checked_at: datetime | None = None
+
+    def may_have_news(self, activity: PipeActivity) -> bool:
+        """Whether COPY_HISTORY may have loads that were not checked."""
+        return activity != self.activity or not self.is_last
+
+    def looks_bad(self, activity: PipeActivity) -> bool:
+        """Whether files were announced and none was loaded, or the pipe had an error."""
+        if self.activity is None:
+            return True
+        unloaded = activity.announced != self.activity.announced and activity.loaded == self.activity.loaded
+        return unloaded or activity.failed != self.activity.failed
 
 
 class CheckPipeOperator(Killable, BaseOperator):
@@ -62,6 +92,10 @@ class CheckPipeOperator(Killable, BaseOperator):
     run: ``asset`` keeps the last window, and a retry checks the same window again.  Alerts are committed before the
     window is kept, so a crash in between repeats the check, which stores no alert twice.  The task succeeds, and so
     updates ``asset``, only if rows arrived; otherwise it is skipped.
+
+    COPY_HISTORY needs a warehouse, and resuming one is billed with a minute.  So it is asked only if the pipe's status
+    says that files came in: as soon as the warehouse runs anyway, after LONGEST_WAIT otherwise, and immediately if
+    files were announced and none was loaded (docs/adr/0065-ask-what-is-free-before-a-warehouse.md).
 
     :param asset: the table that the pipe loads.
     :param pending_limit: longest time that a file may be pending.
@@ -108,9 +142,8 @@ class CheckPipeOperator(Killable, BaseOperator):
             (utc,) = first_row(connection, NOW)
             now = utc.replace(tzinfo=UTC)
             last = self._last_window(context)
-            since = _window_start(last, context["run_id"], now)
-            window = CheckedWindow(context["run_id"], since, max(since, now - self.settle))
-            loads = _loads(connection, window)
+            window = self._window(connection, last, PipeActivity.of(event["status"]), context["run_id"], now)
+            loads = _loads(connection, window) if window.until > window.since else []
             problems = _problems_of_pipe(event["status"], now, self.pending_limit)
             if stream := problem_of_stream(connection, names.RAW_STREAM, near=self.stale_warning, now=now):
                 # A stream that will be stale and one that is are two problems: the second is news.
@@ -120,7 +153,7 @@ class CheckPipeOperator(Killable, BaseOperator):
                 problems,
                 failed_files,
                 last.problems if last else {},
-                since=since,
+                since=window.checked_from or window.since,
                 now=now,
                 run_id=context["run_id"],
                 links=alert_links(),
@@ -140,6 +173,30 @@ class CheckPipeOperator(Killable, BaseOperator):
             raise AirflowSkipException("No row arrived since the last check")
         return rows
 
+    def _window(
+        self,
+        connection: SnowflakeConnection,
+        last: CheckedWindow | None,
+        activity: PipeActivity,
+        run_id: str,
+        now: datetime,
+    ) -> CheckedWindow:
+        """Return the loads to check in this run; a retry repeats its window."""
+        since = _window_start(last, run_id, now)
+        if last is None:
+            return CheckedWindow(
+                run_id, since, now - self.settle, activity=activity, checked_from=since, checked_at=now
+            )
+        is_retry = last.run_id == run_id
+        checked_from = last.checked_from if is_retry else last.checked_at
+        if is_retry or _is_look_due(connection, last, activity, now):
+            window = CheckedWindow(
+                run_id, since, max(since, now - self.settle), activity=activity, is_last=activity == last.activity
+            )
+        else:
+            window = msgspec.structs.replace(last, run_id=run_id, since=last.until)
+        return msgspec.structs.replace(window, checked_from=checked_from, checked_at=now)
+
     def _last_window(self, context: Context) -> CheckedWindow | None:
         stored = context["asset_state_store"][self.asset].get(STATE_KEY)
         return None if stored is None else msgspec.convert(stored, CheckedWindow)
@@ -149,6 +206,13 @@ def _window_start(last: CheckedWindow | None, run_id: str, now: datetime) -> dat
     if last is None:
         return now - FIRST_WINDOW
     return max(last.since if last.run_id == run_id else last.until, now - LONGEST_WINDOW)
+
+
+def _is_look_due(connection: SnowflakeConnection, last: CheckedWindow, activity: PipeActivity, now: datetime) -> bool:
+    """Return whether to ask COPY_HISTORY now."""
+    if last.looks_bad(activity):
+        return True
+    return last.may_have_news(activity) and (now - last.until >= LONGEST_WAIT or is_awake(connection))
 
 
 def _loads(connection: SnowflakeConnection, window: CheckedWindow) -> list[Load]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+import msgspec
+from airflow.sdk import Asset, BaseOperator, Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from clicks_to_deliveries.failures import ReportedFailure
 from clicks_to_deliveries.hooks.aws_hook import clients_of
@@ -18,6 +20,14 @@ from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names, quality
 from include.aws_clients import make_client
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+# The last check, which Airflow keeps with the asset of the results.
+STATE_KEY = "last_check"
+# Airflow's type of a run that a person or a program starts.
+MANUAL = "manual"
 
 
 class QualityFailed(ReportedFailure):
@@ -30,7 +40,12 @@ class CheckQualityOperator(Killable, BaseOperator):
     A rule that can't run has failed, whatever its severity, and stops no other rule.  The results of a run replace what
     the same run had stored.  They also say whether people are notified (include/quality/incidents.py).
 
+    With ``asset``, a scheduled run is skipped, and resumes no warehouse, if nothing happened since the last check, or
+    if that was less than ``min_interval`` ago (include/quality/due.py).  A run that a person starts always checks.
+
     :param index_shards: number of shards of ClickStreamData's index.
+    :param asset: the table of the results, among the task's outlets.
+    :param min_interval: least time between two checks while there are news.
     :param rules_off: names of warnings that are not checked, separated by commas.
 
     Returns the status by rule.
@@ -40,13 +55,17 @@ class CheckQualityOperator(Killable, BaseOperator):
         self,
         *,
         index_shards: int,
+        asset: Asset | None = None,
+        min_interval: timedelta = timedelta(0),
         rules_off: str = "",
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
         aws_conn_id: str = names.AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(outlets=[asset] if asset else [], **kwargs)
         self.index_shards = index_shards
+        self.asset = asset
+        self.min_interval = min_interval
         self.rules_off = rules_off
         self.snowflake_conn_id = snowflake_conn_id
         self.aws_conn_id = aws_conn_id
@@ -56,6 +75,7 @@ class CheckQualityOperator(Killable, BaseOperator):
 
         Raises:
             QualityFailed: a rule failed the run.
+            AirflowSkipException: there is no reason to check.
             AirflowFailException: ``rules_off`` names what is no warning; nothing was checked.
             snowflake.connector.errors.Error: the results and the alerts were not stored; a retry does both.
         """
@@ -64,13 +84,13 @@ class CheckQualityOperator(Killable, BaseOperator):
             rules = quality.switched_on(rules, self.rules_off)
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
-        with (
-            closing(connect(self.snowflake_conn_id)) as connection,
-            one_writer(connection, names.QUALITY_WRITER, context),
-        ):
-            results, alerts = quality.evaluate(
-                connection, context["run_id"], rules, unusable, self._open_reader, alert_links()
-            )
+        with closing(connect(self.snowflake_conn_id)) as connection:
+            keep = self._keep_if_due(connection, context)
+            with one_writer(connection, names.QUALITY_WRITER, context):
+                results, alerts = quality.evaluate(
+                    connection, context["run_id"], rules, unusable, self._open_reader, alert_links()
+                )
+            keep(any(result.alerted_at for result in results))
         for result in results:
             self.log.info("%s (%s): %s %s", result.rule, result.severity, result.status, result.failed_count)
         if alerts:
@@ -79,6 +99,40 @@ class CheckQualityOperator(Killable, BaseOperator):
             checked = len(rules) + len(unusable)
             raise QualityFailed(f"{len(failures)} of {checked} rules fail: {', '.join(failures)}")
         return {result.rule: result.status for result in results}
+
+    def _keep_if_due(self, connection: SnowflakeConnection, context: Context) -> Callable[[bool], None]:
+        """Return what keeps that this run has checked, and whether people are reminded of what it found.
+
+        Raises:
+            AirflowSkipException: it need not check.
+        """
+        if self.asset is None:
+            return lambda reminds: None
+        state, now, run_id = context["asset_state_store"][self.asset], datetime.now(UTC), context["run_id"]
+        stored = state.get(STATE_KEY)
+        last = None if stored is None else msgspec.convert(stored, quality.LastCheck)
+        decision = quality.decide(
+            connection, last, run_id, now, min_interval=self.min_interval, newest_items=self._newest_items
+        )
+        if not decision.is_due and context["dag_run"].run_type != MANUAL:
+            raise AirflowSkipException(f"Not checked: {decision.reason}")
+        self.log.info("Checking: %s", decision.reason)
+
+        def keep(reminds: bool) -> None:
+            check = quality.after_check(decision, last, run_id, now, reminds=reminds)
+            state.set(STATE_KEY, msgspec.to_builtins(check))
+
+        return keep
+
+    def _newest_items(self) -> str:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return self._open_reader().newest()
+        except (BotoCoreError, ClientError, quality.ItemsError) as error:
+            # The rules that read items will say so.
+            self.log.warning("The newest items can't be read: %s", error)
+            return f"unreadable at {datetime.now(UTC).isoformat()}"
 
     def _open_reader(self) -> quality.ItemReader:
         """Raises ItemsError if there is no AWS connection: then only the rules that read DynamoDB fail."""

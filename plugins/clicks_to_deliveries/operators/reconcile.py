@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Context
+import msgspec
+from airflow.sdk import Asset, BaseOperator, Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from clicks_to_deliveries.failures import FormError, ReportedFailure
 from clicks_to_deliveries.hooks.aws_hook import clients_of
@@ -16,16 +19,23 @@ from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names
-from include.aws_clients import store_clients
+from include.aws_clients import StoreClients, store_clients
 from include.contracts.times import parse
 from include.ledger import Balance, hours_between
-from include.ledger.due_hours import due_hours
+from include.ledger.due_hours import LedgerRow, Span, due_hours
 from include.ledger.hour_alerts import CountedHour, difference_alert, differences_text, recovery_alert
-from include.ledger.ledger_table import ledger_rows, record_alerts, store_balance
+from include.ledger.ledger_table import ledger_row, ledger_rows, record_alerts, store_balance
+from include.ledger.quiet_hours import LastCount, after_count, closed_until, has_records, may_be_quiet
 from include.ledger.reconciliation import GRACE, STREAMS, first_hour, reconcile_stream
+from include.pipe_and_stream import PipeActivity, pipe_status
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
+
+# The last count, which Airflow keeps with the asset of the ledger.
+STATE_KEY = "last_count"
+# Airflow's type of a run that a person or a program starts.
+MANUAL = "manual"
 
 
 class ReconcileOperator(Killable, BaseOperator):
@@ -35,7 +45,11 @@ class ReconcileOperator(Killable, BaseOperator):
     fails nothing, because records on their way look like one.  The alerts about new differences, and about hours that
     balance again, are stored in one transaction with what the ledger says that people know.
 
+    With ``asset``, a scheduled run that finds nothing in the hours since the last count is skipped, and resumes no
+    warehouse (include/ledger/quiet_hours.py).
+
     :param bucket: (templated) the telemetry bucket.
+    :param asset: the ledger, among the task's outlets.
     :param index_shards: number of shards of ClickStreamData's index.
     :param since: (templated) ISO 8601, rounded down to the hour; None or empty counts the hours that are due.
     :param until: (templated) ISO 8601, rounded up to the hour; None or empty means now, and counts the open hour too.
@@ -50,13 +64,15 @@ class ReconcileOperator(Killable, BaseOperator):
         *,
         bucket: str,
         index_shards: int,
+        asset: Asset | None = None,
         since: str | None = None,
         until: str | None = None,
         aws_conn_id: str = names.AWS_CONNECTION,
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(outlets=[asset] if asset else [], **kwargs)
+        self.asset = asset
         self.bucket = bucket
         self.index_shards = index_shards
         self.since = since
@@ -70,28 +86,63 @@ class ReconcileOperator(Killable, BaseOperator):
         Raises:
             ReportedFailure: hours don't balance.  Not retried: counting them again would find the same.
             FormError: the times can't be used; nothing was counted.
+            AirflowSkipException: nothing happened, so there is nothing to count.
         """
         requested = self._requested_hours()
         clients = store_clients(clients_of(self.aws_conn_id))
+        with closing(connect(self.snowflake_conn_id)) as connection:
+            if requested or self.asset is None:
+                verdict, _, _ = self._count(connection, clients, context, requested, ())
+                return verdict
+            state, now = context["asset_state_store"][self.asset], datetime.now(UTC)
+            stored = state.get(STATE_KEY)
+            last = None if stored is None else msgspec.convert(stored, LastCount)
+            loaded = PipeActivity.of(pipe_status(connection, names.PIPE))
+            if context["dag_run"].run_type != MANUAL and last and may_be_quiet(last, loaded, now):
+                until = closed_until(now, GRACE)
+                if not has_records(clients, self.bucket, self.index_shards, last.until, until):
+                    state.set(STATE_KEY, msgspec.to_builtins(last.with_quiet(until)))
+                    raise AirflowSkipException(f"Nothing happened since {last.until:%Y-%m-%dT%H}")
+            verdict, rows, counted = self._count(connection, clients, context, [], last.quiet if last else ())
+            count = after_count(rows, counted, loaded, datetime.now(UTC), GRACE, last)
+            state.set(STATE_KEY, msgspec.to_builtins(count))
+            return verdict
+
+    def _count(
+        self,
+        connection: SnowflakeConnection,
+        clients: StoreClients,
+        context: Context,
+        requested: list[datetime],
+        quiet: Sequence[Span],
+    ) -> tuple[dict[str, Any], dict[str, dict[datetime, LedgerRow]], dict[str, int]]:
+        """Count the ``requested`` hours, or those that are due.
+
+        Returns the task's result, the ledger's rows by stream and hour, and how many hours of each stream were counted.
+        """
         entries: list[CountedHour] = []
-        with (
-            closing(connect(self.snowflake_conn_id)) as connection,
-            one_writer(connection, names.LEDGER_WRITER, context),
-        ):
+        rows: dict[str, dict[datetime, LedgerRow]] = {}
+        counted: dict[str, int] = {}
+        with one_writer(connection, names.LEDGER_WRITER, context):
             # Each hour is stored as soon as it is counted, so a run that is stopped loses nothing.
             connection.autocommit(True)
             for stream in STREAMS:
                 known = ledger_rows(connection, stream)
+                rows[stream] = dict(known)
                 hours = requested or due_hours(
-                    stream, first_hour(clients.s3, self.bucket, stream), known, datetime.now(UTC), GRACE
+                    stream, first_hour(clients.s3, self.bucket, stream), known, datetime.now(UTC), GRACE, quiet
                 )
+                counted[stream] = len(hours)
                 for balance in reconcile_stream(
                     clients, connection, self.bucket, stream, hours, index_shards=self.index_shards
                 ):
-                    store_balance(connection, balance, context["run_id"], datetime.now(UTC))
+                    checked_at = datetime.now(UTC)
+                    store_balance(connection, balance, context["run_id"], checked_at)
+                    rows[stream][balance.hour] = ledger_row(balance, checked_at)
                     self._log_balance(balance)
                     entries.append(CountedHour(balance, known.get(balance.hour)))
-            return self._verdict(connection, entries, context, report_all=bool(requested))
+            verdict = self._verdict(connection, entries, context, report_all=bool(requested))
+        return verdict, rows, counted
 
     def _requested_hours(self) -> list[datetime]:
         if not self.since:

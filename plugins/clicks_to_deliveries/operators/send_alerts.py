@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any, Literal
 
 from airflow.sdk import BaseOperator, Context
@@ -13,18 +12,21 @@ from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC
 from clicks_to_deliveries.notifiers.channels import open_channels
-from clicks_to_deliveries.notifiers.run_outbox import NO_LISTENER, RunOutbox, Variables
+from clicks_to_deliveries.notifiers.run_outbox import FINDINGS_PREFIX, NO_LISTENER, RunOutbox, Variables
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
-from include.alerts.delivery import Outbox, deliver
+from include.alerts.delivery import deliver
 from include.alerts.findings import FindingsOutbox
+from include.pipe_and_stream import is_awake
 
 
 class SendAlertsOperator(Killable, BaseOperator):
     """Sends every alert of an outbox to every channel that does not have it, and records each.
 
     It fails, and so is tried again, while a channel does not accept an alert.  Alerts about ``failed runs`` need
-    Airflow and the channels, nothing else.  ``findings`` are alerts about data, which checks stored in Snowflake.
+    Airflow and the channels, nothing else.  ``findings`` are alerts about data, which checks stored in Snowflake.  For
+    these a warehouse is resumed only if a run has said that it stored some.  While the warehouse runs anyway, they are
+    looked for nevertheless: a run may die before it says so.
 
     :param about: which outbox.
     :param channels: ids of Airflow connections, separated by commas.
@@ -59,18 +61,27 @@ class SendAlertsOperator(Killable, BaseOperator):
             ChannelError: the setting names what is no channel; nothing was sent.
             snowflake.connector.errors.Error: findings could not be read or recorded.
         """
-        with self._open_outbox(context) as outbox:
-            return deliver(outbox, open_channels(self.channels, self.topic_arn))
-
-    @contextmanager
-    def _open_outbox(self, context: Context) -> Iterator[Outbox]:
         if self.about == "failed runs":
-            outbox = RunOutbox(Variables())
-            has_listener = outbox.has_listener(context["run_id"])
-            outbox.collect(alert_links())
-            yield outbox
-            if not has_listener:
-                raise AirflowException(NO_LISTENER)
-            return
+            return self._send_run_alerts(context)
+        return self._send_findings()
+
+    def _send_run_alerts(self, context: Context) -> int:
+        outbox = RunOutbox(Variables())
+        has_listener = outbox.has_listener(context["run_id"])
+        outbox.collect(alert_links())
+        sent = deliver(outbox, open_channels(self.channels, self.topic_arn))
+        if not has_listener:
+            raise AirflowException(NO_LISTENER)
+        return sent
+
+    def _send_findings(self) -> int:
+        variables = Variables()
+        # Before the alerts are read: what a run stores later is announced later.
+        announced = variables.keys(FINDINGS_PREFIX)
         with closing(connect(self.snowflake_conn_id)) as connection:
-            yield FindingsOutbox(connection)
+            if not announced and not is_awake(connection):
+                return 0
+            sent = deliver(FindingsOutbox(connection), open_channels(self.channels, self.topic_arn))
+        for key in announced:
+            variables.delete(key)
+        return sent

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from clicks_to_deliveries.operators import check_pipe
 from clicks_to_deliveries.operators.check_pipe import (
+    CheckedWindow,
     CheckPipeOperator,
     Load,
     _failed_files,
@@ -16,6 +18,7 @@ from clicks_to_deliveries.operators.check_pipe import (
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 
 from include import assets
+from include.pipe_and_stream import PipeActivity
 
 pytestmark = pytest.mark.unit
 
@@ -94,3 +97,70 @@ def test_serialized_it_is_the_same_trigger() -> None:
     classpath, arguments = PipeSettledTrigger("P", "c", wait_seconds=600).serialize()
     assert classpath == f"{PipeSettledTrigger.__module__}.{PipeSettledTrigger.__qualname__}"
     assert PipeSettledTrigger(**arguments).serialize() == (classpath, arguments)
+
+
+# --- when COPY_HISTORY is asked ---------------------------------------------------------------------------------------
+
+FILES = {"lastForwardedMessageTimestamp": "13:58", "lastIngestedTimestamp": "13:59", "executionState": "RUNNING"}
+
+
+class Asked:
+    """A check at NOW after one that ended at ``until``; ``awake`` is whether the warehouse runs."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, awake: bool = False) -> None:
+        monkeypatch.setattr(check_pipe, "is_awake", lambda connection: awake)
+        self.operator = CheckPipeOperator(task_id="check", asset=assets.RAW, pending_limit=LIMIT)
+
+    def window(self, last: CheckedWindow | None, status: dict[str, Any], run_id: str = "this") -> CheckedWindow:
+        return self.operator._window(None, last, PipeActivity.of(status), run_id, NOW)  # type: ignore[arg-type]
+
+    def asks(self, last: CheckedWindow, status: dict[str, Any]) -> bool:
+        window = self.window(last, status, "next")
+        return window.until > window.since
+
+
+def last_check(minutes_ago: int, **more: Any) -> CheckedWindow:
+    at = NOW - timedelta(minutes=minutes_ago)
+    fields = {"activity": PipeActivity.of(FILES), "is_last": True, "checked_at": at} | more
+    return CheckedWindow("earlier", at - timedelta(minutes=5), at, **fields)
+
+
+def test_an_idle_pipe_is_not_asked_about_even_after_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch, awake=True)
+    last = last_check(3 * 24 * 60)
+    window = asked.window(last, FILES)
+    assert (window.since, window.until, window.run_id) == (last.until, last.until, "this")
+    # The loads of the days between are still to be checked, should there be some.
+    assert asked.asks(window, FILES | {"lastIngestedTimestamp": "14:01"})
+
+
+def test_loads_wait_until_the_warehouse_runs_or_a_quarter_of_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = FILES | {"lastForwardedMessageTimestamp": "14:00", "lastIngestedTimestamp": "14:00"}
+    assert not Asked(monkeypatch).asks(last_check(5), more)
+    assert Asked(monkeypatch, awake=True).asks(last_check(5), more)
+    assert Asked(monkeypatch).asks(last_check(15), more)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [{"lastForwardedMessageTimestamp": "14:00"}, {"lastPipeErrorTimestamp": "14:00"}],
+    ids=["announced and not loaded", "an error"],
+)
+def test_what_looks_bad_does_not_wait(monkeypatch: pytest.MonkeyPatch, status: dict[str, str]) -> None:
+    assert Asked(monkeypatch).asks(last_check(5), FILES | status)
+
+
+def test_after_the_last_load_it_is_asked_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch, awake=True)
+    window = asked.window(last_check(5, is_last=False), FILES)
+    assert window.is_last
+    assert window.until > window.since
+    assert not asked.asks(window, FILES)
+
+
+def test_alerts_of_two_checks_differ_although_nothing_was_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch)
+    first = asked.window(last_check(5), FILES, "first")
+    assert first.checked_from == NOW - timedelta(minutes=5)
+    assert asked.window(first, FILES, "second").checked_from == NOW
+    assert asked.window(first, FILES, "first").checked_from == first.checked_from

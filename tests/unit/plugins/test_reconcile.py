@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 from clicks_to_deliveries.failures import FormError, ReportedFailure
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.operators import reconcile
 from clicks_to_deliveries.operators.reconcile import ReconcileOperator
 
-from include import names
+from include import assets, names
 from include.alerts import Alert
 from include.aws_clients import StoreClients
 from include.ledger import Balance
@@ -237,3 +239,49 @@ def test_an_alert_stays_short_and_says_how_much_it_leaves_out(ledger: Ledger) ->
         run(since="2025-03-17T10:00:00Z", until="2025-03-18T05:59:00Z")
     assert "and 10 more, see CONSERVATION_LEDGER" in str(failure.value)
     assert len(str(failure.value).splitlines()) == 12
+
+
+# --- quiet hours ------------------------------------------------------------------------------------------------------
+
+
+class Scheduled:
+    """Scheduled runs of the task, which keep their state with the ledger's asset."""
+
+    def __init__(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.state: dict[str, Any] = {}
+        self.has_records, self.leases = True, 0
+        monkeypatch.setattr(reconcile, "pipe_status", lambda *_: {"executionState": "RUNNING"})
+        monkeypatch.setattr(reconcile, "has_records", lambda *_: self.has_records)
+        monkeypatch.setattr(reconcile, "one_writer", self._lease)
+        ledger.known[HOUR] = LedgerRow(False, True, 0, datetime.now(UTC), None)
+
+    @contextmanager
+    def _lease(self, *_: Any) -> Iterator[None]:
+        self.leases += 1
+        yield
+
+    def run(self, run_type: str = "scheduled") -> None:
+        operator = ReconcileOperator(task_id="count", bucket="b", index_shards=1, asset=assets.LEDGER)
+        store = SimpleNamespace(get=self.state.get, set=self.state.__setitem__)
+        ti = SimpleNamespace(xcom_push=lambda key, value: None)
+        operator.execute(
+            {
+                "run_id": "run", "ti": ti, "asset_state_store": {assets.LEDGER: store},
+                "dag_run": SimpleNamespace(run_type=run_type),
+            }  # type: ignore[typeddict-item]
+        )  # fmt: skip
+
+
+def test_a_quiet_hour_takes_no_lease_and_is_skipped(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduled = Scheduled(ledger, monkeypatch)
+    scheduled.run()
+    assert scheduled.leases == 1
+    scheduled.has_records = False
+    for _ in range(3):
+        with pytest.raises(AirflowSkipException, match="Nothing happened since"):
+            scheduled.run()
+    assert scheduled.leases == 1
+    scheduled.run("manual")
+    scheduled.has_records = True
+    scheduled.run()
+    assert scheduled.leases == 3

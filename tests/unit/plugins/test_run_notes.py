@@ -24,7 +24,7 @@ from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from clicks_to_deliveries.failures import FormError, ReportedFailure
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts, leave_note
-from clicks_to_deliveries.notifiers.run_outbox import LISTENER_KEY, OUTAGE_PREFIX, RUN_PREFIX
+from clicks_to_deliveries.notifiers.run_outbox import FINDINGS_PREFIX, LISTENER_KEY, OUTAGE_PREFIX, RUN_PREFIX
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
@@ -187,8 +187,11 @@ def test_what_people_know_already_is_no_failure_of_the_dag(scheduler: Scheduler,
 def test_a_run_that_stored_alerts_wakes_the_sender(
     scheduler: Scheduler, state: TaskInstanceState, error: Exception | None
 ) -> None:
-    scheduler.end(state, error=error, stores_alerts=True)
+    run_id = scheduler.end(state, error=error, stores_alerts=True)
     assert [note.failed for note in notes()] == [False]
+    with create_session() as session:
+        announced = session.scalars(select(Variable).where(Variable.key.startswith(FINDINGS_PREFIX)))
+        assert [each.get_val() for each in announced] == [run_id]
 
 
 def test_the_listener_shows_the_sender_that_it_is_at_work(scheduler: Scheduler) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
+from unittest.mock import MagicMock
 
 import msgspec
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from clicks_to_deliveries.notifiers.run_outbox import (
+    FINDINGS_PREFIX,
     LISTENER_KEY,
     MESSAGE_PREFIX,
     OUTAGE_PREFIX,
@@ -25,6 +28,7 @@ from include.alerts.run_outages import RunNote
 pytestmark = pytest.mark.unit
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ALERT = Alert(alert_id="a", incident="i", state="failed", severity="error", headline="h", message="m", stored_at=START)
 
 
 class Crash(BaseException):
@@ -168,6 +172,35 @@ def test_without_the_listener_the_sender_alerts_and_fails(monkeypatch: pytest.Mo
     world.ends("send_alerts", failed=False)
     world.send_alerts()
     assert [alert.state for alert in world.received] == ["failed", "recovered"]
+
+
+@pytest.mark.parametrize(
+    ("announced", "awake", "looks"), [(False, False, False), (True, False, True), (False, True, True)]
+)
+def test_findings_are_looked_for_only_if_a_run_stored_some_or_the_warehouse_runs(
+    monkeypatch: pytest.MonkeyPatch, announced: bool, awake: bool, looks: bool
+) -> None:
+    world = World()
+    if announced:
+        world.variables[f"{FINDINGS_PREFIX}data_quality.1.0"] = "run-1"
+    read: list[Any] = []
+    monkeypatch.setattr(send_alerts, "Variables", lambda: world)
+    monkeypatch.setattr(send_alerts, "connect", lambda *_: MagicMock())
+    monkeypatch.setattr(send_alerts, "is_awake", lambda connection: awake)
+    monkeypatch.setattr(send_alerts, "FindingsOutbox", lambda connection: read.append(connection) or RunOutbox(world))
+    monkeypatch.setattr(send_alerts, "open_channels", lambda *_: [world])
+    task = SendAlertsOperator(task_id="send", about="findings", channels="")
+    world.is_down = True
+    RunOutbox(world).add(ALERT)
+    if looks:
+        with pytest.raises(NotSentError):
+            task.execute({"run_id": "run"})
+        # Not sent, so still announced.
+        assert any(key.startswith(FINDINGS_PREFIX) for key in world.variables) == announced
+    world.is_down = False
+    assert task.execute({"run_id": "run"}) == looks
+    assert bool(read) == looks
+    assert not any(key.startswith(FINDINGS_PREFIX) for key in world.variables)
 
 
 def test_airflow_that_was_down_sends_what_waits_once_it_is_up() -> None:
