@@ -96,16 +96,16 @@ class ReconcileOperator(Killable, BaseOperator):
                 return verdict
             state, now = context["asset_state_store"][self.asset], datetime.now(UTC)
             stored = state.get(STATE_KEY)
-            last = None if stored is None else msgspec.convert(stored, LastCount)
+            last = None if stored is None else msgspec.json.decode(stored, type=LastCount)
             loaded = PipeActivity.of(pipe_status(connection, names.PIPE))
             if context["dag_run"].run_type != MANUAL and last and may_be_quiet(last, loaded, now):
                 until = closed_until(now, GRACE)
                 if not has_records(clients, self.bucket, self.index_shards, last.until, until):
-                    state.set(STATE_KEY, msgspec.to_builtins(last.with_quiet(until)))
+                    state.set(STATE_KEY, msgspec.json.encode(last.with_quiet(until)).decode())
                     raise AirflowSkipException(f"Nothing happened since {last.until:%Y-%m-%dT%H}")
             verdict, rows, counted = self._count(connection, clients, context, [], last.quiet if last else ())
             count = after_count(rows, counted, loaded, datetime.now(UTC), GRACE, last)
-            state.set(STATE_KEY, msgspec.to_builtins(count))
+            state.set(STATE_KEY, msgspec.json.encode(count).decode())
             return verdict
 
     def _count(

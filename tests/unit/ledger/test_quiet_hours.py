@@ -47,7 +47,7 @@ def test_after_a_count_in_which_all_balanced_the_next_hours_may_be_quiet() -> No
     assert last.until == START + 3 * HOUR
     assert may_be_quiet(last, LOADED, at(4))
     # As Airflow keeps it.
-    assert msgspec.convert(msgspec.to_builtins(last), LastCount) == last
+    assert msgspec.json.decode(msgspec.json.encode(last), type=LastCount) == last
 
 
 def test_the_first_run_and_one_after_a_load_count() -> None:
