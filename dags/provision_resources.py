@@ -14,6 +14,7 @@ shard has reached `raw-archive/`, then removes them (`docs/adr/0007`).
 
 - **Safe to run again?** Yes. A second run changes nothing.
 - **When it fails:** the log of the failed task names the resource and the reason, and CloudFormation has rolled back.
+  So it has if an alarm of a function fired within ten minutes after an update (`CTD_DEPLOY_WATCH_MINUTES`).
   Fix the reason and run it again. `verify` fails with a list of everything that is wrong, which includes that nobody
   has confirmed a subscription to the alerts: confirm it in its e-mail, then clear `verify`.
 - **Can it be ignored?** No: until it succeeds, the previous version stays deployed.
@@ -25,7 +26,7 @@ shard has reached `raw-archive/`, then removes them (`docs/adr/0007`).
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 from airflow.sdk import DAG, BaseOperator, Variable, task
 from clicks_to_deliveries.defaults import dag_arguments
@@ -36,8 +37,12 @@ from clicks_to_deliveries.operators.publish_bundles import PublishBundlesOperato
 from clicks_to_deliveries.operators.verify_pipeline import VerifyPipelineOperator
 
 from include import names, naming
-from include.cloudformation import TEMPLATE
+from include.cloudformation import STACK_POLICY, TEMPLATE
 from include.settings import settings
+
+# An update that makes one of them fire is rolled back; CloudFormation takes at most five (docs/adr/0063).
+FUNCTION_ALARMS = ("ClickErrorAlarm", "TruckErrorAlarm", "ApiErrorAlarm", "ArchiveErrorAlarm", "IntakeErrorAlarm")
+WATCHED = timedelta(minutes=settings().deploy_watch_minutes)
 
 
 def outputs(operator: BaseOperator) -> dict[str, str]:
@@ -59,8 +64,8 @@ with DAG(
     schedule=None,
     **dag_arguments(
         tags={"setup"},
-        run_timeout=timedelta(hours=1),
-        task_timeout=timedelta(minutes=20),
+        run_timeout=timedelta(hours=1) + WATCHED,
+        task_timeout=timedelta(minutes=20) + WATCHED,
     ),
 ):
     bundles = PublishBundlesOperator(
@@ -78,8 +83,8 @@ with DAG(
         multiple_outputs=True,
     )
 
-    def deploy(task_id: str, snowflake: ProvisionSnowflakeOperator) -> DeployStackOperator:
-        """The stack, with the values that ``snowflake`` returns."""
+    def deploy(task_id: str, snowflake: ProvisionSnowflakeOperator, **options: Any) -> DeployStackOperator:
+        """The stack, with the values that ``snowflake`` returns; ``options`` are the operator's."""
         return DeployStackOperator(
             task_id=task_id,
             stack_name=settings().stack_name,
@@ -111,6 +116,12 @@ with DAG(
                 "EventSourceMappingsEnabled": settings().event_source_mappings_enabled,
                 "ArchiveIntervalSeconds": settings().archive_interval_seconds,
                 "ApiEndpoint": settings().api_endpoint,
+                "ApiAuthorization": settings().api_authorization,
+                "ApiUserPoolArns": settings().api_user_pools,
+                "ApiTrucksClaim": settings().api_trucks_claim,
+                "ApiBindCallers": settings().api_bind_callers,
+                "ApiWebAclArn": settings().api_web_acl,
+                "ClickTtlDays": settings().click_ttl_days,
                 "SnowflakeUserArn": outputs(snowflake)["SnowflakeUserArn"],
                 "SnowflakeExternalId": outputs(snowflake)["SnowflakeExternalId"],
                 "SnowpipeQueueArn": outputs(snowflake)["SnowpipeQueueArn"],
@@ -123,20 +134,26 @@ with DAG(
                     ApiRateLimit=settings().api_rate_limit,
                     ApiBurstLimit=settings().api_burst_limit,
                     ApiAccessLog=settings().api_access_log,
+                    DeletionProtection=options.get("protected"),
                 ),
             },
+            tags=settings().tags,
             # AWS at most doubles or halves a stream's shards at a time.
             stepwise=() if settings().streams_on_demand else ("ClickShards", "TruckShards"),
-            timeout=timedelta(minutes=15),
+            timeout=timedelta(minutes=15) + WATCHED,
             multiple_outputs=True,
             aws_conn_id=names.AWS_CONNECTION,
+            **options,
         )
 
     # An existing deployment gets new columns, and a pipe that loads them, before functions that write them.
     before = ProvisionSnowflakeOperator(
         task_id="read_snowflake", ddl="ddl/0[4-9]*.sql", only_if_provisioned=True, multiple_outputs=True
     )
-    stack = deploy("deploy_stack", before)
+    # Only this deployment has new code.
+    stack = deploy(
+        "deploy_stack", before, watched_alarms=FUNCTION_ALARMS, watch_minutes=settings().deploy_watch_minutes
+    )
     # In parallel with the next tasks, which change neither streams nor functions nor Firehose.
     probe = ProbeArchiveOperator(
         task_id="probe_archive",
@@ -156,7 +173,10 @@ with DAG(
     pipe = ProvisionSnowflakeOperator(
         task_id="create_pipe", ddl="ddl/0[6-9]*.sql", parameters=parameters, multiple_outputs=True
     )
-    notifying = deploy("notify_snowpipe", pipe)
+    # A new stack is protected last: CloudFormation could not roll back a creation that failed half way.
+    notifying = deploy(
+        "notify_snowpipe", pipe, protected=settings().deletion_protection, stack_policy=str(STACK_POLICY)
+    )
 
     @task
     def store_outputs(stack_outputs: dict[str, str]) -> None:

@@ -4,13 +4,14 @@
 **From** the AWS and Snowflake accounts of the connections **to** nothing. Start it by hand, and type the stack's name
 into `confirm`.
 
-Deletes the CloudFormation stack: streams, functions, tables, topic and both buckets. Deletes the buckets' objects
-(landing zone, archive, quarantine, abandoned batches) only with `empty_bucket`, and the Snowflake tables, pipe,
-integration and warehouses only with `drop_snowflake`. Neither can be undone. The deployment bucket stays.
+Stops what writes, lifts the protection from deletion, and deletes the CloudFormation stack: streams, functions, tables,
+topic and both buckets. Producers get errors from then on. Deletes the buckets' objects (landing zone, archive,
+quarantine, abandoned batches) only with `empty_bucket`, and the Snowflake tables, pipe, integration and warehouses only
+with `drop_snowflake`. Neither can be undone. The deployment bucket stays.
 
 - **Safe to run again?** Yes: it skips what no longer exists.
-- **When it fails:** "bucket holds objects" means that nothing was deleted. Otherwise the log names the resource that
-  could not be deleted.
+- **When it fails:** "bucket holds objects" means that nothing was stopped or deleted. Otherwise the log names the
+  resource that could not be deleted.
 - **Can it be ignored?** No: a stack that is half deleted still costs money.
 """
 

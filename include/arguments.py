@@ -18,10 +18,21 @@ T = TypeVar("T")
 
 def add_bucket(parser: argparse.ArgumentParser) -> None:
     """Add ``--bucket``, the telemetry bucket; its default is the setting of that name."""
-    # Only this one field: a command line works without the settings that have no default.
-    (field,) = (field for field in msgspec.structs.fields(Settings) if field.name == "telemetry_bucket")
-    default = aws(os.environ.get(f"{PREFIX}TELEMETRY_BUCKET") or field.default)
+    default = _name("telemetry_bucket")
     parser.add_argument("--bucket", default=default, help="the telemetry bucket (default: %(default)s)")
+
+
+def add_stack(parser: argparse.ArgumentParser) -> None:
+    """Add ``--stack``, the stack's name; its default is the setting of that name."""
+    default = _name("stack_name")
+    parser.add_argument("--stack", default=default, help="the CloudFormation stack (default: %(default)s)")
+
+
+def _name(name: str) -> str:
+    """The setting of that name, with the environment in front."""
+    # Only this one field: a command line works without the settings that have no default.
+    (field,) = (field for field in msgspec.structs.fields(Settings) if field.name == name)
+    return aws(os.environ.get(f"{PREFIX}{name.upper()}") or field.default)
 
 
 def add_arrival_range(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,15 @@ S3_WORKERS = 16
 CONNECTIONS = S3_WORKERS + 2
 
 # How long one response may take, in seconds.  An archive object has up to 64 MB; a function runs for up to 60 s.
-READ_TIMEOUTS = {"s3": 60, "dynamodb": 20, "lambda": 70, "sns": 10, "cloudwatch": 10}
+READ_TIMEOUTS = {
+    "s3": 60,
+    "dynamodb": 20,
+    "lambda": 70,
+    "sns": 10,
+    "cloudwatch": 10,
+    "cloudformation": 20,
+    "apigateway": 20,
+}
 
 
 class ClientFactory(Protocol):

@@ -23,6 +23,8 @@ CLICK_TABLE = aws("ClickStreamData")
 CLICK_INDEX = "Item_Hour_Shard-Timestamp-index"
 CLICK_ITEM_TABLE = aws("ClickItems")
 TRUCK_STATE_TABLE = aws("TruckLatestState")
+# Which trucks each caller of the API may send and read.
+API_CALLER_TABLE = aws("ApiCallers")
 
 LANDING_PREFIX = "telemetry-data/"
 QUARANTINE_PREFIX = "quarantine/"

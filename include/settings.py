@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -40,6 +40,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # A second bucket has "-abandoned" behind its name, and S3 allows 63 characters.
     telemetry_bucket: Annotated[str, msgspec.Meta(max_length=53)] = "kinesis-telemetry-data-bucket"
     stack_name: str = "clicks-to-deliveries"
+    # Tags of the stack and its resources: key=value, separated by commas.
+    stack_tags: Annotated[str, msgspec.Meta(pattern=r"^([^=,]+=[^=,]*(,[^=,]+=[^=,]*)*)?$")] = (
+        "project=clicks-to-deliveries"
+    )
+    # Whether tables, streams, buckets and stack are protected from deletion and replacement.
+    deletion_protection: bool = True
+    # How long an update of the stack is watched, in minutes: it is rolled back if an alarm of a function fires.
+    deploy_watch_minutes: Annotated[int, msgspec.Meta(ge=0, le=180)] = 10
 
     # The Lambda runtime, and the platform for which compiled dependencies are bundled (a --python-platform of uv).
     lambda_runtime: str = "python3.13"
@@ -67,6 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # stores an object.  A short interval makes many small objects.
     archive_interval_seconds: Annotated[int, msgspec.Meta(ge=0, le=900)] = 60
 
+    # Days after its time that a click is deleted from ClickStreamData; 0 keeps clicks.  The archive has them all.
+    click_ttl_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 0
+
     # Metrics that are NULL where a reading has them outside their range; unset: such a reading goes into quarantine.
     # Both texts are read by include/contracts/metric_policy_text.py.
     null_out_of_range: str = ""
@@ -83,6 +94,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_burst_limit: Positive | None = None
     api_access_log: bool | None = None
 
+    # How callers of the API show who they are besides their key, and whether each has only its trucks (docs/api.md).
+    api_authorization: Literal["key", "iam", "jwt"] = "key"
+    api_bind_callers: bool = True
+    # With jwt: ARNs of Cognito user pools, separated by commas, and the claim that names the caller's trucks (unset:
+    # the table ApiCallers does).
+    api_user_pools: str = ""
+    api_trucks_claim: str = ""
+    # ARN of the web ACL that protects the API; unset: none.
+    api_web_acl: str = ""
     # The URL of the APIs, if it is not AWS's execute-api; <api id>/<stage> is appended to it.
     api_endpoint: str = ""
 
@@ -120,6 +140,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     traffic_clicks_per_second: Positive = 10
     traffic_readings_per_second: Positive = 10
     traffic_field_share: Share = 0.0
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the stack, with the environment if there is one."""
+        pairs = (pair.partition("=") for pair in self.stack_tags.split(",") if pair)
+        environment = {"environment": self.environment} if self.environment else {}
+        return environment | {key.strip(): value.strip() for key, _, value in pairs}
 
     @property
     def archive_concurrency(self) -> int:
@@ -161,6 +188,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         read = msgspec.convert(values, Settings, strict=False)
         # Functions that can't read their policy do not start: refuse it before it is deployed.
         read_metric_policy(read.null_out_of_range, read.metric_decimals)
+        if read.api_authorization == "jwt" and not read.api_user_pools:
+            raise SettingsError(f"missing setting {PREFIX}API_USER_POOLS: {PREFIX}API_AUTHORIZATION=jwt needs it")
     except (msgspec.ValidationError, MetricPolicyError, EnvironmentNameError) as error:
         raise SettingsError(f"unusable setting: {error} (settings are the {PREFIX}* environment variables)") from error
     return read

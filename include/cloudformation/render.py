@@ -7,32 +7,35 @@ here the file is put in its place instead of being uploaded (docs/adr/0013).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+_IN_SUB = re.compile(r"\$\{(\w+)\}")
 # Functions whose full form has no "Fn::".
 _PLAIN_TAGS = {"Ref", "Condition"}
 
 
-def render(template: Path) -> str:
+def render(template: Path, parameters: Mapping[str, str] | None = None) -> str:
     """The JSON text of ``template`` (YAML or JSON) with its includes, without comments and spaces.
 
     An API's definition gets the API's name as its title: an import may take the one or the other as the name, and they
     differ where the name carries an environment.
 
     API Gateway serves what was there when a deployment was made, and CloudFormation makes one only for a new logical
-    id: so the id of each AWS::ApiGateway::Deployment gets a digest of the API's definition appended.
+    id: so the id of each AWS::ApiGateway::Deployment gets a digest appended, of the API's definition and of the values
+    of the parameters in it (from ``parameters``, or their defaults).
 
     Raises:
         OSError: an included file can't be read.
         yaml.YAMLError, TypeError: a file is not YAML, or has a value that JSON lacks, such as an unquoted date.
     """
     document = _title_apis(_include(load(template), template.parent))
-    return json.dumps(_name_deployments(document), separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(_name_deployments(document, parameters or {}), separators=(",", ":"), ensure_ascii=False)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -79,13 +82,14 @@ def _title_apis(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _name_deployments(document: dict[str, Any]) -> dict[str, Any]:
+def _name_deployments(document: dict[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
     resources = document.get("Resources", {})
     new_ids = {}
     for logical_id, resource in resources.items():
         if resource["Type"] == "AWS::ApiGateway::Deployment":
             made_of = [resource["Properties"]["RestApiId"]["Ref"], *_list(resource.get("DependsOn", []))]
-            definition = json.dumps([resources[each] for each in made_of], sort_keys=True)
+            parts = [resource["Properties"], *(resources[each] for each in made_of)]
+            definition = json.dumps([parts, _values(document, parts, parameters)], sort_keys=True)
             new_ids[logical_id] = f"{logical_id}{sha256(definition.encode()).hexdigest()[:10]}"
 
     def rename(node: Any) -> Any:
@@ -95,6 +99,25 @@ def _name_deployments(document: dict[str, Any]) -> dict[str, Any]:
 
     renamed = {new_ids.get(logical_id, logical_id): rename(resource) for logical_id, resource in resources.items()}
     return {**document, "Resources": renamed} if new_ids else document
+
+
+def _values(document: dict[str, Any], parts: Any, given: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that ``parts`` refer to, by name or by a condition, with their values."""
+    declared = document.get("Parameters", {})
+    conditions = document.get("Conditions", {})
+    names = set(_words(parts))
+    names |= {word for name in names & conditions.keys() for word in _words(conditions[name])}
+    return {name: str(given.get(name, declared[name].get("Default", ""))) for name in names & declared.keys()}
+
+
+def _words(node: Any) -> Iterator[str]:
+    """Every text in ``node``, and every name in the texts of Fn::Sub."""
+    if isinstance(node, str):
+        yield node
+        yield from _IN_SUB.findall(node)
+    elif isinstance(node, dict | list):
+        for child in node.values() if isinstance(node, dict) else node:
+            yield from _words(child)
 
 
 def _map(node: Any, change: Callable[[Any], Any]) -> Any:

@@ -16,8 +16,9 @@ from aws_lambda_powertools.logging import Logger
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from lambdas.common import aws, environment
 from lambdas.common.deadline import Deadline, InvocationContext, StoreError
-from lambdas.truck_telemetry_api import logic
-from lambdas.truck_telemetry_api.api_stores import TelemetryStream, TruckStates
+from lambdas.truck_telemetry_api import callers, logic
+from lambdas.truck_telemetry_api.api_stores import Callers, TelemetryStream, TruckStates
+from lambdas.truck_telemetry_api.callers import Access
 from lambdas.truck_telemetry_api.logic import ReadingOutcome
 from lambdas.truck_telemetry_api.proxy import Problem, ProxyAnswer, ProxyEvent, Request, Response, problem_response
 
@@ -30,13 +31,23 @@ class ApiEnvironment(environment.EventTimes, frozen=True, kw_only=True):
 
     truck_stream: environment.NotEmpty
     truck_state_table: environment.NotEmpty
+    caller_table: environment.NotEmpty
+    api_authorization: callers.Authorization
+    # Whether a caller may send and read only its trucks.
+    bind_callers: bool
+    # The claim of a token that names the caller's trucks; without one, the table of callers does.
+    trucks_claim: str = ""
+    # Id of the stack's own API key, whose holder may do everything.
+    stack_key: str = ""
 
 
 env = environment.read(ApiEnvironment, os.environ)
 metric_policy = environment.metric_policy(os.environ)
 logger = Logger()
 stream = TelemetryStream(aws.client("kinesis"), env.truck_stream)
-states = TruckStates(aws.client("dynamodb"), env.truck_state_table)
+dynamodb = aws.client("dynamodb")
+states = TruckStates(dynamodb, env.truck_state_table)
+registered = Callers(dynamodb, env.caller_table)
 
 
 @logger.inject_lambda_context
@@ -70,9 +81,9 @@ def answer(request: Request, deadline: Deadline, counts: dict[str, object]) -> R
         case "/telemetry", "POST":
             return post_telemetry(request, deadline, counts)
         case "/trucks", "GET":
-            return list_trucks(request, counts)
+            return list_trucks(request, deadline, counts)
         case "/trucks/{truck_id}", "GET":
-            return get_truck(request)
+            return get_truck(request, counts)
         case "/telemetry" | "/trucks" | "/trucks/{truck_id}", method:
             allowed = {"Allow": "POST" if request.route == "/telemetry" else "GET"}
             raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} is not served here", headers=allowed)
@@ -80,12 +91,31 @@ def answer(request: Request, deadline: Deadline, counts: dict[str, object]) -> R
             raise Problem(HTTPStatus.NOT_FOUND, f"there is no {route}")
 
 
+def access_of(request: Request, counts: dict[str, object]) -> Access:
+    """The trucks of the caller; it is named in ``counts``.
+
+    Raises:
+        Problem: the caller is unknown.
+        StoreError: the table of callers did not answer.
+    """
+    caller = callers.caller_id(request.context, env.api_authorization)
+    counts["caller"] = caller
+    if not env.bind_callers or caller == env.stack_key:
+        return callers.EVERYTHING
+    if env.api_authorization == "jwt" and env.trucks_claim:
+        return callers.claimed_access(request.context, env.trucks_claim)
+    return registered.access(caller)
+
+
 def post_telemetry(request: Request, deadline: Deadline, counts: dict[str, object]) -> Response:
     """POST /telemetry: send valid readings to the stream, byte for byte."""
     logic.check_query(request.query, ())
     logic.check_is_json(request.headers)
     sent = logic.payloads(request.body)
-    readings, rejected = logic.sort_out(sent, now=datetime.now(UTC), limits=env.time_limits, policy=metric_policy)
+    access = access_of(request, counts)
+    readings, rejected = logic.sort_out(
+        sent, now=datetime.now(UTC), limits=env.time_limits, policy=metric_policy, access=access
+    )
     accepted: list[ReadingOutcome] = []
     if readings:
         try:
@@ -99,10 +129,15 @@ def post_telemetry(request: Request, deadline: Deadline, counts: dict[str, objec
     return logic.telemetry_response([*accepted, *rejected, *failed])
 
 
-def list_trucks(request: Request, counts: dict[str, object]) -> Response:
-    """GET /trucks: one page of the trucks' latest states."""
+def list_trucks(request: Request, deadline: Deadline, counts: dict[str, object]) -> Response:
+    """GET /trucks: one page of the latest states of the trucks that the caller may read."""
     page = logic.page(request.query)
-    items, last = states.page(page.size, page.after)
+    access = access_of(request, counts)
+    if access.reads_every_truck:
+        items, last = states.page(page.size, page.after)
+    else:
+        truck_ids, last = logic.own_trucks(page, access)
+        items = states.of(truck_ids, Deadline(min(deadline.remaining(), ANSWER_WITHIN_SECONDS)))
     now = datetime.now(UTC)
     counts["trucks"] = len(items)
     body: dict[str, object] = {"trucks": [logic.truck(item, now=now) for item in items]}
@@ -111,10 +146,13 @@ def list_trucks(request: Request, counts: dict[str, object]) -> Response:
     return Response(HTTPStatus.OK, body)
 
 
-def get_truck(request: Request) -> Response:
+def get_truck(request: Request, counts: dict[str, object]) -> Response:
     """GET /trucks/{truck_id}: one truck's latest state."""
     logic.check_query(request.query, ())
     truck_id = request.path_parameters["truck_id"]
+    # Before the truck is looked for: the answer must not say whether a truck of another caller exists.
+    if not access_of(request, counts).may_read(truck_id):
+        raise Problem(HTTPStatus.FORBIDDEN, "this caller may not read this truck")
     item = states.get(truck_id) if 1 <= len(truck_id) <= MAX_TRUCK_ID_LENGTH else None
     if item is None:
         raise Problem(HTTPStatus.NOT_FOUND, "no reading of this truck has arrived")

@@ -19,6 +19,7 @@ from include.contracts.json_object import UNREADABLE
 from include.contracts.metric_policy import DEFAULT_METRIC_POLICY
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from lambdas.common.dynamodb import DynamoItem
+from lambdas.truck_telemetry_api.callers import EVERYTHING, Access
 from lambdas.truck_telemetry_api.proxy import Problem, Response
 
 # The limit of PutRecords.
@@ -27,6 +28,9 @@ MAX_READINGS = 500
 MAX_BODY_BYTES = 1_000_000
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 100
+
+# The reason of a reading of a truck that is not the caller's.  The contract has the other reasons.
+NOT_YOUR_TRUCK = "not_your_truck"
 
 # For a request that failed through no fault of its own.
 RETRY_LATER = {"Retry-After": "1"}
@@ -63,7 +67,7 @@ class ReadingOutcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     # Where it is in the stream.
     shard_id: str | None = None
     sequence_number: str | None = None
-    # The rule of the contract that it breaks.
+    # The rule of the contract that it breaks, or NOT_YOUR_TRUCK.
     reason: str | None = None
     field: str | None = None
     value: str | None = None
@@ -114,9 +118,14 @@ def payloads(body: bytes) -> list[bytes]:
 
 
 def sort_out(
-    sent: Sequence[bytes], *, now: datetime, limits: TimeLimits, policy: MetricPolicy = DEFAULT_METRIC_POLICY
+    sent: Sequence[bytes],
+    *,
+    now: datetime,
+    limits: TimeLimits,
+    policy: MetricPolicy = DEFAULT_METRIC_POLICY,
+    access: Access = EVERYTHING,
 ) -> tuple[list[ValidReading], list[ReadingOutcome]]:
-    """(Valid readings, outcomes of the invalid ones)."""
+    """(Valid readings of trucks that the caller may send, outcomes of the others)."""
     readings: list[ValidReading] = []
     rejected: list[ReadingOutcome] = []
     for index, data in enumerate(sent):
@@ -128,17 +137,25 @@ def sort_out(
                     index, "rejected", reason=error.reason, field=error.field, value=error.value, rule=error.rule
                 )
             )
-        else:
+            continue
+        if access.may_send(reading.truck_id):
             readings.append(ValidReading(index, reading.truck_id, data, dict(reading.nulled) or None))
+        else:
+            rejected.append(_foreign(index, reading.truck_id))
     return readings, rejected
+
+
+def _foreign(index: int, truck_id: str) -> ReadingOutcome:
+    rule = "this caller may not send readings of this truck"
+    return ReadingOutcome(index, "rejected", reason=NOT_YOUR_TRUCK, field="truck_id", value=truck_id, rule=rule)
 
 
 def telemetry_response(outcomes: Sequence[ReadingOutcome]) -> Response:
     """The response to a request, from the outcomes of all its readings: 202 if all were accepted, 207 if some were.
 
     Raises:
-        Problem: none was accepted: 400 (one reading that is not JSON), 422 (all break the contract: don't retry) or 503
-            (retry those that failed).
+        Problem: none was accepted: 400 (one reading that is not JSON), 403 (all are of other callers' trucks), 422 (all
+            others that are rejected: don't retry) or 503 (retry those that failed).
     """
     counts = Counter(outcome.status for outcome in outcomes)
     report: dict[str, object] = {
@@ -154,7 +171,10 @@ def telemetry_response(outcomes: Sequence[ReadingOutcome]) -> Response:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=RETRY_LATER, more=report)
     if len(outcomes) == 1 and outcomes[0].reason == "not_json":
         raise Problem(HTTPStatus.BAD_REQUEST, f"the body is not {outcomes[0].rule}", more=report)
-    raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "no reading keeps the contract", more=report)
+    if all(outcome.reason == NOT_YOUR_TRUCK for outcome in outcomes):
+        detail = "this caller may not send readings of these trucks"
+        raise Problem(HTTPStatus.FORBIDDEN, detail, more=report)
+    raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "no reading can be accepted", more=report)
 
 
 # --- GET /trucks and /trucks/{truck_id} ------------------------------------------------------------------------------
@@ -193,6 +213,13 @@ def page(query: Mapping[str, Sequence[str]]) -> Page:
         (token,) = query["page_token"]
         after = _truck_of(token)
     return Page(size, after)
+
+
+def own_trucks(page: Page, access: Access) -> tuple[list[str], str | None]:
+    """(The truck ids of ``page`` for a caller that reads only its own, the last of them if there are more)."""
+    after = sorted(truck_id for truck_id in access.reads if page.after is None or truck_id > page.after)
+    ids = after[: page.size]
+    return ids, ids[-1] if len(after) > len(ids) else None
 
 
 def page_token(last_truck_id: str) -> str:

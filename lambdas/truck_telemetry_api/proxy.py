@@ -11,10 +11,25 @@ from urllib.parse import unquote
 import msgspec
 
 
+class Identity(TypedDict, total=False):
+    """Who calls, by key or by signature."""
+
+    apiKeyId: str | None
+    userArn: str | None
+
+
+class Authorizer(TypedDict, total=False):
+    """Who calls, by token."""
+
+    claims: dict[str, str]
+
+
 class RequestContext(TypedDict):
     """The part of an event's request context that is used here."""
 
     requestId: str
+    identity: NotRequired[Identity]
+    authorizer: NotRequired[Authorizer | None]
 
 
 class ProxyEvent(TypedDict):
@@ -68,6 +83,7 @@ class Request(msgspec.Struct, frozen=True):
     # The path's pattern in the OpenAPI document, such as ``/trucks/{truck_id}``.
     route: str
     id: str
+    context: RequestContext
     headers: dict[str, str]
     path_parameters: dict[str, str]
     query: dict[str, list[str]]
@@ -81,6 +97,7 @@ class Request(msgspec.Struct, frozen=True):
             method=event["httpMethod"],
             route=event["resource"],
             id=event["requestContext"]["requestId"],
+            context=event["requestContext"],
             headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
             # API Gateway decodes the parameters of the query, but not those of the path.
             path_parameters={name: unquote(value) for name, value in (event.get("pathParameters") or {}).items()},

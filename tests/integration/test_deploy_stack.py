@@ -7,19 +7,21 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
+from botocore.exceptions import ClientError
 from clicks_to_deliveries.hooks import stack as stack_module
 from clicks_to_deliveries.hooks.stack import StackHook
+from clicks_to_deliveries.operators.delete_stack import DeleteStackOperator
 from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator
 
 from include import names
-from include.cloudformation import TEMPLATE
+from include.cloudformation import STACK_POLICY, TEMPLATE
 from include.cloudformation.render import render
 
 pytestmark = pytest.mark.integration
 
 STACK = "clicks-to-deliveries"
 CODE_BUCKET, BUCKET = "bundles", "telemetry-of-this-test"
-CONDITIONAL = {"AlertEmailSubscription", "ApiAccessLogGroup"}
+CONDITIONAL = {"AlertEmailSubscription", "ApiAccessLogGroup", "ApiWebAcl"}
 HANDLER = "def handler(event, context):\n    return {'batchItemFailures': []}\n"
 
 
@@ -88,7 +90,7 @@ def test_creates_every_resource_of_the_template_and_the_same_again_changes_nothi
     assert outputs["ClickStreamArn"].endswith(f":stream/{names.CLICK_STREAM}")
     # The services themselves know the resources, not only CloudFormation.
     assert set(aws.client("kinesis").list_streams()["StreamNames"]) == {names.CLICK_STREAM, names.TRUCK_STREAM}
-    tables = {names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE}
+    tables = {names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE, names.API_CALLER_TABLE}
     assert set(aws.client("dynamodb").list_tables()["TableNames"]) == tables
     table = aws.client("dynamodb").describe_table(TableName=names.CLICK_TABLE)["Table"]
     assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == [names.CLICK_INDEX]
@@ -226,10 +228,21 @@ def test_a_bucket_name_that_is_taken_is_named_and_the_next_attempt_recovers(aws)
     assert deploy()["TelemetryBucketName"] == BUCKET
 
 
-def test_deleting_leaves_nothing(aws):
-    deploy()
+def test_a_protected_stack_is_deleted_only_by_the_operator_which_leaves_nothing(aws):
+    deploy(DeletionProtection=True)
     hook = StackHook(aws_conn_id=None)
-    assert hook.delete(STACK) is True
+    hook.protect(STACK, STACK_POLICY.read_text())
+    with pytest.raises(ClientError, match="TerminationProtection"):
+        hook.delete(STACK)
+    dynamodb = aws.client("dynamodb")
+    for table in dynamodb.list_tables()["TableNames"]:
+        with pytest.raises(ClientError, match="deletion protection"):
+            dynamodb.delete_table(TableName=table)
+    aws.client("s3").put_object(Bucket=BUCKET, Key="k", Body=b"reading")
+
+    delete = DeleteStackOperator(task_id="delete", stack_name=STACK, bucket=BUCKET, empty_bucket=True, aws_conn_id=None)
+    delete.execute({})
+
     assert hook.delete(STACK) is False
     assert aws.client("kinesis").list_streams()["StreamNames"] == []
     assert aws.client("dynamodb").list_tables()["TableNames"] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -12,6 +12,7 @@ from itertools import takewhile
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.hooks.cloud_formation import CloudFormationHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk.exceptions import AirflowException
@@ -37,7 +38,18 @@ NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 # The reason of a resource that stopped only because another one failed.
 CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
 
+# A stack policy that forbids nothing; one can be replaced, but not removed.
+EVERY_UPDATE = '{"Statement":[{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}]}'
+
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 5.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Alarms (logical ids, at most five) that roll an update back if one fires until ``minutes`` after it."""
+
+    alarms: Sequence[str]
+    minutes: int
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,8 @@ class StackHook(CloudFormationHook):
         parameters: Mapping[str, str],
         capabilities: Sequence[str] = (),
         template_bucket: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        watch: Watch | None = None,
         timeout: timedelta = timedelta(minutes=30),
     ) -> Deployment:
         """Make the stack match the template and parameters, whatever its state.
@@ -68,6 +82,10 @@ class StackHook(CloudFormationHook):
         stack, or its default at creation (as ``aws cloudformation deploy`` does).  A template that is too large for a
         request (51,200 bytes) goes through ``template_bucket``, up to 1 MB.
 
+        CloudFormation gives the ``tags`` to the stack and its resources; None keeps those that the stack has.  An
+        update is rolled back if an alarm of ``watch`` fires; one that fires already is not watched, because the update
+        may be its repair.
+
         Raises:
             AirflowException: the template is too large, the change set is refused, the deployment failed (the message
                 names each failing resource, its type and its reason), or the stack did not settle within ``timeout``.
@@ -75,19 +93,57 @@ class StackHook(CloudFormationHook):
         template = self._template(stack_name, template_body, template_bucket)
         deadline = time.monotonic() + timeout.total_seconds()
         stack = self._updatable_stack(stack_name, deadline)
-        change_set = self._change_set(stack_name, stack, template, parameters, capabilities, deadline)
-        if change_set is None:
-            self.log.info("Stack %s is up to date", stack_name)
-            return Deployment(changed=False, outputs=_outputs(stack or {}))
-        token = f"deploy-{uuid.uuid4()}"
-        self.conn.execute_change_set(
-            ChangeSetName=change_set["ChangeSetId"], StackName=change_set["StackId"], ClientRequestToken=token
-        )
-        settled = self._wait(change_set["StackId"], _is_settled, deadline)
-        if settled is None or settled["StackStatus"] not in SUCCEEDED:
-            raise self._failure("deployment", stack_name, change_set["StackId"], settled, token)
-        self.log.info("Stack %s: %s", stack_name, settled["StackStatus"])
-        return Deployment(changed=True, outputs=_outputs(settled))
+        kept = self._kept_parameters(stack, template) - parameters.keys()
+        options: dict[str, Any] = {"Capabilities": list(capabilities)}
+        if tags is not None:
+            options["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+        if stack is not None:
+            # Without it, CloudFormation would watch the alarms of the update before.
+            options["RollbackConfiguration"] = self._rollback_configuration(stack, watch)
+        return self._apply(stack_name, stack, {**template, **_parameters(parameters, kept), **options}, deadline)
+
+    def set_parameters(
+        self,
+        stack_name: str,
+        parameters: Mapping[str, str],
+        *,
+        capabilities: Sequence[str] = (),
+        timeout: timedelta = timedelta(minutes=30),
+    ) -> bool:
+        """Change parameters of the stack as it is deployed, but for those that its template does not have.
+
+        Returns:
+            False if there is no stack, or none that can be updated.
+
+        Raises:
+            AirflowException: as ``deploy``.
+        """
+        deadline = time.monotonic() + timeout.total_seconds()
+        stack = self._wait(stack_name, _is_at_rest, deadline)
+        if stack is None or stack["StackStatus"] not in UPDATABLE:
+            return False
+        known = {each["ParameterKey"] for each in stack.get("Parameters", [])}
+        changed = {name: value for name, value in parameters.items() if name in known}
+        if not changed:
+            return True
+        request = {
+            "UsePreviousTemplate": True,
+            **_parameters(changed, known - changed.keys()),
+            "Capabilities": list(capabilities),
+            "RollbackConfiguration": self._rollback_configuration(stack, None),
+        }
+        self._apply(stack_name, stack, request, deadline)
+        return True
+
+    def protect(self, stack_name: str, policy: str) -> None:
+        """Have CloudFormation refuse to delete the stack, and to update it against the stack policy ``policy``."""
+        self.conn.update_termination_protection(StackName=stack_name, EnableTerminationProtection=True)
+        self.conn.set_stack_policy(StackName=stack_name, StackPolicyBody=policy)
+
+    def unprotect(self, stack_name: str) -> None:
+        """Allow what ``protect`` forbids."""
+        self.conn.update_termination_protection(StackName=stack_name, EnableTerminationProtection=False)
+        self.conn.set_stack_policy(StackName=stack_name, StackPolicyBody=EVERY_UPDATE)
 
     def parameters(self, stack_name: str) -> dict[str, str]:
         """Return the parameters of the stack as it is; empty if there is none."""
@@ -135,27 +191,33 @@ class StackHook(CloudFormationHook):
             "neither an update nor a deletion is safe, you have to decide (continue the rollback or delete the stack)"
         )
 
+    def _apply(
+        self, stack_name: str, stack: dict[str, Any] | None, request: Mapping[str, Any], deadline: float
+    ) -> Deployment:
+        """Create the stack or update it, with the arguments of CreateChangeSet in ``request``."""
+        change_set = self._change_set(stack_name, stack, request, deadline)
+        if change_set is None:
+            self.log.info("Stack %s is up to date", stack_name)
+            return Deployment(changed=False, outputs=_outputs(stack or {}))
+        token = f"deploy-{uuid.uuid4()}"
+        self.conn.execute_change_set(
+            ChangeSetName=change_set["ChangeSetId"], StackName=change_set["StackId"], ClientRequestToken=token
+        )
+        settled = self._wait(change_set["StackId"], _is_settled, deadline)
+        if settled is None or settled["StackStatus"] not in SUCCEEDED:
+            raise self._failure("deployment", stack_name, change_set["StackId"], settled, token)
+        self.log.info("Stack %s: %s", stack_name, settled["StackStatus"])
+        return Deployment(changed=True, outputs=_outputs(settled))
+
     def _change_set(
-        self,
-        stack_name: str,
-        stack: dict[str, Any] | None,
-        template: Mapping[str, str],
-        parameters: Mapping[str, str],
-        capabilities: Sequence[str],
-        deadline: float,
+        self, stack_name: str, stack: dict[str, Any] | None, request: Mapping[str, Any], deadline: float
     ) -> dict[str, Any] | None:
         """Return a change set that is ready to be executed, or None if nothing differs."""
-        kept = self._kept_parameters(stack, template) - parameters.keys()
         created = self.conn.create_change_set(
             StackName=stack_name,
             ChangeSetName=f"deploy-{uuid.uuid4()}",
             ChangeSetType="UPDATE" if stack else "CREATE",
-            **template,
-            Parameters=[
-                *({"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()),
-                *({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)),
-            ],
-            Capabilities=list(capabilities),
+            **request,
         )
         names = {"ChangeSetName": created["Id"], "StackName": created["StackId"]}
         change_set: dict[str, Any] = self._poll(
@@ -185,6 +247,19 @@ class StackHook(CloudFormationHook):
             return set()
         declared = self.conn.get_template_summary(**template)["Parameters"]
         return {p["ParameterKey"] for p in declared} & {p["ParameterKey"] for p in stack.get("Parameters", [])}
+
+    def _rollback_configuration(self, stack: Mapping[str, Any], watch: Watch | None) -> dict[str, Any]:
+        if watch is None or not watch.minutes:
+            return {"RollbackTriggers": [], "MonitoringTimeInMinutes": 0}
+        resources = self.conn.describe_stack_resources(StackName=stack["StackId"])["StackResources"]
+        names = [each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] in watch.alarms]
+        cloudwatch = AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type="cloudwatch").get_conn()
+        alarms = cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"] if names else []
+        quiet = [alarm["AlarmArn"] for alarm in alarms if alarm["StateValue"] != "ALARM"]
+        return {
+            "RollbackTriggers": [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in quiet],
+            "MonitoringTimeInMinutes": watch.minutes if quiet else 0,
+        }
 
     def _delete(self, stack: dict[str, Any], deadline: float) -> None:
         # By id: a deleted stack can't be found by its name.
@@ -261,6 +336,15 @@ class StackHook(CloudFormationHook):
                 raise AirflowException(f"{still(answer)} after its timeout")
             time.sleep(min(pauses.next(), left))
         return answer
+
+
+def _parameters(given: Mapping[str, str], kept: Iterable[str]) -> dict[str, Any]:
+    return {
+        "Parameters": [
+            *({"ParameterKey": key, "ParameterValue": value} for key, value in given.items()),
+            *({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)),
+        ]
+    }
 
 
 def _is_settled(stack: Mapping[str, Any] | None) -> bool:

@@ -1,9 +1,9 @@
-"""Deletes a CloudFormation stack, and its bucket's objects with it when asked."""
+"""Stops and deletes a CloudFormation stack, and its buckets' objects with it when asked."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -11,8 +11,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
 
-if TYPE_CHECKING:
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+# Parameters of the template, and their values when nothing may write any more.
+STOP = {"Stopped": "true", "DeletionProtection": "false"}
 
 
 class DeleteStackOperator(Killable, BaseOperator):
@@ -20,6 +20,10 @@ class DeleteStackOperator(Killable, BaseOperator):
 
     CloudFormation can't delete a bucket that has objects, and would leave half a stack behind.  So a bucket with
     objects fails the task before it touches anything, unless ``empty_bucket`` is set.
+
+    First the stack is stopped (``STOP``): the mappings and the API invoke nothing more, and nobody writes to the
+    buckets, so that they stay empty.  This and the deletion lift every protection.  A stack whose last operation failed
+    can't be updated; it is deleted as it is.
 
     :param stack_name: (templated) the stack.
     :param bucket: (templated) the stack's telemetry bucket, beside which is the one for abandoned batches.
@@ -52,20 +56,22 @@ class DeleteStackOperator(Killable, BaseOperator):
         from clicks_to_deliveries.hooks.stack import StackHook
 
         s3 = S3Hook(aws_conn_id=self.aws_conn_id)
-        for bucket in (self.bucket, names.abandoned_bucket(self.bucket)):
-            if s3.check_for_bucket(bucket):
-                self._make_room(s3, bucket)
+        both = (self.bucket, names.abandoned_bucket(self.bucket))
+        buckets = [s3.get_bucket(name) for name in both if s3.check_for_bucket(name)]
+        may_empty = str(self.empty_bucket) == "True"
+        for bucket in () if may_empty else buckets:
+            if any(True for _ in bucket.object_versions.all()):
+                reason = f"bucket {bucket.name} holds objects: empty it yourself, or run with empty_bucket"
+                raise AirflowFailException(reason)
         try:
             hook = StackHook(aws_conn_id=self.aws_conn_id)  # type: ignore[no-untyped-call] # Airflow's __init__.
+            if hook.set_parameters(self.stack_name, STOP, capabilities=("CAPABILITY_IAM",), timeout=self.timeout):
+                self.log.info("Stopped stack %s", self.stack_name)
+                hook.unprotect(self.stack_name)
+            for bucket in buckets if may_empty else ():
+                bucket.object_versions.delete()
+                self.log.info("Emptied bucket %s", bucket.name)
             hook.delete(self.stack_name, timeout=self.timeout)
         except AirflowException as error:
             # Not retried: a person has to find out why it could not be deleted.
             raise AirflowFailException(str(error)) from error
-
-    def _make_room(self, s3: S3Hook, bucket: str) -> None:
-        versions = s3.get_bucket(bucket).object_versions
-        if str(self.empty_bucket) == "True":
-            versions.delete()
-            self.log.info("Emptied bucket %s", bucket)
-        elif any(True for _ in versions.all()):
-            raise AirflowFailException(f"bucket {bucket} holds objects: empty it yourself, or run with empty_bucket")

@@ -14,7 +14,7 @@ from include import names
 from include.cloudformation.render import render
 
 if TYPE_CHECKING:
-    from clicks_to_deliveries.hooks.stack import StackHook
+    from clicks_to_deliveries.hooks.stack import StackHook, Watch
 
 
 class DeployStackOperator(Killable, BaseOperator):
@@ -34,11 +34,18 @@ class DeployStackOperator(Killable, BaseOperator):
         between goes on from the value that was reached.
     :param template_bucket: bucket (templated) for a template that is too large for a request (over 51,200 bytes);
         without it such a template is refused.
+    :param tags: (templated) tags of the stack, which CloudFormation also gives to its resources; None keeps what is
+        there.
+    :param protected: whether the stack is protected from deletion, and from updates that its ``stack_policy`` forbids;
+        None leaves that alone.
+    :param stack_policy: path of a stack policy, for a stack that is protected.
+    :param watched_alarms: alarms (logical ids, at most five) that roll an update back if one fires during it or within
+        ``watch_minutes`` after it; only in the last step.
     :param capabilities: what the template is allowed to do; ``CAPABILITY_IAM`` by default, because it creates roles.
     :param timeout: how long the stack may take to settle; keep it below the task's ``execution_timeout``.
     """
 
-    template_fields = ("stack_name", "template", "parameters", "template_bucket")
+    template_fields = ("stack_name", "template", "parameters", "template_bucket", "tags")
     ui_color = "#6b9659"
 
     def __init__(
@@ -49,6 +56,11 @@ class DeployStackOperator(Killable, BaseOperator):
         parameters: Mapping[str, str | int | bool] | None = None,
         stepwise: Sequence[str] = (),
         template_bucket: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        protected: bool | None = None,
+        stack_policy: str | Path = "",
+        watched_alarms: Sequence[str] = (),
+        watch_minutes: int = 0,
         capabilities: Sequence[str] = ("CAPABILITY_IAM",),
         timeout: timedelta = timedelta(minutes=30),
         aws_conn_id: str | None = names.AWS_CONNECTION,
@@ -60,6 +72,11 @@ class DeployStackOperator(Killable, BaseOperator):
         self.parameters = dict(parameters or {})
         self.stepwise = stepwise
         self.template_bucket = template_bucket
+        self.tags = tags
+        self.protected = protected
+        self.stack_policy = stack_policy
+        self.watched_alarms = watched_alarms
+        self.watch_minutes = watch_minutes
         self.capabilities = capabilities
         self.timeout = timeout
         self.aws_conn_id = aws_conn_id
@@ -73,13 +90,18 @@ class DeployStackOperator(Killable, BaseOperator):
         Raises:
             AirflowException: see ``StackHook.deploy``.
         """
-        from clicks_to_deliveries.hooks.stack import StackHook
+        from clicks_to_deliveries.hooks.stack import StackHook, Watch
 
         hook = StackHook(aws_conn_id=self.aws_conn_id)  # type: ignore[no-untyped-call] # Airflow's __init__.
         parameters = {name: _text(value) for name, value in self.parameters.items()}
-        outputs: dict[str, str] = {}
-        for values in self._steps(hook, parameters):
-            outputs = self._deploy(hook, parameters | values)
+        *before, last = self._steps(hook, parameters)
+        for values in before:
+            self._deploy(hook, parameters | values)
+        outputs = self._deploy(hook, parameters | last, Watch(self.watched_alarms, self.watch_minutes))
+        if self.protected:
+            hook.protect(self.stack_name, Path(self.stack_policy).read_text(encoding="utf-8"))
+        elif self.protected is False:
+            hook.unprotect(self.stack_name)
         return outputs
 
     def _steps(self, hook: StackHook, wanted: Mapping[str, str]) -> list[dict[str, str]]:
@@ -88,15 +110,17 @@ class DeployStackOperator(Killable, BaseOperator):
         sizes = {name: (int(present.get(name, wanted[name])), int(wanted[name])) for name in self.stepwise}
         return [{name: str(value) for name, value in step.items()} for step in steps(sizes)]
 
-    def _deploy(self, hook: StackHook, parameters: Mapping[str, str]) -> dict[str, str]:
+    def _deploy(self, hook: StackHook, parameters: Mapping[str, str], watch: Watch | None = None) -> dict[str, str]:
         if self.stepwise:
             self.log.info("Deploying with %s", {name: parameters[name] for name in self.stepwise})
         deployment = hook.deploy(
             self.stack_name,
-            render(Path(self.template)),
+            render(Path(self.template), parameters),
             parameters=parameters,
             capabilities=self.capabilities,
             template_bucket=self.template_bucket,
+            tags=self.tags,
+            watch=watch,
             timeout=self.timeout,
         )
         return deployment.outputs

@@ -19,7 +19,7 @@ from include.pipe_and_stream import STREAM_HAS_DATA, pipe_status
 from include.snowflake_rows import first_row
 
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
-TABLES = (names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE)
+TABLES = (names.CLICK_TABLE, names.CLICK_ITEM_TABLE, names.TRUCK_STATE_TABLE, names.API_CALLER_TABLE)
 PROCESSORS = (names.CLICK_FUNCTION, names.TRUCK_FUNCTION)
 FUNCTIONS = (
     *PROCESSORS,

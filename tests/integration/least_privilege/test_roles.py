@@ -24,6 +24,7 @@ KEY = {
     names.CLICK_TABLE: {"Timestamp": {"S": "2026-11-22T14:00:00.000000"}, "Item_ID": {"S": "MOB001"}},
     names.CLICK_ITEM_TABLE: {"Item_ID": {"S": "MOB001"}},
     names.TRUCK_STATE_TABLE: {"Truck_ID": {"S": "TRK001"}},
+    names.API_CALLER_TABLE: {"Caller": {"S": "key"}},
 }
 
 
@@ -104,6 +105,10 @@ def put_item(table: str) -> Call:
 
 def get_item(table: str) -> Call:
     return call("dynamodb", "get_item", table, TableName=table, Key=KEY[table])
+
+
+def batch_get(table: str) -> Call:
+    return call("dynamodb", "batch_get_item", table, RequestItems={table: {"Keys": [KEY[table]]}})
 
 
 def delete_item(table: str) -> Call:
@@ -293,7 +298,9 @@ WORKS: dict[str, list[Call]] = {
     "ApiFunctionRole": [
         put_records(names.TRUCK_STREAM),
         get_item(names.TRUCK_STATE_TABLE),
+        batch_get(names.TRUCK_STATE_TABLE),
         scan(names.TRUCK_STATE_TABLE),
+        get_item(names.API_CALLER_TABLE),
         *function_logs(names.API_FUNCTION),
     ],
     "IntakeFunctionRole": [
@@ -367,6 +374,7 @@ REFUSED: dict[str, list[Call]] = {
         get_iterator(names.TRUCK_STREAM),
         get_records(names.TRUCK_STREAM),
         *(each(names.TRUCK_STATE_TABLE) for each in (put_item, delete_item, batch_write)),
+        *(each(names.API_CALLER_TABLE) for each in (put_item, delete_item, batch_write, batch_get, scan)),
         partiql("Update", names.TRUCK_STATE_TABLE),
         *(each(names.CLICK_TABLE) for each in (get_item, scan, put_item)),
         invoke(names.TRUCK_FUNCTION),

@@ -89,6 +89,36 @@ def test_a_changed_definition_is_a_new_deployment_and_anything_else_is_not(rende
     assert all(each.startswith("Deployment") and each.isalnum() for each in (first, other_path, other_refusal))
 
 
+def test_another_value_of_a_parameter_in_the_definition_is_a_new_deployment(tmp_path):
+    condition = "Parameters: {Who: {Type: String, Default: key}, Delay: {Type: Number, Default: 1}}\n"
+    condition += "Conditions: {Signed: !Equals [!Ref Who, iam]}\n"
+    (tmp_path / "template.yaml").write_text(
+        condition + TEMPLATE_TEXT.replace("DelaySeconds: 1", "DelaySeconds: !Ref Delay")
+    )
+    (tmp_path / "api.yaml").write_text("paths: {/a: {Fn::If: [Signed, x, y]}}")
+
+    def deployed(**parameters: str) -> str:
+        (found,) = deployments(json.loads(render(tmp_path / "template.yaml", parameters)))
+        return found
+
+    assert deployed() == deployed(Who="key") == deployed(Delay="2")
+    assert deployed(Who="iam") != deployed()
+
+
+def test_who_may_call_is_part_of_the_apis_deployment():
+    deployed = {
+        tuple(deployments(json.loads(render(TEMPLATE, parameters))))
+        for parameters in (
+            {"ApiAuthorization": "key", "ApiRateLimit": "7"},
+            {"ApiAuthorization": "iam"},
+            {"ApiAuthorization": "jwt", "ApiUserPoolArns": "a"},
+            {"ApiAuthorization": "jwt", "ApiUserPoolArns": "b"},
+            {},
+        )
+    }
+    assert len(deployed) == 4
+
+
 def test_a_comment_in_the_document_is_no_new_deployment(rendered):
     first = rendered(template=TEMPLATE_TEXT, api="paths: {/a: {}}")
 
@@ -134,11 +164,16 @@ def test_every_gateway_response_is_part_of_the_deployment_and_a_problem_document
     for response in responses.values():
         content_type = response["ResponseParameters"]["gatewayresponse.header.Content-Type"]
         assert content_type == "'application/problem+json'"
-        template = response["ResponseTemplates"]["application/json"]
-        problem = json.loads(template.replace("$context.error.messageString", '"x"'))
-        assert problem.keys() >= {"type", "title", "detail", "instance"}
-        if "StatusCode" in response:
-            assert problem["status"] == int(response["StatusCode"])
+        templates = alternatives(response["ResponseTemplates"]["application/json"])
+        statuses = alternatives(response["StatusCode"]) if "StatusCode" in response else []
+        problems = [json.loads(template.replace("$context.error.messageString", '"x"')) for template in templates]
+        assert all(problem.keys() >= {"type", "title", "detail", "instance"} for problem in problems)
+        assert [problem["status"] for problem in problems if "status" in problem] == list(map(int, statuses))
+
+
+def alternatives(value: str | dict) -> list[str]:
+    """A value, or both of those that a condition decides between."""
+    return value["Fn::If"][1:] if isinstance(value, dict) else [value]
 
 
 def test_the_keys_value_is_nowhere_in_the_template():
@@ -154,7 +189,7 @@ def test_every_operation_needs_a_key_and_calls_the_function():
     assert [operation["operationId"] for operation in operations] == ["sendTelemetry", "listTrucks", "getTruck"]
     for operation in operations:
         # API Gateway ignores what stands at the root of the document.
-        assert operation["security"] == [{"apiKey": []}]
+        assert operation["security"] == [{"apiKey": []}, {"caller": []}]
         integration = operation["x-amazon-apigateway-integration"]
         assert (integration["type"], integration["httpMethod"]) == ("aws_proxy", "POST")
         assert "${ApiFunction.Arn}/invocations" in integration["uri"]["Fn::Sub"]

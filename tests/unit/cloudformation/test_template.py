@@ -1,5 +1,6 @@
 """The template, read as data: what it grants, encrypts and names."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from clicks_to_deliveries.hooks.stack import MAX_STORED_TEMPLATE_BYTES
 
 from include import names
-from include.cloudformation import TEMPLATE
+from include.cloudformation import STACK_POLICY, TEMPLATE
 from include.cloudformation.render import load, render
 from include.settings import Settings
 from lambdas.common import metrics
@@ -68,7 +69,8 @@ GRANTS = {
     },
     "ApiFunctionRole": {
         "TruckStream": {"kinesis:PutRecords"},
-        "TruckStateTable": {"dynamodb:GetItem", "dynamodb:Scan"},
+        "TruckStateTable": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Scan"},
+        "ApiCallerTable": {"dynamodb:GetItem"},
         "ApiLogGroup": WRITE_LOGS,
     },
     "IntakeFunctionRole": {
@@ -150,8 +152,8 @@ def test_is_not_larger_with_what_it_includes_than_cloudformation_takes():
 
 
 def test_names_are_those_of_the_other_parts():
-    click_table, items, state = (
-        of_type("AWS::DynamoDB::Table")[f"{key}Table"] for key in ("Click", "ClickItem", "TruckState")
+    click_table, items, state, callers = (
+        of_type("AWS::DynamoDB::Table")[f"{key}Table"] for key in ("Click", "ClickItem", "TruckState", "ApiCaller")
     )
     assert [p["Name"] for p in of_type("AWS::Kinesis::Stream").values()] == [names.CLICK_STREAM, names.TRUCK_STREAM]
     functions = of_type("AWS::Lambda::Function")
@@ -160,11 +162,12 @@ def test_names_are_those_of_the_other_parts():
     assert functions["ApiFunction"]["FunctionName"] == names.API_FUNCTION
     assert functions["ArchiveFunction"]["FunctionName"] == names.ARCHIVE_FUNCTION
     assert functions["IntakeFunction"]["FunctionName"] == names.INTAKE_FUNCTION
-    assert (click_table["TableName"], items["TableName"], state["TableName"]) == (
+    assert [table["TableName"] for table in (click_table, items, state, callers)] == [
         names.CLICK_TABLE,
         names.CLICK_ITEM_TABLE,
         names.TRUCK_STATE_TABLE,
-    )
+        names.API_CALLER_TABLE,
+    ]
     assert [index["IndexName"] for index in click_table["GlobalSecondaryIndexes"]] == [names.CLICK_INDEX]
     assert RESOURCES["AlertTopic"]["Properties"]["TopicName"] == names.ALERT_TOPIC
     default = TEMPLATE_DATA["Parameters"]["TelemetryBucketName"]["Default"]
@@ -214,6 +217,12 @@ def test_defaults_are_those_of_the_settings():
     assert defaults["NullOutOfRange"] == settings.null_out_of_range
     assert defaults["MetricDecimals"] == settings.metric_decimals
     assert defaults["ApiEndpoint"] == settings.api_endpoint
+    assert defaults["ApiAuthorization"] == settings.api_authorization
+    assert defaults["ApiUserPoolArns"] == settings.api_user_pools
+    assert defaults["ApiTrucksClaim"] == settings.api_trucks_claim
+    assert (defaults["ApiBindCallers"] == "true") is settings.api_bind_callers
+    assert defaults["ApiWebAclArn"] == settings.api_web_acl
+    assert defaults["ClickTtlDays"] == settings.click_ttl_days
 
 
 def test_no_statement_allows_a_wildcard_action():
@@ -330,10 +339,40 @@ def test_each_bucket_has_a_policy():
 def test_a_bucket_refuses_plain_http(bucket):
     policy = RESOURCES[f"{bucket}Policy"]["Properties"]
     assert policy["Bucket"] == {"Ref": bucket}
-    (statement,) = policy["PolicyDocument"]["Statement"]
+    statement, _ = policy["PolicyDocument"]["Statement"]
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert [named(resource) for resource in statement["Resource"]] == [bucket, f"{bucket}/*"]
+
+
+def test_a_stopped_stack_reads_no_stream_answers_no_request_and_writes_to_no_bucket():
+    running = {"Fn::Equals": [{"Ref": "Stopped"}, "false"]}
+    assert TEMPLATE_DATA["Conditions"]["Running"] == running
+    assert {"Condition": "Running"} in TEMPLATE_DATA["Conditions"]["MappingsEnabled"]["Fn::And"]
+    for mapping in of_type("AWS::Lambda::EventSourceMapping").values():
+        assert mapping["Enabled"] == {"Fn::If": ["MappingsEnabled", True, False]}
+    for bucket in of_type("AWS::S3::Bucket"):
+        _, refusal = RESOURCES[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
+        condition, nothing, statement = refusal["Fn::If"]
+        assert (condition, nothing) == ("Running", {"Ref": "AWS::NoValue"})
+        assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:PutObject")
+        assert named(statement["Resource"]) == f"{bucket}/*"
+
+
+def test_every_table_can_be_protected_and_a_new_stack_is_not():
+    for table in of_type("AWS::DynamoDB::Table").values():
+        assert table["DeletionProtectionEnabled"] == {"Fn::If": ["Protected", True, False]}
+    # A creation that fails half way has to be rolled back (docs/adr/0017).
+    assert TEMPLATE_DATA["Parameters"]["DeletionProtection"]["Default"] == "false"
+
+
+def test_the_stack_policy_keeps_what_holds_data():
+    allowed, denied = json.loads(STACK_POLICY.read_text())["Statement"]
+    assert (allowed["Effect"], allowed["Action"]) == ("Allow", "Update:*")
+    assert (denied["Effect"], denied["Action"]) == ("Deny", ["Update:Replace", "Update:Delete"])
+    protected = {"AWS::DynamoDB::Table", "AWS::Kinesis::Stream", "AWS::S3::Bucket"}
+    assert set(denied["Condition"]["StringEquals"]["ResourceType"]) == protected
+    assert all(of_type(each) for each in protected)
 
 
 def test_the_bucket_tells_the_intake_of_abandoned_batches_and_may_call_it():
@@ -371,6 +410,9 @@ def intake_writes_from(variable: str) -> Any:
 @pytest.mark.parametrize(("function", "parameter"), [("Archive", "ArchiveConcurrency"), ("Api", "ApiConcurrency")])
 def test_the_archive_has_its_own_concurrency_and_the_api_no_more_than_its(function, parameter):
     reserved = RESOURCES[f"{function}Function"]["Properties"]["ReservedConcurrentExecutions"]
+    if function == "Api":
+        condition, reserved, stopped = reserved["Fn::If"]
+        assert (condition, stopped) == ("Running", 0)
     assert reserved == {"Fn::If": ["Reserved", {"Ref": parameter}, {"Ref": "AWS::NoValue"}]}
 
 

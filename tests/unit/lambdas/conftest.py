@@ -39,6 +39,10 @@ ENVIRONMENT = {
     "CLICK_INDEX_SHARDS": "1",
     "TRUCK_STATE_TABLE": names.TRUCK_STATE_TABLE,
     "TRUCK_STREAM": names.TRUCK_STREAM,
+    "CALLER_TABLE": names.API_CALLER_TABLE,
+    "API_AUTHORIZATION": "key",
+    "BIND_CALLERS": "true",
+    "STACK_KEY": "key-of-the-stack",
     "BUCKET": BUCKET,
     "ABANDONED_BUCKET": names.abandoned_bucket(BUCKET),
     "LANDING_PREFIX": names.LANDING_PREFIX,
@@ -125,6 +129,7 @@ def cloud(
             names.CLICK_TABLE: ("Timestamp", "Item_ID"),
             names.CLICK_ITEM_TABLE: ("Item_ID",),
             names.TRUCK_STATE_TABLE: ("Truck_ID",),
+            names.API_CALLER_TABLE: ("Caller",),
         }
         for table, attributes in keys.items():
             dynamodb.create_table(

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.unit
 EVENTS = Path(__file__).parents[2] / "events" / "telemetry"
 JSON = {"content-type": "application/json"}
 REQUEST_ID = str(uuid4())
+STACK_KEY = {"identity": {"apiKeyId": "key-of-the-stack"}}
 
 
 def reading(truck: str = "TRK001", **metrics: object) -> dict[str, object]:
@@ -35,14 +36,14 @@ class Api:
     def __init__(self, function) -> None:
         self.function = function
 
-    def __call__(self, method, route, *, body=None, headers=None, path=None, query=None, binary=True):
+    def __call__(self, method, route, *, body=None, headers=None, path=None, query=None, binary=True, who=STACK_KEY):
         event = {
             "httpMethod": method,
             "resource": route,
             "headers": headers,
             "pathParameters": path,
             "multiValueQueryStringParameters": query,
-            "requestContext": {"requestId": REQUEST_ID},
+            "requestContext": {"requestId": REQUEST_ID, **who},
             "body": body if body is None or not binary else b64encode(body).decode(),
             "isBase64Encoded": binary and body is not None,
         }
@@ -317,7 +318,7 @@ def test_retries_end_before_the_invocation_does(api, monkeypatch):
             "httpMethod": "POST",
             "resource": "/telemetry",
             "headers": JSON,
-            "requestContext": {"requestId": REQUEST_ID},
+            "requestContext": {"requestId": REQUEST_ID, **STACK_KEY},
             "body": json.dumps(reading()),
         },
         remaining_seconds=1,

@@ -13,7 +13,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException
 from botocore.stub import ANY, Stubber
 from clicks_to_deliveries.hooks import stack as stack_module
-from clicks_to_deliveries.hooks.stack import MAX_TEMPLATE_BYTES, StackHook
+from clicks_to_deliveries.hooks.stack import EVERY_UPDATE, MAX_TEMPLATE_BYTES, StackHook, Watch
 from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator, steps
 from moto import mock_aws
 
@@ -23,6 +23,7 @@ NAME = "pipeline"
 STACK_ID = f"arn:aws:cloudformation:us-east-1:123456789012:stack/{NAME}/5e1f"
 CHANGE_SET_ID = "arn:aws:cloudformation:us-east-1:123456789012:changeSet/deploy/7a2c"
 DEPLOYMENT, DELETION = "deploy-1", "delete-1"  # The tokens, where uuid4 is always "1".
+UNWATCHED = {"RollbackTriggers": [], "MonitoringTimeInMinutes": 0}
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 
 
@@ -337,6 +338,99 @@ def test_an_error_of_the_service_is_not_taken_for_a_missing_stack(scripted, depl
         deploy(template())
 
 
+ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:"
+
+
+@pytest.mark.parametrize(
+    ("firing", "watched"),
+    [
+        (
+            set(),
+            {
+                "RollbackTriggers": [
+                    {"Arn": f"{ALARM}{name}", "Type": "AWS::CloudWatch::Alarm"} for name in ("clicks", "trucks")
+                ],
+                "MonitoringTimeInMinutes": 10,
+            },
+        ),
+        # The update may be the repair of what fires.
+        (
+            {"clicks"},
+            {
+                "RollbackTriggers": [{"Arn": f"{ALARM}trucks", "Type": "AWS::CloudWatch::Alarm"}],
+                "MonitoringTimeInMinutes": 10,
+            },
+        ),
+        ({"clicks", "trucks"}, UNWATCHED),
+    ],
+)
+def test_an_update_is_rolled_back_by_those_of_its_alarms_that_are_quiet(scripted, monkeypatch, firing, watched):
+    _stack_is(scripted, "CREATE_COMPLETE", outputs={"Url": "x"})
+    _summary(scripted)
+    resources = [
+        {
+            "LogicalResourceId": logical_id,
+            "PhysicalResourceId": name,
+            "ResourceType": "AWS::CloudWatch::Alarm",
+            "Timestamp": datetime(2026, 1, 1, tzinfo=UTC),
+            "ResourceStatus": "CREATE_COMPLETE",
+        }
+        for logical_id, name in (("ClickErrors", "clicks"), ("Lag", "lag"), ("TruckErrors", "trucks"))
+    ]
+    scripted.add_response("describe_stack_resources", {"StackResources": resources}, {"StackName": STACK_ID})
+    _created(scripted, "UPDATE", RollbackConfiguration=watched)
+    _change_set(scripted, "FAILED", NO_CHANGES)
+    scripted.add_response("delete_change_set", {})
+
+    def describe_alarms(AlarmNames: list[str]) -> dict[str, Any]:
+        states = {name: "ALARM" if name in firing else "OK" for name in AlarmNames}
+        return {"MetricAlarms": [{"AlarmArn": f"{ALARM}{name}", "StateValue": state} for name, state in states.items()]}
+
+    cloudwatch = SimpleNamespace(describe_alarms=describe_alarms)
+    monkeypatch.setattr(stack_module.AwsBaseHook, "get_conn", lambda self: cloudwatch)
+
+    StackHook(aws_conn_id=None).deploy(
+        NAME,
+        json.dumps(template()),
+        parameters={},
+        capabilities=["CAPABILITY_IAM"],
+        watch=Watch(("ClickErrors", "TruckErrors"), minutes=10),
+    )
+
+
+def test_a_new_stack_has_tags_and_no_alarm_to_watch_and_is_protected_once_it_stands(scripted, tmp_path):
+    (tmp_path / "template.json").write_text(json.dumps(template()))
+    (tmp_path / "policy.json").write_text('{"Statement":[]}')
+    _says_there_is_no_stack(scripted)
+    _created(scripted, "CREATE", Tags=[{"Key": "team", "Value": "data"}])
+    _change_set(scripted, "CREATE_COMPLETE")
+    _execution(scripted)
+    _stack_is(scripted, "CREATE_COMPLETE", name=STACK_ID)
+    protected = {"StackName": NAME, "EnableTerminationProtection": True}
+    scripted.add_response("update_termination_protection", {"StackId": STACK_ID}, protected)
+    scripted.add_response("set_stack_policy", {}, {"StackName": NAME, "StackPolicyBody": '{"Statement":[]}'})
+
+    DeployStackOperator(
+        task_id="deploy",
+        stack_name=NAME,
+        template=tmp_path / "template.json",
+        tags={"team": "data"},
+        watched_alarms=("Alarm",),
+        watch_minutes=10,
+        protected=True,
+        stack_policy=tmp_path / "policy.json",
+        aws_conn_id=None,
+    ).execute({})
+
+
+def test_protection_is_lifted_where_it_is_not_wanted(scripted):
+    lifted = {"StackName": NAME, "EnableTerminationProtection": False}
+    scripted.add_response("update_termination_protection", {"StackId": STACK_ID}, lifted)
+    scripted.add_response("set_stack_policy", {}, {"StackName": NAME, "StackPolicyBody": EVERY_UPDATE})
+
+    StackHook(aws_conn_id=None).unprotect(NAME)
+
+
 def test_templated_fields():
     assert {"stack_name", "template", "parameters"} <= set(DeployStackOperator.template_fields)
     # Airflow renders only the path: it would take the file's own Jinja for its own.
@@ -379,7 +473,7 @@ def _summary(stubber: Stubber, *parameters: str) -> None:
     stubber.add_response("get_template_summary", {"Parameters": declared}, {"TemplateBody": ANY})
 
 
-def _created(stubber: Stubber, kind: str, *, parameters: Sequence[dict[str, Any]] = ()) -> None:
+def _created(stubber: Stubber, kind: str, *, parameters: Sequence[dict[str, Any]] = (), **more: Any) -> None:
     expected = {
         "StackName": NAME,
         "ChangeSetName": ANY,
@@ -387,6 +481,8 @@ def _created(stubber: Stubber, kind: str, *, parameters: Sequence[dict[str, Any]
         "TemplateBody": ANY,
         "Parameters": list(parameters),
         "Capabilities": ["CAPABILITY_IAM"],
+        **({"RollbackConfiguration": UNWATCHED} if kind == "UPDATE" else {}),
+        **more,
     }
     stubber.add_response("create_change_set", {"Id": CHANGE_SET_ID, "StackId": STACK_ID}, expected)
 
