@@ -40,7 +40,7 @@ from include import names, naming
 from include.cloudformation import STACK_POLICY, TEMPLATE
 from include.settings import settings
 
-# An update that makes one of them fire is rolled back; CloudFormation takes at most five (docs/adr/0063).
+# An update that makes one of them fire is rolled back; CloudFormation takes at most five (docs/adr/0066).
 FUNCTION_ALARMS = ("ClickErrorAlarm", "TruckErrorAlarm", "ApiErrorAlarm", "ArchiveErrorAlarm", "IntakeErrorAlarm")
 WATCHED = timedelta(minutes=settings().deploy_watch_minutes)
 
@@ -122,6 +122,8 @@ with DAG(
                 "ApiBindCallers": settings().api_bind_callers,
                 "ApiWebAclArn": settings().api_web_acl,
                 "ClickTtlDays": settings().click_ttl_days,
+                # A teardown that did not finish has stopped the stack.
+                "Stopped": False,
                 "SnowflakeUserArn": outputs(snowflake)["SnowflakeUserArn"],
                 "SnowflakeExternalId": outputs(snowflake)["SnowflakeExternalId"],
                 "SnowpipeQueueArn": outputs(snowflake)["SnowpipeQueueArn"],

@@ -187,7 +187,8 @@ def test_every_parameter_of_the_template_can_be_set(monkeypatch: pytest.MonkeyPa
         )
     finally:
         settings.cache_clear()
-    assert parameters.keys() == load(TEMPLATE)["Parameters"].keys()
+    # The last deployment gives it.
+    assert parameters.keys() | {"DeletionProtection"} == load(TEMPLATE)["Parameters"].keys()
     assert chosen.items() <= parameters.items()
     # A store that fails holds its shard until an hour before the stream forgets the records.
     assert parameters["MaxRecordAgeSeconds"] == 167 * 3600
@@ -204,7 +205,25 @@ def test_a_parameter_whose_setting_is_unset_keeps_its_value_in_the_stack(dagbag:
         "ApiRateLimit",
         "ApiBurstLimit",
         "ApiAccessLog",
+        "DeletionProtection",
     }
+
+
+def test_a_stack_is_protected_by_the_last_deployment_and_only_the_one_with_new_code_is_watched(dagbag: DagBag) -> None:
+    first, *_, last = deployments = [
+        dagbag.dags["provision_resources"].get_task(task)
+        for task in ("deploy_stack", "trust_snowflake", "notify_snowpipe")
+    ]
+    assert [each.protected for each in deployments] == [None, None, True]
+    assert last.parameters["DeletionProtection"] is True
+    assert [each.watch_minutes for each in deployments] == [10, 0, 0]
+    alarms = {key for key, each in load(TEMPLATE)["Resources"].items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    assert len(first.watched_alarms) == 5 == len(alarms.intersection(first.watched_alarms))
+    assert all(each.tags == {"project": "clicks-to-deliveries"} for each in deployments)
+    # The watching is part of each wait.
+    assert first.timeout < first.execution_timeout
+    # Provisioning starts what an unfinished teardown has stopped.
+    assert all(each.parameters["Stopped"] is False for each in deployments)
 
 
 def test_one_writer_of_the_history_at_a_time_and_each_updates_its_asset(dagbag: DagBag) -> None:

@@ -163,7 +163,8 @@ BATCHES = [{"Records": []}, {"Records": [POISON]}]
 BATCH_ANSWERS = [{"batchItemFailures": []}, {"batchItemFailures": [{"itemIdentifier": "7"}]}]
 # A path that is not served, and a table that is unreachable.
 REQUESTS = [
-    {"httpMethod": "GET", "resource": resource, "requestContext": {"requestId": "r"}} for resource in ("/", "/trucks")
+    {"httpMethod": "GET", "resource": resource, "requestContext": {"requestId": "r", "identity": {"apiKeyId": "k"}}}
+    for resource in ("/", "/trucks")
 ]
 
 
