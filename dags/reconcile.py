@@ -49,6 +49,7 @@ with DAG(
         task_id="count_hours",
         bucket=settings().telemetry_bucket,
         index_shards=settings().click_index_shards,
+        click_ttl_days=settings().click_ttl_days,
         since="{{ params['since'] or '' }}",
         until="{{ params['until'] or '' }}",
         asset=assets.LEDGER,

@@ -25,7 +25,7 @@ DIFFERENCES = {
 class Balance(msgspec.Struct, kw_only=True):
     """Counts of distinct envelopes that arrived in ``stream`` in the hour that begins at ``hour`` (aware).
 
-    archived = landed + duplicates + quarantined + resolved + missing: each archived envelope is counted once.
+    archived = landed + duplicates + quarantined + resolved + expired + missing: each archived envelope is counted once.
     """
 
     stream: str
@@ -42,6 +42,8 @@ class Balance(msgspec.Struct, kw_only=True):
     quarantined: int = 0
     # In quarantine-resolved/ but in no sink: probes.
     resolved: int = 0
+    # Of clicks that are older than ClickStreamData keeps them, and have no row.  No difference: the archive has them.
+    expired: int = 0
     missing: int = 0
     # Missing readings that are in a landing object: Snowpipe did not load them.
     not_loaded: int = 0

@@ -35,6 +35,7 @@ PLACES = f"""
                 THEN 'table'
             WHEN resolved.seq IS NOT NULL AND NOT archived.valid THEN 'resolved'
             WHEN quarantined.seq IS NOT NULL AND resolved.seq IS NULL THEN 'quarantine'
+            WHEN archived.valid AND archived.click < ? THEN 'expired'
             ELSE 'missing'
         END AS place
     FROM archived
@@ -101,18 +102,24 @@ def content_digest(item_name: str, click_counts: int) -> bytes:
 
 
 def balance_clicks(
-    database: HourDatabase, balance: Balance, rows: ClickRows, resolved_reason: Callable[[str], str]
+    database: HourDatabase,
+    balance: Balance,
+    rows: ClickRows,
+    resolved_reason: Callable[[str], str],
+    expired_before: str = "",
 ) -> None:
     """Fill in ``balance`` from the table's rows and from the database, which has the archived and held records.
 
-    ``resolved_reason`` returns why the record of a key in quarantine-resolved/ was quarantined.
+    ``resolved_reason`` returns why the record of a key in quarantine-resolved/ was quarantined.  A click whose own time
+    is before ``expired_before`` (canonical; empty for none) may have no row any more.
     """
     database.add("clicks", rows.around(balance.hour))
     database.execute(
         "CREATE TEMP TABLE wanted AS SELECT DISTINCT click FROM archived WHERE valid EXCEPT SELECT click FROM clicks"
     )
     database.add("clicks", rows.by_key(click for (click,) in database.execute("SELECT click FROM wanted")))
-    database.execute(PLACES)
+    # The text of a click's key begins with its time.
+    database.execute(PLACES, expired_before)
     database.execute(f"CREATE INDEX temp.places_of_click ON places ({IDENTITY})")
 
     bounds = to_canonical(balance.hour), to_canonical(balance.hour + HOUR)
@@ -124,6 +131,7 @@ def balance_clicks(
     balance.duplicates = database.count(in_table) - balance.landed
     balance.quarantined = database.count("SELECT 1 FROM places WHERE place = 'quarantine'")
     balance.resolved = database.count("SELECT 1 FROM places WHERE place = 'resolved'")
+    balance.expired = database.count("SELECT 1 FROM places WHERE place = 'expired'")
     missing = f"SELECT {NAMED} FROM places WHERE place = 'missing' {IN_ORDER}"
     balance.missing = database.count(missing)
     balance.unexpected = database.count(HELD_UNARCHIVED) + database.count(ROWS_UNARCHIVED, *bounds)

@@ -55,13 +55,21 @@ def reconcile(
     streams: Sequence[str] = STREAMS,
     grace: timedelta = GRACE,
     index_shards: int = 1,
+    click_ttl_days: int = 0,
 ) -> list[Balance]:
     """The balance of each stream and hour, by hour; arguments and errors are those of reconcile_stream."""
     found = (
         balance
         for stream in streams
         for balance in reconcile_stream(
-            clients, connection, bucket, stream, hours, grace=grace, index_shards=index_shards
+            clients,
+            connection,
+            bucket,
+            stream,
+            hours,
+            grace=grace,
+            index_shards=index_shards,
+            click_ttl_days=click_ttl_days,
         )
     )
     return sorted(found, key=lambda balance: (balance.hour, balance.stream))
@@ -76,6 +84,7 @@ def reconcile_stream(
     *,
     grace: timedelta = GRACE,
     index_shards: int = 1,
+    click_ttl_days: int = 0,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Balance]:
     """The balance of each of ``hours`` (of arrival, as hours_between returns them), in order.  Changes nothing.
@@ -87,6 +96,7 @@ def reconcile_stream(
         connection: a Snowflake connection with database and schema set.
         grace: an hour that ended less than this ago is open; a reading that waits longer for a merge is overdue.
         index_shards: of the index of ClickStreamData (CTD_CLICK_INDEX_SHARDS).
+        click_ttl_days: how long ClickStreamData keeps a click (CTD_CLICK_TTL_DAYS); 0 for ever.
 
     Raises:
         ArchiveError: an object of the archive cannot be read.
@@ -100,7 +110,9 @@ def reconcile_stream(
             balance = Balance(stream=stream, hour=hour, is_open=hour + HOUR + grace > now)
             database.add("held", held_rows(s3, bucket, stream, hour))
             if stream == names.CLICK_STREAM:
-                balance_clicks(database, balance, click_rows, partial(reason_of, s3, bucket))
+                # A row may go while the hour is counted.
+                oldest = to_canonical(now + HOUR - timedelta(days=click_ttl_days)) if click_ttl_days else ""
+                balance_clicks(database, balance, click_rows, partial(reason_of, s3, bucket), oldest)
             else:
                 rows, landing = raw_readings(connection, hour), S3LandingZone(s3, bucket)
                 balance_readings(database, balance, rows, landing, now - grace)

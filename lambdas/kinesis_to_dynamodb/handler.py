@@ -30,6 +30,7 @@ class ClickEnvironment(environment.ProcessorEnvironment, frozen=True, kw_only=Tr
     click_table: environment.NotEmpty
     click_item_table: environment.NotEmpty
     click_index_shards: Annotated[int, msgspec.Meta(ge=1)]
+    click_ttl_days: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 env = environment.read(ClickEnvironment, os.environ)
@@ -46,7 +47,13 @@ def handler(event: KinesisEvent, context: InvocationContext) -> batch.BatchAnswe
     outcome = process(
         event,
         records,
-        lambda part: logic.prepare(part, env.time_limits, ingested_at=now, index_shards=env.click_index_shards),
+        lambda part: logic.prepare(
+            part,
+            env.time_limits,
+            ingested_at=now,
+            index_shards=env.click_index_shards,
+            ttl_days=env.click_ttl_days,
+        ),
         lambda clicks, deadline: store.write(clicks.rows, deadline),
         quarantine,
         Deadline.of(context),
@@ -57,5 +64,6 @@ def handler(event: KinesisEvent, context: InvocationContext) -> batch.BatchAnswe
         "duplicates": clicks.duplicates,
         "quarantined": batch.by_reason(outcome.rejected),
     }
-    summary.report(logger, event, records, outcome, counts, {"written": len(clicks.rows) if outcome.done else 0})
+    stored = {"written": len(clicks.rows) if outcome.done else 0, "expired": clicks.expired}
+    summary.report(logger, event, records, outcome, counts, stored)
     return batch.answer(event, records, outcome.done, outcome.rejected)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from zlib import crc32
 
 import msgspec
 
-from include.contracts import ClickEvent, ContractError, Envelope, TimeLimits, decode_click
+from include.contracts import ClickEvent, ContractError, Envelope, TimeLimits, decode_click, times
 from include.contracts.click import item_hour_shard
 from lambdas.common.batch import BatchRecord, Rejected
 from lambdas.common.dynamodb import DynamoItem
@@ -21,16 +22,30 @@ class ClickBatch(msgspec.Struct):
     duplicates: int
     # (Kept, rejected) of each key conflict.  Delivered without the kept one, the other would be accepted.
     together: list[tuple[Envelope, Envelope]]
-    # The accepted clicks as rows of ClickStreamData.
+    # The accepted clicks as rows of ClickStreamData, but for those that have expired.
     rows: list[tuple[DynamoItem, Envelope]] = []
 
+    @property
+    def expired(self) -> int:
+        """How many accepted clicks are not stored, as they are past their time."""
+        return len(self.accepted) - len(self.rows)
 
-def prepare(records: Iterable[BatchRecord], limits: TimeLimits, *, ingested_at: str, index_shards: int) -> ClickBatch:
-    """Sort out the records, and make the rows of those that are accepted."""
+
+def prepare(
+    records: Iterable[BatchRecord], limits: TimeLimits, *, ingested_at: str, index_shards: int, ttl_days: int = 0
+) -> ClickBatch:
+    """Sort out the records, and make the rows of those that are accepted.
+
+    Args:
+        ttl_days: a row expires so many days after its click's own time, which all sendings of a click share; 0: never.
+            A click whose row would have expired gets none: a late one, or an old one in a rebuild.
+    """
     clicks = sort_out(records, limits)
+    expired_before = times.to_canonical(times.parse(ingested_at) - timedelta(days=ttl_days)) if ttl_days else ""
     clicks.rows = [
-        (click_item(click, envelope, ingested_at=ingested_at, index_shards=index_shards), envelope)
+        (click_item(click, envelope, ingested_at=ingested_at, index_shards=index_shards, ttl_days=ttl_days), envelope)
         for click, envelope in clicks.accepted.values()
+        if click.timestamp >= expired_before
     ]
     return clicks
 
@@ -62,7 +77,9 @@ def sort_out(records: Iterable[BatchRecord], limits: TimeLimits) -> ClickBatch:
     return clicks
 
 
-def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index_shards: int) -> DynamoItem:
+def click_item(
+    click: ClickEvent, envelope: Envelope, *, ingested_at: str, index_shards: int, ttl_days: int = 0
+) -> DynamoItem:
     """The row of ClickStreamData for a click."""
     timestamp = click.row_timestamp
     shard = crc32(timestamp.encode()) % index_shards if index_shards > 1 else 0
@@ -80,6 +97,9 @@ def click_item(click: ClickEvent, envelope: Envelope, *, ingested_at: str, index
     }
     if click.event_id is not None:
         item["Event_ID"] = {"S": click.event_id}
+    if ttl_days:
+        expires = times.parse(click.timestamp) + timedelta(days=ttl_days)
+        item["Expires_At"] = {"N": str(int(expires.timestamp()))}
     if envelope.sub_sequence_number:
         item["Sub_Sequence_Number"] = {"N": str(envelope.sub_sequence_number)}
     return item

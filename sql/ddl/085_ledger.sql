@@ -1,6 +1,6 @@
 -- The conservation ledger: where the records of each arrival hour are.  All times are UTC.
 -- Grain: one row per stream and hour.  Key: STREAM_NAME, ARRIVAL_HOUR.  Writer: the DAG reconcile.
--- ARCHIVED = LANDED + DUPLICATES + QUARANTINED + RESOLVED + MISSING, all in distinct envelopes.
+-- ARCHIVED = LANDED + DUPLICATES + QUARANTINED + RESOLVED + EXPIRED + MISSING, in distinct envelopes.
 create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER (
     STREAM_NAME string not null comment 'Kinesis stream',
     ARRIVAL_HOUR timestamp_ntz not null comment 'Start of the hour in which the records arrived',
@@ -23,7 +23,8 @@ create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_
     CHECKED_AT timestamp_ntz not null comment 'When it was counted last',
     RUN_ID string not null comment 'Airflow run that counted it last',
     NULLED integer comment 'Landed readings with a metric that was nulled; NULL: not counted',
-    ALERTED string comment 'JSON: kind -> records that differ, as last alerted; NULL: no alert'
+    ALERTED string comment 'JSON: kind -> records that differ, as last alerted; NULL: no alert',
+    EXPIRED integer comment 'Clicks that are past their time and have no row; NULL: not counted'
 )
 comment = 'One row per stream and arrival hour: whether every record is accounted for';
 
@@ -34,3 +35,6 @@ comment 'Landed readings with a metric that was nulled; NULL: not counted';
 alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
 add column if not exists ALERTED string
 comment 'JSON: kind -> records that differ, as last alerted; NULL: no alert';
+alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER
+add column if not exists EXPIRED integer
+comment 'Clicks that are past their time and have no row; NULL: not counted';

@@ -21,6 +21,7 @@ using (
         {{ bind("overdue") }} as OVERDUE,
         {{ bind("uncovered") }} as UNCOVERED,
         {{ bind("nulled") }} as NULLED,
+        {{ bind("expired") }} as EXPIRED,
         {{ bind("details") }} as DETAILS,
         {{ bind("checked_at") }}::timestamp_ntz as CHECKED_AT,
         {{ bind("run_id") }} as RUN_ID
@@ -46,6 +47,7 @@ when matched then
         OVERDUE = FOUND.OVERDUE,
         UNCOVERED = FOUND.UNCOVERED,
         NULLED = FOUND.NULLED,
+        EXPIRED = FOUND.EXPIRED,
         DETAILS = FOUND.DETAILS,
         CHECKED_AT = FOUND.CHECKED_AT,
         RUN_ID = FOUND.RUN_ID
@@ -68,6 +70,7 @@ when not matched then insert (
     OVERDUE,
     UNCOVERED,
     NULLED,
+    EXPIRED,
     DETAILS,
     CHECKED_AT,
     RUN_ID
@@ -91,6 +94,7 @@ values (
     FOUND.OVERDUE,
     FOUND.UNCOVERED,
     FOUND.NULLED,
+    FOUND.EXPIRED,
     FOUND.DETAILS,
     FOUND.CHECKED_AT,
     FOUND.RUN_ID

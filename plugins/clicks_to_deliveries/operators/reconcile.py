@@ -51,6 +51,7 @@ class ReconcileOperator(Killable, BaseOperator):
     :param bucket: (templated) the telemetry bucket.
     :param asset: the ledger, among the task's outlets.
     :param index_shards: number of shards of ClickStreamData's index.
+    :param click_ttl_days: days that ClickStreamData keeps a click; 0 for ever.
     :param since: (templated) ISO 8601, rounded down to the hour; None or empty counts the hours that are due.
     :param until: (templated) ISO 8601, rounded up to the hour; None or empty means now, and counts the open hour too.
 
@@ -65,6 +66,7 @@ class ReconcileOperator(Killable, BaseOperator):
         bucket: str,
         index_shards: int,
         asset: Asset | None = None,
+        click_ttl_days: int = 0,
         since: str | None = None,
         until: str | None = None,
         aws_conn_id: str = names.AWS_CONNECTION,
@@ -75,6 +77,7 @@ class ReconcileOperator(Killable, BaseOperator):
         self.asset = asset
         self.bucket = bucket
         self.index_shards = index_shards
+        self.click_ttl_days = click_ttl_days
         self.since = since
         self.until = until
         self.aws_conn_id = aws_conn_id
@@ -134,7 +137,13 @@ class ReconcileOperator(Killable, BaseOperator):
                 )
                 counted[stream] = len(hours)
                 for balance in reconcile_stream(
-                    clients, connection, self.bucket, stream, hours, index_shards=self.index_shards
+                    clients,
+                    connection,
+                    self.bucket,
+                    stream,
+                    hours,
+                    index_shards=self.index_shards,
+                    click_ttl_days=self.click_ttl_days,
                 ):
                     checked_at = datetime.now(UTC)
                     store_balance(connection, balance, context["run_id"], checked_at)

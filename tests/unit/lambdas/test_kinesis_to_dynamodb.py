@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from base64 import b64decode
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from include import names
+from include.contracts import times
 from tests.fixtures.aggregates import aggregate
 
 pytestmark = pytest.mark.unit
@@ -55,6 +58,25 @@ def test_click_becomes_one_row_with_its_envelope_and_index_key(function, cloud, 
     }
     assert cloud.rows(names.CLICK_ITEM_TABLE) == [{"Item_ID": "MOB001", "Item_Name": "Mobile"}]
     assert cloud.objects("") == {}
+
+
+def test_a_row_expires_by_its_clicks_own_time_and_an_expired_click_gets_none(function, cloud, kinesis_event, caplog):
+    caplog.set_level(logging.INFO)
+    function.module.env = msgspec.structs.replace(function.module.env, click_ttl_days=30)
+    now = datetime.now(UTC)
+    fresh, almost, late = (now - timedelta(days=days) for days in (1, 29.99, 30.01))
+    sent = [click(Timestamp=times.to_canonical(moment)) for moment in (fresh, almost, late)]
+
+    assert function(kinesis_event(sent, arrival=now.timestamp())) == DONE
+    assert function(kinesis_event(sent[:1], arrival=now.timestamp(), first=7)) == DONE
+
+    rows = {row["Timestamp"]: row["Expires_At"] for row in cloud.rows(names.CLICK_TABLE)}
+    assert rows == {
+        times.to_canonical(moment): int((moment + timedelta(days=30)).timestamp()) for moment in (fresh, almost)
+    }
+    first, _ = [record for record in caplog.records if record.message == "batch acknowledged"]
+    assert (first.received, first.written, first.expired) == (3, 2, 1)
+    assert cloud.quarantined() == []
 
 
 def test_clicks_of_an_aggregate_are_rows_that_name_their_position(function, cloud, kinesis_event):

@@ -14,11 +14,11 @@ STREAM = names.CLICK_STREAM
 
 
 def counts(balance):
-    """archived, landed, duplicates, quarantined, resolved, missing; the first is the sum of the others."""
+    """archived, landed, duplicates, quarantined, resolved, missing; the first is the sum of the others and expired."""
     found = (
         balance.archived, balance.landed, balance.duplicates, balance.quarantined, balance.resolved, balance.missing,
     )  # fmt: skip
-    assert found[0] == sum(found[1:])
+    assert found[0] == sum(found[1:]) + balance.expired
     return found
 
 
@@ -74,6 +74,25 @@ def test_a_valid_click_without_its_row_is_missing_and_named(world):
     (text,) = balance.differences()
     assert text.startswith(f"{STREAM} {world.hour:%Y-%m-%dT%H}: 1 missing")
     assert text.endswith("shardId-000000000000 2")
+
+
+def test_an_expired_click_without_its_row_is_no_loss(world):
+    days = 24 * 3600
+    send(world, 1, at=-8 * days)  # DynamoDB has not deleted it yet.
+    for number, age in ((2, 8), (3, 6)):
+        world.archived(number, stream=STREAM, payload=world.click(number, at=number - age * days))
+    late = world.click(4, at=-9 * days)
+    world.archived(4, stream=STREAM, payload=late)
+    world.quarantined(4, stream=STREAM, reason="too_old")
+    world.archived(5, stream=STREAM, payload=world.click(5, at=-9 * days))
+    world.resolved(5, stream=STREAM, reason="internal_error")
+
+    balance = world.clicks(click_ttl_days=7)
+
+    assert counts(balance) == (5, 1, 0, 1, 0, 1)
+    assert balance.expired == 2
+    assert balance.samples == {"missing": ["shardId-000000000000 3"]}
+    assert counts(world.clicks())[-1] == 3
 
 
 def test_an_invalid_record_that_nobody_quarantined_is_missing(world):
