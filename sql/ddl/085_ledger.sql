@@ -1,6 +1,6 @@
 -- The conservation ledger: where the records of each arrival hour are.  All times are UTC.
 -- Grain: one row per stream and hour.  Key: STREAM_NAME, ARRIVAL_HOUR.  Writer: the DAG reconcile.
--- ARCHIVED = LANDED + DUPLICATES + QUARANTINED + RESOLVED + EXPIRED + MISSING, in distinct envelopes.
+-- ARCHIVED = LANDED + DUPLICATES + QUARANTINED + RESOLVED + EXPIRED + MISSING (distinct envelopes).
 create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER (
     STREAM_NAME string not null comment 'Kinesis stream',
     ARRIVAL_HOUR timestamp_ntz not null comment 'Start of the hour in which the records arrived',
