@@ -40,7 +40,7 @@ from include import names, naming
 from include.cloudformation import STACK_POLICY, TEMPLATE
 from include.settings import settings
 
-# An update that makes one of them fire is rolled back; CloudFormation takes at most five (docs/adr/0066).
+# An update that makes one of them fire is rolled back; CloudFormation takes at most five (docs/adr/0067).
 FUNCTION_ALARMS = ("ClickErrorAlarm", "TruckErrorAlarm", "ApiErrorAlarm", "ArchiveErrorAlarm", "IntakeErrorAlarm")
 WATCHED = timedelta(minutes=settings().deploy_watch_minutes)
 
