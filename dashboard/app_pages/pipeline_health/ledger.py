@@ -98,14 +98,16 @@ def _table(rows: pd.DataFrame) -> None:
             "archived": _count("Archived", "Distinct records in the raw archive."),
             "landed": _count("Landed", "Readings in RAW, or clicks in ClickStreamData."),
             "nulled": _count("Nulled", "Of the landed readings, those with a metric that was sent outside its range."),
-            "duplicates": _count("Duplicates", "Clicks that were sent again."),
+            "duplicates": _count(
+                "Duplicates", "Clicks that were sent again, and those that only an event id would tell apart."
+            ),
             "quarantined": _count("Quarantined", "Invalid or undeliverable records that wait for a replay."),
             "resolved": _count("Resolved", "Records only in quarantine-resolved/, such as probes."),
             "differences": st.column_config.TextColumn(
                 "Differences",
                 width=140,
-                help="missing: archived, but nowhere else; unexpected: found, but not archived; conflicts: keys with "
-                "more than one content; overdue, uncovered: in RAW, but not in the history.",
+                help="missing: archived, but nowhere else; unexpected: found, but not archived; conflicts: keys or "
+                "event ids with more than one content; overdue, uncovered: in RAW, but not in the history.",
             ),
             "details": st.column_config.TextColumn("Files and sequence numbers", width="large"),
             "checked_at": times.column("Counted"),
