@@ -4,9 +4,10 @@
 **From** the stream `TRUCK_TELEMETRY_STREAM` (readings that Snowpipe loaded into `TRUCK_TELEMETRY_RAW`) **to**
 `TRUCK_TELEMETRY_DATA`, one row per version of a truck (SCD Type 2), and `HISTORY_MERGE_RUNS`, one row per merge.
 
-Starts by itself when the stream has rows (an asset watcher in the triggerer, at most once per
-`CTD_MERGE_MIN_INTERVAL_SECONDS`), and every hour in case the watcher missed some. Skipped when there is nothing to
-merge.
+Starts by itself when the stream has rows (an asset watcher in the triggerer), and every hour in case the watcher missed
+some. Skipped when there is nothing to merge. A run merges again, at most once per `CTD_MERGE_MIN_INTERVAL_SECONDS`,
+while rows keep coming, for up to `CTD_RUN_MINUTES`. Between two merges the task is *deferred*, and holds neither worker
+nor pool slot. The run's log has a line for each merge; its asset event has the sums.
 
 - **Safe to run again?** Yes: the history depends only on the readings, and the stream's offset moves in the same
   commit.
@@ -14,7 +15,8 @@ merge.
   `repair_history`, which creates a new stream and rebuilds the history.
 - **Can it be ignored?** A single failure, yes: the rows wait in the stream, and the trigger asks again within five
   minutes. If it continues, no: the dashboard shows old data.
-- **Does it not start at all?** The triggerer must run, and the pool `history_writer` must exist.
+- **Does it not start at all, or stay *deferred* while rows wait?** The triggerer must run, and the pool
+  `history_writer` must exist.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ rows_to_merge = AssetWatcher(
     trigger=StreamHasDataTrigger(
         stream=names.RAW_STREAM,
         snowflake_conn_id=names.SNOWFLAKE_CONNECTION,
+        dag_id=names.dag("scd2_merge"),
         min_interval_seconds=settings().merge_min_interval_seconds,
     ),
 )
@@ -61,4 +64,10 @@ with DAG(
         task_timeout=timedelta(hours=1),
     ),
 ):
-    MergeHistoryOperator(task_id="merge", pool=names.HISTORY_WRITER_POOL, outlets=[assets.HISTORY])
+    MergeHistoryOperator(
+        task_id="merge",
+        run_for=timedelta(minutes=settings().run_minutes),
+        min_interval=timedelta(seconds=settings().merge_min_interval_seconds),
+        pool=names.HISTORY_WRITER_POOL,
+        outlets=[assets.HISTORY],
+    )

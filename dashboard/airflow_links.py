@@ -32,9 +32,12 @@ def run(dag_id: str, run_id: str) -> str | None:
 
 
 def merge(recorded: str) -> str | None:
-    """Return the address of a run in HISTORY_MERGE_RUNS; repair_history puts its action before the run."""
-    action, separator, run_id = recorded.partition(": ")
-    return run(REPAIR, run_id) if separator else run(SCD2_MERGE, action)
+    """Return the address of a run in HISTORY_MERGE_RUNS.
+
+    repair_history puts its action before the run, and scd2_merge the number of the merge behind it, from the second on.
+    """
+    _action, separator, run_id = recorded.partition(": ")
+    return run(REPAIR, run_id) if separator else run(SCD2_MERGE, recorded.partition(" #")[0])
 
 
 def column(meaning: str) -> ColumnConfig:

@@ -106,6 +106,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # The URL of the APIs, if it is not AWS's execute-api; <api id>/<stage> is appended to it.
     api_endpoint: str = ""
 
+    # How long a run of scd2_merge, data_quality and monitor_snowpipe goes on, in minutes, with many merges or checks.
+    # 0: each merge and check is a run of its own.
+    run_minutes: Annotated[int, msgspec.Meta(ge=0, le=60)] = 60
     # The shortest time between the starts of two merges while data keeps coming, so that the warehouse can suspend.
     merge_min_interval_seconds: Positive = 60
     # The shortest time between two checks of the quality rules while data keeps coming.

@@ -200,4 +200,6 @@ def _settings(ports: Ports) -> dict[str, str]:
         "CTD_ARCHIVE_INTERVAL_SECONDS": "1",
         "CTD_MERGE_MIN_INTERVAL_SECONDS": "5",
         "CTD_QUALITY_MIN_INTERVAL_SECONDS": "0",
+        # Something to see in the list of runs.
+        "CTD_RUN_MINUTES": "10",
     }

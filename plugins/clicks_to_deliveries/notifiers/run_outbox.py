@@ -61,6 +61,11 @@ class Variables:
         Variable.delete(key)
 
 
+def is_in_outage(rows: Rows, dag_id: str) -> bool:
+    """Whether people know, or will be notified, that runs of this DAG fail: its next success is news."""
+    return rows.get(f"{OUTAGE_PREFIX}{dag_id}") is not None or bool(rows.keys(f"{RUN_PREFIX}{dag_id}."))
+
+
 class RunOutbox:
     """Alerts about runs.  One task at a time uses it (max_active_runs)."""
 

@@ -1,20 +1,24 @@
-"""Updates the truck history from the stream, in one short task."""
+"""Updates the truck history from the stream, in one short task, or again and again in one run."""
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.triggers.base import BaseTrigger
 
 from clicks_to_deliveries.hooks.snowflake_access import connect
-from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.in_rounds import InRounds, Round
 from clicks_to_deliveries.operators.one_writer import one_writer
+from clicks_to_deliveries.triggers.stream_has_data import poll_interval
+from clicks_to_deliveries.triggers.stream_wait import StreamWaitTrigger
 from include import names, sql
 from include.pipe_and_stream import STREAM_HAS_DATA, problem_of_stream
-from include.snowflake_rows import NOW, changed_rows, first_row
+from include.snowflake_rows import CHANGES, NOW, changed_rows, first_row
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -24,54 +28,93 @@ MERGE = "merge/truck_telemetry_scd2.sql"
 RECORD = "merge/record_run.sql"
 
 
-class MergeHistoryOperator(Killable, BaseOperator):
-    """Checks whether the stream has rows, merges them, and records the run in HISTORY_MERGE_RUNS.
+class MergeHistoryOperator(InRounds):
+    """Checks whether the stream has rows, merges them, and records the merge in HISTORY_MERGE_RUNS.
 
     One task, not three: starting a task costs more than the work.  If there is nothing to merge, the task is skipped
     and sends no asset event.  A retry that finds the stream empty succeeds: the try before it may have merged and died
     before it reported success.
 
-    Returns {"rows_inserted", "rows_updated", "rows_deleted"} of the merge, or None if there was nothing to merge.
+    With ``run_for``, it waits after a merge until the stream has rows again, and merges them, until no row has come for
+    twice ``min_interval``.
+
+    :param min_interval: least time between the starts of two merges of a run.
+
+    Returns {"rounds", "rows_inserted", "rows_updated", "rows_deleted"} of all merges.
     """
 
-    def __init__(self, *, snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        min_interval: timedelta = timedelta(minutes=1),
+        snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.min_interval = min_interval
         self.snowflake_conn_id = snowflake_conn_id
+        self._began = 0.0
 
-    def execute(self, context: Context) -> dict[str, int] | None:
+    def work(self, context: Context, rounds: int) -> Round:
         from snowflake.connector.errors import ProgrammingError
 
+        self._began = time.time()
         with closing(connect(self.snowflake_conn_id)) as connection:
             # One statement merges and consumes the stream, so both commit together.
             connection.autocommit(True)
             try:
-                return self._merge(connection, context)
+                return self._merge(connection, context, rounds)
             except ProgrammingError as error:
                 # A stream that can't be read any more does not repair itself: fail without a retry, and say what to do.
                 if problem := problem_of_stream(connection, names.RAW_STREAM):
                     raise AirflowFailException(problem) from error
                 raise
 
-    def _merge(self, connection: SnowflakeConnection, context: Context) -> dict[str, int] | None:
-        if not first_row(connection, STREAM_HAS_DATA, {"stream": names.RAW_STREAM})[0]:
-            if context["ti"].try_number == 1:
-                raise AirflowSkipException(f"{names.RAW_STREAM} has no rows")
-            self.log.info("%s has no rows now: an earlier try may have merged them", names.RAW_STREAM)
-            return None
-        with self._lease(connection, context):
-            return self._merge_rows(connection, context)
+    def wait(self) -> tuple[BaseTrigger, timedelta]:
+        interval = self.min_interval.total_seconds()
+        trigger = StreamWaitTrigger(
+            stream=names.RAW_STREAM,
+            snowflake_conn_id=self.snowflake_conn_id,
+            not_before=self._began + interval,
+            until=time.time() + 2 * interval,
+            poll_interval_seconds=poll_interval(interval),
+        )
+        return trigger, 3 * self.min_interval
+
+    def is_over(self, event: dict[str, Any]) -> bool:
+        return not event["is_woken"]
+
+    def _merge(self, connection: SnowflakeConnection, context: Context, rounds: int) -> Round:
+        if first_row(connection, STREAM_HAS_DATA, {"stream": names.RAW_STREAM})[0]:
+            with self._lease(connection, context):
+                return Round(self._merge_rows(connection, _name(context, rounds)))
+        if rounds:
+            return Round(None)
+        if context["ti"].try_number == 1:
+            raise AirflowSkipException(f"{names.RAW_STREAM} has no rows")
+        self.log.info("%s has no rows now: an earlier try may have merged them", names.RAW_STREAM)
+        return Round(dict.fromkeys((f"rows_{change}" for change in CHANGES), 0))
 
     def _lease(self, connection: SnowflakeConnection, context: Context) -> AbstractContextManager[None]:
         return one_writer(connection, names.HISTORY_WRITER, context)
 
-    def _merge_rows(self, connection: SnowflakeConnection, context: Context) -> dict[str, int]:
+    def _merge_rows(self, connection: SnowflakeConnection, name: str) -> dict[str, int]:
         (started_at,) = first_row(connection, NOW)
         # Only a hint where the MERGE begins to read, so it need not be from the same moment.
         (earliest,) = first_row(connection, sql.render(EARLIEST))
         counts = changed_rows(connection, sql.render(MERGE), {"earliest": earliest})
-        seconds = record_run(connection, context["run_id"], started_at, counts)
+        seconds = record_run(connection, name, started_at, counts)
         self.log.info("Merged in %.2f s: %s", seconds, counts)
         return counts
+
+
+def _name(context: Context, rounds: int) -> str:
+    """Return what identifies a merge in HISTORY_MERGE_RUNS: its run, and which one of it if it is not the first."""
+    run_id: str = context["run_id"]
+    try_number = context["ti"].try_number
+    if try_number > 1:
+        return f"{run_id} #try {try_number}"
+    return f"{run_id} #{rounds + 1}" if rounds else run_id
 
 
 def record_run(connection: SnowflakeConnection, run_id: str, started_at: datetime, counts: dict[str, int]) -> float:

@@ -8,8 +8,9 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from clicks_to_deliveries.hooks.snowflake_poller import SnowflakePoller
 from include.pipe_and_stream import STREAM_HAS_DATA, STREAM_OFFSET, problem_of_stream
@@ -19,8 +20,15 @@ MAX_BACKOFF_SECONDS = 60.0
 UNREADABLE = "unreadable"
 
 
+def poll_interval(interval_seconds: float) -> float:
+    """Return the seconds between two polls for merges that are at least so far apart: a tenth, from 0.5 to 10."""
+    return min(max(interval_seconds / 10, 0.5), 10.0)
+
+
 class StreamHasDataTrigger(BaseEventTrigger):
-    """Fires once for each offset at which it finds rows in the stream.
+    """Fires once for each offset at which it finds rows in the stream while no run of ``dag_id`` is at work.
+
+    A run that is at work merges what it finds, round after round, so an event would only add another run.
 
     Consuming a stream moves its offset.  If the offset has not moved, the merge that was asked for has yet to run, or
     failed: the trigger asks for it again after ``repeat_after_seconds``.
@@ -29,6 +37,7 @@ class StreamHasDataTrigger(BaseEventTrigger):
     fails and alerts; waiting here would hide the problem.
 
     :param stream: name of the stream, in the connection's database and schema.
+    :param dag_id: the DAG that consumes the stream.
     :param min_interval_seconds: least time between two events, so that a warehouse can suspend.
     :param poll_interval_seconds: time between two polls; by default a tenth of the interval, from 0.5 to 10 seconds.
     :param repeat_after_seconds: time after which an offset that has not moved is announced again.
@@ -38,6 +47,7 @@ class StreamHasDataTrigger(BaseEventTrigger):
         self,
         stream: str,
         snowflake_conn_id: str,
+        dag_id: str,
         min_interval_seconds: float,
         poll_interval_seconds: float | None = None,
         repeat_after_seconds: float = 300.0,
@@ -45,8 +55,9 @@ class StreamHasDataTrigger(BaseEventTrigger):
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's class has no types here.
         self.stream = stream
         self.snowflake_conn_id = snowflake_conn_id
+        self.dag_id = dag_id
         self.min_interval_seconds = min_interval_seconds
-        self.poll_interval_seconds = poll_interval_seconds or min(max(min_interval_seconds / 10, 0.5), 10.0)
+        self.poll_interval_seconds = poll_interval_seconds or poll_interval(min_interval_seconds)
         self.repeat_after_seconds = repeat_after_seconds
         self._failures = 0
 
@@ -54,6 +65,7 @@ class StreamHasDataTrigger(BaseEventTrigger):
         arguments = (
             "stream",
             "snowflake_conn_id",
+            "dag_id",
             "min_interval_seconds",
             "poll_interval_seconds",
             "repeat_after_seconds",
@@ -70,11 +82,13 @@ class StreamHasDataTrigger(BaseEventTrigger):
             while True:
                 try:
                     offset = await self._unconsumed_offset(poller)
-                except (errors.Error, AirflowException, OSError) as error:
+                    is_news = offset is not None and (offset != announced or time.monotonic() >= repeat_at)
+                    is_due = is_news and not await sync_to_async(_is_at_work)(self.dag_id)
+                except (errors.Error, AirflowException, AirflowRuntimeError, OSError) as error:
                     await asyncio.sleep(self._backoff(error))
                     continue
                 self._recovered()
-                if offset is None or (offset == announced and time.monotonic() < repeat_at):
+                if not is_due:
                     await asyncio.sleep(self.poll_interval_seconds)
                     continue
                 yield TriggerEvent({"stream": self.stream, "offset": offset})
@@ -104,12 +118,18 @@ class StreamHasDataTrigger(BaseEventTrigger):
     def _backoff(self, error: Exception) -> float:
         """Return the seconds until the next try; log the first failure of an outage."""
         if self._failures == 0:
-            self.log.warning("Stream %s can't be read, trying until it can: %s", self.stream, error)
+            self.log.warning("Stream %s can't be watched, trying until it can: %s", self.stream, error)
         self._failures += 1
         first = 2 * self.poll_interval_seconds
         return backoff(self._failures, first=first, longest=MAX_BACKOFF_SECONDS, floor=EQUAL_JITTER)
 
     def _recovered(self) -> None:
         if self._failures:
-            self.log.info("Stream %s is readable again after %d failed polls", self.stream, self._failures)
+            self.log.info("Stream %s can be watched again after %d failed polls", self.stream, self._failures)
             self._failures = 0
+
+
+def _is_at_work(dag_id: str) -> bool:
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    return RuntimeTaskInstance.get_dr_count(dag_id, states=["queued", "running"]) > 0

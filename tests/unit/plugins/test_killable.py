@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from clicks_to_deliveries import operators
 from clicks_to_deliveries.hooks import snowflake_hook
 from clicks_to_deliveries.operators import killable
+from clicks_to_deliveries.operators.in_rounds import InRounds
 from clicks_to_deliveries.operators.killable import Killable, TaskKilled
 
 from include import sql
@@ -38,7 +39,7 @@ def ours() -> dict[str, type[BaseOperator]]:
         name: each
         for module in modules
         for name, each in inspect.getmembers(module, inspect.isclass)
-        if issubclass(each, BaseOperator) and each.__module__ == module.__name__
+        if issubclass(each, BaseOperator) and each.__module__ == module.__name__ and each is not InRounds
     }
 
 

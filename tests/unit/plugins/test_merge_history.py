@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.operators import merge_history
+from clicks_to_deliveries.operators.in_rounds import InRounds
 from clicks_to_deliveries.operators.merge_history import MergeHistoryOperator
 from snowflake.connector.errors import ProgrammingError
+
+from include import names
 
 pytestmark = pytest.mark.unit
 
 NOW = datetime(2026, 11, 22, 14, 0, 0)  # noqa: DTZ001 - Snowflake's TIMESTAMP_NTZ, UTC
+COUNTS = ("rows_inserted", "rows_updated", "rows_deleted")
 EARLIEST = datetime(2026, 11, 22, 9, 0, 0)  # noqa: DTZ001
 
 
@@ -77,14 +82,14 @@ def test_a_retry_that_finds_the_stream_empty_succeeds_as_the_try_before_may_have
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connection = Connection(has_data=False)
-    assert merge(monkeypatch, connection, try_number=2) is None
+    assert merge(monkeypatch, connection, try_number=2) == {"rounds": 1, **dict.fromkeys(COUNTS, 0)}
     assert connection.recorded is None
 
 
 def test_the_merge_commits_by_itself_and_its_counts_are_recorded_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = {"number of rows inserted": 5, "number of rows updated": 2, "number of rows deleted": 1}
     connection = Connection(True, answer)
-    assert merge(monkeypatch, connection) == {"rows_inserted": 5, "rows_updated": 2, "rows_deleted": 1}
+    assert merge(monkeypatch, connection) == {"rounds": 1, "rows_inserted": 5, "rows_updated": 2, "rows_deleted": 1}
     assert connection.autocommits == [True]
     assert connection.merged_from == EARLIEST
     assert connection.recorded == {
@@ -95,6 +100,36 @@ def test_the_merge_commits_by_itself_and_its_counts_are_recorded_with_the_run(mo
         "rows_updated": 2,
         "rows_deleted": 1,
     }
+
+
+def test_a_run_that_goes_on_records_each_merge_and_ends_when_no_row_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection(True, {"number of rows inserted": 5})
+    monkeypatch.setattr(PipelineSnowflakeHook, "get_conn", lambda _: connection)
+    monkeypatch.setattr(InRounds, "_may_go_on", lambda *_: True)
+    context = {"ti": SimpleNamespace(try_number=1), "run_id": "run-1"}
+    merging = MergeHistoryOperator(task_id="merge", min_interval=timedelta(seconds=20))
+    began = time.time()
+    with pytest.raises(TaskDeferred) as first:
+        merging.execute(context)
+    _, waits = first.value.trigger.serialize()
+    assert (waits["stream"], waits["offset"], waits["poll_interval_seconds"]) == (names.RAW_STREAM, "", 2)
+    assert waits["not_before"] == pytest.approx(began + 20, abs=5)
+    assert waits["until"] == pytest.approx(began + 40, abs=5)
+    with pytest.raises(TaskDeferred) as second:
+        merging.next_round(context, {"is_woken": True}, **first.value.kwargs)
+    assert connection.recorded["run_id"] == "run-1 #2"
+    # A merge of somebody else came first.
+    connection.has_data = False
+    with pytest.raises(TaskDeferred) as third:
+        merging.next_round(context, {"is_woken": True}, **second.value.kwargs)
+    total = merging.next_round(context, {"is_woken": False}, **third.value.kwargs)
+    assert total == {"rounds": 2, "rows_inserted": 10, "rows_updated": 0, "rows_deleted": 0}
+
+
+def test_a_retry_does_not_overwrite_what_the_try_before_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection(True, {"number of rows inserted": 5})
+    merge(monkeypatch, connection, try_number=2)
+    assert connection.recorded["run_id"] == "run-1 #try 2"
 
 
 def test_a_stream_that_can_not_be_read_fails_for_good_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,11 @@ class World:
         self.looks: list[float] = []
         self.closed = 0
         self.problem: str | None = None
+        self.runs: tuple[float, float] | None = None
+
+    def is_at_work(self, dag_id: str) -> bool:
+        assert dag_id == "merges"
+        return self.runs is not None and self.runs[0] <= self.now - 1000 < self.runs[1]
 
     async def sleep(self, seconds: float) -> None:
         assert seconds > 0
@@ -52,10 +57,11 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[float, st
 
     def run(world: World, until: float, **arguments: float) -> list[tuple[float, str]]:
         monkeypatch.setattr(stream_has_data, "SnowflakePoller", lambda _: world)
+        monkeypatch.setattr(stream_has_data, "_is_at_work", world.is_at_work)
         monkeypatch.setattr(stream_has_data.asyncio, "sleep", world.sleep)
         monkeypatch.setattr(stream_has_data.time, "monotonic", lambda: world.now)
         given = {"min_interval_seconds": 10, "poll_interval_seconds": 1, "repeat_after_seconds": 100} | arguments
-        trigger = StreamHasDataTrigger("S", "snowflake_default", **given)
+        trigger = StreamHasDataTrigger("S", "snowflake_default", "merges", **given)
 
         async def collect() -> list[tuple[float, str]]:
             events = []
@@ -96,6 +102,13 @@ def test_a_merge_and_new_rows_are_a_new_event_after_the_least_interval(watch: Ca
     assert events == [(0, "7"), (10, "8")]
 
 
+def test_a_run_that_is_at_work_is_no_event_and_what_it_leaves_is_one(watch: Callable) -> None:
+    # The run merges at 5 s and every 10 s after that, until 40 s; new rows come all the time.
+    world = World(lambda now: (min(int((now + 5) / 10), 4), True))
+    world.runs = (1, 42)
+    assert watch(world, until=60) == [(0, "0"), (42, "4")]
+
+
 def test_rows_that_nothing_consumes_are_announced_again_after_a_bounded_time(watch: Callable) -> None:
     events = watch(World(lambda now: (7, True)), until=250)
     assert [second for second, _ in events] == [0, 100, 200]
@@ -122,7 +135,7 @@ def test_an_outage_is_waited_out_with_bounded_backoff_and_one_line(
     assert waits[0] <= 2 < MAX_BACKOFF_SECONDS / 2 <= waits[8]
     assert [len(log.warning.mock_calls), len(log.info.mock_calls)] == [1, 1]
     assert "away" in str(log.warning.mock_calls)
-    assert "readable again" in str(log.info.mock_calls)
+    assert "watched again" in str(log.info.mock_calls)
 
 
 def test_a_stream_that_can_not_be_read_is_announced_once_and_again_when_it_can(watch: Callable) -> None:
@@ -145,11 +158,11 @@ def test_the_connection_is_closed_when_the_trigger_is_cancelled(watch: Callable)
 
 @pytest.mark.parametrize(("least_interval", "looks_every"), [(2, 0.5), (60, 6), (3600, 10)])
 def test_looks_are_a_tenth_of_the_least_interval_apart_within_bounds(least_interval: float, looks_every: float) -> None:
-    trigger = StreamHasDataTrigger("S", "c", min_interval_seconds=least_interval)
+    trigger = StreamHasDataTrigger("S", "c", "merges", min_interval_seconds=least_interval)
     assert trigger.poll_interval_seconds == looks_every
 
 
 def test_serialized_it_is_the_same_trigger() -> None:
-    classpath, arguments = StreamHasDataTrigger("S", "c", min_interval_seconds=60).serialize()
+    classpath, arguments = StreamHasDataTrigger("S", "c", "merges", min_interval_seconds=60).serialize()
     assert classpath == f"{StreamHasDataTrigger.__module__}.{StreamHasDataTrigger.__qualname__}"
     assert StreamHasDataTrigger(**arguments).serialize() == (classpath, arguments)
