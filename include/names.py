@@ -97,6 +97,8 @@ REPAIRER_SNOWFLAKE_CONNECTION = airflow("snowflake_repairer")
 # Only for erase_truck: no other task may delete what these connections may delete.
 ERASURE_AWS_CONNECTION = airflow("aws_erasure")
 ERASURE_SNOWFLAKE_CONNECTION = airflow("snowflake_erasure")
+# Leads to Airflow's own database, which no other task may reach.
+METADATA_CONNECTION = airflow("airflow_metadata")
 # Outputs of the CloudFormation stack, kept by provision_resources as a JSON Airflow Variable.
 STACK_OUTPUTS_VARIABLE = airflow("pipeline_stack_outputs")
 # Variables with this prefix are alerts about runs that people do not have yet (notifiers/run_outbox.py).

@@ -116,6 +116,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # When monitor_snowpipe runs: a cron expression.
     monitor_schedule: str = "*/5 * * * *"
 
+    # How long Airflow keeps its own runs, tasks, asset events and log entries, in days.
+    metadata_retention_days: Positive = 30
     # Quality rules of severity warn that are not checked: their names, separated by commas.
     quality_rules_off: str = ""
     # The address of Airflow's web pages, for the dashboard's links to runs; unset: no links.

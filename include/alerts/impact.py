@@ -29,6 +29,7 @@ _BY_FILE = {
     "replay": Impact("warning", "records stay in quarantine"),
     "fleet_register": Impact("warning", "a decision about the fleet is not applied"),
     "teardown_resources": Impact("warning", "a stack that is half deleted still costs money"),
+    "clean_metadata": Impact("warning", "Airflow's own database grows, which makes it slower in weeks"),
     "generate_traffic": Impact("warning", "no synthetic records are sent"),
 }
 #: DAG -> impact.

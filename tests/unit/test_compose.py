@@ -219,6 +219,8 @@ def test_connections_differ_from_the_demos_in_addresses_and_files_only(demo):
         if expected["conn_type"] == "snowflake":
             key = Path(expected["extra"]["private_key_file"]).name
             expected["extra"] |= {"host": "snowflake", "port": 4443, "private_key_file": f"/keys/{key}"}
+        if name == "AIRFLOW_CONN_AIRFLOW_METADATA":
+            expected["extra"]["sql_alchemy_conn"] = AIRFLOW["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
         assert json.loads(AIRFLOW[name]) == expected, name
 
 

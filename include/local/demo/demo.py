@@ -33,6 +33,7 @@ MERGE_DAG = names.dag("scd2_merge")
 DATA_DRIVEN_DAGS = (names.dag("monitor_snowpipe"), MERGE_DAG, names.dag("data_quality"))
 LEDGER_DAG = names.dag("reconcile")
 ALERTS_DAG = names.dag("send_alerts")
+MAINTENANCE_DAG = names.dag("clean_metadata")
 
 # A process that fails is noticed immediately; these only end a wait for one that hangs.
 START_TIMEOUT_SECONDS = 300
@@ -153,7 +154,7 @@ class Demo:
         self._unpause(ALERTS_DAG)
 
     def _stay_up(self) -> NoReturn:
-        self._unpause(TRAFFIC_DAG, *DATA_DRIVEN_DAGS, LEDGER_DAG)
+        self._unpause(TRAFFIC_DAG, *DATA_DRIVEN_DAGS, LEDGER_DAG, MAINTENANCE_DAG)
         # Before the line is printed: its reader may press Ctrl-C immediately.
         self.is_up = True
         self._watch.print(f"Running: {TRAFFIC_DAG} sends every minute.  Press Ctrl-C to stop.")

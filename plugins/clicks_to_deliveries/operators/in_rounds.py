@@ -18,6 +18,9 @@ from clicks_to_deliveries.operators.killable import Killable
 
 # How much longer than its own time limit a wait may take, until Airflow fails the task: the triggerer does not work.
 TRIGGERER_PATIENCE = timedelta(minutes=3)
+# The shortest wait.  On a busy machine, Airflow's scheduler hears seconds later that a task's process ended to wait.
+# If the task is at work again by then, the scheduler takes it for dead, and starts another try.
+LEAST_PAUSE = timedelta(seconds=30)
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -54,7 +57,7 @@ class InRounds(Killable, BaseOperator):
         raise NotImplementedError
 
     def wait(self) -> tuple[BaseTrigger, timedelta]:
-        """Return what begins the next round, and how long that takes at most."""
+        """Return what begins the next round, LEAST_PAUSE from now or later, and how long that takes at most."""
         raise NotImplementedError
 
     def is_over(self, event: dict[str, Any]) -> bool:
@@ -81,12 +84,12 @@ class InRounds(Killable, BaseOperator):
         return self._end(context, total)
 
     def _may_go_on(self, context: Context) -> bool:
-        if not self.run_for or context["ti"].try_number > 1:
-            return False
-        began = context["dag_run"].start_date
-        if began is None or datetime.now(UTC) >= began + self.run_for:
-            return False
-        return not is_in_outage(Variables(), context["ti"].dag_id)
+        began = context["dag_run"].start_date if self.run_for else None
+        return began is not None and datetime.now(UTC) < began + self.run_for and not self.is_news(context)
+
+    def is_news(self, context: Context) -> bool:
+        """Whether somebody waits for the end of this run: it is a retry, or the first success after a failure."""
+        return context["ti"].try_number > 1 or is_in_outage(Variables(), context["ti"].dag_id)
 
     def _end(self, context: Context, total: dict[str, int]) -> dict[str, int]:
         if not total:

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import BaseTrigger
 
 from clicks_to_deliveries.hooks.snowflake_access import connect
-from clicks_to_deliveries.operators.in_rounds import InRounds, Round
+from clicks_to_deliveries.operators.in_rounds import LEAST_PAUSE, InRounds, Round
 from clicks_to_deliveries.operators.one_writer import one_writer
 from clicks_to_deliveries.triggers.stream_has_data import poll_interval
 from clicks_to_deliveries.triggers.stream_wait import StreamWaitTrigger
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 EARLIEST = "merge/earliest_reading.sql"
 MERGE = "merge/truck_telemetry_scd2.sql"
 RECORD = "merge/record_run.sql"
+# How long a task merges again and again without giving its worker and its pool slot away.
+STAYS = timedelta(minutes=1)
 
 
 class MergeHistoryOperator(InRounds):
@@ -36,7 +38,8 @@ class MergeHistoryOperator(InRounds):
     before it reported success.
 
     With ``run_for``, it waits after a merge until the stream has rows again, and merges them, until no row has come for
-    twice ``min_interval``.
+    as long as ``min_interval``.  An interval below LEAST_PAUSE is too short to wait in the triggerer: then the task
+    itself waits, in a run of STAYS at most, so that a repair has its turn.
 
     :param min_interval: least time between the starts of two merges of a run.
 
@@ -59,11 +62,12 @@ class MergeHistoryOperator(InRounds):
         from snowflake.connector.errors import ProgrammingError
 
         self._began = time.time()
+        stays = bool(self.run_for) and self.min_interval < LEAST_PAUSE
         with closing(connect(self.snowflake_conn_id)) as connection:
             # One statement merges and consumes the stream, so both commit together.
             connection.autocommit(True)
             try:
-                return self._merge(connection, context, rounds)
+                return self._stay(connection, context) if stays else self._merge(connection, context, rounds)
             except ProgrammingError as error:
                 # A stream that can't be read any more does not repair itself: fail without a retry, and say what to do.
                 if problem := problem_of_stream(connection, names.RAW_STREAM):
@@ -72,17 +76,42 @@ class MergeHistoryOperator(InRounds):
 
     def wait(self) -> tuple[BaseTrigger, timedelta]:
         interval = self.min_interval.total_seconds()
+        not_before = max(self._began + interval, time.time() + LEAST_PAUSE.total_seconds())
         trigger = StreamWaitTrigger(
             stream=names.RAW_STREAM,
             snowflake_conn_id=self.snowflake_conn_id,
-            not_before=self._began + interval,
-            until=time.time() + 2 * interval,
+            not_before=not_before,
+            until=not_before + interval,
             poll_interval_seconds=poll_interval(interval),
         )
-        return trigger, 3 * self.min_interval
+        return trigger, LEAST_PAUSE + 2 * self.min_interval
 
     def is_over(self, event: dict[str, Any]) -> bool:
         return not event["is_woken"]
+
+    def _stay(self, connection: SnowflakeConnection, context: Context) -> Round:
+        """Merge, and again whenever the interval has passed and there are rows, until none has come for an interval."""
+        done = self._merge(connection, context, 0)
+        total, merges = done.counts or {}, 1
+        interval, began = self.min_interval.total_seconds(), time.monotonic()
+        leave = began + min(STAYS, self.run_for).total_seconds()
+        while time.monotonic() < leave and not self.is_news(context):
+            time.sleep(max(0.0, self._began + interval - time.time()))
+            if not self._have_come(connection, interval):
+                break
+            self._began = time.time()
+            counts = self._merge(connection, context, merges).counts or {}
+            total = {name: count + counts.get(name, 0) for name, count in total.items()}
+            merges += bool(counts)
+        return Round({"rounds": merges, **total}, is_last=True)
+
+    def _have_come(self, connection: SnowflakeConnection, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not first_row(connection, STREAM_HAS_DATA, {"stream": names.RAW_STREAM})[0]:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(poll_interval(seconds))
+        return True
 
     def _merge(self, connection: SnowflakeConnection, context: Context, rounds: int) -> Round:
         if first_row(connection, STREAM_HAS_DATA, {"stream": names.RAW_STREAM})[0]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.utils.session import create_session
+from clicks_to_deliveries.triggers import stream_has_data
 from clicks_to_deliveries.triggers.stream_has_data import StreamHasDataTrigger
 from sqlalchemy import func, select
 
@@ -69,11 +70,19 @@ def test_the_same_run_again_is_recorded_once(stack: Any, run: Callable) -> None:
     assert stack.query(recorded, {"run_id": first.run_id}) == [(1, 1)]
 
 
-def test_the_watcher_announces_new_rows_once_for_each_offset(stack: Any, run: Callable) -> None:
+def test_the_watcher_announces_new_rows_once_for_each_offset(
+    stack: Any, run: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run("scd2_merge")
     trigger = StreamHasDataTrigger(
-        names.RAW_STREAM, names.SNOWFLAKE_CONNECTION, min_interval_seconds=0.1, poll_interval_seconds=0.1
+        names.RAW_STREAM,
+        names.SNOWFLAKE_CONNECTION,
+        dag_id=names.dag("scd2_merge"),
+        min_interval_seconds=0.1,
+        poll_interval_seconds=0.1,
     )
+    # Only a triggerer can ask for runs.
+    monkeypatch.setattr(stream_has_data, "_is_at_work", lambda _: False)
 
     # The trigger has a loop and a thread of its own, as in the triggerer; Airflow runs DAGs in the main thread only.
     loop = asyncio.new_event_loop()

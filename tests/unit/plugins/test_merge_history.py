@@ -107,14 +107,14 @@ def test_a_run_that_goes_on_records_each_merge_and_ends_when_no_row_comes(monkey
     monkeypatch.setattr(PipelineSnowflakeHook, "get_conn", lambda _: connection)
     monkeypatch.setattr(InRounds, "_may_go_on", lambda *_: True)
     context = {"ti": SimpleNamespace(try_number=1), "run_id": "run-1"}
-    merging = MergeHistoryOperator(task_id="merge", min_interval=timedelta(seconds=20))
+    merging = MergeHistoryOperator(task_id="merge", min_interval=timedelta(seconds=60))
     began = time.time()
     with pytest.raises(TaskDeferred) as first:
         merging.execute(context)
     _, waits = first.value.trigger.serialize()
-    assert (waits["stream"], waits["offset"], waits["poll_interval_seconds"]) == (names.RAW_STREAM, "", 2)
-    assert waits["not_before"] == pytest.approx(began + 20, abs=5)
-    assert waits["until"] == pytest.approx(began + 40, abs=5)
+    assert (waits["stream"], waits["offset"], waits["poll_interval_seconds"]) == (names.RAW_STREAM, "", 6)
+    assert waits["not_before"] == pytest.approx(began + 60, abs=5)
+    assert waits["until"] == pytest.approx(began + 120, abs=5)
     with pytest.raises(TaskDeferred) as second:
         merging.next_round(context, {"is_woken": True}, **first.value.kwargs)
     assert connection.recorded["run_id"] == "run-1 #2"
@@ -124,6 +124,30 @@ def test_a_run_that_goes_on_records_each_merge_and_ends_when_no_row_comes(monkey
         merging.next_round(context, {"is_woken": True}, **second.value.kwargs)
     total = merging.next_round(context, {"is_woken": False}, **third.value.kwargs)
     assert total == {"rounds": 2, "rows_inserted": 10, "rows_updated": 0, "rows_deleted": 0}
+
+
+@pytest.mark.parametrize("started", ["rows come for ever", "rows stop"])
+def test_a_short_interval_is_waited_for_in_the_task_which_gives_its_slot_away_soon(
+    monkeypatch: pytest.MonkeyPatch, started: str
+) -> None:
+    connection, now = Connection(True, {"number of rows inserted": 5}), [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        if started == "rows stop" and now[0] > 12:
+            connection.has_data = False
+
+    clock = SimpleNamespace(time=lambda: now[0], monotonic=lambda: now[0], sleep=sleep)
+    monkeypatch.setattr(PipelineSnowflakeHook, "get_conn", lambda _: connection)
+    monkeypatch.setattr(merge_history, "time", clock)
+    monkeypatch.setattr(InRounds, "is_news", lambda *_: False)
+    context = {"ti": SimpleNamespace(try_number=1), "run_id": "run-1"}
+    interval, hour = timedelta(seconds=5), timedelta(hours=1)
+    merged = MergeHistoryOperator(task_id="merge", run_for=hour, min_interval=interval).execute(context)
+    # At 0, 5, 10, …, 60 s; or at 0, 5 and 10, and at 20 s no row has come for an interval.
+    merges, over = (13, 60) if started == "rows come for ever" else (3, 20)
+    assert (merged["rounds"], merged["rows_inserted"], now[0]) == (merges, 5 * merges, over)
+    assert connection.recorded["run_id"] == f"run-1 #{merges}"
 
 
 def test_a_retry_does_not_overwrite_what_the_try_before_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
