@@ -1,4 +1,8 @@
-"""Questions to Snowflake from the triggerer's event loop.  The connector is imported with the first question."""
+"""Questions to Snowflake from the triggerer's event loop.
+
+The connector is imported with the first question, in the poller's thread: in the event loop, it would stop every
+trigger for as long as that takes.  So what a question raises are exceptions of this module.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk.exceptions import AirflowException
 
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from include.snowflake_rows import first_row
@@ -16,6 +22,14 @@ if TYPE_CHECKING:
 POLL_NETWORK_TIMEOUT_SECONDS = 15
 
 Answer = TypeVar("Answer")
+
+
+class SnowflakeUnreachableError(Exception):
+    """Snowflake did not answer, or the connection can't be used: a later question may succeed."""
+
+
+class StatementRefusedError(Exception):
+    """Snowflake refused the statement."""
 
 
 class SnowflakePoller:
@@ -37,8 +51,7 @@ class SnowflakePoller:
         """Return what ``question`` returns for the connection.
 
         Raises:
-            snowflake.connector.errors.Error: a statement failed or Snowflake was out of reach.  The next call opens a
-                new connection.
+            StatementRefusedError, SnowflakeUnreachableError: the next call opens a new connection.
         """
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
 
@@ -48,6 +61,16 @@ class SnowflakePoller:
         self._thread.shutdown(wait=False)
 
     def _ask(self, question: Callable[[SnowflakeConnection], Answer]) -> Answer:
+        from snowflake.connector import errors
+
+        try:
+            return self._ask_snowflake(question)
+        except errors.ProgrammingError as error:
+            raise StatementRefusedError(str(error)) from error
+        except (errors.Error, AirflowException, OSError) as error:
+            raise SnowflakeUnreachableError(str(error)) from error
+
+    def _ask_snowflake(self, question: Callable[[SnowflakeConnection], Answer]) -> Answer:
         if self._connection is None:
             self._connection = connect(self._snowflake_conn_id, network_timeout_seconds=POLL_NETWORK_TIMEOUT_SECONDS)
         try:

@@ -8,11 +8,15 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
+from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from clicks_to_deliveries.hooks.snowflake_poller import SnowflakePoller
+from clicks_to_deliveries.hooks.snowflake_poller import (
+    SnowflakePoller,
+    SnowflakeUnreachableError,
+    StatementRefusedError,
+)
 from include.pipe_and_stream import STREAM_HAS_DATA, STREAM_OFFSET, problem_of_stream
 from include.retry import EQUAL_JITTER, backoff
 
@@ -73,8 +77,6 @@ class StreamHasDataTrigger(BaseEventTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in arguments}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        from snowflake.connector import errors
-
         announced: str | None = None
         repeat_at = 0.0
         poller = SnowflakePoller(self.snowflake_conn_id)
@@ -84,7 +86,7 @@ class StreamHasDataTrigger(BaseEventTrigger):
                     offset = await self._unconsumed_offset(poller)
                     is_news = offset is not None and (offset != announced or time.monotonic() >= repeat_at)
                     is_due = is_news and not await sync_to_async(_is_at_work)(self.dag_id)
-                except (errors.Error, AirflowException, AirflowRuntimeError, OSError) as error:
+                except (SnowflakeUnreachableError, StatementRefusedError, AirflowRuntimeError) as error:
                     await asyncio.sleep(self._backoff(error))
                     continue
                 self._recovered()
@@ -104,12 +106,10 @@ class StreamHasDataTrigger(BaseEventTrigger):
         It reads the offset first.  If a merge consumes the stream in between, either there is no data, or the offset is
         the old one and the next poll announces the new one.  In the other order an offset could be missed.
         """
-        from snowflake.connector import errors
-
         try:
             (offset,) = await poller.first_row(STREAM_OFFSET, {"stream": self.stream})
             (has_data,) = await poller.first_row(STREAM_HAS_DATA, {"stream": self.stream})
-        except errors.ProgrammingError:
+        except StatementRefusedError:
             if await poller.ask(lambda connection: problem_of_stream(connection, self.stream)):
                 return UNREADABLE
             raise

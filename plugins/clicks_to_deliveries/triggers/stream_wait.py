@@ -7,10 +7,13 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from clicks_to_deliveries.hooks.snowflake_poller import SnowflakePoller
+from clicks_to_deliveries.hooks.snowflake_poller import (
+    SnowflakePoller,
+    SnowflakeUnreachableError,
+    StatementRefusedError,
+)
 from include.pipe_and_stream import STREAM_HAS_DATA, STREAM_OFFSET
 
 
@@ -58,15 +61,13 @@ class StreamWaitTrigger(BaseTrigger):
         yield TriggerEvent({"is_woken": is_woken})
 
     async def _is_there(self, poller: SnowflakePoller) -> bool:
-        from snowflake.connector import errors
-
         question = STREAM_OFFSET if self.offset else STREAM_HAS_DATA
         try:
             (answer,) = await poller.first_row(question, {"stream": self.stream})
-        except errors.ProgrammingError as error:
+        except StatementRefusedError as error:
             self.log.warning("Stream %s can't be read: %s", self.stream, error)
             return True
-        except (errors.Error, AirflowException, OSError) as error:
+        except SnowflakeUnreachableError as error:
             self.log.warning("Snowflake can't be reached, trying again: %s", error)
             return False
         return str(answer) != self.offset if self.offset else bool(answer)

@@ -8,9 +8,9 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from clicks_to_deliveries.hooks.snowflake_poller import SnowflakeUnreachableError, StatementRefusedError
 from clicks_to_deliveries.triggers import stream_has_data
 from clicks_to_deliveries.triggers.stream_has_data import MAX_BACKOFF_SECONDS, StreamHasDataTrigger
-from snowflake.connector import errors
 
 from include.pipe_and_stream import STREAM_HAS_DATA, STREAM_OFFSET
 
@@ -126,7 +126,7 @@ def test_an_outage_is_waited_out_with_bounded_backoff_and_one_line(
 ) -> None:
     log = Mock()
     monkeypatch.setattr(StreamHasDataTrigger, "log", log)
-    outage = errors.OperationalError("away")
+    outage = SnowflakeUnreachableError("away")
     world = World(lambda now: outage if now < 600 else (7, True))
     events = watch(world, until=700)
     assert 600 <= events[0][0] <= 600 + MAX_BACKOFF_SECONDS
@@ -139,15 +139,13 @@ def test_an_outage_is_waited_out_with_bounded_backoff_and_one_line(
 
 
 def test_a_stream_that_can_not_be_read_is_announced_once_and_again_when_it_can(watch: Callable) -> None:
-    world = World(lambda now: errors.ProgrammingError("stale") if 20 <= now < 500 else (7 if now < 20 else 8, True))
+    world = World(lambda now: StatementRefusedError("stale") if 20 <= now < 500 else (7 if now < 20 else 8, True))
     world.problem = "stream S is stale"
     assert [event for event in watch(world, until=560) if event[0] >= 20] == [(20, "unreadable"), (500, "8")]
 
 
 def test_a_statement_that_fails_on_a_healthy_stream_is_waited_out(watch: Callable) -> None:
-    assert (
-        watch(World(lambda now: errors.ProgrammingError("suspended") if now < 9 else (7, True)), until=90)[0][1] == "7"
-    )
+    assert watch(World(lambda now: StatementRefusedError("suspended") if now < 9 else (7, True)), until=90)[0][1] == "7"
 
 
 def test_the_connection_is_closed_when_the_trigger_is_cancelled(watch: Callable) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from clicks_to_deliveries.hooks.snowflake_poller import SnowflakeUnreachableError, StatementRefusedError
 from clicks_to_deliveries.triggers import stream_wait
 from clicks_to_deliveries.triggers.stream_wait import StreamWaitTrigger
-from snowflake.connector import errors
 
 from include.pipe_and_stream import STREAM_HAS_DATA, STREAM_OFFSET
 
@@ -66,8 +66,8 @@ def test_a_merge_wakes_what_waits_for_another_offset(monkeypatch: pytest.MonkeyP
 
 
 def test_an_outage_is_waited_out_and_a_stream_that_can_not_be_read_wakes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert wait(monkeypatch, lambda now: errors.OperationalError("away") if now < 20 else True)[:2] == (True, 20)
-    assert wait(monkeypatch, lambda now: errors.ProgrammingError("stale"))[:2] == (True, 10)
+    assert wait(monkeypatch, lambda now: SnowflakeUnreachableError("away") if now < 20 else True)[:2] == (True, 20)
+    assert wait(monkeypatch, lambda now: StatementRefusedError("stale"))[:2] == (True, 10)
 
 
 def test_serialized_it_is_the_same_trigger() -> None:
