@@ -42,7 +42,7 @@ class CleanMetadataOperator(Killable, BaseOperator):
 
     Airflow 3 takes the address away from tasks, and from what they start; its REST API deletes runs, but neither asset
     events nor log entries.  So whoever wants this DAG gives it the address, as the extra field ``sql_alchemy_conn``.
-    Without the connection the task is skipped (docs/adr/0067).
+    Without the connection the task is skipped (docs/adr/0069).
 
     :param keep: rows younger than this stay.
 

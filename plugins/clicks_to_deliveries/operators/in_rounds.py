@@ -1,4 +1,4 @@
-"""Runs that go on: one run an hour works round after round, instead of a run for each (docs/adr/0066).
+"""Runs that go on: one run an hour works round after round, instead of a run for each (docs/adr/0068).
 
 Each run adds rows to Airflow's database and a line to its pages, for ever.  A round adds lines to the run's log.
 """
