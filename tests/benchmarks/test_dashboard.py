@@ -235,10 +235,24 @@ def switch_pages(page: Page, shown: list[float], drawn: list[float]) -> None:
     for number in range(links.count()):
         link = links.nth(number)
         title = link.inner_text().strip().splitlines()[-1]
+        page.evaluate("""title => {
+          const done = () => [...document.querySelectorAll('h1')].some(h => h.innerText.trim() === title) && document.querySelector("[data-test-script-state='notRunning']");
+          window.probe = {};
+          let seen = false;
+          const mark = name => { if (!(name in window.probe) && done()) window.probe[name] = performance.now(); };
+          const left = () => ![...document.querySelectorAll('h1')].some(h => h.innerText.trim() === title) || document.querySelector("[data-test-script-state='running']");
+          document.addEventListener('click', () => { window.probe.begun = performance.now();
+             new MutationObserver(() => mark('dom')).observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true});
+             const frame = () => { mark('frame'); requestAnimationFrame(frame); }; requestAnimationFrame(frame);
+          }, {capture: true, once: true});
+        }""", title)
         begun = time.perf_counter()
         link.click()
         wait_until_shown(page, title)
         shown.append(time.perf_counter() - begun)
+        page.wait_for_timeout(100)
+        probe = page.evaluate("window.probe")
+        print(title, {k: round(v - probe["begun"]) for k, v in probe.items()})
         if title in MAPS:
             wait_until_drawn(page)
             drawn.append(time.perf_counter() - begun)

@@ -12,6 +12,7 @@ from dashboard import choices, click_ranking, data, quantities, times, ui
 from dashboard.app_pages.click_parts.downloads import csv_button
 from dashboard.app_pages.click_parts.periods import arrived, in_words
 from dashboard.charts import click_charts
+from dashboard.charts.drawing import draw
 
 SPANS = {"24": "24 hours", "72": "3 days", "168": "7 days"}
 
@@ -55,7 +56,7 @@ def show() -> int:
     file_name = click_ranking.file_name("clicks-item-hours", period, partial=bool(answer.not_read))
     with st.container(border=True):
         st.markdown("**Clicks per hour** · the line marks the same hour a day before")
-        st.altair_chart(
+        draw(
             click_charts.clicks_per_hour(shown),
             width="stretch",
             alt="Clicks of the item per hour, and a day before. The table below has the numbers.",

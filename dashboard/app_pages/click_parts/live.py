@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import as_sent, data, quantities, spreadsheet, times, ui
 from dashboard.app_pages.click_parts.downloads import csv_button
 from dashboard.charts import click_charts
+from dashboard.charts.drawing import draw
 
 NEWEST_SHOWN = 200
 # The items that have a colour of their own; all others together are gray, the next one.
@@ -85,16 +86,14 @@ def charts(clicks: pd.DataFrame, totals: pd.DataFrame, minutes: int) -> None:
     over_time, by_item = st.columns([2, 1])
     with over_time.container(border=True):
         st.markdown("**Clicks over time**")
-        st.altair_chart(
+        draw(
             click_charts.clicks_over_time(clicks, bucket_seconds(minutes), order),
             width="stretch",
             alt="Clicks over time, by item. The table below lists the newest.",
         )
     with by_item.container(border=True):
         st.markdown("**Clicks per item**")
-        st.altair_chart(
-            click_charts.item_totals(totals, order), width="stretch", alt="Clicks per item, the most clicked first."
-        )
+        draw(click_charts.item_totals(totals, order), width="stretch", alt="Clicks per item, the most clicked first.")
 
 
 def newest(clicks: pd.DataFrame) -> None:

@@ -12,6 +12,7 @@ from dashboard import as_sent, choices, click_ranking, data, quantities, ui
 from dashboard.app_pages.click_parts.downloads import csv_button
 from dashboard.app_pages.click_parts.periods import arrived, chosen_period, in_words
 from dashboard.charts import click_charts
+from dashboard.charts.drawing import draw
 
 OTHERS = "all other items"
 
@@ -117,7 +118,7 @@ def shares(over_time: pd.DataFrame, ranking: pd.DataFrame, period: data.Period) 
     with st.container(border=True):
         st.markdown("**Share over time**")
         per = quantities.duration(data.bar_of(period.length).total_seconds())
-        st.altair_chart(
+        draw(
             click_charts.share_over_time(drawn, order, per),
             width="stretch",
             alt="Share of each item over time. The ranking has the sums.",

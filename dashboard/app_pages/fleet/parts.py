@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import as_sent, health, maps, times, ui
 from dashboard.charts import truck_charts
+from dashboard.charts.drawing import draw
 from dashboard.fleet_states import MOVING, PARKED, RETIRED, SILENT, Fleet
 
 _SIGNS = {MOVING: "▶ moving", PARKED: "■ parked", SILENT: "✕ silent", RETIRED: "□ retired"}
@@ -62,7 +63,7 @@ def over_time(driven: pd.DataFrame, trucks: Sequence[str], window: str) -> None:
         (lower[1], "engine_temperature", "engine temperature, °C", False),
     ):
         with column.container(border=True):
-            st.altair_chart(
+            draw(
                 truck_charts.over_time(shown, metric, title, zero),
                 width="stretch",
                 alt=f"{title} of each truck over time.",
@@ -76,7 +77,7 @@ def routes(fleet: Fleet, trucks: Sequence[str]) -> None:
         with columns[position % len(columns)].container(border=True):
             st.markdown(f"**{as_sent.markdown(truck)}**")
             alone = fleet.only([truck])
-            st.altair_chart(
+            draw(
                 maps.route_map(alone.trucks, alone.track, trucks),
                 width="stretch",
                 alt="Route of this truck in the last hour.",

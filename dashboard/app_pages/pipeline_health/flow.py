@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import as_sent, data, stream_lag, times, ui
 from dashboard.app_pages.pipeline_health import freshness
 from dashboard.charts import pipeline_charts
+from dashboard.charts.drawing import draw
 from dashboard.quantities import duration
 from include import names
 
@@ -80,7 +81,7 @@ def _measurements(lags: pd.DataFrame, stream: str) -> None:
         st.caption("No measurement in this window: nothing was delivered, or the metric is not recorded here.")
     else:
         st.caption(f"measured {ui.age(received.minute)} ago, {times.named(received.minute)}")
-        st.altair_chart(
+        draw(
             pipeline_charts.stream_lag(lags[(lags["stream"] == stream) & (lags["kind"] == data.RECEIVED)]),
             alt="Lag of the stream over time; the newest is above.",
         )
@@ -150,6 +151,4 @@ def _step(slices: pd.DataFrame, step: str, title: str, meaning: str) -> None:
     newest = known.iloc[-1]
     st.metric(f"{title}, p95", stream_lag.seconds(newest[f"{step}_p95"]), help=meaning)
     st.caption(f"p50 {stream_lag.seconds(newest[f'{step}_p50'])}, newest readings")
-    st.altair_chart(
-        pipeline_charts.delays(known, step), width="stretch", alt=f"{title} over time; the newest is above."
-    )
+    draw(pipeline_charts.delays(known, step), width="stretch", alt=f"{title} over time; the newest is above.")

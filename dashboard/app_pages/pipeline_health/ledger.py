@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import airflow_links, as_sent, choices, data, times, ui
 from dashboard.charts import pipeline_charts
+from dashboard.charts.drawing import draw
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
@@ -40,7 +41,7 @@ def show() -> None:
     for column, (stream, hours) in zip(st.columns(2), rows.groupby("stream_name"), strict=False):
         with column.container(border=True):
             st.markdown(f"**{as_sent.markdown(str(stream))}, by hour of arrival**")
-            st.altair_chart(
+            draw(
                 pipeline_charts.ledger_hours(by_day_and_hour(hours)),
                 width="stretch",
                 alt="Result of each hour of arrival, by day. The table below has the numbers.",

@@ -5,6 +5,7 @@ import streamlit as st
 
 from dashboard import airflow_links, data, times, ui
 from dashboard.charts import pipeline_charts
+from dashboard.charts.drawing import draw
 
 
 def show() -> None:
@@ -27,7 +28,7 @@ def show() -> None:
     cards[3].metric("Versions opened in them", f"{runs['rows_inserted'].sum():,.0f}", border=True)
     with st.container(border=True):
         st.markdown("**Rows written by each run**")
-        st.altair_chart(
+        draw(
             pipeline_charts.merge_rows(runs),
             width="stretch",
             alt="Rows that each merge run wrote. The table below has the numbers.",

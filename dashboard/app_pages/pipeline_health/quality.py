@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboard import airflow_links, as_sent, choices, data, times, ui
 from dashboard.charts import pipeline_charts
+from dashboard.charts.drawing import draw
 from include.quality import RUNBOOK, Rule, read
 
 # Until a person chooses a rule.
@@ -112,7 +113,7 @@ def _last_runs(rules: list[str]) -> None:
                 result=[_result(*row) for row in zip(history["status"], history["severity"], strict=True)],
             )
             if not strips.empty:
-                st.altair_chart(
+                draw(
                     pipeline_charts.rule_runs(strips, rules),
                     width="stretch",
                     alt="Result of each rule in its newest runs. The parts above name those that fail.",

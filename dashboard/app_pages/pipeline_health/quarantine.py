@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import access, as_sent, choices, data, times, ui
 from dashboard.app_pages.pipeline_health import quarantined_record
 from dashboard.charts import axes, pipeline_charts
+from dashboard.charts.drawing import draw
 from include import names
 
 PAGE = 50
@@ -45,7 +46,7 @@ def _counts(answer: data.QuarantineCounts, hours: int) -> None:
     chart, counts = st.columns([3, 2])
     with chart.container(border=True):
         st.markdown("**By hour of arrival and reason**")
-        st.altair_chart(
+        draw(
             pipeline_charts.quarantine_by_hour(answer.frame),
             width="stretch",
             alt="Quarantined records by hour of arrival and reason. The table beside it has the sums.",

@@ -14,6 +14,7 @@ import streamlit as st
 from dashboard import choices, data, metric_series, ui
 from dashboard.app_pages.truck_history.timeline import Shown, width_in_words
 from dashboard.charts import truck_charts
+from dashboard.charts.drawing import draw
 from dashboard.spans import Span
 
 DEFAULT = ("vehicle_speed", "fuel_level")
@@ -39,7 +40,7 @@ def show(truck: str, span: Span, shown: Shown, instant: datetime | None) -> None
             if chart is None:
                 st.caption("Not known at any time in this span.")
             else:
-                st.altair_chart(chart, width="stretch", alt=f"{label} over time.")
+                draw(chart, width="stretch", alt=f"{label} over time.")
     if len(picked) > MOST_METRICS:
         st.caption(f"The first {MOST_METRICS} of {len(picked)} metrics are shown.")
 

@@ -13,6 +13,7 @@ from dashboard import as_sent, choices, data, times, ui, version_changes
 from dashboard.app_pages.truck_history.instants import explain
 from dashboard.app_pages.truck_history.timeline import Shown
 from dashboard.charts import truck_charts
+from dashboard.charts.drawing import draw
 from dashboard.spans import LATEST, Span, moved
 from dashboard.version_changes import FieldChange
 
@@ -59,7 +60,7 @@ def show(truck: str, asked: AsOf, span: Span, shown: Shown) -> None:
     if not shares.empty:
         with st.container(border=True):
             st.markdown("**Which fields change when** · the darker, the more of the versions change it")
-            st.altair_chart(
+            draw(
                 truck_charts.change_matrix(shares, span),
                 width="stretch",
                 alt="Share of the versions that change each field, over time.",

@@ -13,6 +13,7 @@ import streamlit as st
 from dashboard import data, times, version_changes
 from dashboard.app_pages.truck_history.span_choice import choose
 from dashboard.charts import truck_charts
+from dashboard.charts.drawing import draw
 from dashboard.spans import Span, between, moved
 
 # So many slices fill a wide screen, and a slice is some pixels wide.
@@ -69,7 +70,7 @@ def show(truck: str, span: Span, first: datetime, instant: datetime | None) -> S
             changes = bands.assign(end=bands["start"] + width)
         # A chart of another span has nothing selected.
         key = key_of("time_line", truck, *span)
-        event = st.altair_chart(
+        event = draw(
             chart,
             width="stretch",
             on_select="rerun",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,12 +13,18 @@ import pandas as pd
 import pytest
 import streamlit as st
 from moto import mock_aws
+from streamlit.components.v2 import manifest_scanner
 
 from dashboard import data, fleet_states
 from dashboard.access import sign_in
 from dashboard.data import clock, quarantined
 from include import names
 from tests.unit.dashboard.pages import reading, typed
+
+# As dashboard/.streamlit/config.toml has it, and which packages have components is looked up once: of each AppTest, a
+# quarter of the time.
+st.config.set_option("runner.magicEnabled", False)
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 NOW = datetime(2026, 11, 22, 14, 30, 20, tzinfo=UTC)
 BUCKET = "telemetry-for-tests"

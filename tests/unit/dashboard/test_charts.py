@@ -200,3 +200,26 @@ def test_one_absurd_count_does_not_flatten_the_other_bars() -> None:
     ]
     assert totals["layer"][0]["encoding"]["x"]["title"] == "clicks, the longest bar cut"
     assert totals["layer"][0]["encoding"]["y"]["sort"] == ["A", "C", "B", "D"]
+
+
+def test_shares_add_up_in_each_bar() -> None:
+    shares = pd.DataFrame(
+        {"start": seconds(0, 0), "end": seconds(60, 60), "label": ["Mobile", "Camera"], "clicks": [3, 1]}
+    )
+    (rows,) = click_charts.share_over_time(shares, ["Mobile", "Camera"], "minute").to_dict()["datasets"].values()
+    assert [row["share"] for row in rows] == [0.75, 0.25]
+
+
+def test_the_hours_of_an_item_are_bars_with_a_mark_for_the_day_before() -> None:
+    hours = pd.DataFrame({"hour": seconds(0, 3600), "clicks": [5, 7], "clicks_day_before": [4, None]})
+    bars, marks = click_charts.clicks_per_hour(hours).to_dict()["datasets"].values()
+    assert ([row["clicks"] for row in bars], [row["clicks"] for row in marks]) == ([5, 7], [4])
+
+
+def test_fields_that_change_and_statuses_are_drawn_over_the_whole_span() -> None:
+    spans = pd.DataFrame({"start": seconds(5), "end": seconds(10), "status": "Good"})
+    shares = spans.assign(field="Fuel level", share=0.5, changed=1, versions=2)
+    for chart in (truck_charts.change_matrix(shares, SPAN), truck_charts.status_bands(spans, SPAN, None)):
+        rows = [row for rows in chart.to_dict()["datasets"].values() for row in rows]
+        starts = [pd.Timestamp(row["start"]) for row in rows]
+        assert (min(starts), max(starts)) == SPAN
