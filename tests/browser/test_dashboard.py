@@ -103,6 +103,7 @@ def test_a_shorter_window_counts_fewer_clicks(page: Page, dashboard: Dashboard, 
     expect(metric(page, "Click events")).not_to_have_text(str(stores.expected["events"]))
 
 
+@pytest.mark.verify
 def test_the_fleet_equals_truck_state_and_history(page: Page, dashboard: Dashboard, stores: Stores) -> None:
     page.goto(f"{dashboard.url}/fleet")
     trucks = stores.expected["trucks"]
@@ -142,6 +143,7 @@ def test_a_click_on_a_truck_opens_its_card_and_one_beside_it_closes_it(page: Pag
     no_traceback(page)
 
 
+@pytest.mark.verify
 def test_a_trucks_history_and_its_state_at_an_instant(page: Page, dashboard: Dashboard, stores: Stores) -> None:
     page.goto(f"{dashboard.url}/truck_history")
     expect(metric(page, "Versions")).to_have_text(str(stores.expected["versions of TRK001"]))
@@ -171,6 +173,7 @@ def part(page: Page, name: str) -> None:
     page.get_by_role("radio", name=name).click()
 
 
+@pytest.mark.verify
 def test_pipeline_health_equals_runs_results_and_quarantine(page: Page, dashboard: Dashboard, stores: Stores) -> None:
     page.goto(f"{dashboard.url}/pipeline_health")
     expect(page.get_by_text(re.compile("Newest record in any store .* ago"))).to_be_visible()

@@ -90,6 +90,7 @@ def shows_nothing(page: Page) -> None:
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 
+@pytest.mark.verify
 def test_each_person_sees_what_their_role_allows(visitor: Page, place: Place) -> None:
     page = visitor
     address = f"{place.dashboard.url}/fleet?truck=TRK002"

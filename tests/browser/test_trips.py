@@ -14,6 +14,7 @@ from tests.browser.stores import Stores
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.verify
 def test_a_day_is_played_and_downloaded(page: Page, dashboard: Dashboard, stores: Stores) -> None:
     page.goto(f"{dashboard.url}/trips?truck=TRK001&refresh=off")
     expect(page.get_by_text(re.compile("^Driving, 1 trip$"))).to_be_visible()

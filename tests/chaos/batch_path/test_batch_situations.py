@@ -83,6 +83,7 @@ def test_notifications_duplicated_and_reordered(path, fleet):
     assert raw_rows(path) == rows
 
 
+@pytest.mark.verify
 def test_notifications_lost(path, fleet):
     land_and_merge(path, fleet)
     path.tasks.monitor()
@@ -101,6 +102,7 @@ def test_notifications_lost(path, fleet):
 # --- Files ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.verify
 def test_a_truncated_file_and_one_with_a_bad_line(path, fleet):
     path.tasks.monitor()
     with path.notifications_held():
@@ -128,6 +130,7 @@ def test_a_truncated_file_and_one_with_a_bad_line(path, fleet):
     assert path.tasks.monitor() == ""
 
 
+@pytest.mark.verify
 def test_schema_drift(path, fleet):
     path.tasks.monitor()
     with path.notifications_held():
@@ -258,6 +261,7 @@ def test_the_server_killed_between_merge_and_commit(path, fleet):
     path.check()
 
 
+@pytest.mark.verify
 def test_an_answer_lost_after_the_merge_was_committed(path, fleet):
     path.land(fleet.records(40))
     path.settle()
@@ -393,6 +397,7 @@ def test_a_clock_that_goes_back(path, fleet):
 # --- AWS --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.verify
 def test_s3_fails_while_files_are_read(path, fleet):
     ways = [Fault.THROTTLED, Fault.RESET, Fault.CUT_ANSWER, Fault.ERROR] * 4
     path.aws_proxy.set(lambda call: ways.pop() if call.operation == "GetObject" and ways else None)

@@ -108,6 +108,7 @@ PASSES = rule("passes", "select 1 as SAMPLE_KEY where false")
 FAILS = rule("fails", "select column1 as SAMPLE_KEY from values ('{{ 1/0 }}'), ('b')")
 
 
+@pytest.mark.verify
 def test_people_are_notified_of_a_failure_once_and_of_its_end_once(stack: Any, run: Callable, only: Callable) -> None:
     add_backward_version(stack)
     first = run("data_quality")

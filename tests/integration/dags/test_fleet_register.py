@@ -51,6 +51,7 @@ def test_decisions_by_the_form_are_shown_made_and_undone(stack: Any, run: Callab
     assert stack.query(VERSIONS) == [("NEW942", 3), ("TRK941", 1)]
 
 
+@pytest.mark.verify
 def test_a_truck_leaves_and_returns_by_the_form(stack: Any, change: Callable[..., str]) -> None:
     stack.failed_runs()
     assert change(RETIRE, truck_id="TRK943", since="2026-11-22T12:00:00Z") == "failed"

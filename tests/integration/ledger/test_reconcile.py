@@ -32,6 +32,7 @@ def counts(row: dict[str, Any]) -> tuple[int, ...]:
     return tuple(row[name] for name in COUNTS)
 
 
+@pytest.mark.verify
 def test_lost_records_are_named_reported_once_and_reported_as_recovered(pipeline: Any) -> None:
     first, second = pipeline.first, pipeline.first + HOUR
     sent = [click(pipeline, number) for number in range(30)]

@@ -100,6 +100,7 @@ def rebuild(pipeline: Any, capsys: pytest.CaptureFixture[str], *options: str) ->
     return capsys.readouterr().out
 
 
+@pytest.mark.verify
 def test_from_the_archive_alone_every_store_is_what_it_was(pipeline, bundles, capsys, tmp_path: Path):
     pipeline.send(names.CLICK_STREAM, *map(click, range(300)), click(7), click(9))
     # Twenty clicks of one item and instant, one of them sent again.
