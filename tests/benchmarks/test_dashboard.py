@@ -198,6 +198,28 @@ def visitor(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+# When the document has a title and its script has ended, to the millisecond: Playwright looks at longer and longer
+# intervals.  It begins with the next click.
+SHOWN = """
+title => {
+  const isShown = () =>
+    [...document.querySelectorAll("h1")].some(heading => heading.innerText.trim() === title) &&
+    document.querySelector("[data-test-script-state='notRunning']") !== null
+  window.shown = new Promise(resolve =>
+    document.addEventListener("click", () => {
+      const begun = performance.now()
+      const observer = new MutationObserver(() => {
+        if (isShown()) {
+          observer.disconnect()
+          resolve((performance.now() - begun) / 1000)
+        }
+      })
+      observer.observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true})
+    }, {capture: true, once: true}))
+}
+"""
+
+
 def wait_until_shown(page: Page, title: str) -> None:
     """Until a page has its title, and its script has run to the end."""
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=60_000)
@@ -230,29 +252,15 @@ def test_first_page_and_switches(benchmarks: Benchmarks, filled: Place, chromium
 
 
 def switch_pages(page: Page, shown: list[float], drawn: list[float]) -> None:
-    """Opens each page by its link in the sidebar; adds the seconds until it is shown, and until its map is drawn."""
+    """From the first page, opens each by its link; adds the seconds until it is shown, and until its map is drawn."""
     links = page.get_by_test_id("stSidebarNav").get_by_role("link")
-    for number in range(links.count()):
+    for number in (*range(1, links.count()), 0):
         link = links.nth(number)
         title = link.inner_text().strip().splitlines()[-1]
-        page.evaluate("""title => {
-          const done = () => [...document.querySelectorAll('h1')].some(h => h.innerText.trim() === title) && document.querySelector("[data-test-script-state='notRunning']");
-          window.probe = {};
-          let seen = false;
-          const mark = name => { if (!(name in window.probe) && done()) window.probe[name] = performance.now(); };
-          const left = () => ![...document.querySelectorAll('h1')].some(h => h.innerText.trim() === title) || document.querySelector("[data-test-script-state='running']");
-          document.addEventListener('click', () => { window.probe.begun = performance.now();
-             new MutationObserver(() => mark('dom')).observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true});
-             const frame = () => { mark('frame'); requestAnimationFrame(frame); }; requestAnimationFrame(frame);
-          }, {capture: true, once: true});
-        }""", title)
+        page.evaluate(SHOWN, title)
         begun = time.perf_counter()
         link.click()
-        wait_until_shown(page, title)
-        shown.append(time.perf_counter() - begun)
-        page.wait_for_timeout(100)
-        probe = page.evaluate("window.probe")
-        print(title, {k: round(v - probe["begun"]) for k, v in probe.items()})
+        shown.append(page.evaluate("window.shown"))
         if title in MAPS:
             wait_until_drawn(page)
             drawn.append(time.perf_counter() - begun)
