@@ -99,7 +99,7 @@ class ReconcileOperator(Killable, BaseOperator):
                 return verdict
             state, now = context["asset_state_store"][self.asset], datetime.now(UTC)
             stored = state.get(STATE_KEY)
-            last = None if stored is None else msgspec.json.decode(stored, type=LastCount)
+            last = None if stored is None else msgspec.json.decode(str(stored), type=LastCount)
             loaded = PipeActivity.of(pipe_status(connection, names.PIPE))
             if context["dag_run"].run_type != MANUAL and last and may_be_quiet(last, loaded, now):
                 until = closed_until(now, GRACE)
