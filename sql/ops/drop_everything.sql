@@ -16,6 +16,7 @@ drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.PLAUSIBILITY_FINDIN
 drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.KNOWN_TRUCKS;
 drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRACKER_ASSIGNMENTS;
 drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER;
+drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.ALERTS;
 drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.WRITERS;
 drop integration if exists {{ env }}TRUCK_TELEMETRY_INTEGRATION;
 drop warehouse if exists {{ env }}TRUCK_TELEMETRY_WH;

@@ -5,9 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from include.cloudformation import TEMPLATE
 from include.cloudformation.render import render
 from include.naming import EnvironmentNameError, read_environment
 from include.settings import Settings, SettingsError, read_settings
+from tests.fixtures.environments import imported_in
 from tests.fixtures.named_template import named_template
 
 pytestmark = pytest.mark.unit
@@ -39,22 +37,6 @@ INSIDE = {
 }  # fmt: skip
 # Properties of the template that give a resource its name.
 NAME_PROPERTIES = ("Name", "TableName", "FunctionName", "LogGroupName", "TopicName", "DashboardName", "BucketName")
-
-
-@contextmanager
-def imported_in(environment: str) -> Iterator[None]:
-    """What is imported inside is imported anew, in an environment; costs less than a process that imports Airflow."""
-    packages = ("include", "lambdas", "clicks_to_deliveries")
-    kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in packages}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CTD_ENVIRONMENT", environment)
-        for name in kept:
-            patch.delitem(sys.modules, name)
-        try:
-            yield
-        finally:
-            for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
-                del sys.modules[name]
 
 
 def report(environment: str) -> dict[str, Any]:

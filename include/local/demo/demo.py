@@ -138,7 +138,7 @@ class Demo:
         create_identities("localhost", self._ports.snowflake, Path(self._environment["DEMO_SNOWFLAKE_KEYS"]))
         wait_for(self._airflow.is_healthy, subject="Airflow to start")
         self._airflow.log_in()
-        dag_ids = {path.stem for path in (ROOT / "dags").glob("*.py")}
+        dag_ids = {names.dag(path.stem) for path in (ROOT / "dags").glob("*.py")}
         wait_for(lambda: self._airflow.dag_ids() >= dag_ids, subject="the DAGs", explain=self._import_errors)
         wait_for(partial(_listens, self._ports.dashboard), subject="the dashboard to start")
         dashboard_url = f"http://127.0.0.1:{self._ports.dashboard}"
