@@ -61,10 +61,10 @@ class Environment:
         self._run("airflow", "dags", "test", self.names.dag(file), "--conf", json.dumps(conf))
 
     def generator(self, *, clicks: int, readings: int) -> subprocess.Popen[bytes]:
-        """Start to send, 25 of each per second."""
+        """Start to send, 10 of each per second."""
         command = [sys.executable, "-m", "include.generator", "--manifest", str(self.manifest)]
-        command += ["--clicks", str(clicks), "--clicks-per-second", "25", "--malformed", "0.02", "--duplicated", "0.05"]
-        command += ["--readings", str(readings), "--readings-per-second", "25"]
+        command += ["--clicks", str(clicks), "--clicks-per-second", "10", "--malformed", "0.02", "--duplicated", "0.05"]
+        command += ["--readings", str(readings), "--readings-per-second", "10"]
         return subprocess.Popen(
             command, cwd=ROOT, env=self.variables, stdout=subprocess.DEVNULL, preexec_fn=end_with_parent
         )
@@ -177,13 +177,13 @@ def test_one_is_torn_down_while_the_other_streams_and_its_ledger_balances(
     tables = {name.rpartition(".")[2] for name in names_in_snowflake(snowflake_account)["tables"]}
     streaming = staging.generator(clicks=1_000_000, readings=1_000_000)
     try:
-        assert seed.generator(clicks=200, readings=200).wait(timeout=120) == 0
-        wait_for(partial(seed.balances, began), "the seed's ledger balances", deadline=300)
+        assert seed.generator(clicks=100, readings=100).wait(timeout=120) == 0
+        wait_for(partial(seed.balances, began), "the seed's ledger balances", deadline=600)
 
         seed.dag("teardown_resources", confirm="clicks-to-deliveries", empty_bucket=True, drop_snowflake=True)
         before = staging.sent().total()
         assert streaming.poll() is None
-        wait_for(lambda: staging.sent().total() > before + 500, "staging streams on")
+        wait_for(lambda: staging.sent().total() > before + 200, "staging streams on")
     finally:
         streaming.terminate()
         assert streaming.wait(timeout=60) == 130
@@ -198,7 +198,7 @@ def test_one_is_torn_down_while_the_other_streams_and_its_ledger_balances(
 
     sent = staging.sent()
     assert sent.keys() == {"staging-ClickDataStream", "staging-TruckTelemetry"}
-    wait_for(partial(staging.balances, began), "staging's ledger balances", deadline=300)
+    wait_for(partial(staging.balances, began), "staging's ledger balances", deadline=600)
     # Each is alone in its tables: the seed's readings are of trucks that staging has too.
     (streams,) = staging.query(f"select array_agg(distinct STREAM_NAME)::string from {staging.names.RAW_TABLE}")
     assert json.loads(streams[0]) == ["staging-TruckTelemetry"]
