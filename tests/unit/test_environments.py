@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from streamlit.testing.v1 import AppTest
 
 from include import naming
 from include.cloudformation import TEMPLATE
@@ -185,3 +186,17 @@ def test_a_bucket_that_is_too_long_with_the_environment_is_refused():
 def test_the_environment_is_a_setting():
     assert read_settings(BUCKET | {"CTD_ENVIRONMENT": "staging"}).environment == "staging"
     assert read_settings(BUCKET).environment == Settings(deployment_bucket="x").environment == ""
+
+
+@pytest.mark.parametrize("environment", ["staging", ""])
+def test_the_dashboard_names_its_environment(monkeypatch, environment):
+    def sidebar() -> None:
+        from dashboard import ui
+
+        ui.sidebar()
+
+    monkeypatch.setattr(naming, "ENVIRONMENT", environment)
+    page = AppTest.from_function(sidebar).run()
+    assert not page.exception
+    badges = [each.value for each in page.sidebar.markdown if ":material/dns:" in each.value]
+    assert [environment in badge for badge in badges] == [True] * bool(environment)
