@@ -135,7 +135,8 @@ def _airflow(state: Path, port: int) -> dict[str, str]:
     home = state / "airflow"
     home.mkdir(parents=True, exist_ok=True)
     keys = _airflow_keys(home / "keys.json")
-    database = f"sqlite:///{home / 'airflow.db'}"
+    # A process waits so many seconds for its turn to write.  After SQLite's five, a busy machine ended the scheduler.
+    database = f"sqlite:///{home / 'airflow.db'}?timeout=60"
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
