@@ -43,6 +43,7 @@ from include.settings import settings
 # An update that makes one of them fire is rolled back; CloudFormation takes at most five (docs/adr/0067).
 FUNCTION_ALARMS = ("ClickErrorAlarm", "TruckErrorAlarm", "ApiErrorAlarm", "ArchiveErrorAlarm", "IntakeErrorAlarm")
 WATCHED = timedelta(minutes=settings().deploy_watch_minutes)
+RECLUSTERING = "resume" if settings().automatic_clustering else "suspend"
 
 
 def outputs(operator: BaseOperator) -> dict[str, str]:
@@ -150,7 +151,11 @@ with DAG(
 
     # An existing deployment gets new columns, and a pipe that loads them, before functions that write them.
     before = ProvisionSnowflakeOperator(
-        task_id="read_snowflake", ddl="ddl/0[4-9]*.sql", only_if_provisioned=True, multiple_outputs=True
+        task_id="read_snowflake",
+        ddl="ddl/0[4-9]*.sql",
+        only_if_provisioned=True,
+        parameters={"reclustering": RECLUSTERING},
+        multiple_outputs=True,
     )
     # Only this deployment has new code.
     stack = deploy(
@@ -163,6 +168,7 @@ with DAG(
         patience=timedelta(seconds=2 * settings().archive_interval_seconds + 60),
     )
     parameters = {
+        "reclustering": RECLUSTERING,
         "storage_role_arn": outputs(stack)["SnowflakeRoleArn"],
         "telemetry_bucket": outputs(stack)["TelemetryBucketName"],
     }

@@ -110,9 +110,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # 0: each merge and check is a run of its own.
     run_minutes: Annotated[int, msgspec.Meta(ge=0, le=60)] = 60
     # The shortest time between the starts of two merges while data keeps coming, so that the warehouse can suspend.
-    merge_min_interval_seconds: Positive = 60
+    merge_min_interval_seconds: Positive = 150
     # The shortest time between two checks of the quality rules while data keeps coming.
     quality_min_interval_seconds: Annotated[int, msgspec.Meta(ge=0)] = 300
+    # Whether Snowflake keeps RAW and the history sorted by their clustering keys, which pays for large tables only.
+    automatic_clustering: bool = False
     # When monitor_snowpipe runs: a cron expression.
     monitor_schedule: str = "*/5 * * * *"
 

@@ -10,6 +10,7 @@ environment, include/naming.py).  Values are bound, never rendered:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
@@ -169,6 +170,14 @@ def render(path: str, **params: str) -> str:
 def statement(path: str) -> str:
     """Return the one statement of ``sql/<path>``, without the semicolon at its end."""
     return render(path).strip().removesuffix(";")
+
+
+def without_comments(text: str) -> str:
+    """Return a statement without its lines of comments.
+
+    The connector sends many rows as one INSERT only if its text begins with INSERT; otherwise it sends one per row.
+    """
+    return re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).strip()
 
 
 def _literal(characters: Iterable[str]) -> str:

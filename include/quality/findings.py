@@ -15,7 +15,6 @@ findings, and its samples are trucks with their counts.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -137,7 +136,7 @@ def record_statement(name: str, rules: Iterable[Rule]) -> str:
 
 def relation(name: str) -> str:
     """Return the query behind STAGED_<NAME>."""
-    return re.sub(r"^--.*\n", "", sql.statement(f"quality/relations/{name}.sql"), flags=re.MULTILINE).strip()
+    return sql.without_comments(sql.statement(f"quality/relations/{name}.sql"))
 
 
 def _record(

@@ -94,7 +94,8 @@ def store(
             before = {"before": (utc_now() - RETENTION).isoformat()}
             cursor.execute(_statement("forget_old"), before)
             cursor.execute(sql.statement("quality/findings/forget_old.sql"), before)
-        cursor.executemany(_statement("store"), rows)
+            cursor.execute(sql.statement("merge/forget_runs.sql"), before)
+        cursor.executemany(sql.without_comments(_statement("store")), rows)
     store_alerts(connection, run_id, alerts)
     connection.commit()
 

@@ -1,11 +1,13 @@
 -- The warehouses.  One runs merges and their checks, the other answers the dashboard: a page that
--- is left open never wakes the first.  Each suspends after a minute without work, so it costs
--- nothing while no truck reports.  Re-runnable: an existing warehouse keeps the size it was given.
+-- is left open never wakes the first.  Each suspends soon after its last statement, so it costs
+-- nothing while no truck reports.  The first does so early: a merge and the check that follows it
+-- fit in the minute that a resume is billed at least (docs/cost.md).
+-- Re-runnable: an existing warehouse keeps what it was given.
 -- No statement of the pipeline runs for longer than two hours (by default it would be two days).
 -- No task may take longer, and each task's own statements end with its execution_timeout.
 create warehouse if not exists {{ env }}TRUCK_TELEMETRY_WH
 warehouse_size = XSMALL
-auto_suspend = 60
+auto_suspend = 20
 auto_resume = true
 initially_suspended = true
 statement_timeout_in_seconds = 7200

@@ -41,6 +41,10 @@ create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMET
 cluster by (to_date(EVENT_TIME))
 comment = 'Truck telemetry as it landed, append-only';
 
+-- Off until the table is large (docs/cost.md): merges rewrite what reclustering would sort again.
+alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
+{{ params.reclustering | default("suspend") }} recluster;
+
 -- Columns since the first version, for tables that have existed for longer.
 alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW
 add column if not exists NULLED_METRICS string

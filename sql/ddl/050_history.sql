@@ -34,3 +34,7 @@ create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMET
 )
 cluster by (IS_CURRENT, to_date(EFFECTIVE_START_DATE))
 comment = 'Truck telemetry history, SCD Type 2';
+
+-- Off until the table is large (docs/cost.md): merges rewrite what reclustering would sort again.
+alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA
+{{ params.reclustering | default("suspend") }} recluster;

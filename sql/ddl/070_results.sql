@@ -1,5 +1,7 @@
 -- The results of DAG runs, for people to read.  All times are UTC.
-create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS (
+-- They are kept for 30 days and change with each run.  Transient: they can be computed again, so
+-- nobody needs the seven days of Fail-safe, in which each version of a partition would be billed.
+create transient table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS (
     RUN_ID string not null comment 'Airflow run; repair_history puts its action before it',
     STARTED_AT timestamp_ntz not null comment 'Before the statement began',
     FINISHED_AT timestamp_ntz not null comment 'After its commit: its rows are visible',
@@ -7,9 +9,9 @@ create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE
     ROWS_UPDATED integer not null comment 'Versions closed or corrected',
     ROWS_DELETED integer not null comment 'Versions that a late reading removed'
 )
-comment = 'One row per merge into TRUCK_TELEMETRY_DATA';
+comment = 'One row per merge into TRUCK_TELEMETRY_DATA, kept for 30 days';
 
-create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS (
+create transient table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS (
     RUN_ID string not null comment 'Airflow run',
     RULE string not null comment 'Name of the rule in sql/quality',
     SEVERITY string not null comment 'fail or warn',
@@ -29,7 +31,7 @@ add column if not exists FAILING_SINCE timestamp_ntz;
 alter table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
 add column if not exists ALERTED_AT timestamp_ntz;
 
-create table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.PLAUSIBILITY_FINDINGS (
+create transient table if not exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.PLAUSIBILITY_FINDINGS (
     RULE string not null comment 'Name of the rule in sql/quality',
     TRUCK_ID string not null comment 'Whose readings are implausible',
     READINGS integer not null comment 'How many, since FIRST_FOUND_AT',

@@ -18,7 +18,7 @@ to role {{ env }}TRUCK_TELEMETRY_TRANSFORMER;
 grant insert, update, delete
 on table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA
 to role {{ env }}TRUCK_TELEMETRY_TRANSFORMER;
-grant insert, update on table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS
+grant insert, update, delete on table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.HISTORY_MERGE_RUNS
 to role {{ env }}TRUCK_TELEMETRY_TRANSFORMER;
 grant insert, delete on table {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.DATA_QUALITY_RESULTS
 to role {{ env }}TRUCK_TELEMETRY_TRANSFORMER;

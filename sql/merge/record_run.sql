@@ -1,5 +1,6 @@
 -- Records one run of the merge.
 -- Grain and key: RUN_ID.  Idempotent: the same run overwrites its row.
+-- A run is tried again within hours.  The constant bound makes it look at the newest rows only.
 merge into HISTORY_MERGE_RUNS as RECORDED
 using (
     select
@@ -10,7 +11,9 @@ using (
         {{ bind("rows_updated") }} as ROWS_UPDATED,
         {{ bind("rows_deleted") }} as ROWS_DELETED
 ) as THIS_RUN
-    on RECORDED.RUN_ID = THIS_RUN.RUN_ID
+    on
+        RECORDED.RUN_ID = THIS_RUN.RUN_ID
+        and RECORDED.FINISHED_AT >= dateadd('day', -2, {{ bind("started_at") }}::timestamp_ntz)
 when matched then
     update set
         STARTED_AT = THIS_RUN.STARTED_AT,

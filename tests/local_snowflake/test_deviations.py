@@ -113,6 +113,10 @@ def test_information_schema_lacks_some_objects(warehouse):
 def test_clustering_and_comments_on_columns_are_forgotten(warehouse):
     warehouse.rows("CREATE TABLE TIDY (A INTEGER COMMENT 'what it is') CLUSTER BY (A) DATA_RETENTION_TIME_IN_DAYS = 5")
     warehouse.rows("COMMENT ON COLUMN TIDY.A IS 'what it is'")
+    warehouse.rows("ALTER TABLE TIDY SUSPEND RECLUSTER")
+    warehouse.rows("ALTER TABLE TIDY RESUME RECLUSTER")
+    assert warehouse.error("ALTER TABLE MISSING SUSPEND RECLUSTER").errno == 2003
+    warehouse.rows("CREATE TRANSIENT TABLE BRIEF (A INTEGER)")
     cursor = warehouse.connection.cursor().execute("SHOW TABLES LIKE 'TIDY'")
     table = dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
     assert (table["cluster_by"], table["retention_time"]) == ("", 1)

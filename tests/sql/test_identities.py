@@ -39,6 +39,7 @@ MAY_DELETE = {
         names.HISTORY_TABLE,
         names.QUALITY_RESULTS_TABLE,
         names.FINDINGS_TABLE,
+        names.MERGE_RUNS_TABLE,
         names.ASSIGNMENTS_TABLE,
         names.ALERTS_TABLE,
     },

@@ -165,7 +165,11 @@ def _rename(context: Context, expression: exp.Expr, table: Key, to: exp.Table) -
 
 
 def alter_parameters(context: Context, statement: Alter) -> Result:
-    """ALTER TABLE ... SET | UNSET of the table's parameters."""
+    """ALTER TABLE ... SET | UNSET of parameters; SUSPEND | RESUME RECLUSTER, which changes nothing here."""
+    if statement.action in ("SUSPEND", "RESUME"):
+        if engine.has_table(context.duck, context.resolve(statement.name)) or statement.if_exists:
+            return Result.status("Statement executed successfully.")
+        raise errors.does_not_exist("Table", str(statement.name))
     with context.atomic(writes=True):
         streams.settle(context, context.resolve(statement.name))
         return parameters.alter_table(context, statement)

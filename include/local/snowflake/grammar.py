@@ -141,6 +141,10 @@ def _alter(reader: Reader) -> Statement | None:
         name = reader.name()
         if reader.peek() in ("SET", "UNSET") and reader.peek(1) in TABLE_PARAMETERS:
             return _alter_parameters(reader, "TABLE", name, if_exists=if_exists)
+        for action in ("SUSPEND", "RESUME"):
+            if reader.accept(action, "RECLUSTER"):
+                reader.end()
+                return Alter("TABLE", name, action, {}, if_exists)
         return None
     kind = _kind(reader)
     if kind is None:

@@ -239,7 +239,7 @@ def test_one_writer_of_the_history_at_a_time_and_each_updates_its_asset(dagbag: 
     (watcher,) = pending.watchers
     classpath, arguments = watcher.trigger.serialize()
     assert classpath == "clicks_to_deliveries.triggers.stream_has_data.StreamHasDataTrigger"
-    assert arguments["min_interval_seconds"] == 60
+    assert arguments["min_interval_seconds"] == 150
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
