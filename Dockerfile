@@ -10,7 +10,7 @@ ENV PYTHONUNBUFFERED=1 \
     UV_NO_CACHE=1
 # Directories that volumes are mounted on, so that a new volume belongs to the user that writes to it.
 RUN useradd --uid 50000 --create-home pipeline \
-    && install --directory --owner=pipeline --group=pipeline /state /certificates /keys /opt/airflow /opt/airflow/logs
+    && install --directory --owner=pipeline --group=pipeline /state /certificates /keys /aws /opt/airflow /opt/airflow/logs
 COPY include/requirements/base.txt /tmp/requirements.txt
 RUN pip install --no-cache-dir "$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' /tmp/requirements.txt)"
 WORKDIR /app

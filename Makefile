@@ -46,7 +46,7 @@ lint-types: # First: it takes longest.
 lint-sql:
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 lint-template:
-	$(BIN)/cfn-lint include/cloudformation/pipeline.yaml
+	$(BIN)/cfn-lint include/cloudformation/pipeline.yaml include/cloudformation/identities.yaml
 	.venv-checkov/bin/checkov --config-file include/cloudformation/.checkov.yaml
 lint-style:
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 ### Creates and updates everything that the pipeline runs on
 
 **From** this repository (Lambda code, CloudFormation template, `sql/ddl`) **to** the AWS account and the Snowflake
-account of the connections `aws_default` and `snowflake_deployer`. Start it by hand, after the installation and after
+account of the connections `aws_deployer` and `snowflake_deployer`. Start it by hand, after the installation and after
 each change.
 
 AWS and Snowflake each need values of the other, so the stack is deployed three times: first with the values that
@@ -125,6 +125,7 @@ with DAG(
                 "ClickTtlDays": settings().click_ttl_days,
                 # A teardown that did not finish has stopped the stack.
                 "Stopped": False,
+                "PermissionsBoundaryArn": settings().permissions_boundary_arn,
                 "SnowflakeUserArn": outputs(snowflake)["SnowflakeUserArn"],
                 "SnowflakeExternalId": outputs(snowflake)["SnowflakeExternalId"],
                 "SnowpipeQueueArn": outputs(snowflake)["SnowpipeQueueArn"],
@@ -145,7 +146,8 @@ with DAG(
             stepwise=() if settings().streams_on_demand else ("ClickShards", "TruckShards"),
             timeout=timedelta(minutes=15) + WATCHED,
             multiple_outputs=True,
-            aws_conn_id=names.AWS_CONNECTION,
+            role_arn=settings().stack_role_arn or None,
+            aws_conn_id=names.DEPLOYER_AWS_CONNECTION,
             **options,
         )
 

@@ -88,7 +88,12 @@ LEDGER_WRITER = "ledger"
 REGISTER_WRITER = "register"
 
 # --- Airflow ---------------------------------------------------------------------------------------------------------
+# One AWS identity for each job (include/cloudformation/identities.yaml).  The scheduled DAGs:
 AWS_CONNECTION = airflow("aws_default")
+# Only for provision_resources and teardown_resources, only for replay, and only for generate_traffic.
+DEPLOYER_AWS_CONNECTION = airflow("aws_deployer")
+REPLAY_AWS_CONNECTION = airflow("aws_replay")
+TRAFFIC_AWS_CONNECTION = airflow("aws_traffic")
 # Merges, checks and counts: the transformer.
 SNOWFLAKE_CONNECTION = airflow("snowflake_default")
 # Only for provision_resources and teardown_resources, and only for repair_history.

@@ -40,6 +40,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # A second bucket has "-abandoned" behind its name, and S3 allows 63 characters.
     telemetry_bucket: Annotated[str, msgspec.Meta(max_length=53)] = "kinesis-telemetry-data-bucket"
     stack_name: str = "clicks-to-deliveries"
+    # Outputs StackRoleArn and PermissionsBoundaryArn of include/cloudformation/identities.yaml: the role with which
+    # CloudFormation changes the stack (unset: the deployer's own rights), and the limit of the roles that it makes.
+    stack_role_arn: str = ""
+    permissions_boundary_arn: str = ""
     # Tags of the stack and its resources: key=value, separated by commas.
     stack_tags: Annotated[str, msgspec.Meta(pattern=r"^([^=,]+=[^=,]*(,[^=,]+=[^=,]*)*)?$")] = (
         "project=clicks-to-deliveries"

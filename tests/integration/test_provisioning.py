@@ -16,10 +16,13 @@ from airflow.models.variable import Variable
 from snowflake.connector import DictCursor
 
 from include import names
+from include.local.aws.ministack import REGION
+from include.local.demo.aws_administrator import create_identities
 from include.local.snowflake.tls import TlsFiles
 from include.settings import settings
 from lambdas.bundle import local_target
 from tests.fixtures.delivery import DeliveryProcess
+from tests.fixtures.ministack import EnforcingMiniStack
 from tests.fixtures.snowflake import LocalSnowflake
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -27,22 +30,86 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "dags"
 TELEMETRY_BUCKET = "kinesis-telemetry-data-bucket"
+STACK = "clicks-to-deliveries"
+
+
+@pytest.fixture
+def enforcing_ministack(tmp_path: Path) -> Iterator[EnforcingMiniStack]:
+    """An AWS account that enforces IAM, and has nothing in it."""
+    server = EnforcingMiniStack(tmp_path / "ministack")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+class Administrator:
+    """Deploys the identities as docs/deploy.md says, and nothing else."""
+
+    def __init__(self, account: EnforcingMiniStack, credentials: Path) -> None:
+        self._account = account
+        self._credentials = credentials
+
+    def deploy_identities(self, **parameters: str) -> dict[str, str]:
+        """Return the outputs of the stack."""
+        names_of_this_account = {
+            "StackName": STACK,
+            "TelemetryBucketName": TELEMETRY_BUCKET,
+            "DeploymentBucketName": "deployment-bucket-of-tests",
+        }
+        create_identities(self._account.client, self._credentials, names_of_this_account | parameters)
+        stacks = self._account.client("cloudformation").describe_stacks(StackName=f"{STACK}-identities")
+        return {each["OutputKey"]: each["OutputValue"] for each in stacks["Stacks"][0]["Outputs"]}
+
+
+@pytest.fixture
+def administrator(enforcing_ministack: EnforcingMiniStack, tmp_path: Path) -> Administrator:
+    return Administrator(enforcing_ministack, tmp_path / "aws-credentials")
+
+
+def documented_environment(outputs: dict[str, str]) -> dict[str, str]:
+    """The connections and variables of the table in docs/deploy.md, made of the outputs of the identities' stack."""
+    guide = (ROOT / "docs/deploy.md").read_text()
+    rows = re.findall(r"^\| `(\w+Arn)` \| `(\w+)` \|", guide, re.MULTILINE)
+    (extra,) = [
+        json.loads(block)
+        for block in re.findall(r"^```json\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+        if "role_arn" in block
+    ]
+    environment = {}
+    for output, name in rows:
+        if output not in outputs:  # Of synthetic traffic, which this account does not have.
+            continue
+        if name.startswith("CTD_"):
+            environment[name] = outputs[output]
+        else:
+            of_role = extra | {"region_name": REGION, "role_arn": outputs[output]}
+            environment[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps({"conn_type": "aws", "extra": of_role})
+    return environment
 
 
 @pytest.fixture
 def server(
-    own_ministack: Any, snowflake_tls: TlsFiles, airflow_database: None, tmp_path: Path
+    enforcing_ministack: EnforcingMiniStack,
+    administrator: Administrator,
+    snowflake_tls: TlsFiles,
+    airflow_database: None,
+    tmp_path: Path,
 ) -> Iterator[LocalSnowflake]:
-    """An empty Snowflake; Airflow's connections lead to it and to the MiniStack."""
-    server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, own_ministack.environment)
+    """An empty Snowflake; Airflow's connections lead to it and, as the documented identities, to the AWS account."""
+    root = enforcing_ministack.environment
+    server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, root)
     server.start()
     server.create_identities()
-    extra = {"region_name": own_ministack.environment["AWS_DEFAULT_REGION"]}
-    environment = own_ministack.environment | server.environment
-    environment["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps({"conn_type": "aws", "extra": extra})
+    machine = {name: value for name, value in root.items() if not name.startswith(("AWS_ACCESS", "AWS_SECRET"))}
+    machine["AWS_SHARED_CREDENTIALS_FILE"] = str(tmp_path / "aws-credentials")
+    identities = documented_environment(administrator.deploy_identities())
     try:
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment.items():
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+                patch.delenv(name, raising=False)
+            for name, value in {**machine, **server.environment, **identities}.items():
                 patch.setenv(name, value)
             # The other DAG tests set it in the environment; here the DAG must store it.
             patch.delenv(f"AIRFLOW_VAR_{names.STACK_OUTPUTS_VARIABLE.upper()}", raising=False)
@@ -52,10 +119,10 @@ def server(
 
 
 @pytest.fixture
-def deliveries(own_ministack: Any, tmp_path: Path) -> Iterator[None]:
+def deliveries(enforcing_ministack: Any, tmp_path: Path) -> Iterator[None]:
     """Does what AWS does by itself: invokes the mappings' functions and archives as Firehose."""
     modules = ("event_source_mapping", "firehose_delivery")
-    processes = [DeliveryProcess(each, own_ministack.environment, tmp_path / each) for each in modules]
+    processes = [DeliveryProcess(each, enforcing_ministack.environment, tmp_path / each) for each in modules]
     for process in processes:
         process.start()
     yield
@@ -123,25 +190,25 @@ def keys(ministack: Any, prefix: str) -> list[str]:
 
 @pytest.mark.verify
 def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_confirmed(
-    own_ministack: Any, server: Any, deliveries: None, bag: DagBag
+    enforcing_ministack: Any, administrator: Administrator, server: Any, deliveries: None, bag: DagBag
 ) -> None:
     assert run(bag, "provision_resources") == "success"
     # The probes reached the archive, and none is left in quarantine.
-    assert keys(own_ministack, names.QUARANTINE_PREFIX) == []
+    assert keys(enforcing_ministack, names.QUARANTINE_PREFIX) == []
     for stream in (names.CLICK_STREAM, names.TRUCK_STREAM):
-        assert len(keys(own_ministack, f"{names.RESOLVED_PREFIX}{stream}/")) == 1
-        assert len(keys(own_ministack, f"{names.ARCHIVE_PREFIX}{stream}/")) == 1
-    first = world(own_ministack, server)
+        assert len(keys(enforcing_ministack, f"{names.RESOLVED_PREFIX}{stream}/")) == 1
+        assert len(keys(enforcing_ministack, f"{names.ARCHIVE_PREFIX}{stream}/")) == 1
+    first = world(enforcing_ministack, server)
     assert first["outputs"]["AlertTopicArn"].startswith("arn:aws:sns:")
     (notified,) = first["notified"]
     (queue,) = [value for row in first["pipe"] for value in row if str(value).startswith("arn:aws:sqs:")]
     assert notified["QueueArn"] == queue
-    role = own_ministack.client("iam").get_role(RoleName=first["outputs"]["SnowflakeRoleArn"].rpartition("/")[2])
+    role = enforcing_ministack.client("iam").get_role(RoleName=first["outputs"]["SnowflakeRoleArn"].rpartition("/")[2])
     (external_id,) = [row[2] for row in first["integration"] if row[0] == "STORAGE_AWS_EXTERNAL_ID"]
     assert external_id in json.dumps(role["Role"]["AssumeRolePolicyDocument"])
 
     assert run(bag, "provision_resources") == "success"
-    assert world(own_ministack, server) == first
+    assert world(enforcing_ministack, server) == first
 
     # As a deployment of an older version: its first task brings RAW and the pipe up to date, before the functions.
     with server.connect_as("deployer") as connection:
@@ -157,7 +224,7 @@ def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_co
         assert connection.cursor().execute(f"select SUB_SEQUENCE_NUMBER from {names.RAW_TABLE}").fetchall() == []
 
     # Nobody gets the alerts any more.
-    sns = own_ministack.client("sns")
+    sns = enforcing_ministack.client("sns")
     (subscription,) = sns.list_subscriptions()["Subscriptions"]
     sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     verify = bag.dags["provision_resources"].get_task("verify")
@@ -165,16 +232,21 @@ def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_co
     with pytest.raises(RuntimeError, match=r"^somebody gets the alerts .* is False, not True$"):
         verify.execute({})
 
-    first = world(own_ministack, server)
-    s3 = own_ministack.client("s3")
+    first = world(enforcing_ministack, server)
+    s3 = enforcing_ministack.client("s3")
     s3.put_object(Bucket=TELEMETRY_BUCKET, Key="quarantine/one", Body=b"kept")
     assert run(bag, "teardown_resources", confirm="another-stack") == "failed"
     assert run(bag, "teardown_resources", confirm="clicks-to-deliveries") == "failed"
-    assert world(own_ministack, server) == first
+    assert world(enforcing_ministack, server) == first
     assert s3.get_object(Bucket=TELEMETRY_BUCKET, Key="quarantine/one")["Body"].read() == b"kept"
 
+    # Not without the administrator, who allows it for as long as it takes.
+    assert run(bag, "teardown_resources", confirm="clicks-to-deliveries", empty_bucket=True) == "failed"
+    assert world(enforcing_ministack, server) == first
+    assert s3.get_object(Bucket=TELEMETRY_BUCKET, Key="quarantine/one")["Body"].read() == b"kept"
+    administrator.deploy_identities(Teardown="true")
     assert run(bag, "teardown_resources", confirm="clicks-to-deliveries", empty_bucket=True) == "success"
-    assert own_ministack.client("kinesis").list_streams()["StreamNames"] == []
+    assert enforcing_ministack.client("kinesis").list_streams()["StreamNames"] == []
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["deployment-bucket-of-tests"]
     with server.connect(database=names.DATABASE, schema=names.SCHEMA) as connection:
         assert connection.cursor().execute(f"select count(*) from {names.HISTORY_TABLE}").fetchone() == (0,)

@@ -79,8 +79,10 @@ def test_every_part_of_the_pipeline_is_a_service():
 
 @pytest.mark.parametrize("process", PROCFILE)
 def test_a_service_runs_the_command_of_the_demo(process):
-    demo = words(shlex.split(PROCFILE[process].removeprefix("exec ")))
+    profile, command = re.fullmatch(r"exec (?:env AWS_PROFILE=(\w+) )?(.*)", PROCFILE[process]).groups()
+    demo = words(shlex.split(command))
     compose = words(SERVICES[process]["command"])
+    assert SERVICES[process].get("environment", {}).get("AWS_PROFILE") == profile
     # A container listens on its network and has its environments elsewhere.
     assert [word for word in compose if word not in ("--host", "--venv")] == demo
 
@@ -196,8 +198,6 @@ def demo(tmp_path_factory) -> dict[str, str]:
 
 def test_airflow_and_the_dashboard_get_every_variable_that_the_demo_gives(demo):
     given = {name for name in demo if name.startswith(("AWS_", "SNOWFLAKE_", "REQUESTS_", "AIRFLOW_CONN_", "CTD_"))}
-    # There are no other AWS credentials in a container that would have to be hidden.
-    given -= {"AWS_SHARED_CREDENTIALS_FILE"}
     assert given - AIRFLOW.keys() == set()
     read_by_dashboard = {name for name in given if name.startswith(("AWS_", "SNOWFLAKE_", "REQUESTS_", "CTD_"))}
     assert read_by_dashboard - SERVICES["dashboard"]["environment"].keys() == set()
@@ -205,8 +205,9 @@ def test_airflow_and_the_dashboard_get_every_variable_that_the_demo_gives(demo):
 
 def test_clients_differ_from_the_demos_in_addresses_and_files_only(demo):
     of_this_machine = {
-        "AWS_ENDPOINT_URL", "AWS_CONFIG_FILE", "SNOWFLAKE_HOST", "SNOWFLAKE_PORT", "SNOWFLAKE_PRIVATE_KEY_FILE",
-    }  # fmt: skip
+        *("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
+        *("SNOWFLAKE_HOST", "SNOWFLAKE_PORT", "SNOWFLAKE_PRIVATE_KEY_FILE"),
+    }
     clients = {name for name in AIRFLOW if name.startswith(("AWS_", "SNOWFLAKE_"))} - of_this_machine
     assert {name: AIRFLOW[name] for name in clients} == {name: demo[name] for name in clients}
 

@@ -12,54 +12,33 @@ import http.client
 import os
 import shutil
 import socket
+import ssl
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
 VENV = Path(__file__).parents[3] / ".venv-ministack"
 
-# MiniStack's process.  Its own Firehose would store one object per record of a Kinesis source, without the record's
-# metadata; include/local/aws/firehose_delivery delivers instead.  No setting turns that off (docs/adr/0033).
-# Its CloudFormation refuses alarms on metric math: they are created here, and stay in INSUFFICIENT_DATA.
-# Its API Gateway does not tell a function which API key called it.
-PROGRAM = """
-from ministack.services import firehose
-firehose.ingest_from_kinesis_source = lambda stream_arn, records: None
-
-from ministack.services.cloudformation import provisioners
-alarm_on_one_metric = provisioners._cw_metric_alarm_record
-
-def alarm_record(name, properties):
-    if not properties.get("Metrics"):
-        return alarm_on_one_metric(name, properties)
-    (result,) = [each for each in properties["Metrics"] if each.get("ReturnData", True) not in (False, "false")]
-    plain = {key: value for key, value in properties.items() if key != "Metrics"}
-    return alarm_on_one_metric(name, {**plain, "Namespace": "metric math", "MetricName": result["Expression"]})
-
-provisioners._cw_metric_alarm_record = alarm_record
-
-from ministack.services import apigateway_v1
-event_without_key = apigateway_v1._build_lambda_event_v1
-
-def event_with_key(api_id, stage_name, stage, resource, request_path, method, headers, *more, **options):
-    event = event_without_key(api_id, stage_name, stage, resource, request_path, method, headers, *more, **options)
-    key = apigateway_v1._resolve_api_key(apigateway_v1._api_key_from_request(headers))
-    event["requestContext"]["identity"]["apiKeyId"] = key["id"] if key else None
-    return event
-
-apigateway_v1._build_lambda_event_v1 = event_with_key
-
-from ministack.app import main
-main()
-"""
+# MiniStack's process: one program of these parts, in this order.
+PARTS = ("services", "iam_names", "stack_role", "start")
+PROGRAM = "\n".join((Path(__file__).parent / "ministack_program" / f"{part}.py").read_text() for part in PARTS)
 
 # MiniStack's environment reaches every Lambda function, as it never would on AWS.  Only these variables are passed on.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL")
+
+
+class Tls(NamedTuple):
+    """PEM files of a MiniStack that speaks TLS: its certificate and key, and the authorities that clients trust."""
+
+    certificate: Path
+    key: Path
+    bundle: Path
 
 
 class StartError(RuntimeError):
@@ -67,13 +46,32 @@ class StartError(RuntimeError):
 
 
 def server_environment(
-    port: int, state: Path, *, host: str = "127.0.0.1", environ: Mapping[str, str] = os.environ
+    port: int,
+    state: Path,
+    *,
+    host: str = "127.0.0.1",
+    tls: Tls | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
     """Return the whole environment of the MiniStack process.
 
     MiniStack writes the state of its services to ``state/services`` on SIGTERM, S3 objects to ``state/s3`` immediately.
+    With ``tls`` it speaks TLS and enforces IAM: the bucket's policy, once enforced, lets nobody in without TLS.
     """
+    enforcement = (
+        {
+            "AUTH": "true",
+            "USE_SSL": "1",
+            "MINISTACK_SSL_CERT": str(tls.certificate),
+            "MINISTACK_SSL_KEY": str(tls.key),
+            # For the functions, whose clients call MiniStack too.
+            "AWS_CA_BUNDLE": str(tls.bundle),
+        }
+        if tls
+        else {}
+    )
     return {
+        **enforcement,
         **{name: environ[name] for name in PASSED_ON if name in environ},
         "GATEWAY_PORT": str(port),
         "BIND_HOST": host,
@@ -93,13 +91,17 @@ def server_environment(
     }
 
 
-def client_environment(port: int, *, host: str = "127.0.0.1") -> dict[str, str]:
-    """Return the AWS_* variables with which boto3, and whatever uses it, reaches MiniStack and nothing else."""
+def client_environment(port: int, *, host: str = "127.0.0.1", tls: Tls | None = None) -> dict[str, str]:
+    """Return the AWS_* variables with which boto3, and whatever uses it, reaches MiniStack and nothing else.
+
+    The key is the account's root, who may do everything.
+    """
     return {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL": f"{'https' if tls else 'http'}://{host}:{port}",
+        **({"AWS_CA_BUNDLE": str(tls.bundle)} if tls else {}),
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
-        # MiniStack checks no signature.  An access key of twelve digits would name another account.
+        # An access key of twelve digits would name another account.
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         # A laptop has no instance profile; boto3 must not ask the network for one.
@@ -110,21 +112,23 @@ def client_environment(port: int, *, host: str = "127.0.0.1") -> dict[str, str]:
     }
 
 
-def wait_until_ready(endpoint: str, deadline: float) -> None:
+def wait_until_ready(endpoint: str, deadline: float, tls: Tls | None = None) -> None:
     """Return once MiniStack at ``endpoint`` answers.
 
     Args:
         endpoint: base URL, e.g. ``http://127.0.0.1:4566``.
         deadline: longest wait in seconds.
+        tls: of an endpoint that speaks it.
 
     Raises:
         StartError: it did not answer in time; the message holds the last reason.
     """
+    trust = ssl.create_default_context(cafile=str(tls.bundle)) if tls else None
     ends = time.monotonic() + deadline
     reason = "no attempt"
     while time.monotonic() < ends:
         try:
-            with urllib.request.urlopen(f"{endpoint}/_ministack/ready", timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{endpoint}/_ministack/ready", timeout=2, context=trust) as answer:  # noqa: S310
                 if answer.status == 200:
                     return
                 reason = f"HTTP {answer.status}"
@@ -169,7 +173,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--venv", type=Path, default=VENV, metavar="DIR", help="MiniStack's virtual environment (default: %(default)s)"
     )
+    group = parser.add_argument_group("TLS", "with these three, MiniStack speaks TLS and enforces IAM")
+    group.add_argument("--certificate", type=Path, metavar="FILE", help="certificate, PEM")
+    group.add_argument("--key", type=Path, metavar="FILE", help="its key, PEM")
+    group.add_argument("--ca-bundle", type=Path, metavar="FILE", help="the authorities that clients trust, PEM")
     options = parser.parse_args(arguments)
+    files = (options.certificate, options.key, options.ca_bundle)
+    if any(files) and not all(files):
+        parser.error("give --certificate, --key and --ca-bundle, or none of them")
+    tls = Tls(*(each.resolve() for each in files)) if all(files) else None
     state = options.state.resolve()
     try:
         python = prepare(options.port, state, host=options.host, venv=options.venv)
@@ -177,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     os.chdir(state)
-    environment = server_environment(options.port, state, host=options.host)
+    environment = server_environment(options.port, state, host=options.host, tls=tls)
     return os.execve(python, [str(python), "-P", "-c", PROGRAM], environment)  # noqa: S606
 
 

@@ -17,12 +17,18 @@ from include import names
 from include.local.demo import acceptance_report, environment, freshness, live_counts
 from include.local.demo.acceptance_report import AcceptanceReport
 from include.local.demo.airflow_api import AirflowApi
+from include.local.demo.aws_administrator import (
+    ROOT_PROFILE,
+    identity_parameters,
+    root_client,
+)
+from include.local.demo.aws_administrator import create_identities as create_aws_identities
 from include.local.demo.connections import connect_to_snowflake
 from include.local.demo.environment import ROOT
 from include.local.demo.ports import choose_ports
 from include.local.demo.processes import Processes, run_to_end
 from include.local.demo.settling import unsettled_stage
-from include.local.demo.snowflake_administrator import create_identities
+from include.local.demo.snowflake_administrator import create_identities as create_snowflake_identities
 from include.local.demo.watch import DemoError, Watch, relative
 from include.settings import read_settings
 
@@ -86,8 +92,8 @@ class Demo:
         if not options.once:
             settings["CTD_TRAFFIC_SCHEDULE"] = "* * * * *"
         self._environment = environment.build(state, ports, settings)
-        # boto3, the connector and the settings read it in this process too.
-        os.environ.update(self._environment)
+        # boto3, the connector and the settings read it in this process too, which compares every store at the end.
+        os.environ.update(self._environment | {"AWS_PROFILE": ROOT_PROFILE})
         self._ports = ports
         self._bucket = read_settings(self._environment).telemetry_bucket
         self._airflow_url = f"http://127.0.0.1:{ports.airflow}"
@@ -135,7 +141,7 @@ class Demo:
         wait_for = partial(self._watch.wait_for, timeout=START_TIMEOUT_SECONDS)
         for name, port in (("MiniStack", self._ports.aws), ("Snowflake", self._ports.snowflake)):
             wait_for(partial(_listens, port), subject=f"{name} to start")
-        create_identities("localhost", self._ports.snowflake, Path(self._environment["DEMO_SNOWFLAKE_KEYS"]))
+        self._create_identities()
         wait_for(self._airflow.is_healthy, subject="Airflow to start")
         self._airflow.log_in()
         dag_ids = {names.dag(path.stem) for path in (ROOT / "dags").glob("*.py")}
@@ -143,6 +149,14 @@ class Demo:
         wait_for(partial(_listens, self._ports.dashboard), subject="the dashboard to start")
         dashboard_url = f"http://127.0.0.1:{self._ports.dashboard}"
         self._watch.print(f"All up.  Airflow {self._airflow_url}   dashboard {dashboard_url}")
+
+    def _create_identities(self) -> None:
+        """Do what the administrators of an AWS and a Snowflake account do once."""
+        create_aws_identities(
+            root_client, Path(self._environment["AWS_SHARED_CREDENTIALS_FILE"]), identity_parameters()
+        )
+        keys = Path(self._environment["DEMO_SNOWFLAKE_KEYS"])
+        create_snowflake_identities("localhost", self._ports.snowflake, keys)
 
     def _import_errors(self) -> str:
         return "\n".join(self._airflow.import_errors())

@@ -18,8 +18,10 @@ import msgspec
 
 from include import names, naming, snowflake_identities
 from include.local.aws import ministack
+from include.local.demo.aws_administrator import boundary_arn, role_arn, write_config
 from include.local.demo.ports import Ports
 from include.local.snowflake import tls
+from include.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 # Airflow's connection -> the job that it is for.
@@ -28,6 +30,13 @@ SNOWFLAKE_CONNECTIONS = {
     names.DEPLOYER_SNOWFLAKE_CONNECTION: "deployer",
     names.REPAIRER_SNOWFLAKE_CONNECTION: "repairer",
     names.ERASURE_SNOWFLAKE_CONNECTION: "eraser",
+}
+AWS_CONNECTIONS = {
+    names.AWS_CONNECTION: "run",
+    names.DEPLOYER_AWS_CONNECTION: "deploy",
+    names.REPLAY_AWS_CONNECTION: "replay",
+    names.TRAFFIC_AWS_CONNECTION: "traffic",
+    names.ERASURE_AWS_CONNECTION: "erase",
 }
 
 
@@ -41,6 +50,8 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
     certificates = tls.ensure(state / "tls")
     keys = state / "snowflake-keys"
     snowflake_identities.ensure_keys(keys)
+    aws_tls = ministack.Tls(certificates.certificate, certificates.key, certificates.bundle)
+    settings = {**_settings(ports), **(overrides or {})}
     return {
         **_inherited(),
         "PYTHONPATH": os.pathsep.join(
@@ -54,12 +65,12 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         "DEMO_SNOWFLAKE_PORT": str(ports.snowflake),
         "DEMO_CERTIFICATE": str(certificates.certificate),
         "DEMO_KEY": str(certificates.key),
-        **_aws(ports.aws),
+        "DEMO_CA_BUNDLE": str(certificates.bundle),
+        **_aws(state, ports.aws, aws_tls, read_settings(settings).stack_name),
         "DEMO_SNOWFLAKE_KEYS": str(keys),
         **_snowflake(ports.snowflake, keys, certificates.bundle),
         **_airflow(state, ports.airflow),
-        **_settings(ports),
-        **(overrides or {}),
+        **settings,
     }
 
 
@@ -111,14 +122,42 @@ def _inherited() -> dict[str, str]:
     return kept | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])}
 
 
-def _aws(port: int) -> dict[str, str]:
-    """Return what boto3 and Airflow's AWS connections need to reach MiniStack on ``port``."""
-    extra = {"region_name": ministack.REGION, "config_kwargs": {"connect_timeout": 5, "read_timeout": 60}}
-    connection = json.dumps({"conn_type": "aws", "extra": extra})
-    connections = (names.AWS_CONNECTION, names.ERASURE_AWS_CONNECTION)
+def _aws(state: Path, port: int, tls: ministack.Tls, stack: str) -> dict[str, str]:
+    """Return what boto3 and Airflow's AWS connections need to reach MiniStack on ``port``.
+
+    Every process runs as the machine of Airflow, which has no right but to become the identities.  The key of the
+    machine is in the credentials file once the administrator has written it.
+    """
+    directory = state / "aws"
+    directory.mkdir(parents=True, exist_ok=True)
+    write_config(directory / "config", stack)
+    client = ministack.client_environment(port, tls=tls)
+    del client["AWS_ACCESS_KEY_ID"], client["AWS_SECRET_ACCESS_KEY"]
     return {
-        **ministack.client_environment(port),
-        **{f"AIRFLOW_CONN_{name.upper()}": connection for name in connections},
+        **client,
+        "AWS_CONFIG_FILE": str(directory / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(directory / "credentials"),
+        **aws_connections(stack),
+        "CTD_STACK_ROLE_ARN": role_arn(stack, "stack"),
+        "CTD_PERMISSIONS_BOUNDARY_ARN": boundary_arn(stack),
+    }
+
+
+def aws_connections(stack_name: str) -> dict[str, str]:
+    """Return Airflow's connections to the local AWS: variable -> JSON.  Each becomes the role of its job."""
+    timeouts = {"connect_timeout": 5, "read_timeout": 60}
+    return {
+        f"AIRFLOW_CONN_{connection.upper()}": json.dumps(
+            {
+                "conn_type": "aws",
+                "extra": {
+                    "region_name": ministack.REGION,
+                    "role_arn": role_arn(stack_name, job),
+                    "config_kwargs": timeouts,
+                },
+            }
+        )
+        for connection, job in AWS_CONNECTIONS.items()
     }
 
 
@@ -199,7 +238,7 @@ def _settings(ports: Ports) -> dict[str, str]:
         "CTD_EVENT_SOURCE_MAPPINGS_ENABLED": "false",
         # MiniStack sends no e-mail and counts the address as confirmed, which verify asks for.
         "CTD_ALERT_EMAIL": "on-call@example.com",
-        "CTD_API_ENDPOINT": f"http://127.0.0.1:{ports.aws}/_aws/execute-api",
+        "CTD_API_ENDPOINT": f"https://127.0.0.1:{ports.aws}/_aws/execute-api",
         "CTD_AIRFLOW_URL": f"http://127.0.0.1:{ports.airflow}",
         "CTD_DASHBOARD_URL": f"http://127.0.0.1:{ports.dashboard}",
         "CTD_ARCHIVE_INTERVAL_SECONDS": "1",

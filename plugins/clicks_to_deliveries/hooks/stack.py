@@ -73,6 +73,7 @@ class StackHook(CloudFormationHook):
         template_bucket: str | None = None,
         tags: Mapping[str, str] | None = None,
         watch: Watch | None = None,
+        role_arn: str | None = None,
         timeout: timedelta = timedelta(minutes=30),
     ) -> Deployment:
         """Make the stack match the template and parameters, whatever its state.
@@ -80,7 +81,8 @@ class StackHook(CloudFormationHook):
         Creates the stack, or updates it by change set, or does nothing if nothing differs.  Deletes a stack that never
         came up first, and waits for an operation in progress.  A parameter that is not given keeps its value in the
         stack, or its default at creation (as ``aws cloudformation deploy`` does).  A template that is too large for a
-        request (51,200 bytes) goes through ``template_bucket``, up to 1 MB.
+        request (51,200 bytes) goes through ``template_bucket``, up to 1 MB.  CloudFormation changes the resources as
+        ``role_arn``, which the caller must be allowed to pass, or with the caller's own rights.
 
         CloudFormation gives the ``tags`` to the stack and its resources; None keeps those that the stack has.  An
         update is rolled back if an alarm of ``watch`` fires; one that fires already is not watched, because the update
@@ -95,6 +97,8 @@ class StackHook(CloudFormationHook):
         stack = self._updatable_stack(stack_name, deadline)
         kept = self._kept_parameters(stack, template) - parameters.keys()
         options: dict[str, Any] = {"Capabilities": list(capabilities)}
+        if role_arn is not None:
+            options["RoleARN"] = role_arn
         if tags is not None:
             options["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
         if stack is not None:

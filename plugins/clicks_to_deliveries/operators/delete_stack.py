@@ -40,7 +40,7 @@ class DeleteStackOperator(Killable, BaseOperator):
         bucket: str,
         empty_bucket: bool | str = False,
         timeout: timedelta = timedelta(minutes=30),
-        aws_conn_id: str = names.AWS_CONNECTION,
+        aws_conn_id: str = names.DEPLOYER_AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -42,10 +42,12 @@ class DeployStackOperator(Killable, BaseOperator):
     :param watched_alarms: alarms (logical ids, at most five) that roll an update back if one fires during it or within
         ``watch_minutes`` after it; only in the last step.
     :param capabilities: what the template is allowed to do; ``CAPABILITY_IAM`` by default, because it creates roles.
+    :param role_arn: role (templated) with which CloudFormation changes the resources; None for the caller's own rights.
+        A stack keeps the role that it was last deployed with.
     :param timeout: how long the stack may take to settle; keep it below the task's ``execution_timeout``.
     """
 
-    template_fields = ("stack_name", "template", "parameters", "template_bucket", "tags")
+    template_fields = ("stack_name", "template", "parameters", "template_bucket", "tags", "role_arn")
     ui_color = "#6b9659"
 
     def __init__(
@@ -62,8 +64,9 @@ class DeployStackOperator(Killable, BaseOperator):
         watched_alarms: Sequence[str] = (),
         watch_minutes: int = 0,
         capabilities: Sequence[str] = ("CAPABILITY_IAM",),
+        role_arn: str | None = None,
         timeout: timedelta = timedelta(minutes=30),
-        aws_conn_id: str | None = names.AWS_CONNECTION,
+        aws_conn_id: str | None = names.DEPLOYER_AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,6 +81,7 @@ class DeployStackOperator(Killable, BaseOperator):
         self.watched_alarms = watched_alarms
         self.watch_minutes = watch_minutes
         self.capabilities = capabilities
+        self.role_arn = role_arn
         self.timeout = timeout
         self.aws_conn_id = aws_conn_id
 
@@ -121,6 +125,7 @@ class DeployStackOperator(Killable, BaseOperator):
             template_bucket=self.template_bucket,
             tags=self.tags,
             watch=watch,
+            role_arn=self.role_arn,
             timeout=self.timeout,
         )
         return deployment.outputs

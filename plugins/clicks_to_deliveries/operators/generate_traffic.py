@@ -35,7 +35,7 @@ class GenerateTrafficOperator(Killable, BaseOperator):
         *,
         plan: dict[str, Any],
         state_variable: str = names.TRAFFIC_STATE_VARIABLE,
-        aws_conn_id: str = names.AWS_CONNECTION,
+        aws_conn_id: str = names.TRAFFIC_AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -41,7 +41,7 @@ class ProbeArchiveOperator(Killable, BaseOperator):
         patience: timedelta,
         attempts: int = 3,
         streams: Sequence[str] = (names.CLICK_STREAM, names.TRUCK_STREAM),
-        aws_conn_id: str = names.AWS_CONNECTION,
+        aws_conn_id: str = names.DEPLOYER_AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

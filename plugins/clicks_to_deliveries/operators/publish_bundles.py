@@ -41,7 +41,7 @@ class PublishBundlesOperator(Killable, BaseOperator):
         functions: dict[str, str],
         python_version: str,
         platform: str,
-        aws_conn_id: str = names.AWS_CONNECTION,
+        aws_conn_id: str = names.DEPLOYER_AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

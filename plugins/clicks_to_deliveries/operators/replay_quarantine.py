@@ -38,7 +38,7 @@ class ReplayQuarantineOperator(Killable, BaseOperator):
         bucket: str,
         plan: dict[str, Any],
         count_only: bool | str,
-        aws_conn_id: str = names.AWS_CONNECTION,
+        aws_conn_id: str = names.REPLAY_AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

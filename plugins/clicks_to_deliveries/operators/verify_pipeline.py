@@ -53,7 +53,7 @@ class VerifyPipelineOperator(Killable, BaseOperator):
         queue_arn: str,
         alert_topic_arn: str,
         mappings_enabled: bool,
-        aws_conn_id: str = names.AWS_CONNECTION,
+        aws_conn_id: str = names.DEPLOYER_AWS_CONNECTION,
         snowflake_conn_id: str = names.DEPLOYER_SNOWFLAKE_CONNECTION,
         **kwargs: Any,
     ) -> None:

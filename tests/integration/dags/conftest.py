@@ -23,6 +23,7 @@ from sqlalchemy import select
 from include import names
 from include.alerts.run_outages import RunNote
 from include.contracts import METRICS
+from include.local.demo.environment import AWS_CONNECTIONS
 from include.local.snowflake.tls import TlsFiles
 from tests.fixtures.snowflake import LocalSnowflake
 from tests.fixtures.waiting import wait_for
@@ -128,7 +129,8 @@ def stack(
 def _environment(ministack: Any, server: LocalSnowflake) -> dict[str, str]:
     region = ministack.environment["AWS_DEFAULT_REGION"]
     aws = json.dumps({"conn_type": "aws", "extra": {"region_name": region}})
-    return {**ministack.environment, **server.environment, "AIRFLOW_CONN_AWS_DEFAULT": aws}
+    connections = {f"AIRFLOW_CONN_{name.upper()}": aws for name in AWS_CONNECTIONS}
+    return {**ministack.environment, **server.environment, **connections}
 
 
 def _provision(stack: Stack) -> None:

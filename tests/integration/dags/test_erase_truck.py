@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -204,7 +203,6 @@ def stores(stack: Any) -> Iterator[Stores]:
 @pytest.fixture
 def erase(stack: Any, stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., DagRun]:
     """Runs the DAG over these stores, with its own connections."""
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_ERASURE", os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
     dag = DagBag(DAGS / "erase_truck.py", collect_dags=True, bundle_path=DAGS).dags["erase_truck"]
     for task_id in ("erase_objects", "verify"):
         dag.get_task(task_id).bucket = stores.bucket

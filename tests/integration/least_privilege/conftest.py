@@ -2,98 +2,62 @@
 
 from __future__ import annotations
 
+import configparser
 import json
-import ssl
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
-from include.cloudformation import TEMPLATE
+from include import names
+from include.cloudformation import IDENTITIES, TEMPLATE
 from include.cloudformation.render import render
 from include.local.aws import ministack as local_ministack
-from include.local.snowflake import tls
-from tests.fixtures.deployment import STACK, Deploy
-from tests.fixtures.ministack import MiniStack
+from include.local.demo import aws_administrator
+from tests.fixtures.deployment import CODE_BUCKET, STACK, Deploy
+from tests.fixtures.ministack import Credentials, EnforcingMiniStack
+from tests.integration.least_privilege.calls import BUCKET, PREFIXES, Call, bucket_of, fill_tables
 
-BUCKET = "telemetry-of-this-test"
-PROGRAM = Path(__file__).with_name("enforcing_ministack.py")
 SNOWFLAKE_USER, EXTERNAL_ID = "snowflake", "handshake"
 
-Credentials = dict[str, str]
 
+class Identities:
+    """The roles of the jobs: ``identities(job)`` are credentials of one, got as its machine gets them."""
 
-class EnforcingMiniStack(MiniStack):
-    """A MiniStack whose callers may do what IAM lets them; the usual access key, ``test``, is the account's root."""
+    def __init__(self, server: EnforcingMiniStack) -> None:
+        self._server = server
+        self._file = server.state / "aws" / "credentials"
+        parameters = {"StackName": STACK, "TelemetryBucketName": BUCKET, "DeploymentBucketName": CODE_BUCKET}
+        parameters |= {"Teardown": "true", "SyntheticTraffic": "true"}
+        aws_administrator.create_identities(server.client, self._file, parameters)
 
-    def __init__(self, state: Path) -> None:
-        super().__init__(state)
-        self.tls = tls.ensure(state / "tls")
-        self.endpoint = f"https://127.0.0.1:{self.port}"
-        self.environment |= {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_CA_BUNDLE": str(self.tls.bundle),
+    def machine(self, name: str) -> Credentials:
+        """The key of the user that Airflow (``default``) or the dashboard runs as."""
+        keys = configparser.ConfigParser()
+        keys.read(self._file)
+        return {
+            "AccessKeyId": keys[name]["aws_access_key_id"],
+            "SecretAccessKey": keys[name]["aws_secret_access_key"],
         }
 
-    def start(self) -> None:
-        python = local_ministack.prepare(self.port, self.state)
-        environment = local_ministack.server_environment(self.port, self.state) | {
-            "AUTH": "true",
-            "USE_SSL": "1",
-            "MINISTACK_SSL_CERT": str(self.tls.certificate),
-            "MINISTACK_SSL_KEY": str(self.tls.key),
-            "AWS_CA_BUNDLE": str(self.tls.bundle),
-        }
-        command = [str(python), "-P", "-c", PROGRAM.read_text() + local_ministack.PROGRAM]
-        self.process = subprocess.Popen(command, cwd=self.state, env=environment, start_new_session=True)
-        try:
-            self._wait_until_ready(time.monotonic() + 120)
-        except BaseException:
-            self.kill()
-            raise
-
-    def _wait_until_ready(self, deadline: float) -> None:
-        trust = ssl.create_default_context(cafile=str(self.tls.ca))
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.endpoint}/_ministack/ready", timeout=2, context=trust).close()  # noqa: S310
-            except (urllib.error.URLError, OSError):
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-            else:
-                return
-
-    def client(self, service: str, credentials: Credentials | None = None, **config: Any) -> Any:
-        """A boto3 client of the root, or of whom ``credentials`` (of STS or IAM) belong to."""
-        credentials = credentials or {"AccessKeyId": "test", "SecretAccessKey": "test"}
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=local_ministack.REGION,
-            verify=str(self.tls.bundle),
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials.get("SessionToken"),
-            config=Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, **config),
-        )
+    @cache  # noqa: B019 -- one account a session
+    def __call__(self, job: str) -> Credentials:
+        sts = self._server.client("sts", self.machine("dashboard-machine" if job == "dashboard" else "default"))
+        role = aws_administrator.role_arn(STACK, job)
+        return sts.assume_role(RoleArn=role, RoleSessionName=job)["Credentials"]
 
 
 class Account:
     """The deployed account: ``client`` is the root's, ``as_role`` somebody's who runs with a role's permissions."""
 
-    def __init__(self, server: EnforcingMiniStack) -> None:
+    def __init__(self, server: EnforcingMiniStack, identities: Identities) -> None:
         self.server = server
+        self.identities = identities
         self.client = cache(server.client)
         self.as_role = cache(self._as_role)
+        self.as_identity = cache(self._as_identity)
         resources = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
         self.ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
         self.roles = sorted(each["LogicalResourceId"] for each in resources if each["ResourceType"] == "AWS::IAM::Role")
@@ -123,15 +87,27 @@ class Account:
     def _as_role(self, logical_id: str, service: str) -> Any:
         return self.server.client(service, self._credentials(logical_id))
 
+    def _as_identity(self, job: str, service: str) -> Any:
+        return self.server.client(service, self.identities(job))
+
 
 @pytest.fixture(scope="package")
 def account(deploy: Deploy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     server = EnforcingMiniStack(tmp_path_factory.mktemp("least-privilege"))
     server.start()
     try:
+        identities = Identities(server)
         user = server.client("iam").create_user(UserName=SNOWFLAKE_USER)["User"]
-        deploy(server, TelemetryBucketName=BUCKET, SnowflakeUserArn=user["Arn"], SnowflakeExternalId=EXTERNAL_ID)
-        yield Account(server)
+        deploy(
+            server,
+            TelemetryBucketName=BUCKET,
+            SnowflakeUserArn=user["Arn"],
+            SnowflakeExternalId=EXTERNAL_ID,
+            PermissionsBoundaryArn=aws_administrator.boundary_arn(STACK),
+            credentials=identities("deploy"),
+            role_arn=aws_administrator.role_arn(STACK, "stack"),
+        )
+        yield Account(server, identities)
     finally:
         # Nothing of it is needed again, and a clean end waits for connections that are kept open.
         server.kill()
@@ -139,14 +115,52 @@ def account(deploy: Deploy, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="package")
 def policies() -> dict[str, set[str]]:
-    """Role of the template -> the actions that it is granted."""
-    resources = json.loads(render(TEMPLATE))["Resources"]
-    granted: dict[str, set[str]] = {}
-    for logical_id, resource in resources.items():
-        if resource["Type"] != "AWS::IAM::Role":
-            continue
-        for policy in resource["Properties"]["Policies"]:
+    """Role of the pipeline's template -> the actions that it is granted."""
+    return granted(TEMPLATE)
+
+
+@pytest.fixture(scope="package")
+def identity_policies() -> dict[str, set[str]]:
+    """Role of a job -> the actions that it is granted."""
+    found = granted(IDENTITIES)
+    teardown = found.pop("TeardownPolicy")
+    return {**found, "DeployRole": found["DeployRole"] | teardown}
+
+
+def granted(template: Path) -> dict[str, set[str]]:
+    """Role or policy of roles -> the actions of its statements."""
+    found: dict[str, set[str]] = {}
+    for logical_id, resource in json.loads(render(template))["Resources"].items():
+        properties = resource["Properties"]
+        policies = [properties] if resource["Type"] == "AWS::IAM::Policy" else properties.get("Policies", [])
+        for policy in policies if resource["Type"].startswith("AWS::IAM::") else []:
             for statement in policy["PolicyDocument"]["Statement"]:
                 actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-                granted.setdefault(logical_id, set()).update(actions)
-    return granted
+                found.setdefault(logical_id, set()).update(actions)
+    return found
+
+
+@pytest.fixture(scope="package")
+def filled(account):
+    """The account with an object under every prefix and a row in every table, so that only IAM can refuse a read."""
+    for prefix in (*PREFIXES, names.ABANDONED_PREFIX):
+        for name in ("present", "expendable"):
+            account.client("s3").put_object(Bucket=bucket_of(prefix), Key=f"{prefix}{name}", Body=b"x")
+    fill_tables(account)
+    return account
+
+
+@pytest.fixture(scope="package")
+def assert_root_gets_through():
+    """Whoever may do everything gets through with the same call: it is the role that was refused."""
+    through: set[str] = set()
+
+    def check(account: Any, beside: Call) -> None:
+        if str(beside) in through:
+            return
+        beside.make(account.client(beside.service), account)
+        if beside.service == "dynamodb":
+            fill_tables(account)  # The row that has just been deleted, perhaps.
+        through.add(str(beside))
+
+    return check

@@ -1,48 +1,35 @@
-"""The dashboard's policy: each of its queries works with it, and each action that it grants is used."""
+"""The dashboard's identity: each of its queries works, and each action that it is granted is used."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 import streamlit as st
-from botocore.exceptions import ClientError
 
 from dashboard import data
 from dashboard.data import aws
 from include import names
+from tests.integration.least_privilege.calls import BUCKET
 
 pytestmark = pytest.mark.integration
 
-BUCKET = "telemetry-of-this-test"
-POLICY = Path(__file__).parents[3] / "dashboard/aws_policy.json"
 RECORD = f"{names.QUARANTINE_PREFIX}{names.CLICK_STREAM}/2026/11/22/14/record.json"
 # What IAM calls an operation, where it is another word.
 ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket"}
-DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
-
-
-@pytest.fixture(scope="module")
-def credentials(account: Any) -> dict[str, str]:
-    """Those of a user who has the dashboard's policy, and nothing else."""
-    iam = account.client("iam")
-    iam.create_user(UserName="dashboard")
-    policy = POLICY.read_text().replace("kinesis-telemetry-data-bucket", BUCKET)
-    iam.put_user_policy(UserName="dashboard", PolicyName="read", PolicyDocument=policy)
-    return iam.create_access_key(UserName="dashboard")["AccessKey"]
 
 
 @pytest.fixture
-def made(account: Any, credentials: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
-    """The actions of the calls that the dashboard makes as that user."""
+def made(account: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """The actions of the calls that the dashboard makes as its identity."""
+    credentials = account.identities("dashboard")
     environment = account.server.environment | {
         "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
         "CTD_DEPLOYMENT_BUCKET": "deployment",
         "CTD_TELEMETRY_BUCKET": BUCKET,
     }
@@ -69,7 +56,9 @@ def made(account: Any, credentials: dict[str, str], monkeypatch: pytest.MonkeyPa
     st.cache_resource.clear()
 
 
-def test_every_query_works_and_every_granted_action_is_used(account: Any, made: set[str]) -> None:
+def test_every_query_works_and_every_granted_action_is_used(
+    account: Any, made: set[str], identity_policies: dict[str, set[str]]
+) -> None:
     # The session that makes the account's clients may be the noted one.
     account.client("s3").put_object(Bucket=BUCKET, Key=RECORD, Body=b"{}")
     account.client("dynamodb").put_item(
@@ -86,31 +75,4 @@ def test_every_query_works_and_every_granted_action_is_used(account: Any, made: 
     assert data.quarantine_object(RECORD) is not None
     data.stream_lags(5)
     data.stream_mappings()
-    statements = json.loads(POLICY.read_text())["Statement"]
-    granted = {
-        action
-        for each in statements
-        for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
-    }
-    assert made == granted
-
-
-@pytest.mark.parametrize(
-    ("service", "operation", "parameters"),
-    [
-        ("dynamodb", "scan", {"TableName": names.CLICK_TABLE}),
-        ("dynamodb", "put_item", {"TableName": names.CLICK_ITEM_TABLE, "Item": {"Item_ID": {"S": "X"}}}),
-        ("dynamodb", "delete_item", {"TableName": names.TRUCK_STATE_TABLE, "Key": {"Truck_ID": {"S": "X"}}}),
-        ("s3", "get_object", {"Bucket": BUCKET, "Key": f"{names.ARCHIVE_PREFIX}x.gz"}),
-        ("s3", "put_object", {"Bucket": BUCKET, "Key": RECORD, "Body": b"x"}),
-        ("s3", "delete_object", {"Bucket": BUCKET, "Key": RECORD}),
-        ("lambda", "invoke", {"FunctionName": names.CLICK_FUNCTION, "Payload": b"{}"}),
-        ("kinesis", "put_record", {"StreamName": names.CLICK_STREAM, "Data": b"x", "PartitionKey": "x"}),
-    ],
-)
-def test_it_can_not_do_more(
-    account: Any, credentials: dict[str, str], service: str, operation: str, parameters: dict[str, Any]
-) -> None:
-    with pytest.raises(ClientError) as refused:
-        getattr(account.server.client(service, credentials), operation)(**parameters)
-    assert refused.value.response["Error"]["Code"] in DENIED
+    assert made == identity_policies["DashboardRole"]

@@ -1,4 +1,4 @@
-"""AWS for the plugins' tests: moto, which the connection aws_default leads to."""
+"""AWS for the plugins' tests: moto, which Airflow's AWS connections lead to."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import boto3
 import pytest
 from clicks_to_deliveries.operators import one_writer
 from moto import mock_aws
+
+from include.local.demo.environment import AWS_CONNECTIONS
 
 # Not us-east-1, where S3 creates a bucket even if the region is not given.
 REGION = "eu-central-1"
@@ -31,6 +33,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": {"region_name": REGION}}))
+    connection = json.dumps({"conn_type": "aws", "extra": {"region_name": REGION}})
+    for name in AWS_CONNECTIONS:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", connection)
     with mock_aws():
         yield lambda service: boto3.client(service, REGION)

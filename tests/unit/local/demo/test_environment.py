@@ -23,7 +23,7 @@ def test_the_environment_holds_usable_settings_and_connections(tmp_path):
     connection = json.loads(built["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
     assert connection["extra"]["database"] == names.DATABASE
     assert "session_parameters" not in connection["extra"]
-    assert built["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+    assert built["AWS_ENDPOINT_URL"].startswith("https://127.0.0.1:")
 
 
 def test_the_callers_own_aws_and_airflow_never_leak_in(tmp_path, monkeypatch):

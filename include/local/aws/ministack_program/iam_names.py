@@ -1,7 +1,4 @@
-"""MiniStack's process as the tests of least privilege run it: asking IAM what AWS asks where 1.5.33 asks otherwise.
-
-It goes before the laptop's own program (include/local/aws/ministack.py); MiniStack's interpreter runs it, AUTH=true.
-"""
+"""MiniStack asks IAM for what AWS asks, where 1.5.33 asks for something else."""
 
 import json
 import re
@@ -40,3 +37,17 @@ def arn_of_log_group(service, method, path, headers, *request):
 
 
 iam_actions.extract_resource_arn = arn_of_log_group
+
+# PutMetricData can't be limited to a resource, only by this key.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html
+tag_context = iam_actions.request_tag_context
+
+
+def context_of_metrics(service, iam_action, body, params):
+    context = tag_context(service, iam_action, body, params)
+    if iam_action == "cloudwatch:PutMetricData":
+        context["cloudwatch:namespace"] = iam_actions._param(body, params, "Namespace")
+    return context
+
+
+iam_actions.request_tag_context = context_of_metrics
