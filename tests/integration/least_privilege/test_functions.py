@@ -87,7 +87,10 @@ def test_api_sends_readings_and_shows_states(account):
             "resource": route,
             "path": route,
             "headers": {"content-type": "application/json"},
-            "requestContext": {"requestId": "b7e1a1c4-6f0e-4b61-9d4e-0a2f5c1d9e11"},
+            "requestContext": {
+                "requestId": "b7e1a1c4-6f0e-4b61-9d4e-0a2f5c1d9e11",
+                "identity": {"apiKeyId": account.ids["ApiKey"]},
+            },
             **given,
         }
         return invoke(account, names.API_FUNCTION, event)

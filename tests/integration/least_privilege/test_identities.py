@@ -289,7 +289,7 @@ WORKS: dict[str, list[Call]] = {
         stack("update_termination_protection", EnableTerminationProtection=False),
         stack("set_stack_policy", StackPolicyBody=EVERY_UPDATE),
         call("cloudwatch", "describe_alarms", ""),
-        *(call("dynamodb", "describe_table", table, TableName=table) for table in TABLES[:3]),
+        *(call("dynamodb", "describe_table", table, TableName=table) for table in TABLES),
         *(call("kinesis", "describe_stream_summary", stream, StreamName=stream) for stream in STREAMS),
         *(call("lambda", "get_function", function, FunctionName=function) for function in FUNCTIONS),
         list_mappings(),
