@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
+from threading import Lock
 from typing import Any, TypeVar
 
-import boto3
 import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session, get_session
 
 from lambdas.common.deadline import Deadline, StoreError, send_all
 
@@ -36,16 +38,40 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def client(service: str) -> Any:
-    """A boto3 client with explicit timeouts and bounded retries.  Thread-safe; create it once per container.
+@cache
+def session() -> Session:
+    """What all clients are made from.
 
-    boto3 has no types of its own: each store says in a Protocol which calls it makes.
+    It is botocore's own.  boto3 would add resources and managed transfers, which nothing here uses, to each cold start.
     """
-    made = boto3.client(service, config=CONFIG)
+    return get_session()
+
+
+def client(service: str) -> Any:
+    """A client as boto3's, with explicit timeouts and bounded retries.  Thread-safe; create it once per container.
+
+    botocore has no types of its own: each store says in a Protocol which calls it makes.
+    """
+    made = session().create_client(service, config=CONFIG)
     if service == "dynamodb":
         made.meta.events.register("provide-client-params.dynamodb", _keep_parameters)
         made.meta.events.register("before-call.dynamodb", _send_parameters)
     return made
+
+
+class ClientWhenNeeded:
+    """A client that the first call on it makes: for a service that most containers never call."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._lock = Lock()
+        self._client: Any = None
+
+    def __getattr__(self, operation: str) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = client(self._service)
+        return getattr(self._client, operation)
 
 
 def _keep_parameters(params: dict[str, Any], context: dict[str, Any], **_: object) -> dict[str, Any]:

@@ -36,7 +36,9 @@ class ClickEnvironment(environment.ProcessorEnvironment, frozen=True, kw_only=Tr
 env = environment.read(ClickEnvironment, os.environ)
 logger = Logger()
 store = ClickStore(aws.client("dynamodb"), env.click_table, env.click_item_table)
-quarantine = QuarantineWriter(Bucket(aws.client("s3"), env.bucket), env.quarantine_prefix, names.CLICK_FUNCTION)
+# Clicks go to S3 only when some of them are invalid.
+s3 = aws.ClientWhenNeeded("s3")
+quarantine = QuarantineWriter(Bucket(s3, env.bucket), env.quarantine_prefix, names.CLICK_FUNCTION)
 
 
 @logger.inject_lambda_context

@@ -119,7 +119,7 @@ def cloud(
     """moto with the functions' tables, bucket and stream: ``.rows(table)``, ``.objects(prefix)``, ``.records(stream)``
     ((shard, sequence number) -> partition key, data), ``.quarantined()`` (in order), clients of DynamoDB and S3."""
     with mock_aws():
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3_session)
+        monkeypatch.setattr(lambda_aws, "session", lambda: boto3_session._session)
         monkeypatch.setattr(DynamoDBBackend, "batch_execute_statement", _batch_execute_statement)
         dynamodb, s3, kinesis = own_clients
         for bucket in (BUCKET, names.abandoned_bucket(BUCKET)):
@@ -217,10 +217,13 @@ class Function:
 
     def __init__(self, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
+        # The services that it has made a client of.
+        self.clients: list[str] = []
         self._answers: dict[str, Callable[[Any], tuple[int, dict[str, Any]] | None]] = {}
         real_client = lambda_aws.client
 
         def client(service: str) -> Any:
+            self.clients.append(service)
             made = real_client(service)
             made.meta.events.register_first("before-send", self._before_send)
             return made

@@ -149,7 +149,7 @@ answers = [handler(event, context) for event in json.loads(sys.argv[3])]
 outside = [module.__file__ for name, module in sys.modules.items()
            if name.split(".")[0] in ("msgspec", "aws_lambda_powertools", "include", "lambdas")
            and not module.__file__.startswith(sys.argv[1])]
-print(json.dumps({"answers": answers, "outside": outside, "boto3": sys.modules["boto3"].__file__}))
+print(json.dumps({"answers": answers, "outside": outside, "botocore": sys.modules["botocore"].__file__}))
 """
 
 
@@ -204,7 +204,7 @@ def test_local_bundle_is_imported_and_invoked_where_only_boto3_is_installed(
     result = json.loads(done.stdout.splitlines()[-1])
     assert statuses(result["answers"]) == expected
     assert result["outside"] == []
-    assert Path(result["boto3"]).is_relative_to(python_with_boto3.parent.parent)
+    assert Path(result["botocore"]).is_relative_to(python_with_boto3.parent.parent)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from lambdas.common import environment
+from lambdas.common import aws, environment
 from lambdas.common.aws import in_parallel
 from lambdas.common.deadline import Deadline, StoreError, send_all
 
@@ -20,6 +21,26 @@ def test_environment_has_defaults_and_empty_means_unset():
 
     assert read.time_limits.max_clock_skew.total_seconds() == 600
     assert read.time_limits.max_event_age is None
+
+
+def test_a_client_that_many_threads_need_at_once_is_made_once(monkeypatch):
+    made: list[str] = []
+    together = threading.Barrier(4)
+
+    def client(service: str) -> SimpleNamespace:
+        made.append(service)
+        return SimpleNamespace(put_object=lambda: len(made))
+
+    monkeypatch.setattr(aws, "client", client)
+    needed = aws.ClientWhenNeeded("s3")
+
+    def call(_: int) -> int:
+        together.wait(timeout=10)
+        return needed.put_object()
+
+    assert made == []
+    assert in_parallel(call, range(4), Deadline(30)) == [1] * 4
+    assert made == ["s3"]
 
 
 def test_environment_reads_numbers():

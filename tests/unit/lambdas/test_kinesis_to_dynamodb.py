@@ -79,6 +79,15 @@ def test_a_row_expires_by_its_clicks_own_time_and_an_expired_click_gets_none(fun
     assert cloud.quarantined() == []
 
 
+def test_a_container_that_sees_only_valid_clicks_makes_no_client_of_s3(function, kinesis_event):
+    function(kinesis_event([click(), click(1)]))
+    assert function.clients == ["dynamodb"]
+
+    for first in (2, 4):
+        function(kinesis_event([click(2), b"no JSON"], first=first))
+    assert function.clients == ["dynamodb", "s3"]
+
+
 def test_clicks_of_an_aggregate_are_rows_that_name_their_position(function, cloud, kinesis_event):
     clicks = [click(0), click(1), click(1, Click_Counts=9), click(1)]
     payloads = [json.dumps(each).encode() for each in clicks]
