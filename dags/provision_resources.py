@@ -107,6 +107,7 @@ with DAG(
                 "ClickIndexShards": settings().click_index_shards,
                 "StreamMode": "ON_DEMAND" if settings().streams_on_demand else "PROVISIONED",
                 "BatchingWindowSeconds": settings().batching_window_seconds,
+                "TruckBatchingWindowSeconds": settings().truck_batching_window_seconds,
                 "ProcessorMemoryMb": settings().processor_memory_mb,
                 "ProcessorLanes": settings().processor_lanes,
                 "ReservedConcurrency": settings().reserved_concurrency,

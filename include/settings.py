@@ -63,8 +63,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # The number of partitions of the click index over which one item's clicks of one hour are spread.
     click_index_shards: Positive = 1
     event_source_mappings_enabled: bool = True
-    # How long a Lambda batch waits for more records at most, in seconds.
+    # How long a batch of clicks, and one of readings, waits for more records at most, in seconds.  Each batch of
+    # readings is a landing file.
     batching_window_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 1
+    truck_batching_window_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 10
     # Whether AWS chooses the number of shards; click_shards and truck_shards then mean nothing.
     streams_on_demand: bool = False
     # Memory of the stream processors, which decides their share of a CPU, and how many batches of a shard they process

@@ -29,8 +29,9 @@ BEFORE_MERGE, AFTER_MERGE = 3, 2
 # Assumed of an account: seconds of one small statement on an X-Small warehouse, and of the MERGE.
 STATEMENT_SECONDS = 0.5
 MERGE_SECONDS, MERGE_READINGS_PER_SECOND = 2.0, 20_000
-# Airflow: from an event to the first statement of its task; and how much later than its interval the stream is asked.
-TASK_LATENCY, POLL_LATENCY = 5.0, 1.3
+# Airflow: from an event to the first statement of its task; how much later than its interval the stream is asked; and
+# from the end of a merge to the check that follows it.
+TASK_LATENCY, POLL_LATENCY, CHECK_LATENCY = 5.0, 1.3, 12.0
 # A line of a landing file, unpacked, in bytes.
 LINE_BYTES = 1_000
 # As in check_pipe.py and due.py.
@@ -114,7 +115,7 @@ class Simulation:
         merge = MERGE_SECONDS + readings / MERGE_READINGS_PER_SECOND
         small = STATEMENT_SECONDS
         yield from self._statements("merge", *[small] * BEFORE_MERGE, merge, *[small] * AFTER_MERGE)
-        yield TASK_LATENCY
+        yield CHECK_LATENCY
         if self._now - self._checked_at >= self._setup.quality_interval:
             yield from self._check()
 
@@ -176,7 +177,7 @@ def hour(setup: Setup, rate: float) -> Simulation:
 def table() -> str:
     """Credits a day by freshness and traffic, as docs/cost.md has them."""
     lines = [
-        "| freshness | `CTD_MERGE_MIN_INTERVAL_SECONDS` | a reading is in the history after "
+        "| freshness | `CTD_MERGE_MIN_INTERVAL_SECONDS` | a loaded reading is in the history after "
         "| 0 readings/s | 10 readings/s | 1,000 readings/s |",
         "|---|---|---|---|---|---|",
     ]

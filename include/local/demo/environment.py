@@ -242,6 +242,7 @@ def _settings(ports: Ports) -> dict[str, str]:
         "CTD_AIRFLOW_URL": f"http://127.0.0.1:{ports.airflow}",
         "CTD_DASHBOARD_URL": f"http://127.0.0.1:{ports.dashboard}",
         "CTD_ARCHIVE_INTERVAL_SECONDS": "1",
+        "CTD_TRUCK_BATCHING_WINDOW_SECONDS": "1",
         "CTD_MERGE_MIN_INTERVAL_SECONDS": "5",
         "CTD_QUALITY_MIN_INTERVAL_SECONDS": "0",
     }

@@ -207,6 +207,7 @@ def test_defaults_are_those_of_the_settings():
     assert defaults["TruckShards"] == settings.truck_shards
     assert defaults["ClickIndexShards"] == settings.click_index_shards
     assert defaults["BatchingWindowSeconds"] == settings.batching_window_seconds
+    assert defaults["TruckBatchingWindowSeconds"] == settings.truck_batching_window_seconds
     assert (defaults["StreamMode"] == "ON_DEMAND") is settings.streams_on_demand
     assert defaults["ProcessorMemoryMb"] == settings.processor_memory_mb
     assert defaults["ProcessorLanes"] == settings.processor_lanes
