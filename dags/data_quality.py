@@ -47,4 +47,6 @@ with DAG(
         asset=assets.QUALITY_RESULTS,
         min_interval=timedelta(seconds=settings().quality_min_interval_seconds),
         rules_off=settings().quality_rules_off,
+        inlets=[assets.RAW, assets.HISTORY, assets.CLICK_ROWS, assets.TRUCK_STATES, assets.LEDGER],
+        outlets=[assets.DASHBOARD],
     )

@@ -21,7 +21,7 @@ from airflow.sdk import DAG, Param
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.generate_traffic import GenerateTrafficOperator
 
-from include import names
+from include import assets, names
 from include.generator.field_cases import Selection
 from include.settings import settings
 
@@ -88,4 +88,8 @@ with DAG(
         retries=0,
     ),
 ):
-    GenerateTrafficOperator(task_id="generate", plan={name: f"{{{{ params['{name}'] }}}}" for name in PARAMS})
+    GenerateTrafficOperator(
+        task_id="generate",
+        plan={name: f"{{{{ params['{name}'] }}}}" for name in PARAMS},
+        outlets=[assets.CLICKS, assets.READINGS],
+    )

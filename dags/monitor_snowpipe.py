@@ -39,4 +39,10 @@ with DAG(
         task_timeout=timedelta(minutes=5),
     ),
 ):
-    CheckPipeOperator(task_id="check_pipe", asset=assets.RAW, pending_limit=timedelta(minutes=10))
+    CheckPipeOperator(
+        task_id="check_pipe",
+        asset=assets.RAW,
+        pending_limit=timedelta(minutes=10),
+        # Lambda and Snowpipe, which no DAG starts, lie between these and RAW.
+        inlets=[assets.READINGS, assets.LANDING_ZONE],
+    )

@@ -53,4 +53,15 @@ with DAG(
         since="{{ params['since'] or '' }}",
         until="{{ params['until'] or '' }}",
         asset=assets.LEDGER,
+        inlets=[
+            assets.CLICKS,
+            assets.READINGS,
+            assets.ARCHIVE,
+            assets.QUARANTINE,
+            assets.CLICK_ROWS,
+            assets.LANDING_ZONE,
+            assets.RAW,
+            assets.HISTORY,
+        ],
+        outlets=[assets.DASHBOARD],
     )

@@ -56,5 +56,6 @@ with DAG(
         task_id="repair",
         plan={name: f"{{{{ params['{name}'] or '' }}}}" for name in PARAMS},
         pool=names.HISTORY_WRITER_POOL,
+        inlets=[assets.RAW],
         outlets=[assets.HISTORY],
     )

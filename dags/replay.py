@@ -26,7 +26,7 @@ from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.replay_quarantine import ReplayQuarantineOperator
 from clicks_to_deliveries.params import optional_time
 
-from include import names
+from include import assets, names
 from include.settings import settings
 
 PARAMS = {
@@ -67,4 +67,5 @@ with DAG(
         bucket=settings().telemetry_bucket,
         plan={name: f"{{{{ params['{name}'] }}}}" for name in PARAMS if name != "dry_run"},
         count_only="{{ params['dry_run'] }}",
+        inlets=[assets.QUARANTINE],
     )

@@ -69,5 +69,6 @@ with DAG(
         run_for=timedelta(minutes=settings().run_minutes),
         min_interval=timedelta(seconds=settings().merge_min_interval_seconds),
         pool=names.HISTORY_WRITER_POOL,
+        inlets=[assets.RAW],
         outlets=[assets.HISTORY],
     )

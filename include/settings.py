@@ -124,6 +124,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # When monitor_snowpipe runs: a cron expression.
     monitor_schedule: str = "*/5 * * * *"
 
+    # The accounts in the addresses of Airflow's assets, such as myorg-prod and 123456789012; unset: ids of connections.
+    snowflake_account: str = ""
+    aws_account: str = ""
     # How long Airflow keeps its own runs, tasks, asset events and log entries, in days.
     metadata_retention_days: Positive = 30
     # Quality rules of severity warn that are not checked: their names, separated by commas.

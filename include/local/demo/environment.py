@@ -207,6 +207,8 @@ def _airflow(state: Path, port: int) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL": "0",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        # A task says what it did, also if all went well.
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow.task=INFO include=INFO clicks_to_deliveries=INFO",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
     }
 
@@ -243,6 +245,8 @@ def _settings(ports: Ports) -> dict[str, str]:
         "CTD_DASHBOARD_URL": f"http://127.0.0.1:{ports.dashboard}",
         "CTD_ARCHIVE_INTERVAL_SECONDS": "1",
         "CTD_TRUCK_BATCHING_WINDOW_SECONDS": "1",
+        "CTD_SNOWFLAKE_ACCOUNT": "local",
+        "CTD_AWS_ACCOUNT": "000000000000",
         "CTD_MERGE_MIN_INTERVAL_SECONDS": "5",
         "CTD_QUALITY_MIN_INTERVAL_SECONDS": "0",
     }

@@ -14,6 +14,7 @@ from clicks_to_deliveries.failures import ReportedFailure
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
+from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names, sql
@@ -171,6 +172,7 @@ class CheckPipeOperator(Killable, BaseOperator):
             raise ReportedFailure("; ".join([*problems.values(), *failed_files.values()]))
         if not rows:
             raise AirflowSkipException("No row arrived since the last check")
+        describe_outlets(self, context, rows=rows, files=len(loads), since=str(window.since), until=str(window.until))
         return rows
 
     def _window(

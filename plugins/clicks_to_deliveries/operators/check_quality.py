@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
+from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names, quality
@@ -56,13 +57,14 @@ class CheckQualityOperator(Killable, BaseOperator):
         *,
         index_shards: int,
         asset: Asset | None = None,
+        outlets: Sequence[Asset] = (),
         min_interval: timedelta = timedelta(0),
         rules_off: str = "",
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
         aws_conn_id: str = names.AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
-        super().__init__(outlets=[asset] if asset else [], **kwargs)
+        super().__init__(outlets=[*([asset] if asset else []), *outlets], **kwargs)
         self.index_shards = index_shards
         self.asset = asset
         self.min_interval = min_interval
@@ -98,6 +100,9 @@ class CheckQualityOperator(Killable, BaseOperator):
         if failures := [result.rule for result in results if result.fails_the_run]:
             checked = len(rules) + len(unusable)
             raise QualityFailed(f"{len(failures)} of {checked} rules fail: {', '.join(failures)}")
+        found = sum(result.status != "pass" for result in results)
+        self.log.info("Checked %d rules, %d found something, none fails the run", len(results), found)
+        describe_outlets(self, context, rules=len(results), found=found)
         return {result.rule: result.status for result in results}
 
     def _keep_if_due(self, connection: SnowflakeConnection, context: Context) -> Callable[[bool], None]:

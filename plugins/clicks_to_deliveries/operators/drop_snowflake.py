@@ -34,4 +34,5 @@ class DropSnowflakeOperator(Killable, BaseOperator):
         if str(self.drop) != "True":
             raise AirflowSkipException("drop_snowflake is not set")
         with closing(connect(self.snowflake_conn_id)) as connection:
-            connection.execute_string(sql.render(SCRIPT), remove_comments=True)
+            statements = list(connection.execute_string(sql.render(SCRIPT), remove_comments=True))
+        self.log.info("Ran the %d statements of %s", len(statements), SCRIPT)

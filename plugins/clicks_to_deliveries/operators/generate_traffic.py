@@ -11,6 +11,7 @@ import msgspec
 from airflow.sdk import BaseOperator, Context, Variable
 
 from clicks_to_deliveries.hooks.aws_hook import aws_client
+from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.generator import TrafficPlan, TrafficSummary, generate
@@ -57,6 +58,8 @@ class GenerateTrafficOperator(Killable, BaseOperator):
                 # Also if Kinesis refused some records: the trucks are where the records that it accepted say.
                 if state.exists():
                     Variable.set(self.state_variable, base64.b64encode(state.read_bytes()).decode())
+        self._log_progress(summary)
+        describe_outlets(self, context, sent=summary.sent)
         summary_fields: dict[str, Any] = msgspec.to_builtins(summary)
         return summary_fields
 

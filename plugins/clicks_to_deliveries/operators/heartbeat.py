@@ -29,6 +29,7 @@ class HeartbeatOperator(Killable, BaseOperator):
 
     def report(self, context: Context, event: Any = None) -> None:
         put_metrics(self.aws_conn_id, {self.metric: 1})
+        self.log.info("Reported %s", self.metric)
 
 
 class TriggererHeartbeatOperator(HeartbeatOperator):

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger
 
 from clicks_to_deliveries.notifiers.run_outbox import Variables, is_in_outage
+from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.killable import Killable
 
 # How much longer than its own time limit a wait may take, until Airflow fails the task: the triggerer does not work.
@@ -95,6 +96,5 @@ class InRounds(Killable, BaseOperator):
         if not total:
             raise AirflowSkipException("There was nothing to do")
         self.log.info("In all: %s", ", ".join(f"{name} {count:,}" for name, count in total.items()))
-        for asset in self.outlets:
-            context["outlet_events"][asset].extra.update(total)
+        describe_outlets(self, context, **total)
         return total

@@ -16,6 +16,7 @@ from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
+from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names
@@ -66,6 +67,7 @@ class ReconcileOperator(Killable, BaseOperator):
         bucket: str,
         index_shards: int,
         asset: Asset | None = None,
+        outlets: Sequence[Asset] = (),
         click_ttl_days: int = 0,
         since: str | None = None,
         until: str | None = None,
@@ -73,7 +75,7 @@ class ReconcileOperator(Killable, BaseOperator):
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
         **kwargs: Any,
     ) -> None:
-        super().__init__(outlets=[asset] if asset else [], **kwargs)
+        super().__init__(outlets=[*([asset] if asset else []), *outlets], **kwargs)
         self.asset = asset
         self.bucket = bucket
         self.index_shards = index_shards
@@ -194,9 +196,12 @@ class ReconcileOperator(Killable, BaseOperator):
             announce_stored_alerts(context["ti"])
         if new:
             raise ReportedFailure(differences_text(new, len(entries)))
+        balanced = sum(each.balance.balanced for each in entries)
+        self.log.info("%d of %d hours balance", balanced, len(entries))
+        describe_outlets(self, context, hours=len(entries), balanced=balanced)
         return {
             "counted": len(entries),
-            "balanced": sum(each.balance.balanced for each in entries),
+            "balanced": balanced,
             "still_unbalanced": still_unbalanced,
             "recovered": [each.name for each in recovered],
         }

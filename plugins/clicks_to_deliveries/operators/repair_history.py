@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator, Context
 
 from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.hooks.snowflake_access import connect
+from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.merge_history import record_run
 from clicks_to_deliveries.operators.one_writer import one_writer
@@ -66,6 +67,7 @@ class RepairHistoryOperator(Killable, BaseOperator):
                 seconds = record_run(connection, f"{action}: {context['run_id']}", started_at, counts)
         shown = {name: value or "all" for name, value in scope.items()}
         self.log.info("%s of %s in %.2f s: %s", action, shown, seconds, counts)
+        describe_outlets(self, context, action=action, **counts)
         return counts
 
 

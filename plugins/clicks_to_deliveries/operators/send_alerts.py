@@ -61,9 +61,9 @@ class SendAlertsOperator(Killable, BaseOperator):
             ChannelError: the setting names what is no channel; nothing was sent.
             snowflake.connector.errors.Error: findings could not be read or recorded.
         """
-        if self.about == "failed runs":
-            return self._send_run_alerts(context)
-        return self._send_findings()
+        sent = self._send_run_alerts(context) if self.about == "failed runs" else self._send_findings()
+        self.log.info("Sent %d alerts about %s", sent, self.about)
+        return sent
 
     def _send_run_alerts(self, context: Context) -> int:
         outbox = RunOutbox(Variables())

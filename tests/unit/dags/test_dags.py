@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.serialization.serialized_objects import DagSerialization
 from clicks_to_deliveries.notifiers.failure_note import leave_note
 
@@ -240,6 +241,40 @@ def test_one_writer_of_the_history_at_a_time_and_each_updates_its_asset(dagbag: 
     classpath, arguments = watcher.trigger.serialize()
     assert classpath == "clicks_to_deliveries.triggers.stream_has_data.StreamHasDataTrigger"
     assert arguments["min_interval_seconds"] == 150
+
+
+def test_the_assets_lead_from_the_devices_to_the_dashboard(dagbag: DagBag) -> None:
+    edges = {
+        (source.name, sink.name)
+        for dag in dagbag.dags.values()
+        for task in dag.tasks
+        for source in [*task.inlets, *_schedule_assets(dag)]
+        for sink in task.outlets
+    }
+    flow = ("truck_stream", "truck_telemetry_raw", "truck_telemetry_data", "data_quality_results")
+    assert set(pairwise(flow)) <= edges
+    assert {("truck_telemetry_data", "dashboard"), ("click_stream_data", "dashboard")} <= edges
+    assert ("click_stream", "conservation_ledger") in edges
+    sent = {asset.name for asset in dagbag.dags["generate_traffic"].get_task("generate").outlets}
+    assert sent == {"click_stream", "truck_stream"}
+
+
+def _schedule_assets(dag: DAG) -> list[Asset]:
+    condition = getattr(dag.timetable, "asset_condition", None)
+    return list(condition.objects) if condition else []
+
+
+def test_accounts_are_in_the_addresses_of_assets() -> None:
+    given = {"CTD_SNOWFLAKE_ACCOUNT": "myorg-prod", "CTD_AWS_ACCOUNT": "123456789012"}
+    show = "from include import assets; print(assets.RAW.uri, assets.CLICKS.uri, assets.TRUCK_STATES.uri)"
+    shown = subprocess.check_output(
+        [sys.executable, "-c", show], env={**os.environ, **given}, cwd=DAGS.parent, text=True
+    )
+    assert shown.split() == [
+        "snowflake://myorg-prod/ECOMMERCE_DATA/TRUCK_TELEMETRY/TRUCK_TELEMETRY_RAW",
+        "kinesis://123456789012/ClickDataStream",
+        "dynamodb://123456789012/TruckLatestState",
+    ]
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)

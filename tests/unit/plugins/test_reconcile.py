@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -266,7 +267,7 @@ class Scheduled:
         ti = SimpleNamespace(xcom_push=lambda key, value: None)
         operator.execute(
             {
-                "run_id": "run", "ti": ti, "asset_state_store": {assets.LEDGER: store},
+                "run_id": "run", "ti": ti, "asset_state_store": {assets.LEDGER: store}, "outlet_events": defaultdict(lambda: SimpleNamespace(extra={})),
                 "dag_run": SimpleNamespace(run_type=run_type),
             }  # type: ignore[typeddict-item]
         )  # fmt: skip
