@@ -33,11 +33,11 @@ with DAG(
     dag_id=names.dag("data_quality"),
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC"), assets=[assets.HISTORY]
+        timetable=CronTriggerTimetable("*/5 * * * *", timezone="UTC"), assets=[assets.HISTORY]
     ),
     **dag_arguments(
         tags={"truck-telemetry", "clicks", "quality"},
-        run_timeout=timedelta(hours=1),
+        run_timeout=timedelta(hours=2),
         task_timeout=timedelta(minutes=15),
     ),
 ):
@@ -45,6 +45,8 @@ with DAG(
         task_id="check_quality",
         index_shards=settings().click_index_shards,
         asset=assets.QUALITY_RESULTS,
+        # A check after each merge is a run of its own: the merge's asset event starts it.
+        run_for=timedelta(minutes=settings().run_minutes if settings().quality_min_interval_seconds else 0),
         min_interval=timedelta(seconds=settings().quality_min_interval_seconds),
         rules_off=settings().quality_rules_off,
         inlets=[assets.RAW, assets.HISTORY, assets.CLICK_ROWS, assets.TRUCK_STATES, assets.LEDGER],

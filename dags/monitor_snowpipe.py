@@ -35,13 +35,15 @@ with DAG(
     schedule=settings().monitor_schedule,
     **dag_arguments(
         tags={"truck-telemetry", "monitoring"},
-        run_timeout=timedelta(minutes=30),
+        run_timeout=timedelta(hours=2),
         task_timeout=timedelta(minutes=5),
     ),
 ):
     CheckPipeOperator(
         task_id="check_pipe",
         asset=assets.RAW,
+        run_for=timedelta(minutes=settings().run_minutes),
+        schedule=settings().monitor_schedule,
         pending_limit=timedelta(minutes=10),
         # Lambda and Snowpipe, which no DAG starts, lie between these and RAW.
         inlets=[assets.READINGS, assets.LANDING_ZONE],

@@ -34,10 +34,10 @@ def run(dag_id: str, run_id: str) -> str | None:
 def merge(recorded: str) -> str | None:
     """Return the address of a run in HISTORY_MERGE_RUNS.
 
-    repair_history puts its action before the run, and scd2_merge the number of the merge behind it, from the second on.
+    repair_history puts its action before the run.
     """
     _action, separator, run_id = recorded.partition(": ")
-    return run(REPAIR, run_id) if separator else run(SCD2_MERGE, recorded.partition(" #")[0])
+    return run(REPAIR, run_id) if separator else run(SCD2_MERGE, recorded)
 
 
 def column(meaning: str) -> ColumnConfig:

@@ -44,10 +44,13 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     repository_url: str = ""
 
     def run(self, dag_id: str, run_id: str) -> str:
-        """Return the address of a run in Airflow's web pages, or only its id."""
+        """Return the address of a run in Airflow's web pages, or only its id.
+
+        A run that works in rounds has " #2" and so on behind its id, from the second round on.
+        """
         if not self.airflow_url:
             return run_id
-        return f"{self.dag(dag_id)}/runs/{quote(run_id, safe='')}"
+        return f"{self.dag(dag_id)}/runs/{quote(run_id.partition(' #')[0], safe='')}"
 
     def dag(self, dag_id: str) -> str:
         """Return the address of a DAG in Airflow's web pages, or only its id."""

@@ -7,15 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from airflow.sdk import Asset, BaseOperator, Context
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import Asset, Context
+from airflow.triggers.base import BaseTrigger
 
 from clicks_to_deliveries.failures import ReportedFailure
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
-from clicks_to_deliveries.operators.asset_events import describe_outlets
-from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.in_rounds import LEAST_PAUSE, InRounds, Progress, Round
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names, sql
 from include.alerts.findings import store_alerts
@@ -85,7 +84,7 @@ class CheckedWindow(msgspec.Struct, frozen=True):
         return unloaded or activity.failed != self.activity.failed
 
 
-class CheckPipeOperator(Killable, BaseOperator):
+class CheckPipeOperator(InRounds):
     """Waits (deferred) until the pipe has no file pending, then stores one alert about everything that is newly wrong.
 
     It fails while the pipe does not run, a file has been pending for longer than ``pending_limit``, a file loaded since
@@ -99,6 +98,7 @@ class CheckPipeOperator(Killable, BaseOperator):
     files were announced and none was loaded (docs/adr/0065-ask-what-is-free-before-a-warehouse.md).
 
     :param asset: the table that the pipe loads.
+    :param schedule: with ``run_for``, the cron expression whose moments begin the rounds of a run.
     :param pending_limit: longest time that a file may be pending.
     :param stale_warning: report a stream that becomes stale in less than this.  Well under a day, because an account
         may keep old versions for one day only: its stream is never further from stale.
@@ -111,6 +111,7 @@ class CheckPipeOperator(Killable, BaseOperator):
         *,
         asset: Asset,
         pending_limit: timedelta,
+        schedule: str = "*/5 * * * *",
         settle: timedelta = timedelta(seconds=10),
         stale_warning: timedelta = timedelta(hours=12),
         snowflake_conn_id: str = names.SNOWFLAKE_CONNECTION,
@@ -118,34 +119,55 @@ class CheckPipeOperator(Killable, BaseOperator):
     ) -> None:
         super().__init__(outlets=[asset], **kwargs)
         self.asset = asset
+        self.schedule = schedule
         self.pending_limit = pending_limit
         self.settle = settle
         self.stale_warning = stale_warning
         self.snowflake_conn_id = snowflake_conn_id
 
-    def execute(self, context: Context) -> int:
+    def work(self, context: Context, progress: Progress) -> Round:
         with closing(connect(self.snowflake_conn_id)) as connection:
             status = pipe_status(connection, names.PIPE)
         if not is_settled(status):
             self.log.info("Waiting for %d pending files", status["pendingFileCount"])
             trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, self.pending_limit.total_seconds())
-            self.defer(trigger=trigger, method_name="report", timeout=self.pending_limit + timedelta(minutes=1))
-        return self.report(context, {"status": status})
+            self.defer(
+                trigger=trigger,
+                method_name="report",
+                kwargs=progress._asdict(),
+                timeout=self.pending_limit + timedelta(minutes=1),
+            )
+        return self.check(context, status, progress)
 
-    def report(self, context: Context, event: dict[str, Any]) -> int:
-        """Return the number of rows that arrived since the last check.
+    def report(
+        self, context: Context, event: dict[str, Any], total: dict[str, int] | None = None, rounds: int = 0
+    ) -> dict[str, int]:
+        """Check, now that no file is pending or the time is up."""
+        progress = Progress(total or {}, rounds)
+        return self.go_on(context, self.check(context, event["status"], progress), progress)
+
+    def wait(self) -> tuple[BaseTrigger, timedelta]:
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+        from croniter import croniter
+
+        now = datetime.now(UTC)
+        moment: datetime = croniter(self.schedule, now + LEAST_PAUSE).get_next(datetime)
+        return DateTimeTrigger(moment=moment), moment - now
+
+    def check(self, context: Context, status: dict[str, Any], progress: Progress) -> Round:
+        """Return the rows and files that arrived since the last check.
 
         Raises:
             ReportedFailure: something is wrong; the message lists all of it, and an alert is stored.
-            AirflowSkipException: nothing is wrong and no row arrived.
         """
+        check_id = progress.name(context)
         with closing(connect(self.snowflake_conn_id)) as connection:
             (utc,) = first_row(connection, NOW)
             now = utc.replace(tzinfo=UTC)
             last = self._last_window(context)
-            window = self._window(connection, last, PipeActivity.of(event["status"]), context["run_id"], now)
+            window = self._window(connection, last, PipeActivity.of(status), check_id, now)
             loads = _loads(connection, window) if window.until > window.since else []
-            problems = _problems_of_pipe(event["status"], now, self.pending_limit)
+            problems = _problems_of_pipe(status, now, self.pending_limit)
             if stream := problem_of_stream(connection, names.RAW_STREAM, near=self.stale_warning, now=now):
                 # A stream that will be stale and one that is are two problems: the second is news.
                 problems[STREAM_AT_RISK if WILL_BE_STALE in stream else STREAM] = stream
@@ -156,11 +178,11 @@ class CheckPipeOperator(Killable, BaseOperator):
                 last.problems if last else {},
                 since=window.checked_from or window.since,
                 now=now,
-                run_id=context["run_id"],
+                run_id=check_id,
                 links=alert_links(),
             )
             connection.autocommit(False)
-            store_alerts(connection, context["run_id"], found.alerts)
+            store_alerts(connection, check_id, found.alerts)
             connection.commit()
         window = msgspec.structs.replace(window, problems=found.open_problems)
         context["asset_state_store"][self.asset].set(STATE_KEY, msgspec.to_builtins(window))
@@ -170,10 +192,7 @@ class CheckPipeOperator(Killable, BaseOperator):
         self.log.info("%d rows in %d files from %s to %s", rows, len(loads), window.since, window.until)
         if problems or failed_files:
             raise ReportedFailure("; ".join([*problems.values(), *failed_files.values()]))
-        if not rows:
-            raise AirflowSkipException("No row arrived since the last check")
-        describe_outlets(self, context, rows=rows, files=len(loads), since=str(window.since), until=str(window.until))
-        return rows
+        return Round({"rows": rows, "files": len(loads)} if rows else None, is_last=bool(found.alerts))
 
     def _window(
         self,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from airflow.sdk import Asset, BaseOperator, Context
+from airflow.sdk import Asset, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.triggers.base import BaseTrigger
 
 from clicks_to_deliveries.failures import ReportedFailure
 from clicks_to_deliveries.hooks.aws_hook import clients_of
@@ -17,25 +19,30 @@ from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.asset_events import describe_outlets
-from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.in_rounds import LEAST_PAUSE, MANUAL, InRounds, Progress, Round
 from clicks_to_deliveries.operators.one_writer import one_writer
+from clicks_to_deliveries.triggers.stream_has_data import poll_interval
+from clicks_to_deliveries.triggers.stream_wait import StreamWaitTrigger
 from include import names, quality
+from include.alerts import Alert
 from include.aws_clients import make_client
+from include.pipe_and_stream import STREAM_OFFSET
+from include.snowflake_rows import first_row
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 # The last check, which Airflow keeps with the asset of the results.
 STATE_KEY = "last_check"
-# Airflow's type of a run that a person or a program starts.
-MANUAL = "manual"
+# How long time alone may change results until they are checked again.
+LONGEST_PAUSE = timedelta(minutes=15)
 
 
 class QualityFailed(ReportedFailure):
     """Rules fail the run.  Not retried: the rows would be the same."""
 
 
-class CheckQualityOperator(Killable, BaseOperator):
+class CheckQualityOperator(InRounds):
     """Checks every rule, stores all results and the alerts that are due, and fails if a rule fails the run.
 
     A rule that can't run has failed, whatever its severity, and stops no other rule.  The results of a run replace what
@@ -64,6 +71,7 @@ class CheckQualityOperator(Killable, BaseOperator):
         aws_conn_id: str = names.AWS_CONNECTION,
         **kwargs: Any,
     ) -> None:
+        self._offset = ""
         super().__init__(outlets=[*([asset] if asset else []), *outlets], **kwargs)
         self.index_shards = index_shards
         self.asset = asset
@@ -72,8 +80,40 @@ class CheckQualityOperator(Killable, BaseOperator):
         self.snowflake_conn_id = snowflake_conn_id
         self.aws_conn_id = aws_conn_id
 
-    def execute(self, context: Context) -> dict[str, str]:
-        """Check and store.
+    def execute(self, context: Context) -> Any:
+        if self.run_for:
+            return super().execute(context)
+        results, _ = self.check(context, context["run_id"])
+        found = sum(result.status != "pass" for result in results)
+        describe_outlets(self, context, rules=len(results), found=found)
+        return {result.rule: result.status for result in results}
+
+    def work(self, context: Context, progress: Progress) -> Round:
+        with closing(connect(self.snowflake_conn_id)) as connection:
+            # Before the rules read: a merge meanwhile begins the next round.
+            self._offset = str(first_row(connection, STREAM_OFFSET, {"stream": names.RAW_STREAM})[0])
+        try:
+            results, alerts = self.check(context, progress.name(context))
+        except AirflowSkipException as nothing:
+            self.log.info("%s", nothing)
+            return Round(None)
+        found = sum(result.status != "pass" for result in results)
+        return Round({"rules": len(results), "found": found}, is_last=bool(alerts))
+
+    def wait(self) -> tuple[BaseTrigger, timedelta]:
+        now, least = time.time(), max(self.min_interval, LEAST_PAUSE)
+        trigger = StreamWaitTrigger(
+            stream=names.RAW_STREAM,
+            snowflake_conn_id=self.snowflake_conn_id,
+            not_before=now + least.total_seconds(),
+            until=now + max(least, LONGEST_PAUSE).total_seconds(),
+            poll_interval_seconds=poll_interval(least.total_seconds()),
+            offset=self._offset,
+        )
+        return trigger, max(least, LONGEST_PAUSE)
+
+    def check(self, context: Context, check_id: str) -> tuple[list[quality.RuleResult], list[Alert]]:
+        """Check and store, under an id of the run's or the round's own.
 
         Raises:
             QualityFailed: a rule failed the run.
@@ -87,10 +127,10 @@ class CheckQualityOperator(Killable, BaseOperator):
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
         with closing(connect(self.snowflake_conn_id)) as connection:
-            keep = self._keep_if_due(connection, context)
+            keep = self._keep_if_due(connection, context, check_id)
             with one_writer(connection, names.QUALITY_WRITER, context):
                 results, alerts = quality.evaluate(
-                    connection, context["run_id"], rules, unusable, self._open_reader, alert_links()
+                    connection, check_id, rules, unusable, self._open_reader, alert_links()
                 )
             keep(any(result.alerted_at for result in results))
         for result in results:
@@ -100,12 +140,10 @@ class CheckQualityOperator(Killable, BaseOperator):
         if failures := [result.rule for result in results if result.fails_the_run]:
             checked = len(rules) + len(unusable)
             raise QualityFailed(f"{len(failures)} of {checked} rules fail: {', '.join(failures)}")
-        found = sum(result.status != "pass" for result in results)
-        self.log.info("Checked %d rules, %d found something, none fails the run", len(results), found)
-        describe_outlets(self, context, rules=len(results), found=found)
-        return {result.rule: result.status for result in results}
+        self.log.info("Checked %d rules, and none fails the run", len(results))
+        return results, alerts
 
-    def _keep_if_due(self, connection: SnowflakeConnection, context: Context) -> Callable[[bool], None]:
+    def _keep_if_due(self, connection: SnowflakeConnection, context: Context, check_id: str) -> Callable[[bool], None]:
         """Return what keeps that this run has checked, and whether people are reminded of what it found.
 
         Raises:
@@ -113,7 +151,7 @@ class CheckQualityOperator(Killable, BaseOperator):
         """
         if self.asset is None:
             return lambda reminds: None
-        state, now, run_id = context["asset_state_store"][self.asset], datetime.now(UTC), context["run_id"]
+        state, now, run_id = context["asset_state_store"][self.asset], datetime.now(UTC), check_id
         stored = state.get(STATE_KEY)
         last = None if stored is None else msgspec.convert(stored, quality.LastCheck)
         decision = quality.decide(

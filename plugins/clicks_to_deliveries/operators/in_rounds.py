@@ -6,7 +6,7 @@ Each run adds rows to Airflow's database and a line to its pages, for ever.  A r
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from airflow.sdk import BaseOperator, Context
@@ -17,6 +17,8 @@ from clicks_to_deliveries.notifiers.run_outbox import Variables, is_in_outage
 from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.killable import Killable
 
+# Airflow's type of a run that a person or a program starts.
+MANUAL = "manual"
 # How much longer than its own time limit a wait may take, until Airflow fails the task: the triggerer does not work.
 TRIGGERER_PATIENCE = timedelta(minutes=3)
 # The shortest wait.  On a busy machine, Airflow's scheduler hears seconds later that a task's process ended to wait.
@@ -34,6 +36,18 @@ class Round(msgspec.Struct, frozen=True):
     is_last: bool = False
 
 
+class Progress(NamedTuple):
+    """How far a run is: the sums of its rounds, and how many there were, with or without work."""
+
+    total: dict[str, int]
+    rounds: int
+
+    def name(self, context: Context) -> str:
+        """Return the next round's own id: the run's, and from the second on the round's number with it."""
+        run_id: str = context["run_id"]
+        return f"{run_id} #{self.rounds + 1}" if self.rounds else run_id
+
+
 class InRounds(Killable, BaseOperator):
     """An operator whose run goes on with another round while ``run_for`` has not passed since the run began.
 
@@ -42,7 +56,8 @@ class InRounds(Killable, BaseOperator):
 
     Each round counts as a run to those who are on call.  A round that fails ends the run, red, and the next run begins
     as its schedule says.  After a failure, the first success ends the run too, as that is news to people; so does a
-    round that stores alerts, which are sent when their run ends, and every round of a retry.
+    round that stores alerts, which are sent when their run ends, and every round of a retry or of a run that a person
+    started.
 
     The asset events of the run's end have the sums of all rounds.
 
@@ -53,44 +68,52 @@ class InRounds(Killable, BaseOperator):
         super().__init__(**kwargs)
         self.run_for = run_for
 
-    def work(self, context: Context, rounds: int) -> Round:
-        """Do one round, after ``rounds`` that did something; raises whatever fails or skips the run."""
+    def work(self, context: Context, progress: Progress) -> Round:
+        """Do one round; raises whatever fails the run."""
         raise NotImplementedError
 
     def wait(self) -> tuple[BaseTrigger, timedelta]:
         """Return what begins the next round, LEAST_PAUSE from now or later, and how long that takes at most."""
         raise NotImplementedError
 
-    def is_over(self, event: dict[str, Any]) -> bool:
+    def is_over(self, event: Any) -> bool:
         """Whether the run ends instead of beginning another round."""
         return False
 
-    def execute(self, context: Context) -> dict[str, int]:
-        return self._go_on(context, self.work(context, 0), {})
+    def execute(self, context: Context) -> Any:
+        begun = Progress({}, 0)
+        return self.go_on(context, self.work(context, begun), begun)
 
-    def next_round(self, context: Context, event: dict[str, Any], total: dict[str, int]) -> dict[str, int]:
+    def next_round(self, context: Context, event: Any, total: dict[str, int], rounds: int) -> dict[str, int]:
         """Go on, once the triggerer says so."""
         if self.is_over(event):
             return self._end(context, total)
-        return self._go_on(context, self.work(context, total.get("rounds", 0)), total)
+        progress = Progress(total, rounds)
+        return self.go_on(context, self.work(context, progress), progress)
 
-    def _go_on(self, context: Context, done: Round, total: dict[str, int]) -> dict[str, int]:
+    def go_on(self, context: Context, done: Round, progress: Progress) -> dict[str, int]:
+        """Wait for the next round, or end the run."""
+        total = dict(progress.total)
         if done.counts is not None:
-            counts = {"rounds": 1, **done.counts}
-            total = {name: total.get(name, 0) + counts.get(name, 0) for name in {**total, **counts}}
+            for name, count in {"rounds": 1, **done.counts}.items():
+                total[name] = total.get(name, 0) + count
         if not done.is_last and self._may_go_on(context):
             trigger, longest = self.wait()
-            timeout = longest + TRIGGERER_PATIENCE
-            self.defer(trigger=trigger, method_name="next_round", kwargs={"total": total}, timeout=timeout)
+            kwargs = {"total": total, "rounds": progress.rounds + 1}
+            self.defer(trigger=trigger, method_name="next_round", kwargs=kwargs, timeout=longest + TRIGGERER_PATIENCE)
         return self._end(context, total)
+
+    def is_news(self, context: Context) -> bool:
+        """Whether somebody waits for the end of this run: who started it, or who knows of a failure."""
+        return (
+            context["ti"].try_number > 1
+            or context["dag_run"].run_type == MANUAL
+            or is_in_outage(Variables(), context["ti"].dag_id)
+        )
 
     def _may_go_on(self, context: Context) -> bool:
         began = context["dag_run"].start_date if self.run_for else None
         return began is not None and datetime.now(UTC) < began + self.run_for and not self.is_news(context)
-
-    def is_news(self, context: Context) -> bool:
-        """Whether somebody waits for the end of this run: it is a retry, or the first success after a failure."""
-        return context["ti"].try_number > 1 or is_in_outage(Variables(), context["ti"].dag_id)
 
     def _end(self, context: Context, total: dict[str, int]) -> dict[str, int]:
         if not total:

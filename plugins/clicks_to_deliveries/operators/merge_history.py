@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import BaseTrigger
 
 from clicks_to_deliveries.hooks.snowflake_access import connect
-from clicks_to_deliveries.operators.in_rounds import LEAST_PAUSE, InRounds, Round
+from clicks_to_deliveries.operators.in_rounds import LEAST_PAUSE, InRounds, Progress, Round
 from clicks_to_deliveries.operators.one_writer import one_writer
 from clicks_to_deliveries.triggers.stream_has_data import poll_interval
 from clicks_to_deliveries.triggers.stream_wait import StreamWaitTrigger
@@ -58,7 +58,7 @@ class MergeHistoryOperator(InRounds):
         self.snowflake_conn_id = snowflake_conn_id
         self._began = 0.0
 
-    def work(self, context: Context, rounds: int) -> Round:
+    def work(self, context: Context, progress: Progress) -> Round:
         from snowflake.connector.errors import ProgrammingError
 
         self._began = time.time()
@@ -67,7 +67,7 @@ class MergeHistoryOperator(InRounds):
             # One statement merges and consumes the stream, so both commit together.
             connection.autocommit(True)
             try:
-                return self._stay(connection, context) if stays else self._merge(connection, context, rounds)
+                return self._stay(connection, context) if stays else self._merge(connection, context, progress)
             except ProgrammingError as error:
                 # A stream that can't be read any more does not repair itself: fail without a retry, and say what to do.
                 if problem := problem_of_stream(connection, names.RAW_STREAM):
@@ -86,12 +86,12 @@ class MergeHistoryOperator(InRounds):
         )
         return trigger, LEAST_PAUSE + 2 * self.min_interval
 
-    def is_over(self, event: dict[str, Any]) -> bool:
+    def is_over(self, event: Any) -> bool:
         return not event["is_woken"]
 
     def _stay(self, connection: SnowflakeConnection, context: Context) -> Round:
         """Merge, and again whenever the interval has passed and there are rows, until none has come for an interval."""
-        done = self._merge(connection, context, 0)
+        done = self._merge(connection, context, Progress({}, 0))
         total, merges = done.counts or {}, 1
         interval, began = self.min_interval.total_seconds(), time.monotonic()
         leave = began + min(STAYS, self.run_for).total_seconds()
@@ -100,7 +100,7 @@ class MergeHistoryOperator(InRounds):
             if not self._have_come(connection, interval):
                 break
             self._began = time.time()
-            counts = self._merge(connection, context, merges).counts or {}
+            counts = self._merge(connection, context, Progress({}, merges)).counts or {}
             total = {name: count + counts.get(name, 0) for name, count in total.items()}
             merges += bool(counts)
         return Round({"rounds": merges, **total}, is_last=True)
@@ -113,11 +113,11 @@ class MergeHistoryOperator(InRounds):
             time.sleep(poll_interval(seconds))
         return True
 
-    def _merge(self, connection: SnowflakeConnection, context: Context, rounds: int) -> Round:
+    def _merge(self, connection: SnowflakeConnection, context: Context, progress: Progress) -> Round:
         if first_row(connection, STREAM_HAS_DATA, {"stream": names.RAW_STREAM})[0]:
             with self._lease(connection, context):
-                return Round(self._merge_rows(connection, _name(context, rounds)))
-        if rounds:
+                return Round(self._merge_rows(connection, _name(context, progress)))
+        if progress.rounds:
             return Round(None)
         if context["ti"].try_number == 1:
             raise AirflowSkipException(f"{names.RAW_STREAM} has no rows")
@@ -137,13 +137,10 @@ class MergeHistoryOperator(InRounds):
         return counts
 
 
-def _name(context: Context, rounds: int) -> str:
-    """Return what identifies a merge in HISTORY_MERGE_RUNS: its run, and which one of it if it is not the first."""
-    run_id: str = context["run_id"]
+def _name(context: Context, progress: Progress) -> str:
+    """Return what identifies a merge in HISTORY_MERGE_RUNS; a retry does not overwrite what the try before recorded."""
     try_number = context["ti"].try_number
-    if try_number > 1:
-        return f"{run_id} #try {try_number}"
-    return f"{run_id} #{rounds + 1}" if rounds else run_id
+    return progress.name(context) if try_number == 1 else f"{context['run_id']} #try {try_number}"
 
 
 def record_run(connection: SnowflakeConnection, run_id: str, started_at: datetime, counts: dict[str, int]) -> float:

@@ -49,7 +49,7 @@ EXPECTED = {
     "heartbeat": ("*/5 * * * *", {"monitoring"}, {"scheduler", "triggerer", "measure"}),
     "monitor_snowpipe": ("*/5 * * * *", {"truck-telemetry", "monitoring"}, {"check_pipe"}),
     "scd2_merge": ("Asset or 0 * * * *", {"truck-telemetry", "history"}, {"merge"}),
-    "data_quality": ("Asset or */15 * * * *", {"truck-telemetry", "clicks", "quality"}, {"check_quality"}),
+    "data_quality": ("Asset or */5 * * * *", {"truck-telemetry", "clicks", "quality"}, {"check_quality"}),
     "clean_metadata": ("50 3 * * *", {"monitoring"}, {"clean"}),
     "send_alerts": ("Asset or 40 * * * *", {"monitoring"}, {"send_run_alerts", "send_findings"}),
     "reconcile": ("20 * * * *", {"ledger", "quality"}, {"count_hours"}),

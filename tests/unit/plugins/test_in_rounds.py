@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from airflow.triggers.base import BaseTrigger
 from clicks_to_deliveries.notifiers.run_outbox import is_in_outage
 from clicks_to_deliveries.operators import in_rounds
-from clicks_to_deliveries.operators.in_rounds import TRIGGERER_PATIENCE, InRounds, Round
+from clicks_to_deliveries.operators.in_rounds import TRIGGERER_PATIENCE, InRounds, Progress, Round
 
 pytestmark = pytest.mark.unit
 
@@ -33,8 +33,8 @@ class Counting(InRounds):
 
     rounds: list[Round]
 
-    def work(self, context: Any, rounds: int) -> Round:
-        self.done_before = rounds
+    def work(self, context: Any, progress: Progress) -> Round:
+        self.names = [*getattr(self, "names", []), progress.name(context)]
         return self.rounds.pop(0)
 
     def wait(self) -> tuple[BaseTrigger, timedelta]:
@@ -57,10 +57,11 @@ def operator(*rounds: Round, minutes: int = 60) -> Counting:
     return made
 
 
-def context(*, minutes_ago: float = 1, try_number: int = 1) -> dict[str, Any]:
+def context(*, minutes_ago: float = 1, try_number: int = 1, run_type: str = "scheduled") -> dict[str, Any]:
     return {
         "ti": SimpleNamespace(try_number=try_number, dag_id="counting"),
-        "dag_run": SimpleNamespace(start_date=datetime.now(UTC) - timedelta(minutes=minutes_ago)),
+        "run_id": "run-1",
+        "dag_run": SimpleNamespace(start_date=datetime.now(UTC) - timedelta(minutes=minutes_ago), run_type=run_type),
         "outlet_events": defaultdict(lambda: SimpleNamespace(extra={})),
     }
 
@@ -74,8 +75,8 @@ def test_rounds_follow_until_the_run_is_over_and_its_event_has_the_sums(variable
         counting.next_round(run, {}, **first.value.kwargs)
     with pytest.raises(TaskDeferred) as third:
         counting.next_round(run, {}, **second.value.kwargs)
-    # A round without work does not count.
-    assert counting.done_before == 1
+    # A round without work does not count, and has an id all the same.
+    assert counting.names == ["run-1", "run-1 #2", "run-1 #3"]
     total = {"rounds": 2, "rows": 7}
     assert counting.next_round(run, {"is_over": True}, **third.value.kwargs) == total
     assert run["outlet_events"][OUT].extra == total
@@ -88,8 +89,9 @@ def test_rounds_follow_until_the_run_is_over_and_its_event_has_the_sums(variable
         (60, {"minutes_ago": 61}),
         # Its log and its alert are of one try.
         (60, {"try_number": 2}),
+        (60, {"run_type": "manual"}),
     ],
-    ids=["each run is one round", "its time is up", "a retry"],
+    ids=["each run is one round", "its time is up", "a retry", "somebody started it"],
 )
 def test_a_run_ends_with_its_round(variables: Rows, minutes: int, given: dict[str, Any]) -> None:
     assert operator(Round({"rows": 3}), minutes=minutes).execute(context(**given)) == {"rounds": 1, "rows": 3}

@@ -267,7 +267,8 @@ class Scheduled:
         ti = SimpleNamespace(xcom_push=lambda key, value: None)
         operator.execute(
             {
-                "run_id": "run", "ti": ti, "asset_state_store": {assets.LEDGER: store}, "outlet_events": defaultdict(lambda: SimpleNamespace(extra={})),
+                "run_id": "run", "ti": ti, "asset_state_store": {assets.LEDGER: store},
+"outlet_events": defaultdict(lambda: SimpleNamespace(extra={})),
                 "dag_run": SimpleNamespace(run_type=run_type),
             }  # type: ignore[typeddict-item]
         )  # fmt: skip
