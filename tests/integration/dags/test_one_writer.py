@@ -111,7 +111,7 @@ def test_the_next_try_cancels_what_a_killed_one_left(stack: Any, run: Callable, 
     assert statements_of(stack, session) == [("RUNNING", None)]
     assert holder(stack) == [(session,)]
     merged = MergeHistoryOperator(task_id="merge").execute(context(try_number=2))
-    assert merged == {"rows_inserted": 1, "rows_updated": 0, "rows_deleted": 0}
+    assert merged == {"rounds": 1, "rows_inserted": 1, "rows_updated": 0, "rows_deleted": 0}
     assert statements_of(stack, session) == [("FAILED_WITH_ERROR", "000604")]
     assert holder(stack) == [(None,)]
     count = f"select count(*) from {names.HISTORY_TABLE} where TRUCK_ID = 'TRK950'"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from clicks_to_deliveries.operators import check_pipe
 from clicks_to_deliveries.operators.repair_history import REBUILD, RECREATE, REPAIR
+from clicks_to_deliveries.triggers import stream_has_data
 from clicks_to_deliveries.triggers.stream_has_data import UNREADABLE, StreamHasDataTrigger
 
 from include import names
@@ -94,8 +95,10 @@ def kept_for(stack: Any, days: int) -> Iterator[None]:
         stack.query(f"alter table {names.RAW_TABLE} unset {', '.join(parameters)}")
 
 
-def offset_that_is_announced() -> str:
-    trigger = StreamHasDataTrigger(names.RAW_STREAM, names.SNOWFLAKE_CONNECTION, min_interval_seconds=1)
+def offset_that_is_announced(monkeypatch: pytest.MonkeyPatch) -> str:
+    trigger = StreamHasDataTrigger(names.RAW_STREAM, names.SNOWFLAKE_CONNECTION, "scd2_merge", min_interval_seconds=1)
+    # Only a triggerer can ask for runs.
+    monkeypatch.setattr(stream_has_data, "_is_at_work", lambda _: False)
 
     async def first() -> str:
         events = trigger.run()
@@ -124,7 +127,9 @@ def test_a_stream_that_soon_is_stale_is_reported_beforehand(
     assert f"stream {names.RAW_STREAM} becomes stale at " in alert["Message"]
 
 
-def test_a_stale_stream_alerts_and_its_recovery_loses_nothing(stack: Any, run: Callable, repair: Callable) -> None:
+def test_a_stale_stream_alerts_and_its_recovery_loses_nothing(
+    stack: Any, run: Callable, repair: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stack.land(stack.reading("TRK925", 0))
     run("scd2_merge")
     stack.land(stack.reading("TRK925", 1, fuel_level=1.0))
@@ -132,7 +137,7 @@ def test_a_stale_stream_alerts_and_its_recovery_loses_nothing(stack: Any, run: C
     stack.failed_runs()
     with kept_for(stack, days=0):
         # Readings that landed but are not merged are out of the stream's reach, and two tasks report it.
-        assert offset_that_is_announced() == UNREADABLE
+        assert offset_that_is_announced(monkeypatch) == UNREADABLE
         assert state_of(run("scd2_merge")) == "failed"
         assert state_of(run("monitor_snowpipe")) == "failed"
         (failed,) = stack.failed_runs()
