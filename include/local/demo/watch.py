@@ -13,7 +13,7 @@ from rich.markup import escape
 from include.local.demo.airflow_api import FINISHED, AirflowApi
 from include.local.demo.processes import Processes
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 COUNTS_EVERY_SECONDS = 4
 # Counting many records takes seconds of the processor that processes them: at most this share of the time.
 COUNTS_SHARE = 0.05
