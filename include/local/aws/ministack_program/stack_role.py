@@ -143,17 +143,25 @@ TYPES = {
         }.items()
     },
 }
-# What a service gets to act with: type -> where the role is, and which service.
-PASSED = {
-    "AWS::Lambda::Function": (lambda properties: [properties["Role"]], "lambda.amazonaws.com"),
-    "AWS::KinesisFirehose::DeliveryStream": (
-        lambda properties: [
-            properties["ExtendedS3DestinationConfiguration"]["RoleARN"],
-            properties["KinesisStreamSourceConfiguration"]["RoleARN"],
-        ],
-        "firehose.amazonaws.com",
-    ),
-}
+
+
+def calls_of_function(properties):
+    """What else the creation of a function asks for: its role is passed to Lambda, which reads the bundle."""
+    code = properties["Code"]
+    return [
+        ("iam:PassRole", properties["Role"], {"iam:PassedToService": "lambda.amazonaws.com"}),
+        ("s3:GetObject", f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {}),
+    ]
+
+
+def calls_of_delivery(properties):
+    """What else the creation of a delivery stream asks for: Firehose gets the roles that read and write."""
+    source, target = properties["KinesisStreamSourceConfiguration"], properties["ExtendedS3DestinationConfiguration"]
+    passed = {"iam:PassedToService": "firehose.amazonaws.com"}
+    return [("iam:PassRole", each["RoleARN"], passed) for each in (source, target)]
+
+
+BESIDES = {"AWS::Lambda::Function": calls_of_function, "AWS::KinesisFirehose::DeliveryStream": calls_of_delivery}
 
 
 def may(arn, action, resource, conditions):
@@ -177,7 +185,33 @@ def may(arn, action, resource, conditions):
     return iam_evaluator.evaluate(context, gather(name, account)).decision == "Allow"
 
 
-def check(stack_name, logical_id, kind, properties, actions):
+def resource_of(stack_name, logical_id, kind, properties):
+    """The ARN of a resource of a template, as far as it is known before the resource is there."""
+    name = properties.get("RoleName") or f"{stack_name}-{logical_id}-0123456789AB"
+    words = {key: value.rpartition("/")[2] for key, value in properties.items() if isinstance(value, str)}
+    # An ARN, or a name with a qualifier.
+    words["FunctionName"] = words.get("FunctionName", "").rpartition(":function:")[2].partition(":")[0]
+    for topic in [*properties.get("Topics", []), properties.get("TopicArn", "")]:
+        words.setdefault("TopicName", topic.rpartition(":")[2])
+    words["LogGroupName"] = properties.get("LogGroupName")
+    words |= {"region": get_region(), "account": get_account_id(), "name": properties.get("Path", "/")[1:] + name}
+    return "arn:aws:" + TYPES[kind][0].format_map(words)
+
+
+def conditions_of(properties):
+    """The condition keys that the calls for a resource carry."""
+    listed = properties.get("Tags") or []
+    tags = {each["Key"]: each["Value"] for each in listed} if isinstance(listed, list) else listed
+    function = properties.get("FunctionName", "").rpartition(":function:")[2]
+    return {
+        "iam:PermissionsBoundary": properties.get("PermissionsBoundary", ""),
+        "lambda:FunctionArn": f"arn:aws:lambda:{get_region()}:{get_account_id()}:function:{function}",
+        **{f"aws:RequestTag/{key}": value for key, value in tags.items()},
+        **{f"aws:ResourceTag/{key}": value for key, value in tags.items()},
+    }
+
+
+def check(stack_name, logical_id, kind, properties, *, deletes=False):
     """Raise unless the stack's role may make the calls."""
     role = ROLES.get(stack_name)
     if role is None:
@@ -186,31 +220,11 @@ def check(stack_name, logical_id, kind, properties, actions):
         raise ValueError(
             f"{kind} is not in include/local/aws/ministack_program/stack_role.py: add the calls of its handler"
         )
-    place = {"region": get_region(), "account": get_account_id(), "name": f"{stack_name}-{logical_id}-0123456789AB"}
-    texts = {key: value.rpartition("/")[2] for key, value in properties.items() if isinstance(value, str)}
-    if "LogGroupName" in properties:
-        texts["LogGroupName"] = properties["LogGroupName"]
-    for topic in [*properties.get("Topics", []), properties.get("TopicArn")]:
-        texts.setdefault("TopicName", str(topic).rpartition(":")[2])
-    if "FunctionName" in texts:
-        # An ARN, or a name with a qualifier.
-        texts["FunctionName"] = texts["FunctionName"].rpartition(":function:")[2].partition(":")[0]
-    resource = "arn:aws:" + TYPES[kind][0].format(**place, **{key: texts[key] for key in texts if key not in place})
-    listed = properties.get("Tags") or []
-    tags = {each["Key"]: each["Value"] for each in listed} if isinstance(listed, list) else listed
-    conditions = {
-        "iam:PermissionsBoundary": properties.get("PermissionsBoundary", ""),
-        **{f"aws:RequestTag/{key}": value for key, value in tags.items()},
-        **{f"aws:ResourceTag/{key}": value for key, value in tags.items()},
-    }
-    if kind == "AWS::Lambda::EventSourceMapping":
-        name = texts["FunctionName"]
-        conditions["lambda:FunctionArn"] = f"arn:aws:lambda:{place['region']}:{place['account']}:function:{name}"
-    wanted = [(action, resource, conditions) for action in actions.split()]
-    if kind in PASSED and actions == TYPES[kind][1]:
-        roles_of, service = PASSED[kind]
-        wanted += [("iam:PassRole", arn, {"iam:PassedToService": service}) for arn in roles_of(properties)]
-    for action, of, given in wanted:
+    resource, conditions = resource_of(stack_name, logical_id, kind, properties), conditions_of(properties)
+    calls = [(action, resource, conditions) for action in TYPES[kind][2 if deletes else 1].split()]
+    if kind in BESIDES and not deletes:
+        calls += BESIDES[kind](properties)
+    for action, of, given in calls:
         if not may(role, action, of, given):
             raise ValueError(f"{role} is not authorized to perform: {action} on resource: {of}")
 
@@ -227,7 +241,8 @@ def create_change_set_as_role(parameters):
     if not may(caller, "iam:PassRole", role, {"iam:PassedToService": "cloudformation.amazonaws.com"}):
         message = f"User: {caller} is not authorized to perform: iam:PassRole on resource: {role}"
         return changesets._error("AccessDenied", message, 403)
-    if role.rpartition("/")[2] not in iam._roles:
+    known = iam._roles.get(role.rpartition("/")[2])
+    if known is None or '"cloudformation.amazonaws.com"' not in known["AssumeRolePolicyDocument"]:
         return changesets._error("ValidationError", f"Role {role} is invalid or cannot be assumed")
     answer = create_change_set(parameters)
     ROLES[changesets._p(parameters, "StackName")] = role
@@ -238,18 +253,18 @@ provision, update, delete = stacks._provision_resource, stacks._update_resource,
 
 
 def provision_as_role(kind, logical_id, properties, stack_name):
-    check(stack_name, logical_id, kind, properties, TYPES.get(kind, ("", "", ""))[1])
+    check(stack_name, logical_id, kind, properties)
     return provision(kind, logical_id, properties, stack_name)
 
 
 def update_as_role(kind, physical_id, old, new, stack_name, logical_id=None, *attributes):
     if old != new:
-        check(stack_name, logical_id, kind, new, TYPES.get(kind, ("", "", ""))[1])
+        check(stack_name, logical_id, kind, new)
     return update(kind, physical_id, old, new, stack_name, logical_id, *attributes)
 
 
 def delete_as_role(kind, physical_id, properties, stack_name=None, logical_id=None):
-    check(stack_name, logical_id, kind, properties, TYPES.get(kind, ("", "", ""))[2])
+    check(stack_name, logical_id, kind, properties, deletes=True)
     return delete(kind, physical_id, properties, stack_name, logical_id)
 
 
