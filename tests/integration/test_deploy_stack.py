@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 STACK = "clicks-to-deliveries"
 CODE_BUCKET, BUCKET = "bundles", "telemetry-of-this-test"
-CONDITIONAL = {"AlertEmailSubscription", "ApiAccessLogGroup", "ApiWebAcl"}
+CONDITIONAL = {"AlertEmailSubscription", "ApiWebAcl"}
 HANDLER = "def handler(event, context):\n    return {'batchItemFailures': []}\n"
 
 
