@@ -4,8 +4,10 @@
 **From** the rules in `sql/quality` (each is a query for rows that should not exist, in RAW, in the history, or in
 DynamoDB's tables) **to** `DATA_QUALITY_RESULTS`, one row per rule and run. Runs after each merge (asset
 `truck_telemetry_data`) but at most every `CTD_QUALITY_MIN_INTERVAL_SECONDS`, and every quarter of an hour, because a
-silent stream causes no merge. Skipped, without resuming a warehouse, when nothing happened since the last check and
-time alone changes no result. Started by hand, it always checks.
+silent stream causes no merge. One run checks again and again for up to `CTD_RUN_MINUTES`, waits in the triggerer in
+between, and ends when a rule fails or an alert is due; the next one begins within five minutes. No check, and no
+warehouse resumed, when nothing happened since the last one and time alone changes no result. Started by hand, it
+always checks.
 
 Every rule runs, and every result is stored. The run fails while a rule of severity `fail` finds something, or while any
 rule can't run. An alert is stored with the results when a failure starts, every 6 hours while it lasts, and when it is

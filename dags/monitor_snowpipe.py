@@ -2,8 +2,9 @@
 ### Watches Snowpipe
 
 **From** the pipe `TRUCK_TELEMETRY_PIPE` and the load history of `TRUCK_TELEMETRY_RAW` **to** the asset
-`truck_telemetry_raw`, which is updated when rows have arrived. Runs every few minutes (`CTD_MONITOR_SCHEDULE`). While
-files are pending it waits in the triggerer and occupies no worker.
+`truck_telemetry_raw`, which is updated when rows have arrived. Checks every few minutes (`CTD_MONITOR_SCHEDULE`): one
+run checks again and again for up to `CTD_RUN_MINUTES`, and ends when something is wrong or is over. Between two checks,
+and while files are pending, it waits in the triggerer and occupies no worker.
 
 Fails while the pipe does not run, a file has been pending for more than ten minutes, files loaded since the last check
 have errors, or the stream that `scd2_merge` reads is stale or becomes stale within twelve hours. One alert is stored

@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, Asset
 from airflow.serialization.serialized_objects import DagSerialization
 from clicks_to_deliveries.notifiers.failure_note import leave_note
+from croniter import croniter
 
 from include.alerts.impact import IMPACTS, runbook_of
 from include.cloudformation import TEMPLATE
@@ -275,6 +276,34 @@ def test_accounts_are_in_the_addresses_of_assets() -> None:
         "kinesis://123456789012/ClickDataStream",
         "dynamodb://123456789012/TruckLatestState",
     ]
+
+
+def test_a_day_of_readings_has_few_runs_and_asset_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the schedules and settings that people get by default: whatever can have news always has."""
+    monkeypatch.delenv("CTD_RUN_MINUTES")
+    settings.cache_clear()
+    try:
+        dags = DagBag(DAGS, collect_dags=True, bundle_path=DAGS).dags.values()
+    finally:
+        settings.cache_clear()
+    found = {dag.dag_id: _runs_a_day(dag) for dag in dags}
+    assert (found["scd2_merge"], found["data_quality"], found["monitor_snowpipe"]) == (24, 24, 24)
+    events = {dag.dag_id: found[dag.dag_id] * sum(len(task.outlets) for task in dag.tasks) for dag in dags}
+    announced = found["scd2_merge"]
+    assert sum(found.values()) + sum(events.values()) + announced == 577 <= 600
+
+
+def _runs_a_day(dag: DAG) -> float:
+    day = timedelta(days=1)
+    goes_on = max(getattr(task, "run_for", timedelta(0)) for task in dag.tasks)
+    if goes_on:
+        return day / goes_on
+    timetable = getattr(dag.timetable, "timetable", dag.timetable)
+    if not (expression := getattr(timetable, "expression", "")):
+        return 0
+    midnight = datetime(2026, 11, 28, tzinfo=UTC)
+    ticks = croniter(expression, midnight - timedelta(seconds=1))
+    return sum(1 for _ in iter(lambda: ticks.get_next(datetime) < midnight + day, False))
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
