@@ -88,7 +88,7 @@ def quality_results() -> pd.DataFrame:
     Raises:
         StoreUnavailableError: Snowflake can't answer.
     """
-    return query("quality_results.sql", {})
+    return query("quality_results.sql", {"last_check": _last_check()})
 
 
 @st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
@@ -179,7 +179,14 @@ def quality_history() -> pd.DataFrame:
     Raises:
         StoreUnavailableError: Snowflake can't answer.
     """
-    return query("quality_history.sql", {"runs": RUNS_PER_RULE, "limit": MAX_RULES * RUNS_PER_RULE})
+    limits = {"runs": RUNS_PER_RULE, "limit": MAX_RULES * RUNS_PER_RULE}
+    return query("quality_history.sql", {"last_check": _last_check(), **limits})
+
+
+def _last_check() -> str:
+    """When a quality rule last ran, as a bound that has no effect before the first run."""
+    (checked_at,) = query("last_check.sql", {})["checked_at"]
+    return to_canonical(datetime.min.replace(tzinfo=UTC) + timedelta(days=7) if pd.isna(checked_at) else checked_at)
 
 
 @st.cache_data(ttl=lifetimes.CHECKS, max_entries=50, show_spinner=False)

@@ -16,6 +16,7 @@ from include.snowflake_rows import first_row
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
+EARLIEST = "ledger/earliest_of_hour.sql"
 READINGS = "ledger/readings_of_hour.sql"
 NULLED_READINGS = "ledger/nulled_of_hour.sql"
 FETCHED_AT_ONCE = 10_000
@@ -27,8 +28,11 @@ def raw_readings(connection: SnowflakeConnection, hour: datetime) -> Iterator[Re
     Raises:
         snowflake.connector.Error: Snowflake does not answer.
     """
+    (earliest,) = first_row(connection, sql.render(EARLIEST), _bounds(hour))
+    if earliest is None:
+        return
     with closing(connection.cursor()) as cursor:
-        cursor.execute(sql.render(READINGS), _bounds(hour))
+        cursor.execute(sql.render(READINGS), {**_bounds(hour), "earliest": _text(earliest)})
         while rows := cursor.fetchmany(FETCHED_AT_ONCE):
             for shard_id, sequence_number, sub_sequence_number, loaded, truck_id, event_time, state in rows:
                 what = f"{truck_id} {_text(event_time)}"

@@ -11,11 +11,7 @@ with RECENT as (
         row_number() over (partition by RULE order by CHECKED_AT desc, RUN_ID asc) as NUMBER
     from DATA_QUALITY_RESULTS
     -- The table is written in the order of time: this bounds how much of its 30 days is read.
-    where
-        CHECKED_AT >= (
-            select dateadd('day', -2, max(ALL_RESULTS.CHECKED_AT))
-            from DATA_QUALITY_RESULTS as ALL_RESULTS
-        )
+    where CHECKED_AT >= dateadd('day', -2, {{ bind("last_check") }}::timestamp_ntz)
 )
 
 select

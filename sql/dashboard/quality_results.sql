@@ -14,11 +14,7 @@ with NEWEST as (
         first_value(RUN_ID) over (order by CHECKED_AT desc, RUN_ID asc) as LAST_RUN_ID
     from DATA_QUALITY_RESULTS
     -- An hour is longer than a run takes.
-    where
-        CHECKED_AT >= (
-            select dateadd('hour', -1, max(ALL_RESULTS.CHECKED_AT))
-            from DATA_QUALITY_RESULTS as ALL_RESULTS
-        )
+    where CHECKED_AT >= dateadd('hour', -1, {{ bind("last_check") }}::timestamp_ntz)
 )
 
 select

@@ -6,8 +6,9 @@
 --               counts.  waiting: the stream has it, so the next merge covers it.  uncovered.
 -- Pruning       Snowpipe loads in the order of arrival, so micro-partitions of RAW have narrow
 --               ranges of ARRIVAL_TIME.  EVENT_TIME, by which RAW is clustered, can't prune here:
---               a reading can be late by any time.  Other scans start at the earliest event of the
---               hour, and read the history only of the trucks that reported.
+--               a reading can be late by any time.  Other scans start at `earliest`, the earliest
+--               event of the hour (earliest_of_hour.sql): a constant prunes, a subquery would not.
+--               They read the history only of the trucks that reported.
 -- Selecting from the stream consumes nothing.
 with ARRIVED as (
     select
@@ -51,7 +52,7 @@ READINGS as (
     from TRUCK_TELEMETRY_RAW as RAW
     inner join INSTANTS
         on RAW.TRUCK_ID = INSTANTS.TRUCK_ID and RAW.EVENT_TIME = INSTANTS.EVENT_TIME
-    where RAW.EVENT_TIME >= (select min(TRUCKS.FIRST_TIME) from TRUCKS)
+    where RAW.EVENT_TIME >= {{ bind("earliest") }}::timestamp_ntz
     qualify row_number() over ({{ last_arrival_first("RAW") }}) = 1
 ),
 
@@ -78,7 +79,7 @@ VERSIONS as (
             and STORED.EFFECTIVE_END_DATE > TRUCKS.FIRST_TIME
     where
         not STORED.IS_CURRENT
-        and STORED.EFFECTIVE_END_DATE > (select min(EARLIEST.FIRST_TIME) from TRUCKS as EARLIEST)
+        and STORED.EFFECTIVE_END_DATE > {{ bind("earliest") }}::timestamp_ntz
 ),
 
 -- Each reading after the version that began last before it: one sort instead of a range join.

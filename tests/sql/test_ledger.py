@@ -37,7 +37,8 @@ def reading(number, speed=1.0, *, arrives=None, truck="TRK001", sequence=None, l
 def states(snowflake):
     """Number (Envelope.number) -> state, for the readings that arrived in the hour."""
     bounds = {"since": HOUR.isoformat(), "until": (HOUR + timedelta(hours=1)).isoformat()}
-    rows = snowflake.execute(sql.render("ledger/readings_of_hour.sql"), bounds)
+    ((earliest,),) = snowflake.execute(sql.render("ledger/earliest_of_hour.sql"), bounds)
+    rows = snowflake.execute(sql.render("ledger/readings_of_hour.sql"), bounds | {"earliest": earliest.isoformat()})
     assert len({row[:3] for row in rows}) == len(rows)
     return {numbered(row[1], row[2]): row[6] for row in rows}
 

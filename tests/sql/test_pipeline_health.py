@@ -90,7 +90,10 @@ def test_the_newest_results_of_each_rule_come_first(empty_snowflake):
             ("3", "a", "error", 3),
         ),
     )
-    found = empty_snowflake.execute(sql.render("dashboard/quality_history.sql"), {"runs": 2, "limit": 100})
+    found = empty_snowflake.execute(
+        sql.render("dashboard/quality_history.sql"),
+        {"runs": 2, "limit": 100, "last_check": (START + timedelta(minutes=3)).isoformat()},
+    )
     assert [(rule, status, run) for rule, _, status, _, _, run in found] == [
         ("a", "error", "3"),
         ("a", "fail", "2"),

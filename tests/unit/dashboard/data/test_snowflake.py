@@ -114,28 +114,41 @@ def test_an_empty_answer_keeps_its_types(connections: list[Any]) -> None:
 def test_one_connection_serves_many_queries(connections: list[Any]) -> None:
     connections.append(Connection(RUNS, (["RULE"], [])))
     data.merge_runs()
-    data.quality_results()
+    data.rule_results("r")
     assert connections == []
 
 
 def test_a_connection_that_broke_is_replaced_once(connections: list[Any]) -> None:
     connections += [Connection(RUNS, OperationalError("gone")), Connection((["RULE"], [("r",)]))]
     data.merge_runs()
-    assert list(data.quality_results()["rule"]) == ["r"]
+    assert list(data.rule_results("r")["rule"]) == ["r"]
 
 
 def test_an_expired_session_is_renewed_once(connections: list[Any]) -> None:
     expired = ProgrammingError("Authentication token has expired", errno=390114)
     connections += [Connection(RUNS, expired), Connection((["RULE"], [("r",)]))]
     data.merge_runs()
-    assert len(data.quality_results()) == 1
+    assert len(data.rule_results("r")) == 1
+
+
+def test_results_are_bounded_by_the_last_check(connections: list[Any]) -> None:
+    last = (["CHECKED_AT"], [(datetime(2026, 11, 22, 14, 0),)])  # noqa: DTZ001
+    none = (["CHECKED_AT"], [(None,)])
+    results = (["RULE"], [("r",)])
+    connections.append(connection := Connection(last, results, none, results))
+    data.quality_results()
+    data.quality_results.clear()
+    data.quality_results()
+    assert [values for _, values in connection.statements] == [
+        [], ["2026-11-22T14:00:00.000000"], [], ["0001-01-08T00:00:00.000000"],
+    ]  # fmt: skip
 
 
 def test_an_unreachable_warehouse_is_asked_once_and_then_remembered_for_a_while(
     connections: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connections.append(OperationalError("Connection refused"))
-    for query in (data.merge_runs, data.quality_results, data.current_rows):
+    for query in (data.merge_runs, lambda: data.rule_results("r"), data.current_rows):
         with pytest.raises(data.StoreUnavailableError) as caught:
             query()
         assert caught.value.store == "Snowflake"
@@ -153,7 +166,7 @@ def test_a_missing_table_says_to_provision_and_keeps_the_connection(connections:
         data.merge_runs()
     assert "HISTORY_MERGE_RUNS" in caught.value.said
     assert "provision_resources" in caught.value.check
-    assert len(data.quality_results()) == 1
+    assert len(data.rule_results("r")) == 1
 
 
 def test_a_login_that_is_refused_names_the_warehouse(connections: list[Any]) -> None:
