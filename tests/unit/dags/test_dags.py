@@ -19,6 +19,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from clicks_to_deliveries.notifiers.failure_note import leave_note
 from croniter import croniter
 
+from include import names
 from include.alerts.impact import IMPACTS, runbook_of
 from include.cloudformation import TEMPLATE
 from include.cloudformation.render import load
@@ -227,6 +228,24 @@ def test_a_stack_is_protected_by_the_last_deployment_and_only_the_one_with_new_c
     assert first.timeout < first.execution_timeout
     # Provisioning starts what an unfinished teardown has stopped.
     assert all(each.parameters["Stopped"] is False for each in deployments)
+
+
+def test_each_job_has_an_aws_identity_of_its_own(dagbag: DagBag) -> None:
+    used = {
+        dag_id: {connection for task in dag.tasks if (connection := getattr(task, "aws_conn_id", None))}
+        for dag_id, dag in dagbag.dags.items()
+    }
+    apart = {
+        "provision_resources": names.DEPLOYER_AWS_CONNECTION,
+        "teardown_resources": names.DEPLOYER_AWS_CONNECTION,
+        "replay": names.REPLAY_AWS_CONNECTION,
+        "erase_truck": names.ERASURE_AWS_CONNECTION,
+        "generate_traffic": names.TRAFFIC_AWS_CONNECTION,
+    }
+    for dag_id, connections in used.items():
+        assert connections <= {apart.get(dag_id, names.AWS_CONNECTION)}, dag_id
+    assert {dag_id for dag_id in apart if used[dag_id]} == apart.keys()
+    assert len(set(apart.values()) | {names.AWS_CONNECTION}) == 5
 
 
 def test_one_writer_of_the_history_at_a_time_and_each_updates_its_asset(dagbag: DagBag) -> None:

@@ -64,7 +64,12 @@ def deploy(tmp_path):
     """Runs the operator on a template (an object) with parameters."""
     numbers = count()
 
-    def run(content: dict[str, Any], timeout: timedelta = timedelta(minutes=1), **parameters: Any) -> dict[str, str]:
+    def run(
+        content: dict[str, Any],
+        timeout: timedelta = timedelta(minutes=1),
+        role_arn: str | None = None,
+        **parameters: Any,
+    ) -> dict[str, str]:
         path = tmp_path / f"template-{next(numbers)}.json"
         path.write_text(json.dumps(content))
         operator = DeployStackOperator(
@@ -72,6 +77,7 @@ def deploy(tmp_path):
             stack_name=NAME,
             template=path,
             parameters=parameters,
+            role_arn=role_arn,
             aws_conn_id=None,
             timeout=timeout,
         )
@@ -146,6 +152,21 @@ def test_a_size_is_deployed_step_by_step_from_the_one_that_the_stack_has(aws, tm
     # A new stack begins with what is wanted.
     assert deployed == ["3", "3", "6", "12", "20"]
     assert StackHook(aws_conn_id=None).parameters(NAME)["Delay"] == "20"
+
+
+def test_cloudformation_gets_the_role_that_it_acts_as(aws, deploy, monkeypatch):
+    asked = []
+    real = StackHook._change_set
+
+    def change_set(self: StackHook, name: str, stack: Any, request: dict[str, Any], deadline: float) -> Any:
+        asked.append(request.get("RoleARN"))
+        return real(self, name, stack, request, deadline)
+
+    monkeypatch.setattr(StackHook, "_change_set", change_set)
+    role = "arn:aws:iam::123456789012:role/identities/stack"
+    deploy(template(), role_arn=role, Delay=5)
+    deploy(template(), Delay=6)
+    assert asked == [role, None]
 
 
 def test_a_new_stack_is_created_with_its_parameters(aws, deploy):
