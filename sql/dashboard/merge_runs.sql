@@ -1,4 +1,4 @@
--- Grain: one row per run of the SCD Type 2 merge, newest first.
+-- Grain: one row per SCD Type 2 merge, newest first.
 select
     RUN_ID,
     STARTED_AT,

@@ -1,4 +1,4 @@
--- Grain: one row per run of data_quality, the results of one rule, newest first.
+-- Grain: one row per check of data_quality, the results of one rule, newest first.
 select
     RUN_ID,
     SEVERITY,
