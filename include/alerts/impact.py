@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from include import names
+from include import names, naming
 from include.alerts.alert import Severity
 
 
@@ -38,4 +38,4 @@ IMPACTS = MappingProxyType({names.dag(file): impact for file, impact in _BY_FILE
 
 def runbook_of(dag_id: str) -> str:
     """Return the path of the DAG's page in the repository."""
-    return f"docs/runbooks/{dag_id.removeprefix(names.dag(''))}.md"
+    return f"docs/runbooks/{dag_id.removeprefix(naming.airflow(''))}.md"

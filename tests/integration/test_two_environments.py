@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from snowflake.connector import DictCursor
 from snowflake.connector.errors import Error
 
@@ -22,7 +24,7 @@ from include.local.snowflake.tls import TlsFiles
 from tests.fixtures.children import end_with_parent
 from tests.fixtures.delivery import DeliveryProcess
 from tests.fixtures.environments import imported_in
-from tests.fixtures.ministack import MiniStack
+from tests.fixtures.ministack import EnforcingMiniStack
 from tests.fixtures.snowflake import LocalSnowflake, free_port
 from tests.fixtures.waiting import wait_for
 
@@ -35,23 +37,29 @@ DIFFERENCES = ("MISSING", "UNEXPECTED", "CONFLICTS", "OVERDUE", "UNCOVERED")
 class Environment:
     """What the people of one environment do: each command is a process with CTD_ENVIRONMENT set."""
 
-    def __init__(self, name: str, state: Path, aws: MiniStack, snowflake: LocalSnowflake) -> None:
+    def __init__(self, name: str, state: Path, aws: EnforcingMiniStack, snowflake: LocalSnowflake) -> None:
         self.state = state
         self.manifest = state / "manifest.jsonl"
-        self._snowflake = snowflake
+        self._aws, self._snowflake = aws, snowflake
         with imported_in(name):
             from include.local.demo.environment import build, snowflake_login
             from include.local.demo.ports import Ports
 
             self.names: Any = import_module("include.names")
             ports = Ports(airflow=free_port(), dashboard=free_port(), aws=aws.port, snowflake=snowflake.port)
-            self.variables = build(state, ports, {"REQUESTS_CA_BUNDLE": str(snowflake.tls.bundle)})
+            authorities = {
+                "REQUESTS_CA_BUNDLE": str(snowflake.tls.bundle),
+                "AWS_CA_BUNDLE": aws.environment["AWS_CA_BUNDLE"],
+            }
+            self.variables = build(state, ports, authorities)
             self.keys = Path(self.variables["DEMO_SNOWFLAKE_KEYS"])
             self._login = partial(snowflake_login, snowflake.port, self.keys)
 
     def set_up(self) -> None:
         self._run("airflow", "db", "migrate")
         self._run("airflow", "pools", "set", self.names.HISTORY_WRITER_POOL, "1", "One writer of the history")
+        credentials = self.variables["AWS_SHARED_CREDENTIALS_FILE"]
+        self._run("include.local.demo.aws_administrator", "--credentials", credentials)
         administrator = ["include.local.demo.snowflake_administrator", "--port", str(self._snowflake.port)]
         self._run(*administrator, "--keys", str(self.keys))
         self.dag("provision_resources")
@@ -65,13 +73,26 @@ class Environment:
         command = [sys.executable, "-m", "include.generator", "--manifest", str(self.manifest)]
         command += ["--clicks", str(clicks), "--clicks-per-second", "10", "--malformed", "0.02", "--duplicated", "0.05"]
         command += ["--readings", str(readings), "--readings-per-second", "10"]
+        # Devices have credentials of their own.
+        environment = self.variables | {"AWS_PROFILE": "administrator"}
         return subprocess.Popen(
-            command, cwd=ROOT, env=self.variables, stdout=subprocess.DEVNULL, preexec_fn=end_with_parent
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, preexec_fn=end_with_parent
         )
 
     def sent(self) -> Counter[str]:
         """Stream -> the records that Kinesis accepted from the generator."""
         return Counter(json.loads(line)["stream"] for line in self.manifest.read_bytes().split(b"\n")[:-1])
+
+    def items(self, table: str) -> list[Any]:
+        """Items of a table of DynamoDB, read with the role of the scheduled DAGs."""
+        machine = configparser.ConfigParser()
+        machine.read(self.variables["AWS_SHARED_CREDENTIALS_FILE"])
+        key = {"AccessKeyId": machine["default"]["aws_access_key_id"]}
+        key["SecretAccessKey"] = machine["default"]["aws_secret_access_key"]
+        connection = json.loads(self.variables[f"AIRFLOW_CONN_{self.names.AWS_CONNECTION.upper()}"])
+        role = connection["extra"]["role_arn"]
+        session = self._aws.client("sts", key).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        return list(self._aws.client("dynamodb", session).scan(TableName=table)["Items"])
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with self._snowflake.connect(**self._login("transformer")) as connection:
@@ -99,8 +120,8 @@ class Environment:
 
 
 @pytest.fixture
-def snowflake_account(own_ministack: MiniStack, snowflake_tls: TlsFiles, tmp_path: Path) -> Iterator[LocalSnowflake]:
-    server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, own_ministack.environment)
+def aws_account(tmp_path: Path) -> Iterator[EnforcingMiniStack]:
+    server = EnforcingMiniStack(tmp_path / "ministack")
     server.start()
     try:
         yield server
@@ -109,10 +130,22 @@ def snowflake_account(own_ministack: MiniStack, snowflake_tls: TlsFiles, tmp_pat
 
 
 @pytest.fixture
-def deliveries(own_ministack: MiniStack, tmp_path: Path) -> Iterator[None]:
+def snowflake_account(
+    aws_account: EnforcingMiniStack, snowflake_tls: TlsFiles, tmp_path: Path
+) -> Iterator[LocalSnowflake]:
+    server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, aws_account.environment)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def deliveries(aws_account: EnforcingMiniStack, tmp_path: Path) -> Iterator[None]:
     """Does what AWS does by itself, for every environment of the account."""
     modules = ("event_source_mapping", "firehose_delivery")
-    processes = [DeliveryProcess(each, own_ministack.environment, tmp_path / each) for each in modules]
+    processes = [DeliveryProcess(each, aws_account.environment, tmp_path / each) for each in modules]
     for process in processes:
         process.start()
     yield
@@ -120,7 +153,7 @@ def deliveries(own_ministack: MiniStack, tmp_path: Path) -> Iterator[None]:
         process.kill()
 
 
-def names_in_aws(aws: MiniStack) -> set[str]:
+def names_in_aws(aws: EnforcingMiniStack) -> set[str]:
     """What people call the resources of the account."""
     kinesis, dynamodb, lambda_ = (aws.client(each) for each in ("kinesis", "dynamodb", "lambda"))
     s3, sns, logs, api = (aws.client(each) for each in ("s3", "sns", "logs", "apigateway"))
@@ -156,23 +189,26 @@ def names_in_snowflake(server: LocalSnowflake) -> dict[str, set[str]]:
 
 
 def test_one_is_torn_down_while_the_other_streams_and_its_ledger_balances(
-    own_ministack: MiniStack, snowflake_account: LocalSnowflake, deliveries: None, tmp_path: Path
+    aws_account: EnforcingMiniStack, snowflake_account: LocalSnowflake, deliveries: None, tmp_path: Path
 ) -> None:
     began = datetime.now(UTC)
     seed, staging = (
-        Environment(name, tmp_path / (name or "seed"), own_ministack, snowflake_account) for name in ("", "staging")
+        Environment(name, tmp_path / (name or "seed"), aws_account, snowflake_account) for name in ("", "staging")
     )
     with ThreadPoolExecutor() as pool:
         list(pool.map(Environment.set_up, (seed, staging)))
 
     # Both are there, under names that differ, and neither may look into the other.
-    everything = names_in_aws(own_ministack)
+    everything = names_in_aws(aws_account)
     of_staging = {name for name in everything if "staging-" in name}
     assert {name.replace("staging-", "", 1) for name in of_staging} == everything - of_staging
     assert {"ClickDataStream", "staging-ClickDataStream"} < everything
     for one, other in ((seed, staging), (staging, seed)):
         with pytest.raises(Error, match="does not exist or not authorized"):
             one.query(f"select * from {other.names.DATABASE}.{other.names.SCHEMA}.{other.names.RAW_TABLE}")
+        assert one.items(one.names.CLICK_ITEM_TABLE) == []
+        with pytest.raises(ClientError, match="not authorized"):
+            one.items(other.names.CLICK_ITEM_TABLE)
 
     tables = {name.rpartition(".")[2] for name in names_in_snowflake(snowflake_account)["tables"]}
     streaming = staging.generator(clicks=1_000_000, readings=1_000_000)
@@ -189,7 +225,7 @@ def test_one_is_torn_down_while_the_other_streams_and_its_ledger_balances(
         assert streaming.wait(timeout=60) == 130
 
     # Nothing of the one is left but its bundles, and nothing of the other is missing.
-    assert names_in_aws(own_ministack) == of_staging | {"clicks-to-deliveries-deployment"}
+    assert names_in_aws(aws_account) == of_staging | {"clicks-to-deliveries-deployment"}
     assert names_in_snowflake(snowflake_account) == {
         "warehouses": {staging.names.WAREHOUSE, staging.names.READER_WAREHOUSE},
         "integrations": {staging.names.STORAGE_INTEGRATION},

@@ -20,8 +20,11 @@ from include.settings import settings
 
 # Profile of the credentials file -> user.  On AWS these are the roles of the machines that Airflow and the dashboard
 # run on.  They have no right but to become the identities.
-USERS = {"default": "airflow", "dashboard-machine": "dashboard"}
-JOBS = {"airflow": ("run", "deploy", "replay", "erase", "traffic"), "dashboard": ("dashboard",)}
+USERS = {"default": naming.aws("airflow"), "dashboard-machine": naming.aws("dashboard")}
+JOBS = {
+    USERS["default"]: ("run", "deploy", "replay", "erase", "traffic"),
+    USERS["dashboard-machine"]: ("dashboard",),
+}
 # The profile of the root: the administrator, and whoever has no identity here, such as AWS's own services.
 ROOT_PROFILE = "administrator"
 ROOT_KEY = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
