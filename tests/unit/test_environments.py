@@ -146,11 +146,13 @@ def test_without_an_environment_the_names_are_the_seeds(seed):
 
 def test_no_name_of_one_environment_can_be_a_name_of_another(seed):
     """If "b" is a name and "a-b" is too, then an environment "a" would take it."""
-    of_account = [value for name, value in seed["names"].items() if name not in INSIDE]
-    names = [*of_account, *seed["dags"], *physical_names(""), *seed["settings"]]
-    for one, other in itertools.permutations(set(names), 2):
-        front = one.lower().removesuffix(other.lower())
-        assert one.lower() == front or not re.fullmatch(rf"{naming.PATTERN}[-_]", front), (one, other)
+    of_account = {name: value for name, value in seed["names"].items() if name not in INSIDE}
+    connections = {value for name, value in of_account.items() if name.endswith("CONNECTION")}
+    others = {*of_account.values(), *physical_names(""), *seed["settings"]} - connections
+    for kind in (connections, seed["dags"], seed["assets"], others):
+        for one, other in itertools.permutations(kind, 2):
+            front = one.lower().removesuffix(other.lower())
+            assert one.lower() == front or not re.fullmatch(rf"{naming.PATTERN}[-_]", front), (one, other)
 
 
 @pytest.mark.parametrize(
