@@ -50,4 +50,4 @@ QUALITY_RESULTS = _snowflake_object(names.QUALITY_RESULTS_TABLE)
 # Whether every record of each arrival hour is accounted for; each run of reconcile updates it.
 LEDGER = _snowflake_object(names.LEDGER_TABLE)
 # What people see of all this.
-DASHBOARD = _asset("dashboard", f"{settings().dashboard_url or 'x-dashboard://' + _GROUP}")
+DASHBOARD = _asset("dashboard", f"{settings().dashboard_url or 'x-dashboard://' + naming.airflow(_GROUP)}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import Asset
 from streamlit.testing.v1 import AppTest
 
 from include import naming
@@ -43,7 +44,7 @@ NAME_PROPERTIES = ("Name", "TableName", "FunctionName", "LogGroupName", "TopicNa
 def report(environment: str) -> dict[str, Any]:
     """What the code of an environment calls things."""
     with imported_in(environment):
-        from include import names, snowflake_identities, sql
+        from include import assets, names, snowflake_identities, sql
         from include.settings import settings
 
         bag = DagBag(ROOT / "dags", collect_dags=True, bundle_path=ROOT / "dags")
@@ -64,6 +65,7 @@ def report(environment: str) -> dict[str, Any]:
                 if name.endswith("_conn_id") and isinstance(value, str)
             },
             "assets": watched | {outlet.name for task in tasks for outlet in task.outlets},
+            "addresses": {asset.uri for asset in vars(assets).values() if isinstance(asset, Asset)},
             "names": {key: value for key, value in vars(names).items() if key.isupper() and isinstance(value, str)},
             "settings": [settings().deployment_bucket, settings().telemetry_bucket, settings().stack_name],
             "channels": settings().alert_channels,
@@ -117,6 +119,8 @@ def test_everything_in_airflow_differs(seed, staging):
     for kind in ("dags", "pools", "connections", "assets"):
         assert seed[kind], kind
         assert staging[kind] == {f"staging_{name}" for name in seed[kind]}, kind
+    assert len(seed["addresses"]) > 5
+    assert not seed["addresses"] & staging["addresses"]
     assert (seed["channels"], staging["channels"]) == ("aws_default", "staging_aws_default")
 
 

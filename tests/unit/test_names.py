@@ -42,5 +42,5 @@ CREATED = {
 def test_ddl_creates_the_declared_snowflake_objects(kind):
     files = sorted(sql.SQL_DIRECTORY.glob("ddl/*.sql"))
     text = "\n".join(sql.render(f"ddl/{file.name}", storage_role_arn="", telemetry_bucket="") for file in files)
-    created = re.findall(rf"^create (?:or replace )?{kind} (?:if not exists )?([\w.]+)", text, re.I | re.M)
+    created = re.findall(rf"^create (?:or replace |transient )?{kind} (?:if not exists )?([\w.]+)", text, re.I | re.M)
     assert {name.rpartition(".")[2].upper() for name in created} == CREATED[kind]
