@@ -26,6 +26,9 @@ def render(template: Path, parameters: Mapping[str, str] | None = None) -> str:
     An API's definition gets the API's name as its title: an import may take the one or the other as the name, and they
     differ where the name carries an environment.
 
+    Of the alternatives in the security of an API's operation, a deployment has the one whose schemes have a true
+    ``x-condition``, or the one without.
+
     API Gateway serves what was there when a deployment was made, and CloudFormation makes one only for a new logical
     id: so the id of each AWS::ApiGateway::Deployment gets a digest appended, of the API's definition and of the values
     of the parameters in it (from ``parameters``, or their defaults).
@@ -34,7 +37,7 @@ def render(template: Path, parameters: Mapping[str, str] | None = None) -> str:
         OSError: an included file can't be read.
         yaml.YAMLError, TypeError: a file is not YAML, or has a value that JSON lacks, such as an unquoted date.
     """
-    document = _title_apis(_include(load(template), template.parent))
+    document = _secure_apis(_title_apis(_include(load(template), template.parent)))
     return json.dumps(_name_deployments(document, parameters or {}), separators=(",", ":"), ensure_ascii=False)
 
 
@@ -80,6 +83,32 @@ def _title_apis(document: dict[str, Any]) -> dict[str, Any]:
             case {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": name, "Body": {"info": dict(info)}}}:
                 info["title"] = name
     return document
+
+
+def _secure_apis(document: dict[str, Any]) -> dict[str, Any]:
+    for resource in document.get("Resources", {}).values():
+        match resource:
+            case {
+                "Type": "AWS::ApiGateway::RestApi",
+                "Properties": {"Body": {"paths": dict(paths), "components": {"securitySchemes": dict(schemes)}}},
+            }:
+                conditions = {name: each.pop("x-condition") for name, each in schemes.items() if "x-condition" in each}
+                for name, condition in conditions.items():
+                    schemes[name] = {"Fn::If": [condition, schemes[name], {"Ref": "AWS::NoValue"}]}
+                for operation in (operation for path in paths.values() for operation in path.values()):
+                    operation["security"] = _chosen(operation["security"], conditions)
+    return document
+
+
+def _chosen(alternatives: list[dict[str, list[str]]], conditions: Mapping[str, str]) -> Any:
+    chosen: Any = []
+    # Those without a condition first.
+    for alternative in sorted(alternatives, key=lambda each: any(name in conditions for name in each)):
+        # API Gateway asks for everything in the list, where OpenAPI would have one entry suffice.
+        asked = [{name: scopes} for name, scopes in alternative.items()]
+        decisive = [conditions[name] for name in alternative if name in conditions]
+        chosen = {"Fn::If": [decisive[0], asked, chosen]} if decisive else asked
+    return chosen
 
 
 def _name_deployments(document: dict[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:

@@ -45,7 +45,9 @@ def test_the_api_is_the_openapi_document_and_the_rest_is_the_template():
 
     api = document["Resources"]["TelemetryApi"]["Properties"]
     openapi = yaml.safe_load(OPENAPI.read_text())
-    assert api["Body"] == openapi | {"info": openapi["info"] | {"title": api["Name"]}}
+    assert without_security(api["Body"]) == without_security(
+        openapi | {"info": openapi["info"] | {"title": api["Name"]}}
+    )
     assert document["Parameters"] == source["Parameters"]
     assert document["Outputs"] == source["Outputs"]
     (deployment,) = deployments(document)
@@ -54,6 +56,36 @@ def test_the_api_is_the_openapi_document_and_the_rest_is_the_template():
     assert {key: value for key, value in document["Resources"].items() if key not in changed} == {
         key: value for key, value in source["Resources"].items() if key not in {*changed, "ApiDeployment"}
     }
+
+
+def without_security(openapi: dict) -> dict:
+    """A copy without what differs between deployments."""
+    copy = json.loads(json.dumps(openapi))
+    del copy["components"]["securitySchemes"]
+    for path in copy["paths"].values():
+        for operation in path.values():
+            del operation["security"]
+    return copy
+
+
+def test_a_deployment_asks_for_everything_in_the_alternative_that_its_settings_choose():
+    body = json.loads(render(TEMPLATE))["Resources"]["TelemetryApi"]["Properties"]["Body"]
+
+    def decided(node, true):
+        """``node`` with its conditions decided, as CloudFormation does."""
+        if isinstance(node, dict) and "Fn::If" in node:
+            condition, then, otherwise = node["Fn::If"]
+            return decided(then if condition == true else otherwise, true)
+        return node
+
+    schemes = body["components"]["securitySchemes"]
+    for true, asked in (("", ["apiKey"]), ("SignedRequests", ["apiKey", "signature"]), ("Tokens", ["apiKey", "token"])):
+        for operation in (operation for path in body["paths"].values() for operation in path.values()):
+            assert decided(operation["security"], true) == [{name: []} for name in asked]
+        there = {name for name, each in schemes.items() if decided(each, true) != {"Ref": "AWS::NoValue"}}
+        assert there == set(asked)
+    assert "x-condition" not in json.dumps(body)
+    assert load(TEMPLATE)["Conditions"].keys() >= {"SignedRequests", "Tokens"}
 
 
 def test_the_rendered_template_is_clean_for_cfn_lint():
@@ -189,7 +221,7 @@ def test_every_operation_needs_a_key_and_calls_the_function():
     assert [operation["operationId"] for operation in operations] == ["sendTelemetry", "listTrucks", "getTruck"]
     for operation in operations:
         # API Gateway ignores what stands at the root of the document.
-        assert operation["security"] == [{"apiKey": []}, {"caller": []}]
+        assert operation["security"] == [{"apiKey": []}, {"apiKey": [], "signature": []}, {"apiKey": [], "token": []}]
         integration = operation["x-amazon-apigateway-integration"]
         assert (integration["type"], integration["httpMethod"]) == ("aws_proxy", "POST")
         assert "${ApiFunction.Arn}/invocations" in integration["uri"]["Fn::Sub"]
