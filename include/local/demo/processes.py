@@ -124,7 +124,9 @@ class Processes:
             if self._honcho.poll() is None:
                 self._honcho.kill()
                 self._honcho.wait()
-        _end([*self._stragglers(), *family.orphans()])
+        # A parent that ends here leaves new orphans: honcho starts each process from one of its own.
+        for _ in range(2):
+            _end([*self._stragglers(), *family.orphans()])
         self._honcho = None
 
     def _stragglers(self) -> list[psutil.Process]:

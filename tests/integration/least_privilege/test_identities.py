@@ -5,7 +5,6 @@ As for the roles of the pipeline (test_roles.py): the calls that work use exactl
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -478,25 +477,3 @@ def test_each_machine_becomes_its_own_identities_alone(filled):
         for job in (*jobs, "stack"):
             with pytest.raises(ClientError, match="AccessDenied"):
                 sts.assume_role(RoleArn=aws_administrator.role_arn(STACK, job), RoleSessionName="test")
-
-
-def test_policies_are_as_short_as_aws_wants_them(filled):
-    """A managed policy has at most 6,144 characters, and all policies of a role together 10,240.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    """
-    iam = filled.client("iam")
-    # The longest names that the template's parameters allow, beside those of this account.
-    longer = (40 - len(STACK)) * 20 + (53 - len(BUCKET)) * 30
-    for policy in iam.list_policies(Scope="Local", PathPrefix="/identities/")["Policies"]:
-        version = iam.get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])
-        assert length(version["PolicyVersion"]["Document"]) < 6144, policy["PolicyName"]
-    for job in ROLES:
-        role = f"{STACK}-{job}"
-        inline = iam.list_role_policies(RoleName=role)["PolicyNames"]
-        documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in inline]
-        assert sum(map(length, documents)) + longer < 10_240, role
-
-
-def length(document: Any) -> int:
-    return len(json.dumps(document, separators=(",", ":")))

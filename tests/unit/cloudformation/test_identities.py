@@ -85,3 +85,48 @@ def test_data_is_read_or_written_by_no_deployment():
             found = [action for action in actions if of_data.match(action)]
             # The Lambda service reads a bundle as whoever makes the function.
             assert found == [] or (statement["Sid"], found) == ("Bundles", ["s3:GetObject"])
+
+
+def test_policies_are_as_short_as_aws_wants_them_with_the_longest_names():
+    """A managed policy has at most 6,144 characters, and all policies of a role together 10,240.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    for logical_id, resource in RESOURCES.items():
+        properties = resource["Properties"]
+        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+            assert _length(properties["PolicyDocument"]) <= 6144, logical_id
+        if resource["Type"] == "AWS::IAM::Role":
+            inline = sum(_length(policy["PolicyDocument"]) for policy in properties.get("Policies", []))
+            assert inline + _length(RESOURCES["TeardownPolicy"]["Properties"]["PolicyDocument"]) <= 10_240, logical_id
+
+
+LONGEST = {
+    "AWS::Partition": "aws-us-gov",
+    "AWS::Region": "ap-southeast-2",
+    "AWS::AccountId": "123456789012",
+    "StackName": 54 * "s",
+    "NamePrefix": 17 * "n",
+    "TelemetryBucketName": 53 * "t",
+    "DeploymentBucketName": 63 * "d",
+}
+
+
+def _length(document: Any) -> int:
+    """How long a policy is for AWS, which does not count spaces."""
+
+    def filled(node: Any) -> Any:
+        match node:
+            case {"Fn::Sub": str(text)}:
+                return re.sub(r"\$\{([\w:]+)\}", lambda found: LONGEST[found[1]], text)
+            case {"Ref": str(name)}:
+                return LONGEST.get(name, 120 * "r")
+            case {"Fn::GetAtt": _}:
+                return 120 * "a"
+            case dict():
+                return {key: filled(value) for key, value in node.items()}
+            case list():
+                return [filled(value) for value in node]
+        return node
+
+    return len(json.dumps(filled(document), separators=(",", ":")))
