@@ -87,9 +87,8 @@ def wipe(pipeline: Any, bundles: Bundles) -> None:
     pipeline.query(f"truncate table {names.HISTORY_TABLE}")
     # Running containers remember the items that they have written.  On AWS any change of the function ends them; on
     # MiniStack only new code does.
-    pipeline.client("lambda").update_function_code(
-        FunctionName=names.CLICK_FUNCTION, S3Bucket=CODE_BUCKET, S3Key=bundles("kinesis_to_dynamodb").name
-    )
+    code = f"lambda/{bundles('kinesis_to_dynamodb').name}"
+    pipeline.client("lambda").update_function_code(FunctionName=names.CLICK_FUNCTION, S3Bucket=CODE_BUCKET, S3Key=code)
     # A pipe does not load a file again if it knows the name (docs/rebuild.md).
     pipeline.query(f"drop pipe {names.PIPE}")
     pipeline.run_sql("ddl/060_pipe.sql")
