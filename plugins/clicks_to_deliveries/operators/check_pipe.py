@@ -40,6 +40,10 @@ FIRST_WINDOW = timedelta(days=1)
 LONGEST_WINDOW = timedelta(days=13)
 # How long loads that look fine may wait until something else has resumed the warehouse.
 LONGEST_WAIT = timedelta(minutes=14)
+# How late COPY_HISTORY may show a load: failures are looked for this far back again.
+SHOWN_LATE = timedelta(minutes=10)
+# What it calls a load of which something is missing, in lower case, also where it counts no error.
+FAILED_STATUS = ("load failed", "partially loaded", "load skipped")
 FAILED_FILES_SHOWN = 10
 
 
@@ -52,6 +56,12 @@ class Load(NamedTuple):
     error_count: int | None
     first_error_message: str | None
     first_error_line_number: int | None
+    loaded_at: datetime
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether lines of it, or all, are in no table."""
+        return bool(self.error_count) or self.status.lower() in FAILED_STATUS
 
 
 class CheckedWindow(msgspec.Struct, frozen=True):
@@ -59,8 +69,9 @@ class CheckedWindow(msgspec.Struct, frozen=True):
 
     A run that had no reason to ask for loads keeps the window of the run before, as an empty one at its end.
     ``activity`` is the pipe's when loads were last asked for; ``is_last``: it was the same one question before, so that
-    also loads that COPY_HISTORY shows late were seen.  ``checked_from`` and ``checked_at`` are the times of the check
-    before and of this one, asked for loads or not.
+    also loads that COPY_HISTORY shows late were seen.  ``reported`` are the files that failed in the window or within
+    SHOWN_LATE before it.  ``checked_from`` and ``checked_at`` are the times of the check before and of this one, asked
+    for loads or not.
     """
 
     run_id: str
@@ -69,6 +80,7 @@ class CheckedWindow(msgspec.Struct, frozen=True):
     problems: dict[str, OpenProblem] = {}
     activity: PipeActivity | None = None
     is_last: bool = False
+    reported: list[str] = []
     checked_from: datetime | None = None
     checked_at: datetime | None = None
 
@@ -171,7 +183,8 @@ class CheckPipeOperator(InRounds):
             if stream := problem_of_stream(connection, names.RAW_STREAM, near=self.stale_warning, now=now):
                 # A stream that will be stale and one that is are two problems: the second is news.
                 problems[STREAM_AT_RISK if WILL_BE_STALE in stream else STREAM] = stream
-            failed_files = _failed_files(loads)
+            known = last.reported if last else []
+            failed_files = _failed_files([load for load in loads if load.file_name not in known])
             found = judge_pipe(
                 problems,
                 failed_files,
@@ -184,11 +197,12 @@ class CheckPipeOperator(InRounds):
             connection.autocommit(False)
             store_alerts(connection, check_id, found.alerts)
             connection.commit()
-        window = msgspec.structs.replace(window, problems=found.open_problems)
+        reported = [load.file_name for load in loads if load.has_failed] if loads else window.reported
+        window = msgspec.structs.replace(window, problems=found.open_problems, reported=reported)
         context["asset_state_store"][self.asset].set(STATE_KEY, msgspec.to_builtins(window))
         if found.alerts:
             announce_stored_alerts(context["ti"])
-        rows = sum(load.row_count or 0 for load in loads)
+        rows = sum(load.row_count or 0 for load in loads if load.loaded_at > window.since)
         self.log.info("%d rows in %d files from %s to %s", rows, len(loads), window.since, window.until)
         if problems or failed_files:
             raise ReportedFailure("; ".join([*problems.values(), *failed_files.values()]))
@@ -237,7 +251,7 @@ def _is_look_due(connection: SnowflakeConnection, last: CheckedWindow, activity:
 
 
 def _loads(connection: SnowflakeConnection, window: CheckedWindow) -> list[Load]:
-    values = {"since": window.since.isoformat(), "until": window.until.isoformat()}
+    values = {"since": (window.since - SHOWN_LATE).isoformat(), "until": window.until.isoformat()}
     with closing(connection.cursor()) as cursor:
         cursor.execute(sql.render(LOADS), values)
         return [Load(*row) for row in cursor.fetchall()]
@@ -259,7 +273,7 @@ def _problems_of_pipe(status: dict[str, Any], now: datetime, pending_limit: time
 
 def _failed_files(loads: list[Load]) -> dict[str, str]:
     """File -> what is wrong with it, of the first ones, and how many more there are."""
-    failed = [load for load in loads if load.error_count]
+    failed = [load for load in loads if load.has_failed]
     files = {
         load.file_name: f"load error: {load.file_name} ({load.status}, {load.error_count} errors, first in line "
         f"{load.first_error_line_number}: {load.first_error_message})"

@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
+from clicks_to_deliveries.failures import ReportedFailure
 from clicks_to_deliveries.operators import check_quality, send_alerts
 from clicks_to_deliveries.operators.check_pipe import CheckPipeOperator
-from clicks_to_deliveries.operators.check_quality import CheckQualityOperator, QualityFailed
+from clicks_to_deliveries.operators.check_quality import CheckQualityOperator
 from clicks_to_deliveries.operators.merge_history import MergeHistoryOperator
 from clicks_to_deliveries.operators.reconcile import ReconcileOperator
 from clicks_to_deliveries.operators.send_alerts import SendAlertsOperator
@@ -67,7 +68,8 @@ class Schedule:
             "run_id": instance.run_id, "ti": instance, "asset_state_store": self.kept,
             "dag_run": SimpleNamespace(run_type="scheduled"),
         }  # fmt: skip
-        with suppress(AirflowSkipException, QualityFailed):
+        # What other tests left behind may fail a first look.
+        with suppress(AirflowSkipException, ReportedFailure):
             self.tasks[task].execute(context)
 
 

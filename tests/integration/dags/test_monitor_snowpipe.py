@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.utils.session import create_session
+from clicks_to_deliveries.operators import check_pipe
 from clicks_to_deliveries.operators.check_pipe import CheckPipeOperator
 from sqlalchemy import func, select
 
@@ -62,6 +63,20 @@ def test_a_load_error_fails_the_run_and_alerts_with_file_line_and_error_once(sta
     assert "docs/runbooks/monitor_snowpipe.md" in alert["Message"]
     assert state_of(run("monitor_snowpipe")) == "skipped"
     assert stack.stored_alerts() == []
+
+
+def test_a_failed_load_that_copy_history_shows_late_is_reported(
+    stack: Any, run: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = stack.land("this is no JSON")
+    # The first look does not see the load.
+    with monkeypatch.context() as late:
+        late.setattr(check_pipe, "_loads", lambda connection, window: [])
+        run("monitor_snowpipe")
+    stack.land(stack.reading("TRK001", 300))
+    assert state_of(run("monitor_snowpipe")) == "failed"
+    (alert,) = stack.stored_alerts()
+    assert key.rpartition("/")[2] in alert["Message"]
 
 
 def test_a_paused_pipe_is_one_alert_while_it_lasts_and_one_when_it_is_over(stack: Any, run: Callable) -> None:

@@ -28,8 +28,8 @@ LIMIT = timedelta(minutes=10)
 
 def _load(name: str, errors: int = 0) -> Load:
     if errors:
-        return Load(name, "Load failed", 0, errors, "Error parsing JSON", 2)
-    return Load(name, "Loaded", 5, 0, None, None)
+        return Load(name, "Load failed", 0, errors, "Error parsing JSON", 2, NOW)
+    return Load(name, "Loaded", 5, 0, None, None, NOW)
 
 
 def _state_store(state: dict[str, Any]) -> dict[Any, Any]:
@@ -64,6 +64,14 @@ def test_load_errors_name_file_line_and_first_error() -> None:
     assert _failed_files([_load("good.json.gz"), _load("bad.json.gz", errors=2)]) == {
         "bad.json.gz": ("load error: bad.json.gz (Load failed, 2 errors, first in line 2: Error parsing JSON)")
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "has_failed"),
+    [("Loaded", False), ("Load in progress", False), ("Load skipped", True), ("Partially loaded", True)],
+)
+def test_a_load_fails_by_its_status_too(status: str, has_failed: bool) -> None:
+    assert Load("a.json.gz", status, 0, 0, None, None, NOW).has_failed == has_failed
 
 
 def test_of_many_bad_files_ten_are_named_and_all_are_counted() -> None:
