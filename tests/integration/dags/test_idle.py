@@ -67,6 +67,7 @@ class Schedule:
         context = {
             "run_id": instance.run_id, "ti": instance, "asset_state_store": self.kept,
             "dag_run": SimpleNamespace(run_type="scheduled"),
+            "outlet_events": defaultdict(lambda: SimpleNamespace(extra={})),
         }  # fmt: skip
         # What other tests left behind may fail a first look.
         with suppress(AirflowSkipException, ReportedFailure):
