@@ -1,8 +1,8 @@
-"""Makes tasks start sooner on a laptop: the scheduler imports what tasks work with once, before it forks them.
+"""Makes tasks and triggers start sooner on a laptop: what they work with is imported once, before they are forked.
 
 Airflow imports a module of this name from its path.  A task spends most of its time importing the providers and the
 Snowflake connector, which the operators import when they run.  Imported here, an 8-task run took 7 to 8 s instead of 28
-to 31 s.
+to 31 s.  The triggerer would import the connector with its first question to Snowflake.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
-if "scheduler" in sys.argv:
+if {"scheduler", "triggerer"} & set(sys.argv):
     import clicks_to_deliveries.hooks
     import clicks_to_deliveries.operators
 
