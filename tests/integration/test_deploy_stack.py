@@ -127,12 +127,13 @@ def test_a_template_too_large_for_a_request_goes_through_the_bucket(aws, monkeyp
 
 
 def test_a_mapping_lists_all_its_settings(aws):
-    deploy(BatchingWindowSeconds=2)
+    deploy(BatchingWindowSeconds=2, TruckBatchingWindowSeconds=3)
     mappings = aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert {m["EventSourceArn"].rpartition("/")[2] for m in mappings} == {names.CLICK_STREAM, names.TRUCK_STREAM}
+    windows = {m["EventSourceArn"].rpartition("/")[2]: m["MaximumBatchingWindowInSeconds"] for m in mappings}
+    assert windows == {names.CLICK_STREAM: 2, names.TRUCK_STREAM: 3}
     for mapping in mappings:
         assert mapping["BatchSize"] == 500
-        assert mapping["MaximumBatchingWindowInSeconds"] == 2
         assert mapping["MaximumRetryAttempts"] == -1
         assert int(mapping["MaximumRecordAgeInSeconds"]) == 23 * 3600
         assert int(mapping["ParallelizationFactor"]) == 1

@@ -7,11 +7,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from clicks_to_deliveries.operators.clean_metadata import BLOCKED, CleanMetadataOperator
+from sqlalchemy import make_url
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +26,7 @@ def rows(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[sq
     monkeypatch.setenv(CONNECTION, json.dumps({"conn_type": "generic", "extra": {"sql_alchemy_conn": address}}))
     for name in BLOCKED:
         monkeypatch.setenv(name, "airflow-db-not-allowed:///")
-    with sqlite3.connect(Path(address.removeprefix("sqlite:///"))) as database:
+    with sqlite3.connect(str(make_url(address).database), timeout=60) as database:
         for when in (OLD, YOUNG):
             database.execute("insert into log (dttm, event) values (?, 'of clean_metadata')", (when,))
             database.execute("insert into asset_event (asset_id, extra, timestamp) values (-7, '{}', ?)", (when,))
