@@ -23,10 +23,11 @@ from clicks_to_deliveries.operators.send_alerts import SendAlertsOperator
 
 from include import assets, names, quality
 from tests.fixtures.tables import tables
-from tests.integration.dags.conftest import BUCKET
 
 pytestmark = pytest.mark.integration
 
+# Without the records that other tests archived.
+LEDGER_BUCKET = "idle-for-the-ledger"
 METERED = """
     select count(*), coalesce(sum(SECONDS_BILLED), 0) from table(INFORMATION_SCHEMA.LOCAL_METER())
     where WAREHOUSE_NAME = %(warehouse)s
@@ -54,7 +55,9 @@ class Schedule:
             "check_quality": CheckQualityOperator(
                 task_id="check_quality", index_shards=1, asset=assets.QUALITY_RESULTS, min_interval=timedelta(minutes=5)
             ),
-            "count_hours": ReconcileOperator(task_id="count_hours", bucket=BUCKET, index_shards=1, asset=assets.LEDGER),
+            "count_hours": ReconcileOperator(
+                task_id="count_hours", bucket=LEDGER_BUCKET, index_shards=1, asset=assets.LEDGER
+            ),
             "merge": MergeHistoryOperator(task_id="merge"),
             "send_findings": SendAlertsOperator(task_id="send", about="findings", channels=""),
         }
@@ -83,6 +86,7 @@ def idle(stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Schedule]:
     # The rules over new readings, which consume their stream, are enough.
     rules = tuple(rule for rule in quality.rules() if rule.relation)
     monkeypatch.setattr(quality, "read", lambda: (rules, ()))
+    stack.aws("s3").create_bucket(Bucket=LEDGER_BUCKET)
     with tables(stack.aws("dynamodb")):
         stack.land(stack.reading("TRK001", 900))
         for task in ("merge", "check_pipe", "check_pipe", "check_quality", "count_hours"):
