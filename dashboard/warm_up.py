@@ -13,7 +13,7 @@ from importlib import import_module
 from threading import Thread
 
 import dashboard
-from dashboard import data, verdicts
+from dashboard import data, ui, verdicts
 
 # What Streamlit imports on first use, and the scripts that it runs itself.
 _LIBRARIES = ("altair", "pandas", "pyarrow", "pydeck")
@@ -50,7 +50,7 @@ async def connect_for_a_while() -> None:
 
 
 def connect() -> None:
-    """Open the connections that all visitors share, and read the clicks that the start page compares, which are kept.
+    """Open the connections that all visitors share, and read the clicks that the first two pages show, which are kept.
 
     A store that can't be reached is logged.
     """
@@ -60,3 +60,4 @@ def connect() -> None:
     if data.CLICK_STORE not in {failure.store for failure in failures}:
         with suppress(data.StoreUnavailableError):  # The start page says so.
             data.period_sums(*verdicts.compared_periods(data.now()))
+            data.clicks(ui.WINDOWS[ui.DEFAULT_WINDOW])

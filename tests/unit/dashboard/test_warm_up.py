@@ -41,5 +41,8 @@ def test_a_store_that_is_down_is_named_in_the_log(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(dynamodb, "items", dict)
     monkeypatch.setattr(s3, "newest_landing", raising(down))
     monkeypatch.setattr(data, "period_sums", lambda *_: None)
+    minutes: list[int] = []
+    monkeypatch.setattr(data, "clicks", minutes.append)
     warm_up.connect()
+    assert minutes == [15]
     assert [record.args[0].store for record in caplog.records] == ["S3 telemetry bucket", "Snowflake"]
