@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -87,11 +87,16 @@ class CheckpointFile(Generic[ShardStatusT]):
         with self._lock:
             return dict(self._status.shards)
 
-    def begin(self, shard_id: str, position: Position) -> None:
-        """Record where a new shard starts, before anything of it is read."""
+    def begin(self, shard_ids: Iterable[str], position: Position) -> None:
+        """Record where new shards start, before anything of them is read.
+
+        All in one write: the first shards of a follower start elsewhere than those that appear later, and a process
+        that is killed between two writes would take its second shard for one of these.
+        """
         with self._lock:
-            self._status.shards[shard_id] = self._new_shard(position)
-            self._write()
+            if new := {shard_id: self._new_shard(position) for shard_id in shard_ids}:
+                self._status.shards |= new
+                self._write()
 
     def finish(self, shard_id: str) -> None:
         """Record that the shard is closed and done: its children may start."""

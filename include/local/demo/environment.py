@@ -174,8 +174,9 @@ def _airflow(state: Path, port: int) -> dict[str, str]:
     home = state / "airflow"
     home.mkdir(parents=True, exist_ok=True)
     keys = _airflow_keys(home / "keys.json")
-    # A process waits so many seconds for its turn to write.  After SQLite's five, a busy machine ended the scheduler.
-    database = f"sqlite:///{home / 'airflow.db'}?timeout=60"
+    # A process waits so many seconds for its turn to write.  After SQLite's five, a busy machine ended the scheduler; a
+    # call of the API gives up after thirty, and two calls of one server can wait for each other.
+    database = f"sqlite:///{home / 'airflow.db'}?timeout=15"
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),

@@ -108,10 +108,8 @@ class MappingRunner:
         existing = {shard.shard_id for shard in shards}
         self._reap(checkpoints, existing)
         known = checkpoints.shards
-        is_first = not known
-        for shard in shards:
-            if shard.shard_id not in known:
-                checkpoints.begin(shard.shard_id, self._first_position(is_first))
+        first = self._first_position(is_first=not known)
+        checkpoints.begin((shard.shard_id for shard in shards if shard.shard_id not in known), first)
         known = checkpoints.shards
         parents = {shard.shard_id: shard.parents for shard in shards}
         for shard_id, status in known.items():
@@ -140,7 +138,7 @@ class MappingRunner:
                 logger.warning("%s: the shard no longer exists; the records that it still held are lost", worker.name)
                 checkpoints.finish(shard_id)
 
-    def _first_position(self, is_first: bool) -> Position:
+    def _first_position(self, *, is_first: bool) -> Position:
         """Where a new shard starts: first as the mapping says, later (a split or merge) at its oldest record."""
         if not is_first or self.settings.starting_position == "TRIM_HORIZON":
             return Position()

@@ -164,10 +164,9 @@ class Delivery(threading.Thread):
         known = self._progress.shards
         # At first from where the delivery stream begins; a shard that appears later is read from its oldest record.
         first = Position(at_timestamp=settings.start) if not known else Position()
-        for shard in list_shards(self._clients.kinesis, settings.stream_arn):
-            if shard.shard_id not in known:
-                self._progress.begin(shard.shard_id, first)
-        for shard_id, status in known.items():
+        shards = list_shards(self._clients.kinesis, settings.stream_arn)
+        self._progress.begin((shard.shard_id for shard in shards if shard.shard_id not in known), first)
+        for shard_id, status in self._progress.shards.items():
             if not status.finished and shard_id not in self._readers:
                 self._readers[shard_id] = ShardReader(self._clients.kinesis, stream, shard_id, status.position)
         self._shards_listed = time.monotonic()

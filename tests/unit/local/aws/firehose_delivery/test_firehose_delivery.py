@@ -212,7 +212,7 @@ def test_a_checkpoint_survives_and_ends_with_the_stream_it_is_of(tmp_path):
     stream = KinesisStream(STREAM_ARN, 1.0, 86400.0)
     shard = "shardId-000000000000"
     checkpoints = DeliveryCheckpoints(tmp_path, settings, stream)
-    checkpoints.begin(shard, Position(at_timestamp=5.0))
+    checkpoints.begin([shard], Position(at_timestamp=5.0))
     checkpoints.observe(shard, waiting=2, tip_read_at=10.0)
     (status,) = read_status(tmp_path)
     assert not status.caught_up(since=9.0)
