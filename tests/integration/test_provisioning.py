@@ -21,7 +21,7 @@ from include.local.demo.aws_administrator import create_identities
 from include.local.snowflake.tls import TlsFiles
 from include.settings import settings
 from lambdas.bundle import local_target
-from tests.fixtures.delivery import DeliveryProcess
+from tests.fixtures.delivery import delivering
 from tests.fixtures.ministack import EnforcingMiniStack
 from tests.fixtures.snowflake import LocalSnowflake
 
@@ -31,17 +31,6 @@ ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "dags"
 TELEMETRY_BUCKET = "kinesis-telemetry-data-bucket"
 STACK = "clicks-to-deliveries"
-
-
-@pytest.fixture
-def enforcing_ministack(tmp_path: Path) -> Iterator[EnforcingMiniStack]:
-    """An AWS account that enforces IAM, and has nothing in it."""
-    server = EnforcingMiniStack(tmp_path / "ministack")
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
 
 
 class Administrator:
@@ -121,13 +110,8 @@ def server(
 @pytest.fixture
 def deliveries(enforcing_ministack: Any, tmp_path: Path) -> Iterator[None]:
     """Does what AWS does by itself: invokes the mappings' functions and archives as Firehose."""
-    modules = ("event_source_mapping", "firehose_delivery")
-    processes = [DeliveryProcess(each, enforcing_ministack.environment, tmp_path / each) for each in modules]
-    for process in processes:
-        process.start()
-    yield
-    for process in processes:
-        process.kill()
+    with delivering(enforcing_ministack.environment, tmp_path):
+        yield
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from snowflake.connector.errors import Error
 
 from include.local.snowflake.tls import TlsFiles
 from tests.fixtures.children import end_with_parent
-from tests.fixtures.delivery import DeliveryProcess
+from tests.fixtures.delivery import delivering
 from tests.fixtures.environments import imported_in
 from tests.fixtures.ministack import EnforcingMiniStack
 from tests.fixtures.snowflake import LocalSnowflake, free_port
@@ -121,20 +121,10 @@ class Environment:
 
 
 @pytest.fixture
-def aws_account(tmp_path: Path) -> Iterator[EnforcingMiniStack]:
-    server = EnforcingMiniStack(tmp_path / "ministack")
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
-
-
-@pytest.fixture
 def snowflake_account(
-    aws_account: EnforcingMiniStack, snowflake_tls: TlsFiles, tmp_path: Path
+    enforcing_ministack: EnforcingMiniStack, snowflake_tls: TlsFiles, tmp_path: Path
 ) -> Iterator[LocalSnowflake]:
-    server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, aws_account.environment)
+    server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, enforcing_ministack.environment)
     server.start()
     try:
         yield server
@@ -143,15 +133,10 @@ def snowflake_account(
 
 
 @pytest.fixture
-def deliveries(aws_account: EnforcingMiniStack, tmp_path: Path) -> Iterator[None]:
+def deliveries(enforcing_ministack: EnforcingMiniStack, tmp_path: Path) -> Iterator[None]:
     """Does what AWS does by itself, for every environment of the account."""
-    modules = ("event_source_mapping", "firehose_delivery")
-    processes = [DeliveryProcess(each, aws_account.environment, tmp_path / each) for each in modules]
-    for process in processes:
-        process.start()
-    yield
-    for process in processes:
-        process.kill()
+    with delivering(enforcing_ministack.environment, tmp_path):
+        yield
 
 
 def records_in(aws: EnforcingMiniStack, stream: str) -> int:
@@ -202,17 +187,18 @@ def names_in_snowflake(server: LocalSnowflake) -> dict[str, set[str]]:
 
 
 def test_one_is_torn_down_while_the_other_streams_and_its_ledger_balances(
-    aws_account: EnforcingMiniStack, snowflake_account: LocalSnowflake, deliveries: None, tmp_path: Path
+    enforcing_ministack: EnforcingMiniStack, snowflake_account: LocalSnowflake, deliveries: None, tmp_path: Path
 ) -> None:
     began = datetime.now(UTC)
     seed, staging = (
-        Environment(name, tmp_path / (name or "seed"), aws_account, snowflake_account) for name in ("", "staging")
+        Environment(name, tmp_path / (name or "seed"), enforcing_ministack, snowflake_account)
+        for name in ("", "staging")
     )
     with ThreadPoolExecutor() as pool:
         list(pool.map(Environment.set_up, (seed, staging)))
 
     # Both are there, under names that differ, and neither may look into the other.
-    everything = names_in_aws(aws_account)
+    everything = names_in_aws(enforcing_ministack)
     of_staging = {name for name in everything if "staging-" in name}
     assert {name.replace("staging-", "", 1) for name in of_staging} == everything - of_staging
     assert {"ClickDataStream", "staging-ClickDataStream"} < everything
@@ -238,7 +224,7 @@ def test_one_is_torn_down_while_the_other_streams_and_its_ledger_balances(
         assert streaming.wait(timeout=60) == 130
 
     # Nothing of the one is left but its bundles, and nothing of the other is missing.
-    assert names_in_aws(aws_account) == of_staging | {"clicks-to-deliveries-deployment"}
+    assert names_in_aws(enforcing_ministack) == of_staging | {"clicks-to-deliveries-deployment"}
     assert names_in_snowflake(snowflake_account) == {
         "warehouses": {staging.names.WAREHOUSE, staging.names.READER_WAREHOUSE},
         "integrations": {staging.names.STORAGE_INTEGRATION},

@@ -17,6 +17,7 @@ from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.asset_events import describe_outlets
+from clicks_to_deliveries.operators.in_rounds import MANUAL
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.one_writer import one_writer
 from include import names
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 # The last count, which Airflow keeps with the asset of the ledger.
 STATE_KEY = "last_count"
-# Airflow's type of a run that a person or a program starts.
-MANUAL = "manual"
 
 
 class ReconcileOperator(Killable, BaseOperator):
