@@ -31,11 +31,17 @@ print(seconds)
 
 
 def environment(function: str) -> dict[str, str]:
-    """The variables that the template gives the function; a number is a fitting value of each but three."""
-    declared = [each["Properties"] for each in load(TEMPLATE)["Resources"].values() if "Properties" in each]
-    (properties,) = [each for each in declared if each.get("FunctionName") == function and "Handler" in each]
-    given = dict.fromkeys(properties.get("Environment", {}).get("Variables", {}), "1")
-    return given | {"POWERTOOLS_LOG_LEVEL": "INFO", "NULL_OUT_OF_RANGE": "", "METRIC_DECIMALS": ""}
+    """The variables that the template gives the function: a parameter is its default, any other reference is a name."""
+    template = load(TEMPLATE)
+    declared = [each["Properties"] for each in template["Resources"].values() if "Properties" in each]
+    (properties,) = [each for each in declared if each.get("Handler") == f"lambdas.{function}.handler.handler"]
+    variables = properties.get("Environment", {}).get("Variables", {})
+    return {
+        name: value
+        if isinstance(value, str)
+        else str(template["Parameters"].get(value.get("Ref"), {}).get("Default", "any"))
+        for name, value in variables.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +63,7 @@ def test_handler_cold_import(benchmarks: Benchmarks, bundles, tmp_path):
                 # MiniStack's interpreter has boto3, as AWS's runtime has, and nothing else of ours.
                 [ministack.VENV / "bin" / "python", "-P", "-c", IMPORT, f"lambdas.{function}.handler", str(content)],
                 env={
-                    **environment(FUNCTIONS[function]),
+                    **environment(function),
                     **ministack.client_environment(1),
                     "PYTHONPATH": str(content),
                     # A bundle's directory can't be written: each cold start compiles it anew.
