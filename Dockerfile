@@ -20,7 +20,10 @@ COPY include/requirements/compose.txt /tmp/requirements-compose.txt
 RUN uv venv /opt/venv \
     && uv pip install --python /opt/venv/bin/python --require-hashes --requirement /tmp/requirements-compose.txt
 COPY . /app
-ENV AIRFLOW_HOME=/opt/airflow
+ENV AIRFLOW_HOME=/opt/airflow \
+    AIRFLOW__CORE__DAGS_FOLDER=/app/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/app/plugins \
+    AIRFLOW__CORE__LOAD_EXAMPLES=False
 USER pipeline
 
 # The Lambdas see the packages of the interpreter that runs MiniStack, so that one holds nothing else.

@@ -15,7 +15,7 @@ ARGS ?=
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test verify lint unit bench chaos format lock clean
+.PHONY: help demo test verify lint unit bench chaos format lock wheel clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -75,15 +75,19 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 lock: .venv/dev ## Resolve pyproject.toml anew into the locks in include/requirements/
 	$(LOCK) --group dev --output-file $(LOCKS)/dev.txt pyproject.toml
 	$(LOCK) --constraint $(LOCKS)/dev.txt --group local --output-file $(LOCKS)/local.txt pyproject.toml
-	$(LOCK) --constraint $(LOCKS)/dev.txt --output-file $(LOCKS)/base.txt pyproject.toml
+	$(LOCK) --constraint $(LOCKS)/dev.txt --group run --output-file $(LOCKS)/base.txt pyproject.toml
 	$(LOCK) --constraint $(LOCKS)/dev.txt --group compose --output-file $(LOCKS)/compose.txt pyproject.toml
 	$(LOCK) --constraint $(LOCKS)/dev.txt --group lambdas --output-file $(LOCKS)/lambdas.txt
 	$(LOCK) --group ministack --output-file $(LOCKS)/ministack.txt
 	$(LOCK) --group checkov --output-file $(LOCKS)/checkov.txt
 	$(LOCK) --group dbt --output-file $(LOCKS)/dbt.txt
 
+wheel: .venv/uv ## The pipeline's code and DAGs as one wheel in dist/, for an Airflow elsewhere (docs/where-it-runs.md)
+	@$(BIN)/uv build --quiet --wheel --clear --out-dir dist
+	@ls dist/*.whl
+
 clean: ## Forget the local state; the environments stay
-	rm -rf .local build
+	rm -rf .local build dist
 
 # --- Environments ----------------------------------------------------------------------------------------------------
 # Created without pip of their own, which needs no python3-venv package; uv then installs in seconds.

@@ -29,6 +29,7 @@ with DAG(
     doc_md=__doc__,
     schedule="50 3 * * *",
     **dag_arguments(
+        __file__,
         tags={"monitoring"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

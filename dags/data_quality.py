@@ -24,7 +24,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
+from airflow.sdk import DAG
+from clicks_to_deliveries.airflow_releases import AssetOrTimeSchedule, CronTriggerTimetable
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.check_quality import CheckQualityOperator
 
@@ -38,6 +39,7 @@ with DAG(
         timetable=CronTriggerTimetable("*/5 * * * *", timezone="UTC"), assets=[assets.HISTORY]
     ),
     **dag_arguments(
+        __file__,
         tags={"truck-telemetry", "clicks", "quality"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(minutes=15),

@@ -53,6 +53,7 @@ with DAG(
     schedule=None,
     params=PARAMS,
     **dag_arguments(
+        __file__,
         tags={"truck-telemetry", "erasure"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1, minutes=50),

@@ -51,6 +51,7 @@ with DAG(
     schedule=None,
     params=PLAN | {"dry_run": Param(True, type="boolean", title="Dry run", description="Switch off to change it.")},
     **dag_arguments(
+        __file__,
         tags={"truck-telemetry", "fleet"},
         run_timeout=timedelta(hours=1),
         task_timeout=timedelta(minutes=20),

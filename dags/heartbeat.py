@@ -35,6 +35,7 @@ with DAG(
     doc_md=__doc__,
     schedule="*/5 * * * *",
     **dag_arguments(
+        __file__,
         tags={"monitoring"},
         # A run that waits for a dead triggerer must not hold up the scheduler's next sign of life.
         run_timeout=timedelta(minutes=4),

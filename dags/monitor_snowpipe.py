@@ -35,6 +35,7 @@ with DAG(
     doc_md=__doc__,
     schedule=settings().monitor_schedule,
     **dag_arguments(
+        __file__,
         tags={"truck-telemetry", "monitoring"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(minutes=5),

@@ -108,6 +108,7 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     **dag_arguments(
+        __file__,
         tags={"setup"},
         run_timeout=timedelta(hours=1) + WATCHED,
         task_timeout=timedelta(minutes=20) + WATCHED,

@@ -40,6 +40,7 @@ with DAG(
         "until": optional_time("Until", "Arrived before. Counts the whole hour. Empty: now."),
     },
     **dag_arguments(
+        __file__,
         tags={"ledger", "quality"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

@@ -47,6 +47,7 @@ with DAG(
     schedule=None,
     params=PARAMS,
     **dag_arguments(
+        __file__,
         tags={"truck-telemetry", "history"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

@@ -57,6 +57,7 @@ with DAG(
     params=PARAMS,
     render_template_as_native_obj=True,
     **dag_arguments(
+        __file__,
         tags={"quarantine"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

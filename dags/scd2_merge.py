@@ -23,7 +23,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
+from airflow.sdk import DAG, Asset, AssetWatcher
+from clicks_to_deliveries.airflow_releases import AssetOrTimeSchedule, CronTriggerTimetable
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.merge_history import MergeHistoryOperator
 from clicks_to_deliveries.triggers.stream_has_data import StreamHasDataTrigger
@@ -58,6 +59,7 @@ with DAG(
         ],
     ),
     **dag_arguments(
+        __file__,
         tags={"truck-telemetry", "history"},
         run_timeout=timedelta(hours=2),
         # A backlog of days is one MERGE, which a timeout must not cancel again and again.

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
+from airflow.sdk import DAG, Asset, AssetWatcher
+from clicks_to_deliveries.airflow_releases import AssetOrTimeSchedule, CronTriggerTimetable
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.send_alerts import SendAlertsOperator
 from clicks_to_deliveries.triggers.alerts_wait import AlertsWaitTrigger
@@ -36,6 +37,7 @@ with DAG(
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("40 * * * *", timezone="UTC"), assets=[unsent_alerts]),
     **dag_arguments(
+        __file__,
         tags={"monitoring"},
         run_timeout=timedelta(minutes=30),
         task_timeout=timedelta(minutes=10),

@@ -39,6 +39,7 @@ with DAG(
         "drop_snowflake": Param(False, type="boolean", description="Drop the Snowflake objects and the history."),
     },
     **dag_arguments(
+        __file__,
         tags={"setup"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(minutes=45),

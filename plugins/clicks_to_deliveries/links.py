@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.sdk.configuration import conf
+from airflow.configuration import conf
 
 from include.alerts import Links
 from include.settings import settings

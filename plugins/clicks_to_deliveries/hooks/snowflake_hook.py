@@ -14,9 +14,9 @@ from datetime import timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowFailException
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import Error
 

@@ -9,8 +9,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, AirflowSkipException
 from airflow.sdk import BaseHook, BaseOperator, Context
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowSkipException
 
 from clicks_to_deliveries.operators.killable import Killable
 from include import names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from airflow.sdk.exceptions import AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from clicks_to_deliveries.hooks.snowflake_access import cancel_statements
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries.hooks.aws_hook import aws_client
 from clicks_to_deliveries.hooks.pipeline_metrics import put_metrics

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow.sdk import Asset, BaseOperator, Context
-from airflow.sdk.exceptions import AirflowSkipException
 
 from clicks_to_deliveries.failures import FormError, ReportedFailure
 from clicks_to_deliveries.hooks.aws_hook import clients_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any, Literal
 
+from airflow.providers.common.compat.sdk import AirflowException
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowException
 
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
