@@ -56,7 +56,6 @@ def test_connection_attributes_that_the_adapter_sets():
     for name in ("_autocommit", "_duck_conn", "_schema", "database", "database_set", "schema_set", "results_cache"):
         assert hasattr(connection, name), name
     assert isinstance(connection, FakeSnowflakeConnection)
-    assert connection.variables._variables == {}
     assert (connection.database, connection.schema, connection.schema_set) == ("D", "S", False)
 
 

@@ -9,6 +9,7 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``__main__`` | the command: arguments, TLS, start and stop |
 | ``server`` | HTTP: logins, request ids, answers |
 | ``session``, ``snowpipe`` | the two that run statements: a client's session, and the threads that load for pipes |
+| ``describing`` | the columns of a statement's result, without running it |
 | ``authorization`` | the one place that every statement passes: what its roles may not do is refused |
 | ``access``, ``ownership``, ``needs`` | GRANT and REVOKE; owners of what is created; the privileges a statement needs |
 | ``principals``, ``ddl`` | users and roles; databases, schemas, tables |
@@ -22,6 +23,7 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``transaction``, ``instance``, ``logins`` | a transaction; the account and its files; passwords and keys |
 | ``new_account``, ``users`` | an account's first roles and user; users |
 | ``stream_offsets``, ``pipe_queue``, ``ingestion``, ``writers``, ``queries``, ``grants`` | what outlives a statement |
+| ``variables``, ``bulk_inserts``, ``bindings``, ``identifiers`` | a session's variables; bound values and names |
 | ``parameter_values``, ``catalog``, ``engine`` | our objects, and DuckDB's |
 | ``results``, ``memo``, ``notifications``, ``meter`` | Arrow; values kept by statement; the SQS queue; costs |
 | ``statements``, ``grammar``, ``grant_grammar``, ``reader`` | parsing, where sqlglot does not |

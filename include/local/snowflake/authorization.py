@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable
 
 import pyarrow as pa
 from sqlglot import exp
@@ -16,16 +15,14 @@ from .results import Result
 from .statements import Statement
 
 
-def run(
-    context: Context, sql: str, statement: Statement, binds: Sequence[Any] | None, execute: Callable[[], Result]
-) -> Result:
+def run(context: Context, sql: str, statement: Statement, execute: Callable[[], Result]) -> Result:
     """Run ``execute``, which runs ``statement``, if the session's roles may.
 
     Raises:
         SnowflakeError: 002003, an object does not exist for these roles; 003001, they may not do this with it; 000606,
             there is no warehouse that they may use.
     """
-    needed = _needs(context, sql, statement, binds)
+    needed = _needs(context, sql, statement)
     if needed is None:
         dropped = isinstance(statement, exp.Drop | grammar.Drop)
         return Result.status("Drop statement executed successfully." if dropped else "Statement executed successfully.")
@@ -53,14 +50,14 @@ def check(context: Context, needed: Needs) -> None:
         )  # fmt: skip
 
 
-def _needs(context: Context, sql: str, statement: Statement, binds: Sequence[Any] | None) -> Needs | None:
+def _needs(context: Context, sql: str, statement: Statement) -> Needs | None:
     """What ``statement`` needs, checked; None where it is about an object that counts as missing.
 
     The decision is kept: a client sends the same texts again and again.
     """
 
     def decide() -> Needs | None:
-        needed = needs.of_statement(context, statement, binds)
+        needed = needs.of_statement(context, statement)
         try:
             check(context, needed)
         except errors.SnowflakeError as error:
@@ -69,9 +66,7 @@ def _needs(context: Context, sql: str, statement: Statement, binds: Sequence[Any
             raise
         return needed
 
-    # IDENTIFIER(?) names an object by a bind variable.
-    keep = not (binds and isinstance(statement, exp.Expr) and statement.find(exp.DynamicIdentifier))
-    return context.instance.decisions.get(_key(context, sql), decide) if keep else decide()
+    return context.instance.decisions.get(_key(context, sql), decide)
 
 
 def _key(context: Context, sql: str) -> Hashable:

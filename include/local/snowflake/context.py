@@ -19,6 +19,7 @@ from .new_account import WAREHOUSE, Administrator
 from .privileges import ACCOUNTADMIN, Securable, kind_of
 from .queries import Query, Sender
 from .transaction import Transaction
+from .variables import Variables
 
 # ("ALL",), ("NONE",), or the roles themselves
 SecondaryRoles = tuple[str, ...]
@@ -58,6 +59,7 @@ class Context:
         parameter_values.set_time_zone(self.duck, self.time_zone)
         self.query_tag, self.statement_timeout = login.query_tag, login.statement_timeout
         self.query: Query | None = None  # the statement that runs
+        self.variables = Variables()
         self.last_copy: str | None = None  # query id of the last COPY
 
     def close(self) -> None:
@@ -88,7 +90,9 @@ class Context:
             self.database, self.schema, self.warehouse, self.role, self.secondary_roles, self.user,
             time_zone=self.time_zone, query_tag=self.query_tag, statement_timeout=self.statement_timeout,
         )  # fmt: skip
-        return Context(self.instance, login, of_session=self.identifier)
+        beside = Context(self.instance, login, of_session=self.identifier)
+        beside.variables = self.variables.copy()
+        return beside
 
     # --- roles -------------------------------------------------------------------------------------------------------
 

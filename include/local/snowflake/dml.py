@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import pyarrow as pa
 from sqlglot import exp
 
-from . import errors, functions, merge, stream_offsets, streams
+from . import bulk_inserts, errors, functions, merge, stream_offsets, streams
 from .context import Context
 from .fakesnow_adapter import SELECT, statement_type_id
 from .names import Key
@@ -63,6 +64,15 @@ def write(context: Context, expression: exp.Expr, binds: Binds | None) -> Result
     return result
 
 
+def write_rows(context: Context, insert: exp.Insert, rows: pa.Table) -> Result:
+    """Run an INSERT from the table ``rows``, which it calls ``bulk_inserts.ROWS``."""
+    context.duck.register(bulk_inserts.ROWS, rows)
+    try:
+        return write(context, insert, None)
+    finally:
+        context.duck.unregister(bulk_inserts.ROWS)
+
+
 def run(context: Context, expression: exp.Expr, binds: Binds | None = None) -> Result:
     """Run a statement that is no query; its streams and functions are replaced already."""
     statement_type = statement_type_id(expression)
@@ -73,14 +83,12 @@ def run(context: Context, expression: exp.Expr, binds: Binds | None = None) -> R
 
 
 def _query(context: Context, sql: str, expression: exp.Query, binds: Binds | None, read: list[Stream]) -> Result:
-    # The value of IDENTIFIER(?), the only bind without a number, becomes part of the translation.
     translated = _translated(
         context,
         sql,
         expression,
         read,
-        lambda fresh: context.translator.translate(fresh, binds),
-        keep=not binds or all(each.this for each in expression.find_all(exp.Placeholder)),
+        context.translator.translate,
     )
     streams.bind(context.duck, read)
     table, columns = context.translator.execute(translated, binds)
@@ -93,14 +101,8 @@ def _translated(
     expression: Node,
     read: list[Stream],
     translate: Callable[[Node], Translation],
-    *,
-    keep: bool = True,
 ) -> Translation:
-    """Translate a statement, its functions and streams replaced; or return the translation kept from the last time.
-
-    Args:
-        keep: False where a bound value is part of the translation.
-    """
+    """Translate a statement, its functions and streams replaced; or return the translation kept from the last time."""
 
     def now() -> Translation:
         fresh = functions.substitute(context, expression.copy())
@@ -110,7 +112,7 @@ def _translated(
 
     state = tuple((stream.found.uid, stream.has_backlog) for stream in read)
     return context.instance.translations.get(
-        context.translation_key((sql, state)), now, keep=lambda: keep and not functions.is_momentary(expression)
+        context.translation_key((sql, state)), now, keep=lambda: not functions.is_momentary(expression)
     )
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import duckdb
 import snowflake.connector.errors
+
+# DuckDB's message where a name is taken.
+_EXISTS = re.compile(r"(?P<kind>\w+) with name \"(?P<name>.*)\" already exists")
 
 
 class SnowflakeError(Exception):
@@ -67,11 +72,15 @@ def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
         # It is valid for Snowflake, but DuckDB can't parse its translation.
         return unsupported(f"the statement {sql[:60]!r}")
     if isinstance(error, snowflake.connector.errors.Error):
-        if isinstance(error.__cause__, duckdb.BinderException):
+        if isinstance(error.__cause__, duckdb.BinderException | duckdb.CatalogException):
             return as_snowflake_error(error.__cause__)
         return SnowflakeError(error.raw_msg or str(error), error.errno or 100183, error.sqlstate or "P0000")
     first_line = str(error).split("\n", 1)[0]
     match error:
+        case duckdb.CatalogException() if (existing := _EXISTS.search(first_line)) is not None:
+            if existing["kind"] == "Column":
+                return compilation_error(f"duplicate column name '{existing['name']}'", 2025, "42S21")
+            return already_exists(existing["name"])
         case duckdb.CatalogException():
             return compilation_error(first_line, 2003, "42S02")
         case duckdb.BinderException() if "column" in first_line.lower():

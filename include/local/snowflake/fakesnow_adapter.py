@@ -110,10 +110,6 @@ class Translator:
         self._connection.database = self._connection._schema = None
         self._connection.database_set = self._connection.schema_set = False
 
-    def inline_variables(self, sql: str) -> str:
-        """``sql`` with the session's variables ($name) replaced by their values."""
-        return self._connection.variables.inline_variables(sql) if self._connection.variables._variables else sql
-
     def check_names(self, expression: exp.Expr) -> None:
         """Raise Snowflake's error where a name needs a current database or schema and there is none."""
         self._cursor.check_db_and_schema(expression)

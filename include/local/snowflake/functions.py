@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+import sqlglot
 from sqlglot import exp
 
 from . import cancelling, errors, load_history, metering_history, pipes, query_history, streams
@@ -84,6 +85,7 @@ _TIME_FORMAT = {
 
 _SYSTEM: dict[str, Callable[[Context, exp.Anonymous], exp.Expr]] = {
     "IS_ROLE_IN_SESSION": lambda context, call: exp.convert(_text(call, 0).upper() in context.active_roles),
+    "GETVARIABLE": lambda context, call: _variable(context, _text(call, 0)),
     "SYSTEM$ABORT_SESSION": lambda context, call: _literal(cancelling.abort_session(context, _text(call, 0))),
     "SYSTEM$CANCEL_ALL_QUERIES": lambda context, call: _literal(cancelling.cancel_all(context, _text(call, 0))),
     "SYSTEM$CANCEL_QUERY": lambda context, call: _literal(cancelling.cancel(context, _text(call, 0))),
@@ -115,6 +117,12 @@ def _secondary_roles(context: Context) -> str:
     active = context.active_roles - context.primary_roles
     value = "" if context.secondary_roles == ("NONE",) else ",".join(context.secondary_roles)
     return json.dumps({"roles": ",".join(sorted(active)), "value": value})
+
+
+def _variable(context: Context, name: str) -> exp.Expr:
+    """The value of a variable as a text, as Snowflake returns it; NULL where there is none."""
+    value = context.variables.find(name)
+    return exp.null() if value is None else _literal(sqlglot.parse_one(value, read="snowflake").name)
 
 
 _TABLE: dict[str, Callable[[Context, Mapping[str, exp.Expr], Sequence[exp.Expr]], exp.Select]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlglot import exp
 
@@ -47,7 +46,7 @@ _TABLE_FUNCTIONS = {
 _NO_CREATE_PRIVILEGE = ("RESOURCE MONITOR",)
 
 
-def of_statement(context: Context, statement: Statement, binds: Sequence[Any] | None) -> Needs:
+def of_statement(context: Context, statement: Statement) -> Needs:
     """What ``statement`` needs in the session's current schema."""
     if not isinstance(statement, exp.Expr):
         return _of_ours(context, statement)
@@ -57,7 +56,7 @@ def of_statement(context: Context, statement: Statement, binds: Sequence[Any] | 
         case exp.Copy():
             return Needs(tuple(_of_copy(context, statement)), warehouse=True)
         case exp.Create():
-            return _of_create(context, statement, binds)
+            return _of_create(context, statement)
         case exp.Drop():
             needs = tuple(_need(on, OWNERSHIP) for on in _named(context, statement, statement.args.get("tables") or []))
             return Needs(needs, if_exists=bool(statement.args.get("exists")))
@@ -66,8 +65,8 @@ def of_statement(context: Context, statement: Statement, binds: Sequence[Any] | 
         case exp.Describe() | exp.Show():
             return Needs(tuple(_of_describe(context, statement)))
         case exp.Insert() | exp.Update() | exp.Delete() | exp.Merge() | exp.TruncateTable():
-            return Needs(tuple(_of_dml(context, statement, binds)), warehouse=True)
-    read = list(_of_reads(context, statement, binds))
+            return Needs(tuple(_of_dml(context, statement)), warehouse=True)
+    read = list(_of_reads(context, statement))
     return Needs(tuple(read), warehouse=isinstance(statement, exp.Query) and _reads_rows(statement))
 
 
@@ -93,10 +92,8 @@ def _creation(context: Context, kind: str, key: Sequence[str]) -> Need:
 # --- queries and DML --------------------------------------------------------------------------------------------------
 
 
-def _of_reads(
-    context: Context, expression: exp.Expr, binds: Sequence[Any] | None, *, but: Sequence[exp.Expr | None] = ()
-) -> Iterator[Need]:
-    for on in reads.read_by(context, expression, binds, but=but):
+def _of_reads(context: Context, expression: exp.Expr, *, but: Sequence[exp.Expr | None] = ()) -> Iterator[Need]:
+    for on in reads.read_by(context, expression, but=but):
         if on.kind == "DATABASE":
             yield _need(on)
         else:
@@ -117,14 +114,14 @@ def _reads_rows(expression: exp.Query) -> bool:
     return expression.find(exp.Table, exp.TableFromRows) is not None
 
 
-def _of_dml(context: Context, expression: exp.Expr, binds: Sequence[Any] | None) -> Iterator[Need]:
+def _of_dml(context: Context, expression: exp.Expr) -> Iterator[Need]:
     into = expression.expressions[0] if isinstance(expression, exp.TruncateTable) else expression.this
     target = into.this if isinstance(into, exp.Schema) else into
-    written = reads.relation(context, target, binds) if isinstance(target, exp.Table) else None
+    written = reads.relation(context, target) if isinstance(target, exp.Table) else None
     if written is not None:
         for privilege in _writing(expression):
             yield _need(written, privilege)
-    yield from _of_reads(context, expression, binds, but=[target])
+    yield from _of_reads(context, expression, but=[target])
 
 
 def _writing(expression: exp.Expr) -> list[str]:
@@ -162,7 +159,7 @@ def _of_select_target(context: Context, expression: exp.Copy) -> Iterator[Need]:
 
 def _of_target(context: Context, expression: exp.Copy, privilege: str) -> Iterator[Need]:
     into = expression.this.this if isinstance(expression.this, exp.Schema) else expression.this
-    target = reads.relation(context, into, None) if isinstance(into, exp.Table) else None
+    target = reads.relation(context, into) if isinstance(into, exp.Table) else None
     if target is not None:
         yield _need(target, privilege)
 
@@ -187,9 +184,9 @@ def _of_use(context: Context, expression: exp.Use) -> Needs:
     return Needs((_need(Securable("SCHEMA", key)),))
 
 
-def _of_create(context: Context, expression: exp.Create, binds: Sequence[Any] | None) -> Needs:
+def _of_create(context: Context, expression: exp.Create) -> Needs:
     kind, table = str(expression.args.get("kind")).upper(), named_table(expression)
-    needs = list(_of_reads(context, expression, binds, but=[table]))
+    needs = list(_of_reads(context, expression, but=[table]))
     created = securable(context, kind, table, created=True)
     if created is not None:
         if expression.find(exp.TemporaryProperty):

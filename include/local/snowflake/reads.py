@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from sqlglot import exp
 
-from . import errors
 from .context import Context
 from .names import Key, name_of
 from .privileges import Securable
@@ -15,9 +13,7 @@ from .privileges import Securable
 INFORMATION_SCHEMA = "INFORMATION_SCHEMA"
 
 
-def read_by(
-    context: Context, expression: exp.Expr, binds: Sequence[Any] | None, *, but: Sequence[exp.Expr | None] = ()
-) -> Iterator[Securable]:
+def read_by(context: Context, expression: exp.Expr, *, but: Sequence[exp.Expr | None] = ()) -> Iterator[Securable]:
     """The tables, views, streams and sequences that ``expression`` reads, and the tables of these streams.
 
     Args:
@@ -26,7 +22,7 @@ def read_by(
     left_out = {id(node) for node in but}
     for node in expression.find_all(exp.Table):
         if id(node) not in left_out and not _is_common_table(node):
-            found = relation(context, node, binds)
+            found = relation(context, node)
             if found is not None:
                 yield found
                 if found.kind == "STREAM":
@@ -39,13 +35,13 @@ def read_by(
                 yield sequence
 
 
-def relation(context: Context, node: exp.Table, binds: Sequence[Any] | None) -> Securable | None:
+def relation(context: Context, node: exp.Table) -> Securable | None:
     """The table, view or stream that ``node`` names, or the database where it is a view of INFORMATION_SCHEMA.
 
     None for a temporary table, for what is no name of an object, and for a name that needs a current schema where there
     is none.
     """
-    key = _named(context, node, binds)
+    key = _named(context, node)
     if key is None:
         return None
     if key[1] == INFORMATION_SCHEMA:
@@ -58,23 +54,8 @@ def relation(context: Context, node: exp.Table, binds: Sequence[Any] | None) -> 
     return view if context.grants.is_recorded(view) else Securable("TABLE", key)
 
 
-def _named(context: Context, node: exp.Table, binds: Sequence[Any] | None) -> Key | None:
-    if isinstance(node.this, exp.Identifier):
-        return context.table_key(node)
-    if isinstance(node.this, exp.DynamicIdentifier):
-        return context.resolve_text(_dynamic(node.this.this, binds))
-    return None
-
-
-def _dynamic(node: exp.Expr | None, binds: Sequence[Any] | None) -> str:
-    """The name in IDENTIFIER('name') or IDENTIFIER(?)."""
-    if isinstance(node, exp.Literal):
-        return str(node.name)
-    if isinstance(node, exp.Placeholder) and binds:
-        # In the order in which fakesnow binds them.
-        placeholders = list(node.root().find_all(exp.Placeholder, bfs=False))
-        return str(binds[next(index for index, each in enumerate(placeholders) if each is node)])
-    raise errors.unsupported("IDENTIFIER() of anything but a text or a bind variable")
+def _named(context: Context, node: exp.Table) -> Key | None:
+    return context.table_key(node) if isinstance(node.this, exp.Identifier) else None
 
 
 def _is_common_table(node: exp.Table) -> bool:

@@ -23,9 +23,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from . import errors, logins
+from . import bindings, errors, logins
 from .context import Context, Login
-from .fakesnow_adapter import SERVER_VERSION, from_binding
+from .fakesnow_adapter import SERVER_VERSION
 from .instance import Instance
 from .parameter_values import STATEMENT_TIMEOUT, timeout_seconds
 from .queries import Query
@@ -256,13 +256,13 @@ def _login_data(token: str, context: Context) -> dict[str, Any]:
 def _answer(session: Session, body: dict[str, Any], query: Query) -> Answer:
     text = body["sqlText"]
     try:
-        bindings = body.get("bindings") or {}
+        bound = body.get("bindings") or {}
         if body.get("describeOnly"):
             result = session.describe(text, query=query)
-        elif any(isinstance(binding["value"], list) for binding in bindings.values()):
-            result = session.execute_many(text, _binding_rows(bindings), query=query)
+        elif bindings.is_array(bound):
+            result = session.execute_many(text, bindings.rows(bound), query=query)
         else:
-            result = session.execute(text, _binding_row(bindings), query=query)
+            result = session.execute(text, bindings.row(bound), query=query)
         data = result.response()
     except errors.SnowflakeError as error:
         log.info("%s: %.300s", error.message.replace("\n", " "), text)
@@ -278,24 +278,6 @@ def _answer(session: Session, body: dict[str, Any], query: Query) -> Answer:
         "finalRoleName": context.role,
     }
     return {"data": data | {"parameters": _parameters(context)} | names, "success": True}
-
-
-def _binding_row(bindings: dict[str, Any]) -> list[Any]:
-    return [_bound(bindings[str(position)]) for position in range(1, len(bindings) + 1)]
-
-
-def _binding_rows(bindings: dict[str, Any]) -> list[list[Any]]:
-    columns = [bindings[str(position)] for position in range(1, len(bindings) + 1)]
-    return [
-        [_bound({**column, "value": value}) for column, value in zip(columns, values, strict=True)]
-        for values in zip(*(column["value"] for column in columns), strict=True)
-    ]
-
-
-def _bound(binding: dict[str, Any]) -> Any:
-    if binding["value"] is None:
-        return None
-    return float(binding["value"]) if binding["type"] == "REAL" else from_binding(binding)
 
 
 def _parameters(context: Context) -> list[dict[str, Any]]:

@@ -13,19 +13,23 @@ from . import (
     access,
     account,
     authorization,
+    bulk_inserts,
     copy_into,
     ddl,
+    describing,
     dml,
     engine,
     errors,
     functions,
     grammar,
+    identifiers,
     ownership,
     parameters,
     pipes,
     principals,
     stages,
     streams,
+    variables,
 )
 from .context import Context, Login
 from .fakesnow_adapter import SELECT, statement_type_id
@@ -80,6 +84,8 @@ class Session:
 
         def run(context: Context) -> Result:
             with context.atomic():
+                if (inserted := _insert_rows(context, sql, rows)) is not None:
+                    return inserted
                 results = [_execute(context, sql, row) for row in rows]
             total = sum(result.table.column(0)[0].as_py() for result in results)
             return Result.of([results[0].types[0][0]], [[total]], results[0].statement_type)
@@ -115,9 +121,10 @@ class Session:
 
 
 def _describe(context: Context, sql: str) -> Result:
-    expression = parse(context.translator.inline_variables(sql))
+    text, _ = identifiers.resolve(context.variables.inline(sql), None)
+    expression = parse(text)
     if not isinstance(expression, exp.Query):
-        return Result.status("", 0)
+        return describing.without_rows(context, text, expression, lambda: _execute(context, text, None))
     expression = expression.copy()
     for placeholder in list(expression.find_all(exp.Placeholder)):
         placeholder.replace(exp.null())
@@ -153,7 +160,7 @@ def _executed(context: Context, query: Query, run: Callable[[Context], Result]) 
 
 
 def _execute(context: Context, sql: str, binds: Sequence[Any] | None) -> Result:
-    sql = context.translator.inline_variables(sql)
+    sql, binds = identifiers.resolve(context.variables.inline(sql), binds)
     statement = parse(sql)
     if isinstance(statement, exp.Transaction | exp.Commit | exp.Rollback):
         return context.transaction.control(statement)
@@ -161,7 +168,20 @@ def _execute(context: Context, sql: str, binds: Sequence[Any] | None) -> Result:
         raise errors.SnowflakeError(
             "A statement of this transaction failed and it was rolled back: send ROLLBACK to go on.", 90232, "25000"
         )
-    return authorization.run(context, sql, statement, binds, lambda: _execute_allowed(context, sql, statement, binds))
+    return authorization.run(context, sql, statement, lambda: _execute_allowed(context, sql, statement, binds))
+
+
+def _insert_rows(context: Context, sql: str, rows: Sequence[Sequence[Any]]) -> Result | None:
+    """Insert bound rows together; None where they can't be."""
+    sql = context.variables.inline(sql)
+    statement = parse(sql)
+    bulk = bulk_inserts.of(statement, rows)
+    if bulk is None or context.transaction.failed:
+        return None
+    insert, table = bulk
+    return authorization.run(
+        context, sql, statement, lambda: dml.write_rows(context, functions.substitute(context, insert), table)
+    )
 
 
 def _execute_allowed(context: Context, sql: str, statement: Statement, binds: Sequence[Any] | None) -> Result:
@@ -186,6 +206,8 @@ def _execute_expression(context: Context, sql: str, expression: exp.Expr, binds:
             return parameters.alter_session(context, expression)
         case exp.Merge():
             return dml.run_merge(context, sql, expression, binds)
+        case _ if variables.changes(expression):
+            return context.variables.run(expression, lambda value: _value(context, value))
         case _ if expression.find(exp.HistoricalData):
             raise errors.unsupported("time travel (AT, BEFORE, CLONE of the past)")
         case exp.Command() | exp.Put() | exp.Get():
@@ -200,10 +222,17 @@ def _execute_expression(context: Context, sql: str, expression: exp.Expr, binds:
     if isinstance(expression, _DDL):
         # It ends an open transaction, as in Snowflake, and is one of its own.
         context.transaction.commit()
-        if isinstance(expression, exp.Create):
-            return ddl.create(context, expression, binds)
-        return ddl.define(context, expression)
+        is_create = isinstance(expression, exp.Create)
+        result = ddl.create(context, expression, binds) if is_create else ddl.define(context, expression)
+        context.transaction.commit()
+        return result
     return dml.run(context, expression, binds)
+
+
+def _value(context: Context, expression: exp.Expr) -> exp.Expr:
+    """The value of an expression of SET, as a literal."""
+    found = _execute(context, exp.select(expression.copy()).sql("snowflake"), None).table
+    return exp.convert(found.column(0)[0].as_py() if found.num_rows else None)
 
 
 def _scanned_query(expression: exp.Query) -> str | None:

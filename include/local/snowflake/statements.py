@@ -49,7 +49,7 @@ def parse(sql: str) -> Statement:
     if words[0] == "BEGIN":
         raise errors.unsupported("Snowflake Scripting")
     try:
-        return sqlglot.parse_one(_numbered(sql, tokens), read="snowflake")
+        expression = sqlglot.parse_one(_numbered(sql, tokens), read="snowflake")
     except ParseError as error:
         detail = error.errors[0] if error.errors else {}
         raise errors.compilation_error(
@@ -57,12 +57,21 @@ def parse(sql: str) -> Statement:
             f"unexpected '{detail.get('highlight', '')}'."
         ) from error
 
+    # sqlglot reads words that begin no statement as an expression, and an UPDATE without SET.
+    if isinstance(expression, exp.Condition | exp.Alias) and words[0] != "UNSET":
+        raise _unexpected(tokens[0])
+    if isinstance(expression, exp.Update) and not expression.expressions:
+        raise _unexpected(tokens[-1])
+    return expression
+
+
+def _unexpected(token: Token) -> errors.SnowflakeError:
+    position = f"line {token.line} at position {token.col - len(token.text)}"
+    return errors.compilation_error(f"syntax error {position} unexpected '{token.text}'.")
+
 
 def _numbered(sql: str, tokens: Sequence[Token]) -> str:
     """Return the statement with its n-th ``?`` as ``:n``: a translation may repeat or reorder them."""
-    if any(token.text.upper() == "IDENTIFIER" for token in tokens):
-        # fakesnow replaces IDENTIFIER(?) by the value, and counts ? alone.
-        return sql[tokens[0].start : tokens[-1].end + 1]
     parts, begin = [], tokens[0].start
     # sqlglot takes ?:: for an operator of another dialect.
     marks = (token for token in tokens if token.token_type in (TokenType.PLACEHOLDER, TokenType.QDCOLON))
