@@ -222,8 +222,10 @@ def _execute_expression(context: Context, sql: str, expression: exp.Expr, binds:
     if isinstance(expression, _DDL):
         # It ends an open transaction, as in Snowflake, and is one of its own.
         context.transaction.commit()
-        is_create = isinstance(expression, exp.Create)
-        result = ddl.create(context, expression, binds) if is_create else ddl.define(context, expression)
+        if isinstance(expression, exp.Create):
+            result = ddl.create(context, expression, binds)
+        else:
+            result = ddl.define(context, expression)
         context.transaction.commit()
         return result
     return dml.run(context, expression, binds)
