@@ -40,7 +40,7 @@ def test_a_warehouse_that_comes_after_the_login_is_used_from_then_on(warehouse):
         "GRANT USAGE ON DATABASE TESTS TO SHARE S",
         "REVOKE SELECT ON ALL TABLES IN SCHEMA TESTS.PUBLIC FROM ROLE SYSADMIN CASCADE",
         "ALTER USER ADMIN RENAME TO OTHER",
-        "CREATE USER U NETWORK_POLICY = P",
+        "CREATE USER U MINS_TO_UNLOCK = 5",
     ],
 )
 def test_grants_and_users_beyond_these_are_refused(warehouse, statement):

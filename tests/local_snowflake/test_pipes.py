@@ -259,6 +259,35 @@ def test_a_dropped_pipe_loads_nothing(warehouse, pipe, wait_until):
     assert warehouse.error("SELECT SYSTEM$PIPE_STATUS('INTAKE')").errno == 2003
 
 
+def test_an_error_integration_reports_each_file_that_was_not_loaded(warehouse, ministack, deaf_pipe, wait_until):
+    sns, sqs = ministack.client("sns"), ministack.client("sqs")
+    topic = sns.create_topic(Name="pipe-errors")["TopicArn"]
+    queue = sqs.create_queue(QueueName="pipe-errors")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    warehouse.rows(
+        "CREATE NOTIFICATION INTEGRATION PIPE_ERRORS TYPE = QUEUE DIRECTION = OUTBOUND NOTIFICATION_PROVIDER = AWS_SNS"
+        f" ENABLED = TRUE AWS_SNS_TOPIC_ARN = '{topic}' AWS_SNS_ROLE_ARN = 'arn:aws:iam::000000000000:role/r'"
+    )
+    warehouse.rows("ALTER PIPE INTAKE SET ERROR_INTEGRATION = PIPE_ERRORS")
+    assert describe(warehouse)["error_integration"] == "PIPE_ERRORS"
+    bad, good = warehouse.put("bad.json.gz", "no json"), warehouse.put("good.json.gz", {"truck": "T"})
+    notify(ministack, deaf_pipe, bad, good)
+
+    def received():
+        messages = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", [])
+        return [json.loads(each["Body"]) for each in messages]
+
+    (message,) = wait_until(received)
+    assert message["messageType"] == "INGEST_FAILED_FILE"
+    assert message["pipeName"] == f"TESTS.{warehouse.schema}.INTAKE"
+    assert [each["fileName"] for each in message["messages"]] == ["bad.json.gz"]
+    assert count(warehouse) == 1
+    warehouse.rows("ALTER PIPE INTAKE UNSET ERROR_INTEGRATION")
+    warehouse.rows("DROP INTEGRATION PIPE_ERRORS")
+    assert "does not exist" in warehouse.error("ALTER PIPE INTAKE SET ERROR_INTEGRATION = PIPE_ERRORS").msg
+
+
 def test_show_pipes_like(warehouse, deaf_pipe):
     assert [row[1] for row in warehouse.rows("SHOW PIPES LIKE 'int%' IN SCHEMA")] == ["INTAKE"]
     assert warehouse.rows("SHOW PIPES LIKE 'other%'") == []
@@ -269,7 +298,7 @@ def test_show_pipes_like(warehouse, deaf_pipe):
     [
         ("CREATE PIPE P AUTO_INGEST = TRUE AS SELECT 1", "must be COPY INTO"),
         ("CREATE PIPE P AUTO_INGEST = TRUE", "unexpected end of statement"),
-        ("CREATE PIPE P AUTO_INGEST = TRUE ERROR_INTEGRATION = X AS {copy}", "Unsupported"),
+        ("CREATE PIPE P AUTO_INGEST = TRUE ERROR_INTEGRATION = X AS {copy}", "does not exist"),
         ("CREATE PIPE P AS {copy} ON_ERROR = ABORT_STATEMENT", "ABORT_STATEMENT"),
         ("CREATE PIPE P AS {copy} FILES = ('a')", "FILES"),
         ("CREATE PIPE P AS COPY INTO NOWHERE FROM (SELECT $1:a FROM @LANDING)", "NOWHERE"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from . import errors
+from . import error_notifications, errors, login_policies, resource_monitors
 from . import parameter_values as values
 from .catalog import ACCOUNT, CatalogObject, like_pattern
 from .context import Context
@@ -12,10 +12,15 @@ from .grammar import Alter, Create, Describe, Drop, Show
 from .meter import DEFAULT_AUTO_SUSPEND
 from .names import Key
 from .privileges import Securable, kind_of
+from .reader import Options
 from .results import Result
 
 # In AWS, the IAM user with which this account would assume an integration's role.
 IAM_USER_ARN = "arn:aws:iam::000000000000:user/local-snowflake"
+
+
+_PROPERTY_COLUMNS = ["property", "property_type", "property_value", "property_default"]
+_TIMEOUTS = (values.STATEMENT_TIMEOUT, values.QUEUED_TIMEOUT)
 
 
 def _key(name: str) -> Key:
@@ -30,10 +35,12 @@ def create(context: Context, statement: Create) -> Result:
             raise errors.unsupported("a storage integration with a provider other than 'S3'")
         if not definition.get("STORAGE_AWS_ROLE_ARN") or not definition.get("STORAGE_ALLOWED_LOCATIONS"):
             raise errors.compilation_error("Missing option(s): STORAGE_AWS_ROLE_ARN, STORAGE_ALLOWED_LOCATIONS.")
-        # A new one with each (re)creation, as in Snowflake: the role's trust policy has to be updated.
-        definition["STORAGE_AWS_EXTERNAL_ID"] = f"LOCAL_SFCRole=1_{secrets.token_hex(12)}"
-    if values.STATEMENT_TIMEOUT in definition:
-        definition[values.STATEMENT_TIMEOUT] = values.timeout_seconds(definition[values.STATEMENT_TIMEOUT])
+        # Unless the statement has one, a new one with each (re)creation: the role's trust policy has to be updated.
+        definition.setdefault("STORAGE_AWS_EXTERNAL_ID", f"LOCAL_SFCRole=1_{secrets.token_hex(12)}")
+    if statement.kind == error_notifications.KIND:
+        error_notifications.check_integration(definition)
+        definition["SF_AWS_EXTERNAL_ID"] = f"LOCAL_SFCRole=2_{secrets.token_hex(12)}"
+    definition = _checked(context, statement.kind, definition)
     name = statement.name.last
     title = statement.kind.rsplit(" ", 1)[-1].capitalize()
     created = context.catalog.create(context.duck, statement, _key(name), definition)
@@ -52,13 +59,32 @@ def alter(context: Context, statement: Alter) -> Result:
     if found is None and not statement.if_exists:
         raise errors.does_not_exist(statement.kind, name)
     if found and statement.action in ("SET", "UNSET"):
-        changes = dict(statement.options)
-        if changes.get(values.STATEMENT_TIMEOUT) is not None:
-            changes[values.STATEMENT_TIMEOUT] = values.timeout_seconds(changes[values.STATEMENT_TIMEOUT])
+        changes = _checked(context, statement.kind, dict(statement.options))
         context.catalog.alter(context.duck, found, changes)
     if found and statement.kind == "WAREHOUSE":
         _meter_change(context, name, statement.action)
     return Result.status("Statement executed successfully.")
+
+
+def _checked(context: Context, kind: str, options: Options) -> Options:
+    """The options of an object, checked; None is UNSET.
+
+    Raises:
+        SnowflakeError: a value that the option can't have.
+    """
+    stated = {name: value for name, value in options.items() if value is not None}
+    for name in _TIMEOUTS:
+        if name in stated:
+            options[name] = values.timeout_seconds(stated[name])
+    if kind == "NETWORK POLICY":
+        login_policies.check_network_policy(stated)
+    if kind == "RESOURCE MONITOR":
+        resource_monitors.check(stated)
+    monitor = stated.get("RESOURCE_MONITOR")
+    if kind == "WAREHOUSE" and monitor is not None and str(monitor).upper() != "NULL":
+        context.catalog.get(context.duck, "RESOURCE MONITOR", _key(str(monitor).upper()))
+        options["RESOURCE_MONITOR"] = str(monitor).upper()
+    return options
 
 
 def _meter_change(context: Context, name: str, action: str) -> None:
@@ -101,6 +127,8 @@ def describe(context: Context, statement: Describe) -> Result:
     if found is None:
         raise errors.does_not_exist("Integration", name)
     options = found.definition
+    if found.kind == error_notifications.KIND:
+        return Result.of(_PROPERTY_COLUMNS, _of_notification(options))
     properties = [
         ("ENABLED", "Boolean", str(options.get("ENABLED", True)).lower(), "false"),
         ("STORAGE_PROVIDER", "String", options.get("STORAGE_PROVIDER", ""), ""),
@@ -111,7 +139,19 @@ def describe(context: Context, statement: Describe) -> Result:
         ("STORAGE_AWS_EXTERNAL_ID", "String", options.get("STORAGE_AWS_EXTERNAL_ID", ""), ""),
         ("COMMENT", "String", options.get("COMMENT", ""), ""),
     ]
-    return Result.of(["property", "property_type", "property_value", "property_default"], properties)
+    return Result.of(_PROPERTY_COLUMNS, properties)
+
+
+def _of_notification(options: Options) -> list[tuple[str, str, str, str]]:
+    """DESC INTEGRATION of one for the errors of pipes: what the trust policy of its role in AWS needs."""
+    return [
+        ("ENABLED", "Boolean", str(options.get("ENABLED", True)).lower(), "false"),
+        ("DIRECTION", "String", "OUTBOUND", "INBOUND"),
+        ("AWS_SNS_TOPIC_ARN", "String", options["AWS_SNS_TOPIC_ARN"], ""),
+        ("AWS_SNS_ROLE_ARN", "String", options["AWS_SNS_ROLE_ARN"], ""),
+        ("SF_AWS_IAM_USER_ARN", "String", IAM_USER_ARN, ""),
+        ("SF_AWS_EXTERNAL_ID", "String", options["SF_AWS_EXTERNAL_ID"], ""),
+    ]
 
 
 def show(context: Context, statement: Show) -> Result:
@@ -132,12 +172,19 @@ def show(context: Context, statement: Show) -> Result:
                 each.created_on,
                 context.grants.owner(_securable(each)),
                 each.definition.get("COMMENT", ""),
+                each.definition.get("RESOURCE_MONITOR") or "null",
             )
             for each in found
         ]
-        return Result.of(
-            ["name", "state", "type", "size", "auto_suspend", "created_on", "owner", "comment"], warehouses
-        )
+        columns = ["name", "state", "type", "size", "auto_suspend", "created_on", "owner", "comment"]
+        return Result.of([*columns, "resource_monitor"], warehouses)
+    if statement.kind == "RESOURCE MONITOR":
+        monitors = [
+            (each.name, *resource_monitors.row(each.definition), each.created_on,
+             context.grants.owner(_securable(each)), each.definition.get("COMMENT", ""))
+            for each in found
+        ]  # fmt: skip
+        return Result.of(resource_monitors.COLUMNS, monitors)
     rows = [(each.created_on, each.name, each.kind, each.definition.get("COMMENT", "")) for each in found]
     return Result.of(["created_on", "name", "type", "comment"], rows)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 import pyarrow as pa
 from sqlglot import exp
 
-from . import errors, grammar, needs, ownership
+from . import errors, grammar, needs, ownership, view_texts
 from .context import Context
 from .needs import Need, Needs
 from .privileges import OWNERSHIP, THE_ACCOUNT, USAGE, Securable
@@ -114,8 +114,22 @@ def _seen(context: Context, statement: exp.Show, result: Result) -> Result:
         index = names.index("owner")
         owners = pa.array([context.grants.owner(on) for on in rows], pa.string())
         table = table.set_column(index, table.column_names[index], owners)
+    if statement.name == "VIEWS":
+        table = _secured(context, table, names, rows)
     seen = pa.array([context.sees(on) for on in rows], pa.bool_())
     return Result(table.filter(seen), result.types, result.statement_type)
+
+
+def _secured(context: Context, table: pa.Table, names: list[str], rows: list[Securable]) -> pa.Table:
+    """SHOW VIEWS as the session may see it: which views are secure, and no text of one that it does not own."""
+    keys = [(on.key[0], on.key[1], on.key[2]) for on in rows]
+    shown = zip(keys, table.column(names.index("text")).to_pylist(), strict=True)
+    texts = ["" if view_texts.hides_text(context, key) else text for key, text in shown]
+    secure = [str(view_texts.is_secure(context, key)).lower() for key in keys]
+    for name, values in (("text", texts), ("is_secure", secure)):
+        index = names.index(name)
+        table = table.set_column(index, table.column_names[index], pa.array(values, pa.string()))
+    return table
 
 
 def _recorded(context: Context, kind: str, key: tuple[str, ...]) -> Securable:

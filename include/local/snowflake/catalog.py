@@ -85,6 +85,7 @@ class Catalog:
         self._databases: set[str] = set()
         # (kind, name) of everything that was ever created: any other name needs no look-up.
         self._names: set[tuple[str, str]] = set()
+        self._kinds: set[str] = set()
         # (kind, name) of account-level objects -> their STATEMENT_TIMEOUT_IN_SECONDS: each statement asks for it.
         self._timeouts: dict[tuple[str, str], int] = {}
 
@@ -92,6 +93,7 @@ class Catalog:
         """Give the attached database ``name`` our tables, where it lacks them, and learn its objects' names."""
         duck.execute(_TABLES_SQL.format(database=name, schema=HIDDEN_SCHEMA))
         self._names.update(duck.execute(f"SELECT kind, name FROM {hidden(name, 'objects')}").fetchall())
+        self._kinds.update(kind for kind, _ in self._names)
         self._databases.add(name)
         if name == GLOBAL_DATABASE:
             rows = duck.execute(f"SELECT kind, name, definition FROM {hidden(name, 'objects')}").fetchall()
@@ -107,6 +109,10 @@ class Catalog:
     def may_exist(self, kind: str, name: str) -> bool:
         """False where there is certainly no object of this kind and name, in any schema."""
         return (kind, name) in self._names
+
+    def has_kind(self, kind: str) -> bool:
+        """False where there is certainly no object of this kind."""
+        return kind in self._kinds
 
     def find(self, duck: duckdb.DuckDBPyConnection, kind: str, key: Key) -> CatalogObject | None:
         """The object ``key`` = (database, schema, name), or None."""
@@ -161,6 +167,7 @@ class Catalog:
             self.drop(duck, statement.kind, key)
         uid = uuid.uuid4().hex
         self._names.add((statement.kind, name))
+        self._kinds.add(statement.kind)
         duck.execute(
             f"INSERT INTO {hidden(database, 'objects')} VALUES (?, ?, ?, ?, ?, ?)",
             [statement.kind, schema, name, uid, json.dumps(definition), datetime.now(UTC)],

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from . import dml, engine, errors, load_history, parameter_values, parameters, streams
+from . import dml, engine, errors, load_history, parameter_values, parameters, policies, streams, view_texts
 from .context import Context
 from .grammar import Alter
 from .names import Key, name_of, named_table
@@ -26,7 +26,9 @@ def create(context: Context, expression: exp.Create, binds: list[Any] | None) ->
             return _create_table(context, expression, stated, binds)
         case "VIEW" if streams.read_by(context, expression):
             raise errors.unsupported("a view over a stream")
-        case "VIEW" | "SEQUENCE":
+        case "VIEW":
+            return _create_view(context, expression)
+        case "SEQUENCE":
             return dml.run(context, expression)
     raise errors.unsupported(f"CREATE {kind}")
 
@@ -43,6 +45,10 @@ def define(context: Context, expression: exp.Expr) -> Result:
             with context.atomic(writes=True):
                 _ended(context, table)
                 return dml.run(context, expression)
+        if kind == "VIEW":
+            return _drop_view(context, expression)
+    if isinstance(expression, exp.Alter) and (table := _existing(context, expression)):
+        policies.check_definition(context, expression, table)
     renaming = expression.find(exp.AlterRename) if isinstance(expression, exp.Alter) else None
     if renaming and (table := _existing(context, expression)):
         return _rename(context, expression, table, renaming.this)
@@ -133,6 +139,7 @@ def _schema_key(context: Context, expression: exp.Expr) -> tuple[str | None, str
 
 def _create_table(context: Context, expression: exp.Create, stated: dict[str, int], binds: list[Any] | None) -> Result:
     _drop_constraints(expression)
+    policies.check_copy(context, expression)
     table = named_table(expression)
     key = context.table_key(table)
     if expression.find(exp.TemporaryProperty):
@@ -150,6 +157,30 @@ def _create_table(context: Context, expression: exp.Create, stated: dict[str, in
     return result
 
 
+def _create_view(context: Context, expression: exp.Create) -> Result:
+    """CREATE [SECURE] VIEW: its text is kept in the same transaction."""
+    text = view_texts.take_from(context, expression)
+    if text is None:
+        return dml.run(context, expression)
+    is_new = not engine.has_view(context.duck, text.key)
+    with context.atomic(writes=True):
+        result = dml.run(context, expression)
+        if is_new or expression.args.get("replace"):
+            policies.table_ended(context.catalog, context.duck, text.key)
+            view_texts.keep(context, text)
+    return result
+
+
+def _drop_view(context: Context, expression: exp.Drop) -> Result:
+    key = context.table_key(named_table(expression))
+    with context.atomic(writes=True):
+        result = dml.run(context, expression)
+        if key is not None:
+            policies.table_ended(context.catalog, context.duck, key)
+            view_texts.forget(context.catalog, context.duck, key)
+    return result
+
+
 def _rename(context: Context, expression: exp.Expr, table: Key, to: exp.Table) -> Result:
     """ALTER TABLE ... RENAME TO; the table keeps its streams, parameters and load history."""
     new = context.table_key(to)
@@ -161,6 +192,7 @@ def _rename(context: Context, expression: exp.Expr, table: Key, to: exp.Table) -
         streams.table_renamed(context, table, new)
         load_history.table_renamed(context.duck, table, new)
         parameter_values.table_renamed(context.catalog, context.duck, table, new)
+        policies.table_renamed(context.catalog, context.duck, table, new)
     return result
 
 
@@ -193,6 +225,7 @@ def _ended(context: Context, table: Key) -> None:
     streams.table_replaced(context, table)
     load_history.forget_table(context.duck, table)
     parameter_values.forget(context.catalog, context.duck, table)
+    policies.table_ended(context.catalog, context.duck, table)
 
 
 def _drop_constraints(expression: exp.Create) -> None:

@@ -78,6 +78,11 @@ def views(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[K
     return [(database, schema, name) for (name,) in rows]
 
 
+def view_columns(duck: duckdb.DuckDBPyConnection, view: Key) -> dict[str, tuple[str, bool]]:
+    """As ``columns``, for a view."""
+    return columns(duck, view)
+
+
 def sequences(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[Key]:
     rows = duck.execute(
         "SELECT sequence_name FROM duckdb_sequences() WHERE database_name = ? AND schema_name = ?", [database, schema]

@@ -9,7 +9,7 @@ from typing import TypeVar
 import sqlglot
 from sqlglot import exp
 
-from . import cancelling, errors, load_history, metering_history, pipes, query_history, streams
+from . import cancelling, errors, load_history, metering_history, pipes, query_history, streams, tags
 from .context import Context
 
 Node = TypeVar("Node", bound=exp.Expr)
@@ -89,6 +89,9 @@ _SYSTEM: dict[str, Callable[[Context, exp.Anonymous], exp.Expr]] = {
     "SYSTEM$ABORT_SESSION": lambda context, call: _literal(cancelling.abort_session(context, _text(call, 0))),
     "SYSTEM$CANCEL_ALL_QUERIES": lambda context, call: _literal(cancelling.cancel_all(context, _text(call, 0))),
     "SYSTEM$CANCEL_QUERY": lambda context, call: _literal(cancelling.cancel(context, _text(call, 0))),
+    "SYSTEM$GET_TAG": lambda context, call: _literal(
+        tags.get_tag(context, _text(call, 0), _text(call, 1), _text(call, 2))
+    ),
     "SYSTEM$PIPE_STATUS": lambda context, call: _literal(pipes.status(context, _text(call, 0))),
     "SYSTEM$STREAM_HAS_DATA": lambda context, call: exp.convert(streams.has_data(context, _text(call, 0))),
     "SYSTEM$STREAM_GET_TABLE_TIMESTAMP": lambda context, call: exp.convert(

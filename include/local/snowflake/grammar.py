@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlglot.tokenizer_core import Token
 
-from . import grant_grammar
+from . import grant_grammar, policy_grammar, resource_monitors
 from .errors import unsupported
 from .names import Name
 from .reader import Options, Reader
@@ -59,7 +59,7 @@ class Show:
     scope_name: Name | None = None
 
 
-Statement = Create | Alter | Drop | Describe | Show | grant_grammar.Statement
+Statement = Create | Alter | Drop | Describe | Show | grant_grammar.Statement | policy_grammar.Statement
 
 ACCOUNT_KINDS = (
     "STORAGE INTEGRATION",
@@ -71,7 +71,7 @@ ACCOUNT_KINDS = (
     "ROLE",
     "USER",
 )
-SCHEMA_KINDS = ("FILE FORMAT", "STAGE", "PIPE", "STREAM")
+SCHEMA_KINDS = ("FILE FORMAT", "STAGE", "PIPE", "STREAM", "MASKING POLICY", "AUTHENTICATION POLICY", "TAG")
 KINDS = tuple(kind.split() for kind in ACCOUNT_KINDS + SCHEMA_KINDS)
 # ALTER TABLE of these is ours; sqlglot parses the others.
 TABLE_PARAMETERS = ("DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS")
@@ -81,7 +81,7 @@ REFUSED = {
     "DECLARE": "Snowflake Scripting",
     "UNDROP": "UNDROP",
 }
-REFUSED_OBJECTS = ("TASK", "PROCEDURE", "DYNAMIC", "ALERT", "EXTERNAL", "MASKING")
+REFUSED_OBJECTS = ("TASK", "PROCEDURE", "DYNAMIC", "ALERT", "EXTERNAL")
 
 
 def parse(sql: str, tokens: Sequence[Token]) -> Statement | None:
@@ -120,12 +120,12 @@ def _create(reader: Reader) -> Statement | None:
             raise unsupported("CREATE STREAM ... AT | BEFORE (time travel)")
     if kind in ACCOUNT_KINDS:
         reader.accept("WITH")
-    options = reader.options()
+    options = policy_grammar.options(kind, reader) if kind in ("MASKING POLICY", "TAG") else reader.options()
     if kind == "PIPE":
         reader.expect("AS")
         body = reader.rest()
     elif kind == "RESOURCE MONITOR" and not reader.at_end():
-        reader.rest()  # TRIGGERS ON ... DO ...
+        options["TRIGGERS"] = resource_monitors.triggers(reader)
     reader.end()
     return Create(kind, name, options, or_replace, if_not_exists, body, table)
 
@@ -136,6 +136,8 @@ def _alter(reader: Reader) -> Statement | None:
         raise unsupported(f"ALTER {reader.peek()}")
     if reader.accept("ACCOUNT"):
         return _alter_parameters(reader, "ACCOUNT PARAMETERS", Name(("ACCOUNT",)))
+    if (policy := policy_grammar.alter(reader)) is not None:
+        return policy
     if reader.accept("TABLE"):
         if_exists = reader.accept("IF", "EXISTS")
         name = reader.name()
@@ -151,15 +153,13 @@ def _alter(reader: Reader) -> Statement | None:
         return None
     if_exists = reader.accept("IF", "EXISTS")
     name = reader.name()
-    if kind in ("USER", "ROLE") or (kind in ACCOUNT_KINDS and reader.peek() == "UNSET"):
+    if kind in ("USER", "ROLE") or (kind in (*ACCOUNT_KINDS, "PIPE") and reader.peek() == "UNSET"):
         return _alter_parameters(reader, kind, name, if_exists=if_exists)
     action = reader.next().text.upper()
     options = reader.options()
-    if not reader.at_end():
-        if kind in ACCOUNT_KINDS:
-            reader.rest()
-        else:
-            reader.end()
+    if kind == "RESOURCE MONITOR" and not reader.at_end():
+        options["TRIGGERS"] = resource_monitors.triggers(reader)
+    reader.end()
     return Alter(kind, name, action, options, if_exists)
 
 
@@ -239,7 +239,8 @@ def _use(reader: Reader) -> Statement | None:
 
 
 _PLURALS = [
-    (kind, (*kind.split()[:-1], kind.split()[-1] + "S")) for kind in (*ACCOUNT_KINDS, *SCHEMA_KINDS, "PARAMETER")
+    (kind, (*kind.split()[:-1], kind.split()[-1].replace("POLICY", "POLICIE") + "S"))
+    for kind in (*ACCOUNT_KINDS, *SCHEMA_KINDS, "PARAMETER")
 ]
 _RULES: dict[str, Callable[[Reader], Statement | None]] = {
     "CREATE": _create,

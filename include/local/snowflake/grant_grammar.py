@@ -59,8 +59,8 @@ class UseSecondaryRoles:
 Statement = GrantPrivileges | GrantRole | ShowGrants | UseSecondaryRoles
 
 # What GRANT has in an account, for objects that this server refuses to create.
-_OTHER_KINDS = ("DATABASE ROLE", "APPLICATION ROLE", "APPLICATION", "SHARE", "TASK", "FUNCTION", "PROCEDURE", "TAG",
-                "MASKING POLICY", "EXTERNAL TABLE", "DYNAMIC TABLE", "MATERIALIZED VIEW")  # fmt: skip
+_OTHER_KINDS = ("DATABASE ROLE", "APPLICATION ROLE", "APPLICATION", "SHARE", "TASK", "FUNCTION", "PROCEDURE",
+                "EXTERNAL TABLE", "DYNAMIC TABLE", "MATERIALIZED VIEW")  # fmt: skip
 _INTEGRATIONS = ("STORAGE INTEGRATION", "NOTIFICATION INTEGRATION")
 # The longest first: FILE FORMAT before FILE, USER before nothing.
 _KINDS = sorted((*PRIVILEGES, *_INTEGRATIONS), key=len, reverse=True)

@@ -13,7 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from . import errors, users
+from . import errors, login_policies, users
 from .catalog import Catalog
 from .grants import Grants
 from .users import User
@@ -24,11 +24,13 @@ _LONGEST_SECONDS = 3600
 _LEEWAY_SECONDS = 60
 
 
-def authenticate(catalog: Catalog, duck: duckdb.DuckDBPyConnection, sent: Mapping[str, Any]) -> User:
-    """The user who logs in with the ``data`` of a login request.
+def authenticate(
+    catalog: Catalog, duck: duckdb.DuckDBPyConnection, sent: Mapping[str, Any], address: str = "127.0.0.1"
+) -> User:
+    """The user who logs in with the ``data`` of a login request, which came from ``address``.
 
     Raises:
-        SnowflakeError: 390100, 390101, 390144 or 390190, as an account refuses it.
+        SnowflakeError: 390100, 390101, 390144, 390190, 390202 or 390422, as an account refuses it.
     """
     name = str(sent.get("LOGIN_NAME") or "").upper()
     user = next((each for each in users.all_users(catalog, duck) if each.login_name == name), None)
@@ -43,6 +45,8 @@ def authenticate(catalog: Catalog, duck: duckdb.DuckDBPyConnection, sent: Mappin
         raise _refused(390190, f"The authenticator {authenticator} is not supported by the local Snowflake.")
     if user.is_disabled:
         raise _refused(390101, "User access disabled. Contact your local system administrator.")
+    method = "KEYPAIR" if authenticator == "SNOWFLAKE_JWT" else "PASSWORD"
+    login_policies.check_login(catalog, duck, user, method, address)
     return user
 
 

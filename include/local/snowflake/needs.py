@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from . import grammar, reads
+from . import grammar, policy_grammar, reads
 from .context import Context
 from .names import name_of, named_table
 from .privileges import OWNERSHIP, SCHEMA_OBJECTS, THE_ACCOUNT, USAGE, Securable, kind_of
@@ -42,6 +42,8 @@ _TABLE_FUNCTIONS = {
     "COPY_HISTORY": ("TABLE_NAME", "TABLE", ()),
     "VALIDATE_PIPE_LOAD": ("PIPE_NAME", "PIPE", ("MONITOR", "OPERATE")),
 }
+# What ALTER PIPE SETs without owning the pipe.
+_OPERATED = {"PIPE_EXECUTION_PAUSED"}
 # Kinds that only ACCOUNTADMIN creates.
 _NO_CREATE_PRIVILEGE = ("RESOURCE MONITOR",)
 
@@ -260,6 +262,14 @@ def _of_ours(context: Context, statement: grammar.Statement) -> Needs:
             return Needs((_need(our_securable(context, statement), OWNERSHIP),), if_exists=statement.if_exists)
         case grammar.Describe() if statement.kind != "USER":
             return Needs((_need(our_securable(context, statement)),))
+        case policy_grammar.SetMasking():
+            return Needs(tuple(_of_masking(context, statement)))
+        case policy_grammar.SetTags():
+            return Needs(tuple(_of_tags(context, statement)))
+        case policy_grammar.SetSecure():
+            return Needs((_need(Securable("VIEW", context.resolve(statement.name)), OWNERSHIP),))
+        case policy_grammar.SetAuthenticationPolicy():
+            return Needs(tuple(_of_authentication_policy(context, statement)), if_exists=statement.if_exists)
     return Needs()
 
 
@@ -287,6 +297,7 @@ def _of_our_create(context: Context, statement: grammar.Create) -> Iterator[Need
             yield from of_loading(context, copy).privileges
     if integration := statement.options.get("STORAGE_INTEGRATION"):
         yield _need(Securable("INTEGRATION", (str(integration).upper(),)), USAGE)
+    yield from _of_error_integration(statement)
     file_format = statement.options.get("FILE_FORMAT")
     name = file_format.get("FORMAT_NAME") if isinstance(file_format, dict) else file_format
     if name:
@@ -295,9 +306,52 @@ def _of_our_create(context: Context, statement: grammar.Create) -> Iterator[Need
 
 def _of_our_alter(context: Context, statement: grammar.Alter) -> Iterator[Need]:
     on = our_securable(context, statement)
-    if statement.kind == "PIPE" and (statement.action == "REFRESH" or "COMMENT" not in statement.options):
+    if statement.kind == "PIPE" and (statement.action == "REFRESH" or set(statement.options) <= _OPERATED):
         yield _need(on, "OPERATE")
     elif statement.kind == "WAREHOUSE":
         yield _need(on, "MODIFY" if statement.action in ("SET", "UNSET") else "OPERATE")
     else:
         yield _need(on, OWNERSHIP)
+        yield from _of_error_integration(statement)
+    if statement.kind == "WAREHOUSE" and "RESOURCE_MONITOR" in statement.options:
+        yield Need(THE_ACCOUNT, frozenset({OWNERSHIP}))  # ACCOUNTADMIN
+
+
+def _of_error_integration(statement: grammar.Create | grammar.Alter) -> Iterator[Need]:
+    if statement.kind == "PIPE" and (name := statement.options.get("ERROR_INTEGRATION")):
+        yield _need(Securable("INTEGRATION", (str(name).upper(),)), USAGE)
+
+
+# --- policies and tags ------------------------------------------------------------------------------------------------
+
+
+def _of_masking(context: Context, statement: policy_grammar.SetMasking) -> Iterator[Need]:
+    """APPLY MASKING POLICY on the account; or the table, and APPLY on the policy."""
+    policies = [context.resolve(policy) for _, policy in statement.columns if policy is not None]
+    on = Securable(statement.kind, context.resolve(statement.name))
+    yield from _applied(context, "MASKING POLICY", on, policies)
+
+
+def _of_tags(context: Context, statement: policy_grammar.SetTags) -> Iterator[Need]:
+    in_schema = statement.kind in SCHEMA_OBJECTS
+    if statement.kind == "SCHEMA" and len(statement.name.parts) == 1:
+        key: tuple[str, ...] = (context.database or "", statement.name.last)
+    else:
+        key = context.resolve(statement.name) if in_schema else statement.name.parts
+    yield from _applied(
+        context, "TAG", Securable(statement.kind, key), [context.resolve(tag) for tag, _ in statement.tags]
+    )
+
+
+def _of_authentication_policy(context: Context, statement: policy_grammar.SetAuthenticationPolicy) -> Iterator[Need]:
+    policies = [] if statement.policy is None else [context.resolve(statement.policy)]
+    yield from _applied(context, "AUTHENTICATION POLICY", Securable("USER", (statement.user,)), policies)
+
+
+def _applied(context: Context, kind: str, on: Securable, policies: Sequence[Sequence[str]]) -> Iterator[Need]:
+    for_all = {f"APPLY {kind}", OWNERSHIP} & context.held(THE_ACCOUNT)
+    if not for_all:
+        yield _need(on, OWNERSHIP)
+    for policy in policies:
+        applied = Securable(kind, tuple(policy))
+        yield _need(applied) if for_all else _need(applied, "APPLY")

@@ -168,9 +168,15 @@ def _of_table(context: Context, statement: Show) -> list[_Row]:
 
 def _of_warehouse(context: Context, statement: Show) -> list[_Row]:
     name = statement.scope_name.last if statement.scope_name else context.warehouse
-    if name is None or not context.catalog.find(context.duck, "WAREHOUSE", (*ACCOUNT, name)):
+    found = context.catalog.find(context.duck, "WAREHOUSE", (*ACCOUNT, name)) if name else None
+    if found is None:
         raise errors.does_not_exist("Warehouse", str(name))
-    return [_timeout(context, context.catalog.statement_timeout("WAREHOUSE", name), "WAREHOUSE")]
+    queued = found.definition.get(values.QUEUED_TIMEOUT)
+    description = "seconds after which a statement that waits for the warehouse is canceled; 0 is never"
+    return [
+        (values.QUEUED_TIMEOUT, str(queued or 0), "0", "" if queued is None else "WAREHOUSE", description, "NUMBER"),
+        _timeout(context, context.catalog.statement_timeout("WAREHOUSE", found.name), "WAREHOUSE"),
+    ]
 
 
 def _of_account(context: Context) -> list[_Row]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from . import copy_plan, engine, errors, load_history, pipe_queue, storage
+from . import copy_plan, engine, error_notifications, errors, load_history, pipe_queue, storage
 from .catalog import CatalogObject, hidden
 from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
@@ -17,7 +17,7 @@ from .reader import Options
 from .results import Result
 from .statements import parse
 
-_OPTIONS = {"AUTO_INGEST", "COMMENT"}
+_OPTIONS = {"AUTO_INGEST", "COMMENT", "ERROR_INTEGRATION"}
 # REFRESH finds files that are at most this old.
 REFRESH_DAYS = 7
 
@@ -38,8 +38,13 @@ def create(context: Context, statement: Create) -> Result:
     if plan.target.table[0] != key[0]:
         raise errors.unsupported("a pipe whose table is in another database")
     auto_ingest = bool(statement.options.get("AUTO_INGEST", False))
+    error_integration = statement.options.get("ERROR_INTEGRATION")
+    if error_integration is not None:
+        _check_errors_are_sent(copy_plan.options(expression), plan.on_error)
+        error_integration = error_notifications.check_used(context.catalog, context.duck, error_integration)
     definition = {
         "COPY": statement.body,
+        "ERROR_INTEGRATION": error_integration,
         "AUTO_INGEST": auto_ingest,
         "BUCKET": plan.location.bucket,
         "PREFIX": plan.location.prefix,
@@ -58,7 +63,7 @@ def create(context: Context, statement: Create) -> Result:
 
 
 def alter(context: Context, statement: Alter) -> Result:
-    """ALTER PIPE ... SET PIPE_EXECUTION_PAUSED | COMMENT, or REFRESH [PREFIX] [MODIFIED_AFTER]."""
+    """ALTER PIPE ... SET PIPE_EXECUTION_PAUSED | COMMENT | ERROR_INTEGRATION, or REFRESH [PREFIX] [MODIFIED_AFTER]."""
     found = context.catalog.find(context.duck, "PIPE", context.resolve(statement.name))
     if found is None:
         if statement.if_exists:
@@ -66,13 +71,22 @@ def alter(context: Context, statement: Alter) -> Result:
         raise errors.does_not_exist("Pipe", str(statement.name))
     if statement.action == "REFRESH":
         return _refresh(context, found, statement.options)
-    if statement.action != "SET" or (unknown := set(statement.options) - {"PIPE_EXECUTION_PAUSED", "COMMENT"}):
+    if statement.action == "UNSET" and set(statement.options) == {"ERROR_INTEGRATION"}:
+        context.catalog.alter(context.duck, found, {"ERROR_INTEGRATION": None})
+        return Result.status("Statement executed successfully.")
+    settable = {"PIPE_EXECUTION_PAUSED", "COMMENT", "ERROR_INTEGRATION"}
+    if statement.action != "SET" or (unknown := set(statement.options) - settable):
         raise errors.unsupported(f"ALTER PIPE ... {statement.action} {', '.join(sorted(unknown))}".rstrip())
     changes: dict[str, Any] = {}
     if "PIPE_EXECUTION_PAUSED" in statement.options:
         changes["PAUSED"] = bool(statement.options["PIPE_EXECUTION_PAUSED"])
     if "COMMENT" in statement.options:
         changes["COMMENT"] = statement.options["COMMENT"]
+    if "ERROR_INTEGRATION" in statement.options:
+        copy = parse_copy(found.definition["COPY"])
+        _check_errors_are_sent(copy_plan.options(copy), copy_plan.plan_copy(context, copy).on_error)
+        name = statement.options["ERROR_INTEGRATION"]
+        changes["ERROR_INTEGRATION"] = error_notifications.check_used(context.catalog, context.duck, name)
     context.catalog.alter(context.duck, found, changes)
     context.instance.ingestion.wake()
     return Result.status("Statement executed successfully.")
@@ -141,6 +155,12 @@ def parse_copy(text: str) -> exp.Copy:
     return expression.copy()
 
 
+def _check_errors_are_sent(stated: dict[str, Any], on_error: str) -> None:
+    """Refuse an ERROR_INTEGRATION that would get no message: they come of files that are skipped as a whole."""
+    if "ON_ERROR" in stated and on_error != "SKIP_FILE":
+        raise errors.unsupported("ERROR_INTEGRATION of a pipe with ON_ERROR other than SKIP_FILE")
+
+
 def _refresh(context: Context, found: CatalogObject, options: Options) -> Result:
     if unknown := set(options) - {"PREFIX", "MODIFIED_AFTER"}:
         raise errors.unsupported(f"ALTER PIPE ... REFRESH {sorted(unknown)[0]}")
@@ -202,7 +222,7 @@ def _describe(context: Context, found: list[CatalogObject]) -> Result:
             each.definition["COMMENT"],
             None,
             each.definition["PATTERN"],
-            None,
+            each.definition.get("ERROR_INTEGRATION"),
             "ROLE",
             None,
             "STAGE",

@@ -8,6 +8,7 @@ from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
 from .grants import Grant
 from .privileges import OWNERSHIP, SYSTEM_ROLES, THE_ACCOUNT, USAGE, Securable
+from .reader import Options
 from .results import Result
 from .users import User
 
@@ -34,6 +35,7 @@ _DESCRIBED = (
 def create_user(context: Context, statement: Create) -> Result:
     name = statement.name.last
     definition = users.definition(statement.options, {})
+    _check_network_policy(context, statement.options)
     created = context.catalog.create(context.duck, statement, users.key(name), definition)
     return Result.status(
         f"User {name} successfully created." if created else f"{name} already exists, statement succeeded."
@@ -45,6 +47,7 @@ def alter_user(context: Context, statement: Alter) -> Result:
     found = context.catalog.find(context.duck, "USER", users.key(statement.name.last))
     if found is None:
         return _missing(statement)
+    _check_network_policy(context, statement.options)
     context.catalog.redefine(context.duck, found, users.definition(statement.options, found.definition))
     return Result.status("Statement executed successfully.")
 
@@ -133,6 +136,11 @@ def _role_row(context: Context, found: CatalogObject) -> tuple[object, ...]:
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def _check_network_policy(context: Context, options: Options) -> None:
+    if policy := options.get("NETWORK_POLICY"):
+        context.catalog.get(context.duck, "NETWORK POLICY", users.key(str(policy).upper()))
 
 
 def _missing(statement: Alter) -> Result:

@@ -65,6 +65,16 @@ class Reader:
         self.position = len(self.tokens)
         return text
 
+    def rest_but_options(self, *keys: str) -> tuple[str, Options]:
+        """The text from here to the end or to the first of these keys with a ``=``, and the options from there on."""
+        begin = self.tokens[self.position].start if not self.at_end() else 0
+        end = begin
+        while not self.at_end() and not (self.peek() in keys and self.peek(1) == "="):
+            end = self.next().end + 1
+        if end == begin:
+            raise self.error()
+        return self.sql[begin:end], self.options()
+
     def name(self) -> Name:
         parts = [self._name_part()]
         while self.accept("."):

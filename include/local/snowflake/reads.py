@@ -21,7 +21,7 @@ def read_by(context: Context, expression: exp.Expr, *, but: Sequence[exp.Expr | 
     """
     left_out = {id(node) for node in but}
     for node in expression.find_all(exp.Table):
-        if id(node) not in left_out and not _is_common_table(node):
+        if id(node) not in left_out and not is_common_table(node):
             found = relation(context, node)
             if found is not None:
                 yield found
@@ -58,7 +58,7 @@ def _named(context: Context, node: exp.Table) -> Key | None:
     return context.table_key(node) if isinstance(node.this, exp.Identifier) else None
 
 
-def _is_common_table(node: exp.Table) -> bool:
+def is_common_table(node: exp.Table) -> bool:
     """Whether a name is that of a common table expression that is visible where it stands."""
     if node.db or not isinstance(node.this, exp.Identifier):
         return False

@@ -114,7 +114,7 @@ class Server:
         data = (await _body(request))["data"]
         await self._end_idle()
         try:
-            login = await run_in_threadpool(_login, self._instance, data, request.query_params)
+            login = await run_in_threadpool(_login, self._instance, data, request.query_params, _address(request))
             session = await run_in_threadpool(Session, self._instance, login)
         except Exception as error:  # noqa: BLE001 - the client gets every failure as an answer
             return _failure(errors.as_snowflake_error(error))
@@ -203,14 +203,14 @@ class Server:
                 await run_in_threadpool(client.session.close)
 
 
-def _login(instance: Instance, data: Mapping[str, Any], asked: Mapping[str, str]) -> Login:
-    """Who logs in with ``data``, in the session that the query string asks for.
+def _login(instance: Instance, data: Mapping[str, Any], asked: Mapping[str, str], address: str) -> Login:
+    """Who logs in with ``data`` from ``address``, in the session that the query string asks for.
 
     Raises:
         SnowflakeError: the login is refused.
     """
     with instance.cursor() as duck:
-        user = logins.authenticate(instance.catalog, duck, data)
+        user = logins.authenticate(instance.catalog, duck, data, address)
     role = logins.role_of(instance.grants, user, _identifier(asked.get("roleName")))
     database, schema, *_ = *user.default_namespace, None, None
     parameters = {name.upper(): value for name, value in (data.get("SESSION_PARAMETERS") or {}).items()}
@@ -291,6 +291,10 @@ async def _body(request: Request) -> dict[str, Any]:
         body = gzip.decompress(body)
     parsed: dict[str, Any] = json.loads(body)
     return parsed
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "127.0.0.1"
 
 
 def _token(request: Request) -> str:

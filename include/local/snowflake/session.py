@@ -23,12 +23,17 @@ from . import (
     functions,
     grammar,
     identifiers,
+    login_policies,
+    masking,
     ownership,
     parameters,
     pipes,
+    policies,
+    policy_grammar,
     principals,
     stages,
     streams,
+    tags,
     variables,
 )
 from .context import Context, Login
@@ -197,6 +202,7 @@ def _execute_allowed(context: Context, sql: str, statement: Statement, binds: Se
 
 
 def _execute_expression(context: Context, sql: str, expression: exp.Expr, binds: list[Any] | None) -> Result:
+    sql, expression = masking.applied(context, sql, expression)
     match expression:
         case exp.Copy():
             return copy_into.run(context, expression.copy())
@@ -298,6 +304,13 @@ def _handle(context: Context, statement: grammar.Statement) -> Result:
             return access.show_grants(context, statement)
         case UseSecondaryRoles():
             return access.use_secondary_roles(context, statement)
+        case (
+            policy_grammar.SetMasking()
+            | policy_grammar.SetTags()
+            | policy_grammar.SetSecure()
+            | policy_grammar.SetAuthenticationPolicy()
+        ):
+            return policies.run(context, statement)
     is_plain = statement.kind in grammar.ACCOUNT_KINDS and statement.kind not in ("ROLE", "USER")
     kind = "ACCOUNT" if is_plain else statement.kind
     match statement:
@@ -316,6 +329,9 @@ def _handle(context: Context, statement: grammar.Statement) -> Result:
 
 _CREATE: dict[str, Callable[[Context, grammar.Create], Result]] = {
     "ACCOUNT": account.create,
+    "AUTHENTICATION POLICY": login_policies.create,
+    "MASKING POLICY": masking.create,
+    "TAG": tags.create,
     "FILE FORMAT": stages.create_file_format,
     "PIPE": pipes.create,
     "STAGE": stages.create_stage,
@@ -334,6 +350,9 @@ _ALTER: dict[str, Callable[[Context, grammar.Alter], Result]] = {
 }
 _DROP: dict[str, Callable[[Context, grammar.Drop], Result]] = {
     "ACCOUNT": account.drop,
+    "AUTHENTICATION POLICY": login_policies.drop,
+    "MASKING POLICY": masking.drop,
+    "TAG": tags.drop,
     "FILE FORMAT": stages.drop,
     "PIPE": pipes.drop,
     "STAGE": stages.drop,
@@ -343,6 +362,8 @@ _DROP: dict[str, Callable[[Context, grammar.Drop], Result]] = {
 }
 _DESCRIBE: dict[str, Callable[[Context, grammar.Describe], Result]] = {
     "ACCOUNT": account.describe,
+    "AUTHENTICATION POLICY": login_policies.describe,
+    "MASKING POLICY": masking.describe,
     "FILE FORMAT": stages.describe,
     "PIPE": pipes.describe,
     "STAGE": stages.describe,
@@ -351,6 +372,9 @@ _DESCRIBE: dict[str, Callable[[Context, grammar.Describe], Result]] = {
 }
 _SHOW: dict[str, Callable[[Context, grammar.Show], Result]] = {
     "ACCOUNT": account.show,
+    "AUTHENTICATION POLICY": login_policies.show,
+    "MASKING POLICY": masking.show,
+    "TAG": tags.show,
     "FILE FORMAT": stages.show,
     "PARAMETER": parameters.show,
     "PIPE": pipes.show,

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import authorization, copy_into, copy_plan, errors, load_history, needs, pipe_queue, pipes
+from . import authorization, copy_into, copy_plan, error_notifications, errors, load_history, needs, pipe_queue, pipes
 from .catalog import CatalogObject
 from .context import Context, Login
 from .instance import Instance
@@ -165,6 +165,8 @@ class Snowpipe:
                     _log_failures(pipe, new)
                 pipe_queue.dequeue(context.duck, pipe, files)
             if new:
+                catalog, table = self._instance.catalog, plan.target.table
+                error_notifications.publish(catalog, context.duck, pipe, table, new)
                 self._instance.meter.loaded(pipe.full_name, sum(each.unpacked for each in new), len(new))
         except Exception as error:
             raise errors.as_snowflake_error(error) from error

@@ -1,0 +1,59 @@
+"""The statements that set policies and tags, each at the module that knows it."""
+
+from __future__ import annotations
+
+import duckdb
+from sqlglot import exp
+
+from . import errors, login_policies, masking, tags, view_texts
+from .catalog import Catalog
+from .context import Context
+from .names import Key
+from .policy_grammar import SetAuthenticationPolicy, SetMasking, SetSecure, SetTags, Statement
+from .results import Result
+
+
+def run(context: Context, statement: Statement) -> Result:
+    match statement:
+        case SetMasking():
+            return masking.set_on_columns(context, statement)
+        case SetTags():
+            return tags.set_on(context, statement)
+        case SetSecure():
+            return view_texts.set_secure(context, statement)
+        case SetAuthenticationPolicy():
+            return login_policies.set_on_user(context, statement)
+
+
+def table_ended(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> None:
+    """A table or view was dropped or replaced: forget its policies and tags."""
+    masking.table_ended(catalog, duck, table)
+    tags.table_ended(catalog, duck, table)
+
+
+def table_renamed(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key, new: Key) -> None:
+    masking.table_renamed(catalog, duck, table, new)
+    tags.table_renamed(catalog, duck, table, new)
+
+
+def check_definition(context: Context, expression: exp.Expr, table: Key) -> None:
+    """Refuse a DDL that would lose a masking policy here and not in an account.
+
+    Raises:
+        SnowflakeError: it renames or drops a column of a table with masked columns.
+    """
+    if expression.find(exp.RenameColumn, exp.Drop) and masking.is_masked(context, table):
+        raise errors.unsupported("RENAME or DROP of a column of a table with masked columns (unset the policy first)")
+
+
+def check_copy(context: Context, expression: exp.Create) -> None:
+    """Refuse CREATE TABLE ... LIKE or CLONE of a table with masked columns: an account copies the policies too.
+
+    Raises:
+        SnowflakeError: it copies such a table.
+    """
+    copied = expression.find(exp.LikeProperty, exp.Clone)
+    table = copied.this if copied else None
+    key = context.table_key(table) if isinstance(table, exp.Table) else None
+    if key is not None and masking.is_masked(context, key):
+        raise errors.unsupported("LIKE or CLONE of a table with masked columns")
