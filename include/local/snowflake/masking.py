@@ -184,7 +184,8 @@ def _target(expression: exp.Expr) -> exp.Expr | None:
     if not isinstance(expression, exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.Create):
         return None
     into = expression.this
-    return into.this if isinstance(into, exp.Schema) else into
+    found: exp.Expr | None = into.this if isinstance(into, exp.Schema) else into
+    return found
 
 
 def _in_the_place_of(table: exp.Table, query: exp.Query) -> exp.Subquery:
@@ -235,9 +236,9 @@ def _value(context: Context, policy: list[str], column: str) -> exp.Expr | None:
     for each in list(holder.find_all(exp.In)):
         if isinstance(each.this, exp.Literal) and all(isinstance(one, exp.Literal) for one in each.expressions):
             each.replace(exp.convert(each.this in each.expressions))
-    for each in list(holder.find_all(exp.Column)):
-        if each.name.upper() == kept["ARGUMENT"]:
-            each.replace(exp.column(column, quoted=True))
+    for argument in list(holder.find_all(exp.Column)):
+        if argument.name.upper() == kept["ARGUMENT"]:
+            argument.replace(exp.column(column, quoted=True))
     (value,) = simplify(holder).expressions
     if value == exp.column(column, quoted=True):
         return None
