@@ -1,4 +1,4 @@
-"""docs/cost.md has what the simulation says, and the simulation has what the pipeline is."""
+"""docs/cost.md has what is simulated and counted, and the simulation has what the pipeline is."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from clicks_to_deliveries.operators import check_pipe
 from include import sql
 from include.quality import due
 from include.settings import Settings
+from tests.benchmarks import aws_cost, aws_prices
 from tests.benchmarks import snowflake_cost as cost
+from tests.benchmarks.aws_usage import item_bytes
 
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "cost.md").read_text()
 
 
 def test_the_page_has_the_table_of_the_simulation() -> None:
-    assert cost.table() in (ROOT / "docs" / "cost.md").read_text()
+    assert cost.table() in PAGE
 
 
 def test_the_simulation_has_the_defaults() -> None:
@@ -46,3 +49,32 @@ def test_an_hour_at_10_readings_per_second_costs_half_of_before_and_quality_a_fr
     assert sum(billed.values()) == pytest.approx(now.billed_seconds(), abs=60)
     average, _ = cost.MINUTE.freshness()
     assert average < 90
+
+
+def test_the_page_has_the_prices_of_aws() -> None:
+    assert aws_prices.table() in PAGE
+
+
+def test_a_reading_costs_a_fifth_of_an_object_per_reading() -> None:
+    ours, seeds = (aws_cost.dollars("readings", kind) for kind in ("valid", aws_cost.SEED))
+    assert ours <= 0.2 * seeds
+    assert f"**{ours:.2f}**" in PAGE
+    assert f"**{seeds:.2f}**" in PAGE
+
+
+@pytest.mark.verify
+def test_the_page_has_what_traffic_uses_and_costs() -> None:
+    for table in (*map(aws_cost.usage_table, ("clicks", "readings")), aws_cost.price_table(), aws_cost.month_table()):
+        assert table in PAGE
+    text = " ".join(PAGE.split())
+    a_month, months = aws_cost.storage()
+    assert f"{a_month:.2f} dollars a month" in text
+    assert f"after {months:.0f} months" in text
+    assert f"{aws_cost.standing():.2f} dollars a month" in text
+
+
+def test_a_row_has_the_size_that_dynamodb_counts() -> None:
+    # Names and texts by their bytes in UTF-8; a number takes a byte, one per two digits, and one for a minus.
+    assert item_bytes({"a": {"S": "\u00e9"}}) == 3
+    assert item_bytes({"n": {"N": "-40.924373"}}) == 1 + 4 + 1 + 1
+    assert item_bytes({"n": {"N": "0"}}) == 2
