@@ -83,7 +83,7 @@ def test_the_connector_waits_for_a_long_statement(warehouse):
 
 def test_a_long_failure_is_reported_too(warehouse):
     error = warehouse.error("SELECT SYSTEM$WAIT(0.6), 'x'::INTEGER")
-    assert error.errno == 100035
+    assert error.errno == 100038
     assert error.sfqid
 
 
@@ -120,7 +120,7 @@ def test_an_asynchronous_failure_has_its_reason(warehouse, wait_until):
     wait_until(lambda: warehouse.connection.get_query_status(cursor.sfqid) is QueryStatus.FAILED_WITH_ERROR)
     with pytest.raises(ProgrammingError) as raised:
         cursor.get_results_from_sfqid(cursor.sfqid)
-    assert raised.value.errno == 100035
+    assert raised.value.errno == 100038
 
 
 def test_an_asynchronous_statement_outlives_its_connection_and_can_be_cancelled(warehouse, wait_until):
@@ -322,7 +322,7 @@ def test_the_history_has_tags_states_and_errors(warehouse):
     history = f"TABLE(INFORMATION_SCHEMA.QUERY_HISTORY_BY_SESSION(SESSION_ID => {connection.session_id}))"
     user = warehouse.value("SELECT CURRENT_USER()")
     assert warehouse.rows(f"SELECT {columns} FROM {history}") == [
-        ("SELECT 'x'::INTEGER", "of the statement", "FAILED_WITH_ERROR", "100035", True, user),
+        ("SELECT 'x'::INTEGER", "of the statement", "FAILED_WITH_ERROR", "100038", True, user),
         ("ALTER SESSION SET QUERY_TAG = 'of the session'", "of the login", "SUCCESS", None, True, user),
         ('SELECT 1 AS "it\'s"', "of the login", "SUCCESS", None, True, user),
     ]

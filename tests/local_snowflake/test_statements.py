@@ -51,7 +51,7 @@ def test_a_refusal_names_the_feature(warehouse, statement):
         ("SELEC 1", 1003),
         ("SELECT * FROM NO_SUCH_TABLE", 2003),
         ("SELECT NO_SUCH_COLUMN FROM (SELECT 1 AS A)", 904),
-        ("SELECT 'x'::INTEGER", 100035),
+        ("SELECT 'x'::INTEGER", 100038),
         ("", 900),
         ("SELECT 1; SELECT 2", 8),
         ("DROP TABLE NO_SUCH_TABLE", 2003),

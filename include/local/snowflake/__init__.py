@@ -28,4 +28,5 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``results``, ``memo``, ``notifications``, ``meter`` | Arrow; values kept by statement; the SQS queue; costs |
 | ``statements``, ``grammar``, ``grant_grammar``, ``reader`` | parsing, where sqlglot does not |
 | ``fakesnow_adapter``, ``names``, ``privileges``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, TLS, errors |
+| ``arithmetic``, ``epoch_times`` | where fakesnow's translations of numbers and times are not Snowflake's |
 """

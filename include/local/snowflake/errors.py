@@ -9,6 +9,9 @@ import snowflake.connector.errors
 
 # DuckDB's message where a name is taken.
 _EXISTS = re.compile(r"(?P<kind>\w+) with name \"(?P<name>.*)\" already exists")
+# How DuckDB says that a value does not fit into the 64 bits in which INTEGER and NUMBER(38, 0) are kept.
+_TOO_LONG = re.compile(r"Overflow in \w+ of INT64|out of range for the destination type INT64")
+_NO_NUMBER = re.compile(r"Could not convert string '(.*)' to (?:DOUBLE|DECIMAL|U?INT\d+)")
 
 
 class SnowflakeError(Exception):
@@ -54,6 +57,10 @@ def already_exists(name: str) -> SnowflakeError:
     return compilation_error(f"Object '{name}' already exists.", 2002, "42710")
 
 
+def division_by_zero() -> SnowflakeError:
+    return SnowflakeError("Division by zero", 100051, "22012")
+
+
 def canceled() -> SnowflakeError:
     return SnowflakeError("SQL execution canceled", 604, "57014")
 
@@ -72,7 +79,7 @@ def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
         # It is valid for Snowflake, but DuckDB can't parse its translation.
         return unsupported(f"the statement {sql[:60]!r}")
     if isinstance(error, snowflake.connector.errors.Error):
-        if isinstance(error.__cause__, duckdb.BinderException | duckdb.CatalogException):
+        if isinstance(error.__cause__, duckdb.BinderException | duckdb.CatalogException | duckdb.ConversionException):
             return as_snowflake_error(error.__cause__)
         return SnowflakeError(error.raw_msg or str(error), error.errno or 100183, error.sqlstate or "P0000")
     first_line = str(error).split("\n", 1)[0]
@@ -87,6 +94,14 @@ def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
             return compilation_error(first_line, 904)
         case duckdb.BinderException():
             return compilation_error(first_line)
+        case duckdb.InvalidInputException() if "Division by zero" in first_line:
+            return division_by_zero()
+        case duckdb.ConversionException() | duckdb.OutOfRangeException() if _TOO_LONG.search(first_line):
+            return unsupported(f"integers beyond 64 bits ({first_line})")
+        case duckdb.ConversionException() if no_number := _NO_NUMBER.search(first_line):
+            if no_number[1].strip("+- ").isdigit():
+                return unsupported(f"integers beyond 64 bits ({first_line})")
+            return SnowflakeError(f"Numeric value '{no_number[1]}' is not recognized", 100038, "22018")
         case duckdb.ConversionException() | duckdb.InvalidInputException() | duckdb.OutOfRangeException():
             return SnowflakeError(first_line, 100035, "22007")
         case duckdb.ConstraintException():

@@ -27,7 +27,7 @@ from sqlglot import exp
 # thread would then be written in no dialect at all.
 from sqlglot.dialects import duckdb as _duckdb_dialect  # noqa: F401
 
-from . import epoch_times
+from . import arithmetic, epoch_times
 
 GLOBAL_DATABASE = "_fs_global"
 # fakesnow hides it from SHOW and INFORMATION_SCHEMA: our tables are here, beside the database's own.
@@ -50,7 +50,7 @@ class OnDisk(FakeSnow):
         # fakesnow holds stages, comments and the like in memory: a restart would lose them.
         duck.execute(f"DETACH {GLOBAL_DATABASE}")
         duck.execute(f"ATTACH '{directory / GLOBAL_DATABASE}.db' AS {GLOBAL_DATABASE}")
-        duck.execute(info_schema.fs_global_creation_sql())
+        duck.execute(_with_all_integers(info_schema.fs_global_creation_sql()))
         duck.execute(show.fs_global_creation_sql())
         for file in sorted(directory.glob("*.db")):
             if file.stem != GLOBAL_DATABASE:
@@ -118,8 +118,10 @@ class Translator:
         """Translate one statement, in place, to one statement of DuckDB's."""
         _try_to_cast_times(expression)
         epoch_times.mark_instants(expression)
+        arithmetic.mark_sums(expression)
         translated = _fold_times(self._cursor._transform(expression, parameters))
         epoch_times.replace_timestamps(translated)
+        arithmetic.keep_numbers(translated)
         return self._quote_reserved(translated)
 
     def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[Column]]:
@@ -183,6 +185,14 @@ def _fold_times(translated: exp.Expr) -> exp.Expr:
             if _TIME.fullmatch(text.name):
                 node.replace(exp.Cast(this=text, to=exp.DataType.build("TIMESTAMP")))
     return translated
+
+
+def _with_all_integers(creation_sql: str) -> str:
+    """fakesnow's view of columns, with every integer of DuckDB as a NUMBER; it knows BIGINT only."""
+    return creation_sql.replace(
+        "create view if not exists _fs_global._fs_information_schema._fs_columns",
+        "create or replace view _fs_global._fs_information_schema._fs_columns",
+    ).replace("columns.data_type='BIGINT'", "columns.data_type IN ('BIGINT', 'HUGEINT', 'INTEGER')")
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import snowflake.connector.errors
 
-from . import engine, epoch_times, new_account
+from . import arithmetic, engine, epoch_times, new_account
 from .catalog import Catalog
 from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk, Translator
 from .grants import Grants
@@ -58,6 +58,10 @@ class Instance:
         # A stream's offset is a row id (see ``stream_offsets``).  DuckDB renumbers rows only when a checkpoint vacuums
         # deleted ones: it must not.
         self.duck.execute("SET GLOBAL max_vacuum_tasks = 0")
+        # What is divided by zero is an error, not infinite.
+        self.duck.execute("SET GLOBAL ieee_floating_point_ops = false")
+        # For sessions without a current database.
+        self.duck.execute(arithmetic.macro("memory"))
         self.catalog = Catalog()
         self.writers = WritersLock()
         # Translating a statement takes longer than most run; checking its privileges is quick, but frequent.
@@ -103,9 +107,10 @@ class Instance:
         _delete_leftovers(self.directory)
 
     def complete_database(self, name: str) -> None:
-        """Give a database that was just attached or created its macro of times and its part of the catalog."""
+        """Give a database that was just attached or created its macros and its part of the catalog."""
         with self.cursor() as duck:
             duck.execute(epoch_times.macro(name))
+            duck.execute(arithmetic.macro(name))
         if not self.catalog.has_database(name):
             with self.cursor() as duck:
                 self.catalog.add_database(duck, name)

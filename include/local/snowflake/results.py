@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -133,11 +134,26 @@ def _wire_array(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_uint64(kind):
         # HASH() is unsigned in DuckDB and does not fit a signed 64-bit integer.
         return array.cast(pa.decimal128(20, 0))
+    if pa.types.is_decimal128(kind):
+        return _short_numbers(array)
     if pa.types.is_null(kind) or pa.types.is_nested(kind) or pa.types.is_interval(kind):
         return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
     if pa.types.is_large_string(kind):
         return array.cast(pa.string())
     return array
+
+
+def _short_numbers(array: pa.Decimal128Array) -> pa.Array:
+    """Numbers without their point, as 64-bit integers, where all fit: as Snowflake sends them.
+
+    Clients read such a number as an ``int`` if it has no decimals, and pandas as a float if it has.
+    """
+    words = np.frombuffer(array.buffers()[1] or b"", dtype=np.int64).reshape(-1, 2)
+    low, high = words[array.offset : array.offset + len(array)].T
+    null = array.is_null().to_numpy(zero_copy_only=False)
+    if np.any((high != low >> 63) & ~null):
+        return array
+    return pa.array(low, mask=null)
 
 
 def _timestamp_struct(array: pa.Array) -> pa.StructArray:
