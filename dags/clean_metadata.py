@@ -30,6 +30,7 @@ with DAG(
     schedule="50 3 * * *",
     **dag_arguments(
         __file__,
+        title="Clean up Airflow",
         tags={"monitoring"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

@@ -40,6 +40,7 @@ with DAG(
     ),
     **dag_arguments(
         __file__,
+        title="Data quality",
         tags={"truck-telemetry", "clicks", "quality"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(minutes=15),

@@ -31,14 +31,13 @@ from clicks_to_deliveries.operators.erase_truck import (
     EraseRowsOperator,
     VerifyErasureOperator,
 )
-from clicks_to_deliveries.params import optional_time
+from clicks_to_deliveries.params import optional_time, truck_id
 
 from include import names
-from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from include.settings import settings
 
 PARAMS = {
-    "truck_id": Param("", type="string", maxLength=MAX_TRUCK_ID_LENGTH, title="Truck", description="Its id."),
+    "truck_id": truck_id("Truck", "Its id.", is_optional=False),
     "confirm": Param("", type="string", title="The truck's id once more", description="Needed to erase."),
     "dry_run": Param(True, type="boolean", title="Only count", description="Switch off to erase."),
     "since": optional_time(
@@ -54,6 +53,8 @@ with DAG(
     params=PARAMS,
     **dag_arguments(
         __file__,
+        title="Erase a truck",
+        is_dangerous=True,
         tags={"truck-telemetry", "erasure"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1, minutes=50),
@@ -69,22 +70,22 @@ with DAG(
         if not params["dry_run"] and params["confirm"] != params["truck_id"]:
             raise FormError(f"not confirmed: set the parameter confirm to {params['truck_id']}")
 
-    truck_id, count_only = "{{ params.truck_id }}", "{{ params.dry_run }}"
-    check_trackers = CheckTrackersOperator(task_id="check_trackers", truck_id=truck_id, count_only=count_only)
+    truck, count_only = "{{ params.truck_id }}", "{{ params.dry_run }}"
+    check_trackers = CheckTrackersOperator(task_id="check_trackers", truck_id=truck, count_only=count_only)
     erase_objects = EraseObjectsOperator(
         task_id="erase_objects",
         bucket=settings().telemetry_bucket,
-        truck_id=truck_id,
+        truck_id=truck,
         since="{{ params.since or '' }}",
         count_only=count_only,
     )
     erase_rows = EraseRowsOperator(
-        task_id="erase_rows", truck_id=truck_id, count_only=count_only, pool=names.HISTORY_WRITER_POOL
+        task_id="erase_rows", truck_id=truck, count_only=count_only, pool=names.HISTORY_WRITER_POOL
     )
     verify = VerifyErasureOperator(
         task_id="verify",
         bucket=settings().telemetry_bucket,
-        truck_id=truck_id,
+        truck_id=truck,
         since="{{ ti.xcom_pull(task_ids='erase_objects')['started_at'] }}",
         count_only=count_only,
     )

@@ -21,21 +21,15 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.change_register import ChangeRegisterOperator
-from clicks_to_deliveries.params import optional_time
+from clicks_to_deliveries.params import optional_time, truck_id
 
 from include import names
-from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from include.register import ACTIONS, REGISTER
-
-
-def _optional_id(title: str, description: str) -> Param:
-    return Param(None, type=["null", "string"], maxLength=MAX_TRUCK_ID_LENGTH, title=title, description=description)
-
 
 PLAN = {
     "action": Param(REGISTER, type="string", enum=list(ACTIONS), title="Do"),
-    "truck_id": _optional_id("Truck", "The truck to register or retire, or that gets the readings."),
-    "reported_id": _optional_id("Reported id", "For an assignment: the id that the tracker reports."),
+    "truck_id": truck_id("Truck", "The truck to register or retire, or that gets the readings.", is_optional=True),
+    "reported_id": truck_id("Reported id", "For an assignment: the id that the tracker reports.", is_optional=True),
     "since": optional_time(
         "At or after",
         "When the truck left, or the first event time of an assignment (empty: all). UTC if without offset.",
@@ -52,6 +46,7 @@ with DAG(
     params=PLAN | {"dry_run": Param(True, type="boolean", title="Dry run", description="Switch off to change it.")},
     **dag_arguments(
         __file__,
+        title="Fleet register",
         tags={"truck-telemetry", "fleet"},
         run_timeout=timedelta(hours=1),
         task_timeout=timedelta(minutes=20),

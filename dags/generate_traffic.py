@@ -82,6 +82,7 @@ with DAG(
     render_template_as_native_obj=True,
     **dag_arguments(
         __file__,
+        title="Synthetic traffic",
         tags={"traffic"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

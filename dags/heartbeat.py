@@ -36,6 +36,7 @@ with DAG(
     schedule="*/5 * * * *",
     **dag_arguments(
         __file__,
+        title="Heartbeat",
         tags={"monitoring"},
         # A run that waits for a dead triggerer must not hold up the scheduler's next sign of life.
         run_timeout=timedelta(minutes=4),

@@ -36,6 +36,7 @@ with DAG(
     schedule=settings().monitor_schedule,
     **dag_arguments(
         __file__,
+        title="Snowpipe",
         tags={"truck-telemetry", "monitoring"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(minutes=5),

@@ -109,6 +109,7 @@ with DAG(
     schedule=None,
     **dag_arguments(
         __file__,
+        title="Provision",
         tags={"setup"},
         run_timeout=timedelta(hours=1) + WATCHED,
         task_timeout=timedelta(minutes=20) + WATCHED,

@@ -41,6 +41,7 @@ with DAG(
     },
     **dag_arguments(
         __file__,
+        title="Ledger",
         tags={"ledger", "quality"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

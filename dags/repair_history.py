@@ -21,10 +21,9 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.repair_history import ACTIONS, REPAIR, RepairHistoryOperator
-from clicks_to_deliveries.params import optional_time
+from clicks_to_deliveries.params import optional_time, truck_id
 
 from include import assets, names
-from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 
 PARAMS = {
     "action": Param(
@@ -34,9 +33,7 @@ PARAMS = {
         title="Do",
         description="A repair is for a truck or a time, the others are for everything.",
     ),
-    "truck_id": Param(
-        None, type=["null", "string"], maxLength=MAX_TRUCK_ID_LENGTH, title="Truck", description="Empty: all."
-    ),
+    "truck_id": truck_id("Truck", "Empty: all.", is_optional=True),
     "since": optional_time("Event time at or after"),
     "until": optional_time("Event time before"),
 }
@@ -48,6 +45,7 @@ with DAG(
     params=PARAMS,
     **dag_arguments(
         __file__,
+        title="Repair the truck history",
         tags={"truck-telemetry", "history"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

@@ -20,6 +20,7 @@ First it moves the batches under `aws/lambda/`, which an event source mapping ga
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import get_args
 
 from airflow.sdk import DAG, Param
 from clicks_to_deliveries.defaults import dag_arguments
@@ -27,7 +28,11 @@ from clicks_to_deliveries.operators.replay_quarantine import ReplayQuarantineOpe
 from clicks_to_deliveries.params import optional_time
 
 from include import assets, names
+from include.contracts import Reason
+from include.contracts.quarantine import NOT_PROCESSED
 from include.settings import settings
+
+REASONS = [*get_args(Reason), NOT_PROCESSED]
 
 PARAMS = {
     "streams": Param(
@@ -40,7 +45,8 @@ PARAMS = {
     "reasons": Param(
         [],
         type="array",
-        items={"type": "string"},
+        items={"type": "string", "enum": REASONS},
+        examples=REASONS,
         title="Reasons",
         description="None: all except key_conflict, which overwrites the stored click and must be named.",
     ),
@@ -58,6 +64,7 @@ with DAG(
     render_template_as_native_obj=True,
     **dag_arguments(
         __file__,
+        title="Replay quarantine",
         tags={"quarantine"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),

@@ -60,6 +60,7 @@ with DAG(
     ),
     **dag_arguments(
         __file__,
+        title="Truck history",
         tags={"truck-telemetry", "history"},
         run_timeout=timedelta(hours=2),
         # A backlog of days is one MERGE, which a timeout must not cancel again and again.

@@ -38,6 +38,7 @@ with DAG(
     schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("40 * * * *", timezone="UTC"), assets=[unsent_alerts]),
     **dag_arguments(
         __file__,
+        title="Send alerts",
         tags={"monitoring"},
         run_timeout=timedelta(minutes=30),
         task_timeout=timedelta(minutes=10),

@@ -25,6 +25,7 @@ from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.operators.delete_stack import DeleteStackOperator
 from clicks_to_deliveries.operators.drop_snowflake import DropSnowflakeOperator
+from clicks_to_deliveries.params import confirmation
 
 from include import names
 from include.settings import settings
@@ -34,12 +35,18 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     params={
-        "confirm": Param("", type="string", title="Name of the stack", description="Type it to confirm."),
-        "empty_bucket": Param(False, type="boolean", description="Delete every object in both buckets."),
-        "drop_snowflake": Param(False, type="boolean", description="Drop the Snowflake objects and the history."),
+        "confirm": confirmation(settings().stack_name, "Name of the stack"),
+        "empty_bucket": Param(
+            False, type="boolean", title="Empty the buckets", description="Delete every object in both."
+        ),
+        "drop_snowflake": Param(
+            False, type="boolean", title="Drop Snowflake", description="Drop its objects, and the history with them."
+        ),
     },
     **dag_arguments(
         __file__,
+        title="Tear down",
+        is_dangerous=True,
         tags={"setup"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(minutes=45),

@@ -133,6 +133,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quality_rules_off: str = ""
     # The address of Airflow's web pages, for the dashboard's links to runs; unset: no links.
     airflow_url: str = ""
+    # Roles of Airflow's FAB auth manager, separated by commas, that get the rights to erase_truck and
+    # teardown_resources; the roles must exist.
+    airflow_danger_roles: str = ""
     # The addresses in alerts: the dashboard, and the page under which the repository's files are shown (such as
     # https://github.com/example/clicks-to-deliveries/blob/main), for runbooks; unset: no link, and the file's path.
     dashboard_url: str = ""

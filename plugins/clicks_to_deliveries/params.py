@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+import re
+
 from airflow.sdk import Param
+
+from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
+
+# In one line, and without a blank at its ends, where copying easily puts one.  The form refuses others.
+ID = r"\S(.*\S)?"
 
 
 def optional_time(title: str, description: str = "UTC if without offset.") -> Param:
     """Return a field for a time, empty by default."""
     return Param(None, type=["null", "string"], format="date-time", title=title, description=description)
+
+
+def truck_id(title: str, description: str, *, is_optional: bool) -> Param:
+    """Return a field for the id of a truck: empty by default, None if it may stay empty."""
+    kind: str | list[str] = ["null", "string"] if is_optional else "string"
+    pattern = f"^{ID}$" if is_optional else f"^({ID})?$"
+    return Param(
+        None if is_optional else "",
+        type=kind,
+        maxLength=MAX_TRUCK_ID_LENGTH,
+        pattern=pattern,
+        title=title,
+        description=description,
+    )
+
+
+def confirmation(text: str, title: str) -> Param:
+    """Return a field that takes ``text`` and nothing else; empty by default."""
+    return Param("", type="string", pattern=f"^({re.escape(text)})?$", title=title, description="Type it to confirm.")

@@ -10,6 +10,7 @@ import msgspec
 from airflow.sdk import Asset, Context
 from airflow.triggers.base import BaseTrigger
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.failures import ReportedFailure
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
@@ -117,6 +118,8 @@ class CheckPipeOperator(InRounds):
     :param settle: leave loads younger than this to the next check: COPY_HISTORY shows a load some time after its
         timestamp.
     """
+
+    operator_extra_links = (buttons.RUNBOOK, buttons.LOADS, buttons.PIPE)
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from airflow.sdk import Asset, Context
 from airflow.triggers.base import BaseTrigger
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.failures import ReportedFailure
 from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_access import connect
@@ -58,6 +59,8 @@ class CheckQualityOperator(InRounds):
 
     Returns the status by rule.
     """
+
+    operator_extra_links = (buttons.RUNBOOK, buttons.QUALITY, buttons.QUERIES)
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from airflow.sdk import BaseOperator, Context
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
 
@@ -30,6 +31,8 @@ class DeleteStackOperator(Killable, BaseOperator):
     :param empty_bucket: (templated) first delete all objects of both buckets, with every version.
     :param timeout: longest wait for the deletion; keep it below the task's ``execution_timeout``.
     """
+
+    operator_extra_links = (buttons.RUNBOOK, buttons.STACK)
 
     template_fields = ("stack_name", "bucket", "empty_bucket")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
 from include.cloudformation.render import render
@@ -46,6 +47,8 @@ class DeployStackOperator(Killable, BaseOperator):
         A stack keeps the role that it was last deployed with.
     :param timeout: how long the stack may take to settle; keep it below the task's ``execution_timeout``.
     """
+
+    operator_extra_links = (buttons.RUNBOOK, buttons.STACK)
 
     template_fields = ("stack_name", "template", "parameters", "template_bucket", "tags", "role_arn")
     ui_color = "#6b9659"

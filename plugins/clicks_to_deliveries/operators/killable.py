@@ -1,11 +1,14 @@
-"""What all operators do when Airflow kills their task."""
+"""What all operators have in common: what they do when Airflow kills their task, and the button to the runbook."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+from airflow.sdk import BaseOperatorLink
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.hooks.snowflake_access import cancel_statements
 
 
@@ -23,6 +26,8 @@ class Killable:
     ``execute``: without an exception the task would work on until SIGKILL, 5 s later.  After an ``execution_timeout``,
     an exception has left ``execute`` already.
     """
+
+    operator_extra_links: Collection[BaseOperatorLink] = (buttons.RUNBOOK,)
 
     def on_kill(self) -> None:
         cancel_statements()

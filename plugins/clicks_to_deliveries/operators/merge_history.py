@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 from airflow.sdk import Context
 from airflow.triggers.base import BaseTrigger
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.in_rounds import LEAST_PAUSE, InRounds, Progress, Round
 from clicks_to_deliveries.operators.one_writer import one_writer
@@ -45,6 +46,8 @@ class MergeHistoryOperator(InRounds):
 
     Returns {"rounds", "rows_inserted", "rows_updated", "rows_deleted"} of all merges.
     """
+
+    operator_extra_links = (buttons.RUNBOOK, buttons.MERGE_RUNS, buttons.QUERIES)
 
     def __init__(
         self,

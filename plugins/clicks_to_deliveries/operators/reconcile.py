@@ -11,6 +11,7 @@ import msgspec
 from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow.sdk import Asset, BaseOperator, Context
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.failures import FormError, ReportedFailure
 from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_access import connect
@@ -57,6 +58,8 @@ class ReconcileOperator(Killable, BaseOperator):
 
     Returns how many hours were counted and balanced, and which are still unbalanced or balance again.
     """
+
+    operator_extra_links = (buttons.RUNBOOK, buttons.LEDGER, buttons.QUERIES)
 
     template_fields = ("bucket", "since", "until")
 

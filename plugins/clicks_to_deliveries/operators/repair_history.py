@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.asset_events import describe_outlets
@@ -36,6 +37,8 @@ class RepairHistoryOperator(Killable, BaseOperator):
     Returns {"rows_inserted", "rows_updated", "rows_deleted"}; a repair deletes wrong versions and inserts right ones.
     A retry does everything again, and changes nothing that is right.
     """
+
+    operator_extra_links = (buttons.RUNBOOK, buttons.HISTORY, buttons.MERGE_RUNS, buttons.QUERIES)
 
     template_fields = ("plan",)
 

@@ -8,6 +8,7 @@ import msgspec
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import BaseOperator, Context
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
@@ -29,6 +30,8 @@ class ReplayQuarantineOperator(Killable, BaseOperator):
     Returns the summary.  Fails without a retry if the function raises on a record, and with retries if a store or
     Lambda refuses one.  In both cases the record stays in quarantine.
     """
+
+    operator_extra_links = (buttons.RUNBOOK, buttons.QUARANTINE)
 
     template_fields = ("bucket", "plan", "count_only")
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.sdk import BaseOperator, Context
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.alert_topic import TOPIC
@@ -34,6 +35,8 @@ class SendAlertsOperator(Killable, BaseOperator):
 
     Returns how many alerts were sent.
     """
+
+    operator_extra_links = (buttons.RUNBOOK, buttons.ALERTS)
 
     template_fields = ("topic_arn",)
 

@@ -135,7 +135,9 @@ def test_file_name_schedule_tags_and_tasks(dag: DAG) -> None:
     schedule, tags, tasks = EXPECTED[dag.dag_id]
     assert Path(dag.fileloc).stem == dag.dag_id
     assert _schedule(dag) == schedule
-    assert dag.tags == {"clicks-to-deliveries", *tags}
+    impact = {f"on-call: {IMPACTS[dag.dag_id].severity}"} if dag.dag_id in IMPACTS else set()
+    assert dag.tags == {"clicks-to-deliveries", *impact, *tags}
+    assert re.fullmatch(rf"[A-Z][\w ]+ · {dag.dag_id}", dag.dag_display_name)
     assert set(dag.task_ids) == tasks
 
 
