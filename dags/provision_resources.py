@@ -7,13 +7,19 @@ each change.
 
 AWS and Snowflake each need values of the other, so the stack is deployed three times: first with the values that
 Snowflake already has; then with the storage integration's user, which the Snowflake role trusts; last with the pipe's
-queue, which the bucket notifies. A deployment that changes nothing does nothing (`docs/adr/0016`).
+queue, which the bucket notifies. A deployment that changes nothing does nothing (`docs/adr/0016`). Then the pipe loads
+the files that landed before the bucket notified it.
+
+`upgrade_snowflake` refuses what can't be done safely, before anything is changed: a change of a table or stream that
+Snowflake can't make in place, and a role that does not see what the stack relies on
+([deploy](docs/deploy.md#upgrading)).
 
 Firehose archives only from the moment it begins to read. `probe_archive` sends probe records until one from every
 shard has reached `raw-archive/`, then removes them (`docs/adr/0007`).
 
 - **Safe to run again?** Yes. A second run changes nothing.
-- **When it fails:** the log of the failed task names the resource and the reason, and CloudFormation has rolled back.
+- **When it fails:** "nothing was changed" lists what is in the way of an upgrade. Otherwise the log of the failed task
+  names the resource and the reason, and CloudFormation has rolled back.
   So it has if an alarm of a function fired within ten minutes after an update (`CTD_DEPLOY_WATCH_MINUTES`).
   Fix the reason and run it again. `verify` fails with a list of everything that is wrong, which includes that nobody
   has confirmed a subscription to the alerts: confirm it in its e-mail, then clear `verify`.
@@ -28,12 +34,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, cast
 
-from airflow.sdk import DAG, BaseOperator, Variable, task
+from airflow.sdk import DAG, BaseOperator, Param, Variable, task
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator
 from clicks_to_deliveries.operators.probe_archive import ProbeArchiveOperator
-from clicks_to_deliveries.operators.provision_snowflake import ProvisionSnowflakeOperator
+from clicks_to_deliveries.operators.provision_snowflake import OF_INTEGRATION, ProvisionSnowflakeOperator
 from clicks_to_deliveries.operators.publish_bundles import PublishBundlesOperator
+from clicks_to_deliveries.operators.refresh_pipe import RefreshPipeOperator
+from clicks_to_deliveries.operators.upgrade_snowflake import UpgradeSnowflakeOperator
 from clicks_to_deliveries.operators.verify_pipeline import VerifyPipelineOperator
 
 from include import names, naming
@@ -107,6 +115,20 @@ with DAG(
     dag_id=names.dag("provision_resources"),
     doc_md=__doc__,
     schedule=None,
+    params={
+        "recreate": Param(
+            False,
+            type="boolean",
+            description="The storage integration or the pipe was dropped: create it again. Without this, a run is"
+            " refused if Snowflake does not show what the stack relies on.",
+        ),
+        "keep_unknown_columns": Param(
+            False,
+            type="boolean",
+            description="Leave columns that this version does not know, such as your own, or those of a later version"
+            " that you go back from.",
+        ),
+    },
     **dag_arguments(
         __file__,
         title="Provision",
@@ -130,8 +152,10 @@ with DAG(
         multiple_outputs=True,
     )
 
-    def deploy(task_id: str, snowflake: ProvisionSnowflakeOperator, **options: Any) -> DeployStackOperator:
-        """The stack, with the values that ``snowflake`` returns; ``options`` are the operator's."""
+    def deploy(
+        task_id: str, integration: ProvisionSnowflakeOperator, pipe: ProvisionSnowflakeOperator, **options: Any
+    ) -> DeployStackOperator:
+        """The stack, with the values that the tasks return; ``options`` are the operator's."""
         return DeployStackOperator(
             task_id=task_id,
             stack_name=settings().stack_name,
@@ -144,9 +168,9 @@ with DAG(
                 "ApiCodeKey": outputs(bundles)["ApiCodeKey"],
                 "ArchiveCodeKey": outputs(bundles)["ArchiveCodeKey"],
                 "IntakeCodeKey": outputs(bundles)["IntakeCodeKey"],
-                "SnowflakeUserArn": outputs(snowflake)["SnowflakeUserArn"],
-                "SnowflakeExternalId": outputs(snowflake)["SnowflakeExternalId"],
-                "SnowpipeQueueArn": outputs(snowflake)["SnowpipeQueueArn"],
+                "SnowflakeUserArn": outputs(integration)["SnowflakeUserArn"],
+                "SnowflakeExternalId": outputs(integration)["SnowflakeExternalId"],
+                "SnowpipeQueueArn": outputs(pipe)["SnowpipeQueueArn"],
                 # A teardown that did not finish has stopped the stack.
                 "Stopped": False,
                 **given(DeletionProtection=options.get("protected")),
@@ -162,16 +186,18 @@ with DAG(
         )
 
     # An existing deployment gets new columns, and a pipe that loads them, before functions that write them.
-    before = ProvisionSnowflakeOperator(
-        task_id="read_snowflake",
+    before = UpgradeSnowflakeOperator(
+        task_id="upgrade_snowflake",
         ddl="ddl/0[4-9]*.sql",
-        only_if_provisioned=True,
+        stack_name=settings().stack_name,
+        recreate="{{ params.recreate }}",
+        keep_unknown_columns="{{ params.keep_unknown_columns }}",
         parameters={"reclustering": RECLUSTERING},
         multiple_outputs=True,
     )
     # Only this deployment has new code.
     stack = deploy(
-        "deploy_stack", before, watched_alarms=FUNCTION_ALARMS, watch_minutes=settings().deploy_watch_minutes
+        "deploy_stack", before, before, watched_alarms=FUNCTION_ALARMS, watch_minutes=settings().deploy_watch_minutes
     )
     # In parallel with the next tasks, which change neither streams nor functions nor Firehose.
     probe = ProbeArchiveOperator(
@@ -186,17 +212,25 @@ with DAG(
     }
     # Up to the storage integration, and the tables.
     integration = ProvisionSnowflakeOperator(
-        task_id="create_integration", ddl="ddl/0[1-5]*.sql", parameters=parameters, multiple_outputs=True
+        task_id="create_integration",
+        ddl="ddl/0[1-5]*.sql",
+        required=tuple(OF_INTEGRATION),
+        parameters=parameters,
+        multiple_outputs=True,
     )
-    trusting = deploy("trust_snowflake", integration)
+    # The queue that the bucket may notify already stays.
+    trusting = deploy("trust_snowflake", integration, before)
     # The pipe, which may read the bucket from the moment it exists, and the objects after it.
     pipe = ProvisionSnowflakeOperator(
         task_id="create_pipe", ddl="ddl/0[6-9]*.sql", parameters=parameters, multiple_outputs=True
     )
     # A new stack is protected last: CloudFormation could not roll back a creation that failed half way.
     notifying = deploy(
-        "notify_snowpipe", pipe, protected=settings().deletion_protection, stack_policy=str(STACK_POLICY)
+        "notify_snowpipe", pipe, pipe, protected=settings().deletion_protection, stack_policy=str(STACK_POLICY)
     )
+
+    # What landed before the bucket notified the pipe.
+    refresh = RefreshPipeOperator(task_id="refresh_pipe")
 
     @task
     def store_outputs(stack_outputs: dict[str, str]) -> None:
@@ -211,4 +245,4 @@ with DAG(
         mappings_enabled=settings().event_source_mappings_enabled,
     )
     trusting >> pipe
-    [probe, store_outputs(outputs(notifying)), notifying] >> verify
+    [probe, store_outputs(outputs(notifying)), notifying >> refresh] >> verify

@@ -22,7 +22,8 @@ DESCRIBE_PIPE = f"DESC PIPE {names.DATABASE}.{names.SCHEMA}.{names.PIPE}"
 PIPE_STATUS = "SELECT SYSTEM$PIPE_STATUS(%(pipe)s)"
 STREAM_HAS_DATA = "SELECT SYSTEM$STREAM_HAS_DATA(%(stream)s)"
 STREAM_OFFSET = "SELECT SYSTEM$STREAM_GET_TABLE_TIMESTAMP(%(stream)s)"
-STREAMS = "SHOW STREAMS LIKE %(stream)s"
+# In the database alone, a clone of the schema has streams of the same names.
+STREAMS = f"SHOW STREAMS LIKE %(stream)s IN SCHEMA {names.DATABASE}.{names.SCHEMA}"
 WAREHOUSES = "SHOW WAREHOUSES LIKE %(warehouse)s"
 
 # States of a warehouse that runs.
@@ -87,7 +88,7 @@ WILL_BE_STALE = "becomes stale at"
 def problem_of_stream(
     connection: SnowflakeConnection, stream: str, *, near: timedelta = timedelta(0), now: datetime | None = None
 ) -> str | None:
-    """Return what is wrong with ``stream`` of the connection's schema and what to do, or None if it can be read.
+    """Return what is wrong with ``stream`` of the pipeline's schema and what to do, or None if it can be read.
 
     A stream becomes stale when nothing consumes it for longer than its table keeps old versions.  Its rows are then out
     of its reach for good, but not lost: RAW has them.  A stream that becomes stale in less than ``near`` is a problem

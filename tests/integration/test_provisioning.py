@@ -202,7 +202,7 @@ def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_co
         connection.cursor().execute(f"create or replace pipe {names.PIPE} auto_ingest = true as {older}")
         connection.cursor().execute(f"use role {names.DEPLOYER_ROLE}")
         connection.cursor().execute(f"alter table {names.RAW_TABLE} drop column SUB_SEQUENCE_NUMBER")
-        bag.dags["provision_resources"].get_task("read_snowflake").execute({})
+        bag.dags["provision_resources"].get_task("upgrade_snowflake").execute({})
         (replaced,) = connection.cursor(DictCursor).execute(f"desc pipe {names.PIPE}").fetchall()
         assert replaced | {"created_on": None} == pipe | {"created_on": None}
         assert connection.cursor().execute(f"select SUB_SEQUENCE_NUMBER from {names.RAW_TABLE}").fetchall() == []

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from include.pipe_and_stream import is_settled, problem_of_stream
+from include.pipe_and_stream import STREAMS, is_settled, problem_of_stream
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +24,7 @@ class Connection:
         return self
 
     def execute(self, statement: str, parameters: dict[str, Any], **_: Any) -> Connection:
-        assert (statement, parameters) == ("SHOW STREAMS LIKE %(stream)s", {"stream": "A_STREAM"})
+        assert (statement, parameters) == (STREAMS, {"stream": "A_STREAM"})
         return self
 
     def fetchall(self) -> list[dict[str, Any]]:
