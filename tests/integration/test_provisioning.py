@@ -22,6 +22,7 @@ from include.local.snowflake.tls import TlsFiles
 from include.settings import settings
 from lambdas.bundle import local_target
 from tests.fixtures.delivery import delivering
+from tests.fixtures.deploy_guide import aws_connections, environment_of, identities_sql, snowflake_connections
 from tests.fixtures.ministack import EnforcingMiniStack
 from tests.fixtures.snowflake import LocalSnowflake
 
@@ -57,27 +58,6 @@ def administrator(enforcing_ministack: EnforcingMiniStack, tmp_path: Path) -> Ad
     return Administrator(enforcing_ministack, tmp_path / "aws-credentials")
 
 
-def documented_environment(outputs: dict[str, str]) -> dict[str, str]:
-    """The connections and variables of the table in docs/deploy.md, made of the outputs of the identities' stack."""
-    guide = (ROOT / "docs/deploy.md").read_text()
-    rows = re.findall(r"^\| `(\w+Arn)` \| `(\w+)` \|", guide, re.MULTILINE)
-    (extra,) = [
-        json.loads(block)
-        for block in re.findall(r"^```json\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-        if "role_arn" in block
-    ]
-    environment = {}
-    for output, name in rows:
-        if output not in outputs:  # Of synthetic traffic, which this account does not have.
-            continue
-        if name.startswith("CTD_"):
-            environment[name] = outputs[output]
-        else:
-            of_role = extra | {"region_name": REGION, "role_arn": outputs[output]}
-            environment[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps({"conn_type": "aws", "extra": of_role})
-    return environment
-
-
 @pytest.fixture
 def server(
     enforcing_ministack: EnforcingMiniStack,
@@ -86,19 +66,24 @@ def server(
     airflow_database: None,
     tmp_path: Path,
 ) -> Iterator[LocalSnowflake]:
-    """An empty Snowflake; Airflow's connections lead to it and, as the documented identities, to the AWS account."""
+    """An empty Snowflake account; Airflow's connections are those that docs/deploy.md has a reader create."""
     root = enforcing_ministack.environment
     server = LocalSnowflake(tmp_path / "warehouse", snowflake_tls, root)
     server.start()
-    server.create_identities()
+    with server.connect() as connection:
+        connection.execute_string(identities_sql(server.keys), remove_comments=True)
     machine = {name: value for name, value in root.items() if not name.startswith(("AWS_ACCESS", "AWS_SECRET"))}
     machine["AWS_SHARED_CREDENTIALS_FILE"] = str(tmp_path / "aws-credentials")
-    identities = documented_environment(administrator.deploy_identities())
+    identities = {
+        **aws_connections(administrator.deploy_identities(), REGION),
+        **environment_of(snowflake_connections(server.keys, server.port)),
+        "REQUESTS_CA_BUNDLE": str(server.tls.bundle),
+    }
     try:
         with pytest.MonkeyPatch.context() as patch:
             for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
                 patch.delenv(name, raising=False)
-            for name, value in {**machine, **server.environment, **identities}.items():
+            for name, value in {**machine, **identities}.items():
                 patch.setenv(name, value)
             # The other DAG tests set it in the environment; here the DAG must store it.
             patch.delenv(f"AIRFLOW_VAR_{names.STACK_OUTPUTS_VARIABLE.upper()}", raising=False)

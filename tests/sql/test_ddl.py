@@ -9,6 +9,7 @@ import pytest
 
 from include import names, sql
 from include.contracts import METRICS
+from include.pipe_and_stream import problem_of_stream
 from include.pipe_replacement import PIPE_DDL, replace_outdated_pipe
 from tests.fixtures.waiting import wait_for
 
@@ -235,3 +236,14 @@ def test_an_older_deployment_gets_the_new_column_and_a_pipe_that_loads_it(empty_
     finally:
         provision(empty_snowflake)
         replace_outdated_pipe(empty_snowflake.connection, rendered)
+
+
+def test_a_copy_of_the_schema_with_streams_of_the_same_names_confuses_nobody(snowflake):
+    for statement in ("create schema COPIED", "create table COPIED.READINGS (TRUCK_ID string)"):
+        snowflake.execute(statement)
+    snowflake.execute(f"use schema {names.SCHEMA}")
+    snowflake.execute(f"create stream COPIED.{names.RAW_STREAM} on table COPIED.READINGS append_only = true")
+    try:
+        assert problem_of_stream(snowflake.connection, names.RAW_STREAM) is None
+    finally:
+        snowflake.execute("drop schema COPIED")

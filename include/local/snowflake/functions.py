@@ -92,6 +92,7 @@ _SYSTEM: dict[str, Callable[[Context, exp.Anonymous], exp.Expr]] = {
     "SYSTEM$GET_TAG": lambda context, call: _literal(
         tags.get_tag(context, _text(call, 0), _text(call, 1), _text(call, 2))
     ),
+    "SYSTEM$PIPE_FORCE_RESUME": lambda context, call: _literal(pipes.force_resume(context, _text(call, 0))),
     "SYSTEM$PIPE_STATUS": lambda context, call: _literal(pipes.status(context, _text(call, 0))),
     "SYSTEM$STREAM_HAS_DATA": lambda context, call: exp.convert(streams.has_data(context, _text(call, 0))),
     "SYSTEM$STREAM_GET_TABLE_TIMESTAMP": lambda context, call: exp.convert(

@@ -34,6 +34,7 @@ class Needs:
 
 # Functions that name an object, and what they need of it.
 _FUNCTIONS = {
+    "SYSTEM$PIPE_FORCE_RESUME": ("PIPE", ("OPERATE",)),
     "SYSTEM$PIPE_STATUS": ("PIPE", ("MONITOR", "OPERATE")),
     "SYSTEM$STREAM_HAS_DATA": ("STREAM", ("SELECT",)),
     "SYSTEM$STREAM_GET_TABLE_TIMESTAMP": ("STREAM", ("SELECT",)),

@@ -143,6 +143,14 @@ def status(context: Context, name: str) -> str:
     return json.dumps(answer)
 
 
+def force_resume(context: Context, name: str) -> str:
+    """Answer SYSTEM$PIPE_FORCE_RESUME: the status of the pipe, which is not paused any more."""
+    found = context.catalog.get(context.duck, "PIPE", context.resolve_text(name))
+    context.catalog.alter(context.duck, found, {"PAUSED": False})
+    context.instance.ingestion.wake()
+    return status(context, name)
+
+
 def parse_copy(text: str) -> exp.Copy:
     """Parse the body of a pipe.
 

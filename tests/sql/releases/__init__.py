@@ -1,0 +1,1 @@
+"""The DDL of each released version, frozen: tests upgrade its objects."""
