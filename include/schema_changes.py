@@ -128,7 +128,7 @@ def impossible_changes(declared: Objects, deployed: Objects, *, keep_unknown_col
 
     ``keep_unknown_columns``: a column that is not declared is no difference, if rows can be stored without it.
     """
-    found = []
+    found: list[str] = []
     for name, table in deployed.tables.items():
         wanted = declared.tables[name]
         found += _of_columns(name, wanted, table, declared.added, keep_unknown_columns)

@@ -42,7 +42,7 @@ class ProvisionSnowflakeOperator(Killable, BaseOperator):
     SnowpipeQueueArn (from the pipe), each "" while its object does not exist and is not required.
     """
 
-    template_fields = ("parameters",)
+    template_fields: tuple[str, ...] = ("parameters",)
 
     def __init__(
         self,

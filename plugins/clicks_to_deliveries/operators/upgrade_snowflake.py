@@ -39,7 +39,7 @@ class UpgradeSnowflakeOperator(ProvisionSnowflakeOperator):
     Returns what ProvisionSnowflakeOperator returns; where Snowflake has no value yet, the stack's own.
     """
 
-    template_fields = ("parameters", "stack_name", "recreate", "keep_unknown_columns")
+    template_fields: tuple[str, ...] = ("parameters", "stack_name", "recreate", "keep_unknown_columns")
 
     def __init__(
         self,
