@@ -12,7 +12,7 @@ the files that landed before the bucket notified it.
 
 `upgrade_snowflake` refuses what can't be done safely, before anything is changed: a change of a table or stream that
 Snowflake can't make in place, and a role that does not see what the stack relies on
-([deploy](docs/deploy.md#upgrading)).
+(`docs/deploy.md`, "Upgrading").
 
 Firehose archives only from the moment it begins to read. `probe_archive` sends probe records until one from every
 shard has reached `raw-archive/`, then removes them (`docs/adr/0007`).
