@@ -146,15 +146,3 @@ def test_unsupported_features_are_refused(warehouse, statement):
     error = warehouse.error(statement.format(schema=warehouse.schema))
     assert error.errno == 2
     assert "Unsupported feature of the local Snowflake" in error.msg
-
-
-def test_merge_with_binds_is_refused(warehouse):
-    import snowflake.connector
-
-    warehouse.rows("CREATE TABLE T (ID INTEGER)")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snowflake.connector, "paramstyle", "qmark")
-        cursor = warehouse.connect().cursor()
-    merge = "MERGE INTO T USING (SELECT ? AS ID) N ON T.ID = N.ID WHEN NOT MATCHED THEN INSERT (ID) VALUES (N.ID)"
-    with pytest.raises(snowflake.connector.Error, match="bind variables"):
-        cursor.execute(merge, (1,))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from sqlglot import exp
 
-from . import bulk_inserts, errors, functions, merge, stream_offsets, streams
+from . import bound_values, bulk_inserts, functions, merge, stream_offsets, streams
 from .context import Context
 from .fakesnow_adapter import SELECT, statement_type_id
 from .names import Key
@@ -32,7 +32,8 @@ def query(context: Context, sql: str, expression: exp.Query, binds: Binds | None
 def run_merge(context: Context, sql: str, expression: exp.Merge, binds: Binds | None) -> Result:
     """Run a MERGE in one transaction with the offsets of the streams that it reads."""
     if binds:
-        raise errors.unsupported("bind variables (?) in MERGE")
+        # It becomes several statements, and each would need the values of its own variables.
+        expression, sql = bound_values.inlined(expression, binds), f"{sql} {binds!r}"
     with context.atomic(writes=True):
         read = context.transaction.seen(streams.read_by(context, expression))
         compiled = _translated(
