@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 DESCRIBE_PIPE = f"DESC PIPE {names.DATABASE}.{names.SCHEMA}.{names.PIPE}"
-PIPE_STATUS = "SELECT SYSTEM$PIPE_STATUS(%(pipe)s)"
-STREAM_HAS_DATA = "SELECT SYSTEM$STREAM_HAS_DATA(%(stream)s)"
-STREAM_OFFSET = "SELECT SYSTEM$STREAM_GET_TABLE_TIMESTAMP(%(stream)s)"
+PIPE_STATUS = "SELECT SYSTEM$PIPE_STATUS(%(pipe)r)"
+STREAM_HAS_DATA = "SELECT SYSTEM$STREAM_HAS_DATA(%(stream)r)"
+STREAM_OFFSET = "SELECT SYSTEM$STREAM_GET_TABLE_TIMESTAMP(%(stream)r)"
 # In the database alone, a clone of the schema has streams of the same names.
-STREAMS = f"SHOW STREAMS LIKE %(stream)s IN SCHEMA {names.DATABASE}.{names.SCHEMA}"
-WAREHOUSES = "SHOW WAREHOUSES LIKE %(warehouse)s"
+STREAMS = f"SHOW STREAMS LIKE %(stream)r IN SCHEMA {names.DATABASE}.{names.SCHEMA}"
+WAREHOUSES = "SHOW WAREHOUSES LIKE %(warehouse)r"
 
 # States of a warehouse that runs.
 AWAKE = ("STARTED", "RESIZING")

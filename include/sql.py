@@ -173,10 +173,7 @@ def statement(path: str) -> str:
 
 
 def without_comments(text: str) -> str:
-    """Return a statement without its lines of comments.
-
-    The connector sends many rows as one INSERT only if its text begins with INSERT; otherwise it sends one per row.
-    """
+    """Return a statement without its lines of comments: it becomes part of another."""
     return re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).strip()
 
 

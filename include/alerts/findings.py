@@ -11,7 +11,7 @@ import msgspec
 
 from include import sql
 from include.alerts.alert import Alert
-from include.snowflake_rows import rows_by_column
+from include.snowflake_rows import execute, rows_by_column
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -29,7 +29,7 @@ def store_alerts(connection: SnowflakeConnection, run_id: str, alerts: Iterable[
         for alert in alerts:
             values = {name: getattr(alert, name) for name in ("alert_id", "incident", "state", "severity", "headline")}
             values |= {"message": alert.message, "stored_at": _naive(alert.stored_at), "is_over": alert.is_over}
-            cursor.execute(_statement("store"), {"run_id": run_id, **values})
+            execute(cursor, _statement("store"), {"run_id": run_id, **values})
 
 
 class FindingsOutbox:
@@ -47,9 +47,9 @@ class FindingsOutbox:
         values = {"alert_id": alert.alert_id, "sent_to": msgspec.json.encode(alert.sent_to).decode()}
         now = datetime.now(UTC)
         with closing(self._connection.cursor()) as cursor:
-            cursor.execute(_statement("record_sent"), values | {"sent_at": _naive(now) if is_sent else None})
+            execute(cursor, _statement("record_sent"), values | {"sent_at": _naive(now) if is_sent else None})
             if is_sent:
-                cursor.execute(_statement("forget_sent"), {"before": _naive(now - RETENTION)})
+                execute(cursor, _statement("forget_sent"), {"before": _naive(now - RETENTION)})
 
 
 def _alert(row: dict[str, Any]) -> Alert:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from include import sql
-from include.snowflake_rows import rows_by_column
+from include.snowflake_rows import execute, rows_by_column
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -23,7 +23,7 @@ ASSIGNMENTS = "ops/assignments_of_truck.sql"
 def count_rows(connection: SnowflakeConnection, truck_id: str) -> dict[str, int]:
     """Table -> rows that belong to the truck or name it; a table without any counts 0."""
     with closing(connection.cursor()) as cursor:
-        cursor.execute(sql.render(COUNT), _binds(truck_id))
+        execute(cursor, sql.render(COUNT), _binds(truck_id))
         return {table: int(found) for table, found in cursor.fetchall()}
 
 
@@ -48,7 +48,7 @@ def erase_rows(connection: SnowflakeConnection, truck_id: str) -> None:
     with closing(connection.cursor()) as cursor:
         try:
             for statement in (text for text, _ in script if text.strip(" \n;")):
-                cursor.execute(statement, binds)
+                execute(cursor, statement, binds)
         except BaseException:
             cursor.execute("rollback")
             raise

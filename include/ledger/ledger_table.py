@@ -15,6 +15,7 @@ from include.alerts.findings import store_alerts
 from include.contracts.times import to_canonical
 from include.ledger.balance import Balance
 from include.ledger.due_hours import LedgerRow
+from include.snowflake_rows import execute
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -39,13 +40,13 @@ def store_balance(connection: SnowflakeConnection, balance: Balance, run_id: str
     }
     del values["samples"]
     with closing(connection.cursor()) as cursor:
-        cursor.execute(sql.render(STORE), values)
+        execute(cursor, sql.render(STORE), values)
 
 
 def ledger_rows(connection: SnowflakeConnection, stream: str) -> dict[datetime, LedgerRow]:
     """Hour -> row, for every hour of a stream that is in the table."""
     with closing(connection.cursor()) as cursor:
-        cursor.execute(sql.render(COUNTED), {"stream": stream})
+        execute(cursor, sql.render(COUNTED), {"stream": stream})
         rows = cursor.fetchall()
     return {
         hour.replace(tzinfo=UTC): LedgerRow(
@@ -78,6 +79,6 @@ def record_alerts(
         for balance in balances:
             alerted = None if balance.balanced else msgspec.json.encode(balance.counts()).decode()
             values = {"stream": balance.stream, "hour": to_canonical(balance.hour), "alerted": alerted}
-            cursor.execute(sql.statement(RECORD), values)
+            execute(cursor, sql.statement(RECORD), values)
     store_alerts(connection, run_id, alerts)
     connection.commit()

@@ -11,7 +11,7 @@ from include import sql
 from include.contracts.times import to_canonical
 from include.ledger.balance import HOUR
 from include.ledger.reading_balance import ReadingRow
-from include.snowflake_rows import first_row
+from include.snowflake_rows import execute, first_row
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -32,7 +32,7 @@ def raw_readings(connection: SnowflakeConnection, hour: datetime) -> Iterator[Re
     if earliest is None:
         return
     with closing(connection.cursor()) as cursor:
-        cursor.execute(sql.render(READINGS), {**_bounds(hour), "earliest": _text(earliest)})
+        execute(cursor, sql.render(READINGS), {**_bounds(hour), "earliest": _text(earliest)})
         while rows := cursor.fetchmany(FETCHED_AT_ONCE):
             for shard_id, sequence_number, sub_sequence_number, loaded, truck_id, event_time, state in rows:
                 what = f"{truck_id} {_text(event_time)}"

@@ -14,7 +14,7 @@ from include import sql
 from include.quality.rule_results import RuleResult, utc_now
 from include.quality.rules import WHOLE, Rule
 from include.quality.staged_items import SOURCES, ItemReader, ItemsError, ItemSource
-from include.snowflake_rows import rows_by_column
+from include.snowflake_rows import execute_rows, rows_by_column
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -136,9 +136,10 @@ class RuleSession:
         if self._reader is None:
             self._reader = self._open_reader()
         rows = self._reader.rows(source.name)
-        values = ", ".join(["%s"] * len(source.columns))
+        values = ", ".join(f"%({column})s" for column in source.columns)
         insert = INSERT.format(table=source.table, columns=", ".join(source.columns), values=values)
         with closing(self._connection.cursor()) as cursor:
             cursor.execute(sql.render(source.ddl))
             for start in range(0, len(rows), ROWS_PER_INSERT):
-                cursor.executemany(insert, rows[start : start + ROWS_PER_INSERT])
+                some = rows[start : start + ROWS_PER_INSERT]
+                execute_rows(cursor, insert, [dict(zip(source.columns, row, strict=True)) for row in some])

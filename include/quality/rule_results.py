@@ -13,7 +13,7 @@ import msgspec
 from include import sql
 from include.alerts import Alert
 from include.alerts.findings import store_alerts
-from include.snowflake_rows import first_row, rows_by_column
+from include.snowflake_rows import execute, execute_rows, first_row, rows_by_column
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -89,13 +89,13 @@ def store(
     ]
     connection.autocommit(False)
     with closing(connection.cursor()) as cursor:
-        cursor.execute(_statement("forget_run"), {"run_id": run_id})
+        execute(cursor, _statement("forget_run"), {"run_id": run_id})
         if forget_old:
             before = {"before": (utc_now() - RETENTION).isoformat()}
-            cursor.execute(_statement("forget_old"), before)
-            cursor.execute(sql.statement("quality/findings/forget_old.sql"), before)
-            cursor.execute(sql.statement("merge/forget_runs.sql"), before)
-        cursor.executemany(sql.without_comments(_statement("store")), rows)
+            execute(cursor, _statement("forget_old"), before)
+            execute(cursor, sql.statement("quality/findings/forget_old.sql"), before)
+            execute(cursor, sql.statement("merge/forget_runs.sql"), before)
+        execute_rows(cursor, _statement("store"), rows)
     store_alerts(connection, run_id, alerts)
     connection.commit()
 

@@ -16,6 +16,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.util_text import split_statements
 
 from include import names, sql
+from include.snowflake_rows import execute
 from sql.merge.history_oracle import ATTRIBUTES, ArrivedReading, HistoryVersion, from_raw
 from tests.fixtures.snowflake import LocalSnowflake
 
@@ -50,7 +51,11 @@ class SnowflakeSession:
         self.bucket = bucket
 
     def execute(self, statement: str, values: Any = None) -> list[tuple]:
+        """Return the rows; ``values`` are bound as the pipeline binds them if they have names."""
         with closing(self.connection.cursor()) as cursor:
+            if isinstance(values, dict):
+                execute(cursor, statement, values)
+                return cursor.fetchall()
             return cursor.execute(statement, values).fetchall()
 
     def statements(self, path: str, **params: str) -> list[str]:

@@ -23,8 +23,8 @@ class Connection:
     def cursor(self, _: type) -> Connection:
         return self
 
-    def execute(self, statement: str, parameters: dict[str, Any], **_: Any) -> Connection:
-        assert (statement, parameters) == (STREAMS, {"stream": "A_STREAM"})
+    def execute(self, statement: str, parameters: list[str], **_: Any) -> Connection:
+        assert (statement, parameters) == (STREAMS % {"stream": "A_STREAM"}, [])
         return self
 
     def fetchall(self) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``variables``, ``bulk_inserts``, ``bindings``, ``identifiers`` | a session's variables; bound values and names |
 | ``parameter_values``, ``catalog``, ``engine`` | our objects, and DuckDB's |
 | ``results``, ``memo``, ``notifications``, ``meter`` | Arrow; values kept by statement; the SQS queue; costs |
+| ``bound_values`` | bind variables as literals |
 | ``statements``, ``grammar``, ``grant_grammar``, ``reader`` | parsing, where sqlglot does not |
 | ``fakesnow_adapter``, ``names``, ``privileges``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, TLS, errors |
 | ``arithmetic``, ``epoch_times`` | where fakesnow's translations of numbers and times are not Snowflake's |

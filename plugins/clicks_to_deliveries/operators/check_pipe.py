@@ -28,7 +28,7 @@ from include.pipe_and_stream import (
     problem_of_stream,
 )
 from include.pipe_problems import STREAM, STREAM_AT_RISK, OpenProblem, judge_pipe
-from include.snowflake_rows import NOW, first_row
+from include.snowflake_rows import NOW, execute, first_row
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -256,7 +256,7 @@ def _is_look_due(connection: SnowflakeConnection, last: CheckedWindow, activity:
 def _loads(connection: SnowflakeConnection, window: CheckedWindow) -> list[Load]:
     values = {"since": (window.since - SHOWN_LATE).isoformat(), "until": window.until.isoformat()}
     with closing(connection.cursor()) as cursor:
-        cursor.execute(sql.render(LOADS), values)
+        execute(cursor, sql.render(LOADS), values)
         return [Load(*row) for row in cursor.fetchall()]
 
 

@@ -19,7 +19,7 @@ from clicks_to_deliveries.triggers.stream_has_data import poll_interval
 from clicks_to_deliveries.triggers.stream_wait import StreamWaitTrigger
 from include import names, sql
 from include.pipe_and_stream import STREAM_HAS_DATA, problem_of_stream
-from include.snowflake_rows import CHANGES, NOW, changed_rows, first_row
+from include.snowflake_rows import CHANGES, NOW, changed_rows, execute, first_row
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -152,5 +152,5 @@ def record_run(connection: SnowflakeConnection, run_id: str, started_at: datetim
     (finished_at,) = first_row(connection, NOW)
     run = {"run_id": run_id, "started_at": started_at, "finished_at": finished_at}
     with closing(connection.cursor()) as cursor:
-        cursor.execute(sql.render(RECORD), {**run, **counts})
+        execute(cursor, sql.render(RECORD), {**run, **counts})
     return (finished_at - started_at).total_seconds()

@@ -16,6 +16,7 @@ from clicks_to_deliveries.operators.merge_history import MergeHistoryOperator
 from snowflake.connector.errors import ProgrammingError
 
 from include import names
+from tests.fixtures.bound_values import values_of
 
 pytestmark = pytest.mark.unit
 
@@ -40,7 +41,7 @@ class Connection:
     def cursor(self, *_: type) -> Connection:
         return self
 
-    def execute(self, statement: str, parameters: dict[str, Any] | None = None, **_: Any) -> Connection:
+    def execute(self, statement: str, parameters: Any, **_: Any) -> Connection:
         if "STREAM_HAS_DATA" in statement:
             if isinstance(self.has_data, ProgrammingError):
                 raise self.has_data
@@ -49,10 +50,10 @@ class Connection:
             self.row = (EARLIEST,)
         elif "SYSDATE" in statement:
             self.row = (NOW,)
-        elif parameters and "earliest" in parameters:
-            self.merged_from = parameters["earliest"]
+        elif merged := values_of("merge/truck_telemetry_scd2.sql", statement, parameters):
+            self.merged_from = datetime.fromisoformat(merged["earliest"])
         else:
-            self.recorded = parameters
+            self.recorded = values_of("merge/record_run.sql", statement, parameters)
         return self
 
     def fetchone(self) -> tuple:
@@ -94,8 +95,8 @@ def test_the_merge_commits_by_itself_and_its_counts_are_recorded_with_the_run(mo
     assert connection.merged_from == EARLIEST
     assert connection.recorded == {
         "run_id": "run-1",
-        "started_at": NOW,
-        "finished_at": NOW,
+        "started_at": NOW.isoformat(),
+        "finished_at": NOW.isoformat(),
         "rows_inserted": 5,
         "rows_updated": 2,
         "rows_deleted": 1,

@@ -31,7 +31,7 @@ class Connection:
     def cursor(self) -> Connection:
         return self
 
-    def execute(self, sql: str, parameters: dict[str, Any]) -> Connection:
+    def execute(self, sql: str, parameters: list[str], **_: Any) -> Connection:
         assert self.is_open
         self.answer = next(self.script)
         if isinstance(self.answer, Exception):

@@ -43,7 +43,7 @@ class Healthy:
     def cursor(self) -> Healthy:
         return self
 
-    def execute(self, statement: str, _: Any) -> None:
+    def execute(self, statement: str, *_: Any, **__: Any) -> None:
         self.row = (json.dumps({"executionState": "RUNNING"}) if "pipe" in statement.lower() else False,)
 
     def fetchone(self) -> tuple[Any]:

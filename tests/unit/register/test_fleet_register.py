@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from include import sql
 from include.register import ASSIGN, REGISTER, RETIRE, UNDO, RefusedError, apply, change_of
+from tests.fixtures.bound_values import values_of
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +26,6 @@ class Connection:
         self.rows = rows
         self.executed: list[str] = []
         self.bound: dict[str, Any] = {}
-        self._files = {sql.render(f"register/{path.name}"): path.stem for path in FOLDER.glob("*.sql")}
 
     def cursor(self, *_: Any) -> Connection:
         return self
@@ -32,10 +33,14 @@ class Connection:
     def close(self) -> None:
         return None
 
-    def execute(self, statement: str, parameters: dict[str, Any] | None = None, **_: Any) -> None:
-        name = self._files.get(statement, statement)
+    def execute(self, statement: str, parameters: Sequence[Any] = (), **_: Any) -> None:
+        name = statement
+        for path in FOLDER.glob("*.sql"):
+            values = values_of(f"register/{path.name}", statement, parameters)
+            if values is not None:
+                name = path.stem
+                self.bound[name] = values
         self.executed.append(name)
-        self.bound[name] = parameters
         answer = self.rows.get(name, [])
         if isinstance(answer, Exception):
             raise answer
