@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.variable import Variable
+from airflow.sdk.exceptions import ParamValidationError
 from snowflake.connector import DictCursor
 
 from include import names
@@ -25,6 +27,7 @@ from tests.fixtures.delivery import delivering
 from tests.fixtures.deploy_guide import aws_connections, environment_of, identities_sql, snowflake_connections
 from tests.fixtures.ministack import EnforcingMiniStack
 from tests.fixtures.snowflake import LocalSnowflake
+from tests.fixtures.waiting import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -179,6 +182,35 @@ def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_co
     assert run(bag, "provision_resources") == "success"
     assert world(enforcing_ministack, server) == first
 
+    # A role that sees too little is refused, and takes neither the trust nor the notification away.
+    with server.connect() as connection:
+        for kind, name, owner in (
+            ("integration", names.STORAGE_INTEGRATION, names.DEPLOYER_ROLE),
+            ("pipe", f"{names.DATABASE}.{names.SCHEMA}.{names.PIPE}", names.LOADER_ROLE),
+        ):
+            connection.cursor().execute(f"grant ownership on {kind} {name} to role SYSADMIN revoke current grants")
+            assert run(bag, "provision_resources") == "failed"
+            connection.cursor().execute(f"grant ownership on {kind} {name} to role {owner}")
+    assert run(bag, "provision_resources") == "success"
+    assert world(enforcing_ministack, server) == first
+
+    # A file that was announced to nobody is loaded by the next run.
+    rule = {"Bucket": TELEMETRY_BUCKET, "NotificationConfiguration": {"QueueConfigurations": first["notified"]}}
+    s3 = enforcing_ministack.client("s3")
+    s3.put_bucket_notification_configuration(Bucket=TELEMETRY_BUCKET, NotificationConfiguration={})
+    line = dict.fromkeys(("truck_id", "stream_name", "shard_id", "sequence_number"), "UNANNOUNCED")
+    line |= dict.fromkeys(("event_time", "arrival_time"), datetime.now(UTC).replace(tzinfo=None).isoformat())
+    s3.put_object(
+        Bucket=TELEMETRY_BUCKET, Key=f"{names.LANDING_PREFIX}gap.json.gz", Body=gzip.compress(json.dumps(line).encode())
+    )
+    s3.put_bucket_notification_configuration(**rule)
+    assert bag.dags["provision_resources"].get_task("refresh_pipe").execute({}) == 1
+    with server.connect_as("deployer") as connection:
+        loaded = f"select TRUCK_ID from {names.RAW_TABLE}"
+        wait_for(lambda: connection.cursor().execute(loaded).fetchall() == [("UNANNOUNCED",)], "the file of the gap")
+        connection.cursor().execute(f"delete from {names.RAW_TABLE}")
+    s3.delete_object(Bucket=TELEMETRY_BUCKET, Key=f"{names.LANDING_PREFIX}gap.json.gz")
+
     # As a deployment of an older version: its first task brings RAW and the pipe up to date, before the functions.
     with server.connect_as("deployer") as connection:
         (pipe,) = connection.cursor(DictCursor).execute(f"desc pipe {names.PIPE}").fetchall()
@@ -202,9 +234,9 @@ def test_provisioned_twice_the_second_changes_nothing_and_torn_down_only_when_co
         verify.execute({})
 
     first = world(enforcing_ministack, server)
-    s3 = enforcing_ministack.client("s3")
     s3.put_object(Bucket=TELEMETRY_BUCKET, Key="quarantine/one", Body=b"kept")
-    assert run(bag, "teardown_resources", confirm="another-stack") == "failed"
+    with pytest.raises(ParamValidationError):
+        run(bag, "teardown_resources", confirm="another-stack")
     assert run(bag, "teardown_resources", confirm="clicks-to-deliveries") == "failed"
     assert world(enforcing_ministack, server) == first
     assert s3.get_object(Bucket=TELEMETRY_BUCKET, Key="quarantine/one")["Body"].read() == b"kept"
