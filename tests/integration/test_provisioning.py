@@ -24,7 +24,13 @@ from include.local.snowflake.tls import TlsFiles
 from include.settings import settings
 from lambdas.bundle import local_target
 from tests.fixtures.delivery import delivering
-from tests.fixtures.deploy_guide import aws_connections, environment_of, identities_sql, snowflake_connections
+from tests.fixtures.deploy_guide import (
+    aws_connections,
+    environment_of,
+    identities_parameters,
+    identities_sql,
+    snowflake_connections,
+)
 from tests.fixtures.ministack import EnforcingMiniStack
 from tests.fixtures.snowflake import LocalSnowflake
 from tests.fixtures.waiting import wait_for
@@ -51,6 +57,8 @@ class Administrator:
             "TelemetryBucketName": TELEMETRY_BUCKET,
             "DeploymentBucketName": "deployment-bucket-of-tests",
         }
+        principals = {"AirflowPrincipalArn", "DashboardPrincipalArn"}  # create_identities adds them.
+        assert identities_parameters().keys() == names_of_this_account.keys() | principals
         create_identities(self._account.client, self._credentials, names_of_this_account | parameters)
         stacks = self._account.client("cloudformation").describe_stacks(StackName=f"{STACK}-identities")
         return {each["OutputKey"]: each["OutputValue"] for each in stacks["Stacks"][0]["Outputs"]}

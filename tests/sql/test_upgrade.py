@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,11 +30,12 @@ from include.schema_changes import declared_objects, deployed_objects
 from tests.fixtures import deploy_guide
 from tests.fixtures.snowflake import LocalSnowflake
 from tests.fixtures.waiting import wait_for
+from tests.releases import DDL, releases
 from tests.sql.conftest import PARAMETERS, SnowflakeSession
 
 pytestmark = [pytest.mark.sql, pytest.mark.timeout(300)]
 
-RELEASE = (Path(__file__).parent / "releases/0.2.0.sql").read_text()
+RELEASE = (releases()[-1] / DDL).read_text()
 NOW = datetime.now(UTC).replace(tzinfo=None)
 # Rows of each table of the release that is not telemetry.
 ROWS = {
@@ -144,6 +144,8 @@ def test_a_new_account_needs_nothing_that_the_page_does_not_ask_for(account: Acc
     assert trucks(account.session("snowflake_repairer"), names.HISTORY_TABLE) == ["EARLY"]
     assert trucks(account.session("snowflake_erasure"), names.KNOWN_TRUCKS_TABLE) == ["TRK001", "TRK002", "TRK003"]
     assert len(account.connections) == 4
+    reader = SnowflakeSession(account.server.connect_as("reader"), account.bucket)
+    assert trucks(reader, names.TRUCK_HISTORY_VIEW) == ["EARLY"]
 
     before = state(deployer)
     assert account.provision(values) == values

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from include import names, sql
+from include.cloudformation import TEMPLATE
+from include.cloudformation.render import load
 from include.schema_changes import Objects, declared_objects, impossible_changes, parse
+from tests.fixtures.named_template import UNCHANGEABLE, identities_of_resources
+from tests.releases import DDL, RESOURCES, releases
 
 pytestmark = pytest.mark.unit
 
-RELEASES = sorted((Path(__file__).parents[1] / "sql/releases").glob("*.sql"))
 TABLE = """
 create {kind}table if not exists D.S.T (
     -- What it is.
@@ -142,12 +146,22 @@ def test_every_table_and_stream_of_the_ddl_is_compared() -> None:
         assert not declared.tables[table].columns[column].required
 
 
-@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("release", releases(), ids=lambda path: path.name)
 def test_every_released_deployment_can_be_upgraded(release: Path) -> None:
-    released = parse(release.read_text())
+    released = parse((release / DDL).read_text())
     assert names.RAW_TABLE in released.tables
     assert impossible_changes(declared_objects(), released) == []
 
 
-def test_there_is_a_release() -> None:
-    assert RELEASES
+@pytest.mark.parametrize("release", releases(), ids=lambda path: path.name)
+def test_no_resource_of_a_released_stack_is_replaced_or_deleted(release: Path) -> None:
+    released = json.loads((release / RESOURCES).read_text())
+    assert {each["Type"] for each in released.values()} == UNCHANGEABLE.keys()
+    present = identities_of_resources(load(TEMPLATE))
+    assert {name: present.get(name) for name in released} == released
+
+
+def test_the_last_release_is_kept() -> None:
+    changelog = (Path(__file__).parents[2] / "docs/CHANGELOG.md").read_text()
+    last = re.findall(r"^## (\d+\.\d+\.\d+) ", changelog, re.M)[0]
+    assert last in [each.name for each in releases()]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.killable import Killable
 from include import names, sql
@@ -42,6 +43,7 @@ class ProvisionSnowflakeOperator(Killable, BaseOperator):
     SnowpipeQueueArn (from the pipe), each "" while its object does not exist and is not required.
     """
 
+    operator_extra_links = (buttons.RUNBOOK, buttons.QUERIES)
     template_fields: tuple[str, ...] = ("parameters",)
 
     def __init__(

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
@@ -19,6 +20,8 @@ class RefreshPipeOperator(Killable, BaseOperator):
     A file that landed before the bucket notified the pipe was announced to nobody.  Run it once the notification is
     set, so that no file falls between the two.
     """
+
+    operator_extra_links = (buttons.RUNBOOK, buttons.PIPE)
 
     def __init__(self, *, snowflake_conn_id: str = names.DEPLOYER_SNOWFLAKE_CONNECTION, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,1 +1,0 @@
-"""The DDL of each released version, frozen: tests upgrade its objects."""
