@@ -254,7 +254,7 @@ def test_a_pipe_loads_with_its_owners_privileges(warehouse, deaf_pipe, wait_unti
 
 def test_a_dropped_pipe_loads_nothing(warehouse, pipe, wait_until):
     warehouse.rows("DROP PIPE INTAKE")
-    assert warehouse.rows("SHOW PIPES LIKE 'INT%'") == []
+    assert warehouse.rows("SHOW PIPES LIKE 'INT%' IN SCHEMA") == []
     warehouse.rows("DROP PIPE IF EXISTS INTAKE")
     assert warehouse.error("SELECT SYSTEM$PIPE_STATUS('INTAKE')").errno == 2003
 

@@ -49,11 +49,11 @@ def test_everything_is_there_again(warehouse, kill, copy_readings, wait_until):
     warehouse.rows("ALTER PIPE INTAKE REFRESH")
     wait_until(lambda: warehouse.value("SELECT COUNT(*) FROM READINGS") == 1)
     before = warehouse.rows("SELECT SYSTEM$STREAM_GET_TABLE_TIMESTAMP('NEW_READINGS'), COUNT(*) FROM NEW_READINGS")
-    channel = warehouse.rows("SHOW PIPES")[0][6]
+    channel = warehouse.rows("SHOW PIPES IN SCHEMA")[0][6]
     restarted(warehouse, kill=kill)
     after = warehouse.rows("SELECT SYSTEM$STREAM_GET_TABLE_TIMESTAMP('NEW_READINGS'), COUNT(*) FROM NEW_READINGS")
     assert after == before
-    assert warehouse.rows("SHOW PIPES")[0][6] == channel
+    assert warehouse.rows("SHOW PIPES IN SCHEMA")[0][6] == channel
     assert warehouse.rows("ALTER PIPE INTAKE REFRESH") == []
     warehouse.put("b.json.gz", {"truck": "T1"})
     warehouse.rows("ALTER PIPE INTAKE REFRESH")

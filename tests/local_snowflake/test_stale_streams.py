@@ -21,7 +21,7 @@ def _tables(warehouse):
 
 
 def shown(warehouse):
-    cursor = warehouse.connection.cursor().execute("SHOW STREAMS LIKE 'NEW_ROWS'")
+    cursor = warehouse.connection.cursor().execute("SHOW STREAMS LIKE 'NEW_ROWS' IN SCHEMA")
     return dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
 
 

@@ -70,6 +70,7 @@ def test_the_commands_defaults_are_those_of_the_readme(monkeypatch):
     assert (arguments.host, arguments.port, str(arguments.state)) == ("127.0.0.1", 4443, "local-snowflake-state")
     assert (arguments.administrator, arguments.in_progress_after) == ("ADMIN", 45)
     assert (arguments.certificate, arguments.key, arguments.log_level) == (None, None, "WARNING")
+    assert not arguments.streams_may_err
     options = dict(re.findall(r"^\| (`--[^|]*) \| ([^|]*) \|", README, re.MULTILINE))
     assert options == {
         "`--port`": "4443",
@@ -78,6 +79,7 @@ def test_the_commands_defaults_are_those_of_the_readme(monkeypatch):
         "`--administrator`": "ADMIN",
         "`--certificate`, `--key`": "made in the state directory",
         "`--in-progress-after`": "45",
+        "`--streams-may-err`": "off",
         "`--log-level`": "WARNING",
     }
 

@@ -88,7 +88,7 @@ def test_warehouse_and_integration_are_recorded(warehouse):
     warehouse.rows(f"CREATE STAGE FINE URL = 's3://allowed/here/x/' STORAGE_INTEGRATION = {name}")
     error = warehouse.error(f"CREATE STAGE WRONG URL = 's3://other/' STORAGE_INTEGRATION = {name}")
     assert "not allowed by integration" in error.msg
-    assert [row[1] for row in warehouse.rows("SHOW STAGES")] == ["FINE"]
+    assert [row[1] for row in warehouse.rows("SHOW STAGES IN SCHEMA")] == ["FINE"]
     warehouse.rows("DROP STAGE FINE")
     warehouse.rows(f"DROP INTEGRATION {name}")
     assert warehouse.error(f"DESC INTEGRATION {name}").errno == 2003

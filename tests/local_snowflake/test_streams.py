@@ -6,6 +6,9 @@ import threading
 
 import pytest
 
+from include.local.snowflake.instance import Instance
+from include.local.snowflake.session import Session
+
 pytestmark = pytest.mark.integration
 
 
@@ -61,7 +64,46 @@ def test_a_stream_is_read_wherever_a_query_names_it(warehouse):
 
 def test_show_initial_rows(warehouse):
     warehouse.rows("CREATE STREAM ALL_ROWS ON TABLE SOURCE APPEND_ONLY = TRUE SHOW_INITIAL_ROWS = TRUE")
+    warehouse.rows("INSERT INTO SOURCE VALUES (3)")
     assert warehouse.rows("SELECT ID FROM ALL_ROWS ORDER BY 1") == [(1,), (2,)]
+    warehouse.rows("INSERT INTO SINK SELECT ID FROM ALL_ROWS")
+    assert warehouse.rows("SELECT ID FROM ALL_ROWS") == [(3,)]
+
+
+@pytest.mark.parametrize("clean", ["DELETE FROM SOURCE", "TRUNCATE TABLE SOURCE", "UPDATE SOURCE SET ID = ID + 10"])
+def test_initial_rows_and_later_ones_survive_a_deletion(warehouse, clean):
+    warehouse.rows("CREATE STREAM ALL_ROWS ON TABLE SOURCE APPEND_ONLY = TRUE SHOW_INITIAL_ROWS = TRUE")
+    warehouse.rows("INSERT INTO SOURCE VALUES (3)")
+    warehouse.rows(clean)
+    warehouse.rows("INSERT INTO SOURCE VALUES (4)")
+    warehouse.rows(clean)
+    warehouse.rows("INSERT INTO SOURCE VALUES (5)")
+    assert warehouse.rows("SELECT ID FROM ALL_ROWS ORDER BY 1") == [(1,), (2,)]
+    warehouse.rows("INSERT INTO SINK SELECT ID FROM ALL_ROWS")
+    assert warehouse.rows("SELECT ID FROM ALL_ROWS ORDER BY 1") == [(3,), (4,), (5,)]
+    warehouse.rows("INSERT INTO SINK SELECT ID FROM ALL_ROWS")
+    assert warehouse.rows("SELECT ID FROM ALL_ROWS") == []
+    warehouse.rows("DROP STREAM ALL_ROWS")
+
+
+def test_a_table_without_rows_has_no_initial_ones(warehouse):
+    warehouse.rows("DELETE FROM SOURCE")
+    warehouse.rows("CREATE STREAM ALL_ROWS ON TABLE SOURCE APPEND_ONLY = TRUE SHOW_INITIAL_ROWS = TRUE")
+    warehouse.rows("INSERT INTO SOURCE VALUES (3)")
+    assert warehouse.rows("SELECT ID FROM ALL_ROWS") == [(3,)]
+
+
+def test_the_function_may_say_that_an_empty_stream_has_data(tmp_path):
+    instance = Instance(tmp_path, streams_may_err=True)
+    session = Session(instance)
+    for statement in (
+        "CREATE DATABASE D",
+        "CREATE TABLE T (ID INTEGER)",
+        "CREATE STREAM S ON TABLE T APPEND_ONLY = TRUE",
+    ):
+        session.execute(statement)
+    assert session.execute("SELECT SYSTEM$STREAM_HAS_DATA('S')").table.column(0).to_pylist() == [True]
+    instance.close()
 
 
 def test_a_dml_consumes_once_and_the_token_changes_exactly_then(warehouse):
@@ -185,7 +227,7 @@ def test_replaced_stream_has_a_new_token_and_no_rows(warehouse):
 def test_replaced_table_makes_it_stale(warehouse):
     warehouse.rows("CREATE OR REPLACE TABLE SOURCE (ID INTEGER)")
     assert "cannot read from stream 'NEW_ROWS'" in warehouse.error("SELECT * FROM NEW_ROWS").msg
-    shown = warehouse.connection.cursor().execute("SHOW STREAMS")
+    shown = warehouse.connection.cursor().execute("SHOW STREAMS IN SCHEMA")
     row = dict(zip([column[0] for column in shown.description], shown.fetchone(), strict=True))
     assert (row["name"], row["stale"], row["mode"], row["comment"]) == ("NEW_ROWS", "true", "APPEND_ONLY", "new")
 
@@ -193,7 +235,7 @@ def test_replaced_table_makes_it_stale(warehouse):
 def test_dropped_table_makes_it_stale_until_both_are_there_again(warehouse):
     warehouse.rows("INSERT INTO SOURCE VALUES (3)")
     warehouse.rows("DROP TABLE SOURCE")
-    assert warehouse.rows("SHOW STREAMS")[0][10] == "true"
+    assert warehouse.rows("SHOW STREAMS IN SCHEMA")[0][10] == "true"
     for _ in range(2):
         error = warehouse.error("SELECT * FROM NEW_ROWS")
         assert (error.errno, "SOURCE' dropped" in error.msg) == (91901, True)

@@ -86,9 +86,11 @@ def test_copy_history_reaches_14_days_back(session):
     write_history(session, 14.1, "old", None)
     history = (
         "SELECT FILE_NAME FROM TABLE(INFORMATION_SCHEMA.COPY_HISTORY(TABLE_NAME => 'T',"
-        " START_TIME => DATEADD(DAY, -60, CURRENT_TIMESTAMP())))"
+        " START_TIME => DATEADD(DAY, -{}, CURRENT_TIMESTAMP())))"
     )
-    assert session.execute(history).table.column(0).to_pylist() == ["recent"]
+    assert session.execute(history.format(14)).table.column(0).to_pylist() == ["recent"]
+    with pytest.raises(SnowflakeError, match="more than 14 days ago"):
+        session.execute(history.format(15))
 
 
 def test_a_statement_knows_what_it_loaded_in_the_last_64_days(session, tmp_path):

@@ -18,7 +18,7 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge``, ``reads`` | one module per subject |
 | ``cancelling``, ``query_history``, ``metering_history`` | statements that concern other statements |
 | ``copy_rows``, ``copy_lines`` | from a file's bytes to rows |
-| ``load_history``, ``copy_plan``, ``stages``, ``account`` | the objects and records that COPY needs |
+| ``load_history``, ``copy_plan``, ``copy_functions``, ``stages``, ``account`` | what COPY needs |
 | ``context`` | what a statement has at hand: connection, catalog, names, transaction |
 | ``transaction``, ``instance``, ``logins`` | a transaction; the account and its files; passwords and keys |
 | ``new_account``, ``users`` | an account's first roles and user; users |
@@ -29,5 +29,6 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``bound_values`` | bind variables as literals |
 | ``statements``, ``grammar``, ``grant_grammar``, ``reader`` | parsing, where sqlglot does not |
 | ``fakesnow_adapter``, ``names``, ``privileges``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, TLS, errors |
-| ``arithmetic``, ``epoch_times`` | where fakesnow's translations of numbers and times are not Snowflake's |
+| ``arithmetic``, ``epoch_times``, ``texts`` | where fakesnow's translations of numbers and times are not Snowflake's |
+| ``keywords`` | reserved words |
 """

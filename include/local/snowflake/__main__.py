@@ -46,7 +46,7 @@ def main() -> int:
     except OSError as error:
         return _refuse(f"port {arguments.port} can't be used: {error.strerror}")
     try:
-        instance = Instance(arguments.state, _administrator(arguments))
+        instance = Instance(arguments.state, _administrator(arguments), streams_may_err=arguments.streams_may_err)
     except StateLockedError as error:
         return _refuse(f"state directory {arguments.state} is in use by another process: {error}")
     certificate, key, welcome = arguments.certificate, arguments.key, ""
@@ -90,6 +90,11 @@ def _arguments() -> argparse.Namespace:
         default=PATIENCE_SECONDS,
         metavar="SECONDS",
         help="answer 'in progress' when a statement takes longer (default: %(default)s, as in Snowflake)",
+    )
+    parser.add_argument(
+        "--streams-may-err",
+        action="store_true",
+        help="SYSTEM$STREAM_HAS_DATA says true of every stream, empty or not, as it may in Snowflake",
     )
     parser.add_argument("--log-level", default="WARNING", help="least severe level to log (default: %(default)s)")
     arguments = parser.parse_args()

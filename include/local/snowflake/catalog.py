@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS "{database}".{schema}.streams (
     uid VARCHAR, low BIGINT, moved_at_ns BIGINT, has_backlog BOOLEAN, stale BOOLEAN
 );
 ALTER TABLE "{database}".{schema}.streams ADD COLUMN IF NOT EXISTS invalid_reason VARCHAR;
+ALTER TABLE "{database}".{schema}.streams ADD COLUMN IF NOT EXISTS initial_high BIGINT;
+ALTER TABLE "{database}".{schema}.streams ADD COLUMN IF NOT EXISTS has_later BOOLEAN;
 CREATE TABLE IF NOT EXISTS "{database}".{schema}.stream_looks (uid VARCHAR, at_ns BIGINT);
 CREATE TABLE IF NOT EXISTS "{database}".{schema}.pending_files (
     pipe_uid VARCHAR, file VARCHAR, bucket VARCHAR, key VARCHAR, received_at TIMESTAMPTZ
@@ -138,7 +140,7 @@ class Catalog:
     ) -> list[CatalogObject]:
         """Return the objects that SHOW ... [LIKE] [IN] lists.
 
-        Without IN these are the objects of the current ``schema`` of ``database``, or all where none is current.
+        Without IN these are the objects of the current ``database``, or all where none is current.
         """
         if statement.scope == "ACCOUNT":
             database = schema = None
@@ -147,6 +149,8 @@ class Catalog:
         elif statement.scope_name:
             *above, schema = statement.scope_name.parts
             database = above[0] if above else database
+        elif statement.scope is None:
+            schema = None
         pattern = like_pattern(statement.like) if statement.like is not None else None
         return [
             found

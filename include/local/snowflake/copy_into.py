@@ -17,7 +17,8 @@ from .context import Context
 from .copy_lines import CopyAbortedError
 from .copy_plan import CopyPlan
 from .fakesnow_adapter import COPY
-from .load_history import FileLoad, LoadingPipe
+from .file_loads import FileLoad
+from .load_history import LoadingPipe
 from .results import Result
 
 _RESULT_COLUMNS = [

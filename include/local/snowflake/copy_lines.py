@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from . import errors, storage
 from .copy_plan import CopyPlan
-from .load_history import FileLoad, Rejection
+from .file_loads import FileLoad, Rejection
 
 _WHITE_SPACE = np.frombuffer(b" \t\r\n", dtype=np.uint8)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from . import engine, errors, stages
+from . import copy_functions, engine, errors, stages
 from .context import Context
 from .names import Key, quoted
 
@@ -83,6 +83,8 @@ def plan_copy(context: Context, expression: exp.Copy, *, on_error: str = "ABORT_
         raise errors.unsupported("COPY INTO without a transformation (FROM (SELECT $1:key::type, ... FROM @stage))")
     if any(select.args.get(clause) for clause in ("where", "joins", "group", "order", "limit", "distinct")):
         raise errors.compilation_error("COPY statement only supports simple SELECT from stage statements for import.")
+    for each in select.expressions:
+        copy_functions.check(each)
     location = stages.locate(context, stage.this.name)
     file_format = stages.file_format(context, given.get("FILE_FORMAT", location.file_format))
     target = _target(context, expression.this)

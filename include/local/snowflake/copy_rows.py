@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from .copy_lines import abort_if_asked
 from .copy_plan import CopyPlan
-from .load_history import REJECTED_PER_FILE, FileLoad, Rejection
+from .file_loads import FileLoad, Rejection
+from .load_history import REJECTED_PER_FILE
 from .results import snowflake_type
 
 # Three ways to read "fields" from a line; {} is replaced by the line and the shape.

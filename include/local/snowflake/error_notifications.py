@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from . import errors, storage
 from .catalog import ACCOUNT, Catalog, CatalogObject
-from .load_history import FileLoad
+from .file_loads import FileLoad
 from .logins import ACCOUNT_NAME
 from .names import Key
 from .reader import Options

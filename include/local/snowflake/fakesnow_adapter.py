@@ -27,7 +27,7 @@ from sqlglot import exp
 # thread would then be written in no dialect at all.
 from sqlglot.dialects import duckdb as _duckdb_dialect  # noqa: F401
 
-from . import arithmetic, epoch_times
+from . import arithmetic, epoch_times, texts
 
 GLOBAL_DATABASE = "_fs_global"
 # fakesnow hides it from SHOW and INFORMATION_SCHEMA: our tables are here, beside the database's own.
@@ -35,6 +35,8 @@ HIDDEN_SCHEMA = "_fs_information_schema"
 # A column's name and DuckDB type.
 Column = tuple[str, str]
 
+# SHOW ... of what schemas hold.
+_OF_A_SCHEMA = ("OBJECTS", "TABLES", "VIEWS", "SEQUENCES")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d{1,6})?)?")
 
 
@@ -116,12 +118,14 @@ class Translator:
 
     def translate(self, expression: exp.Expr, parameters: list[Any] | None = None) -> exp.Expr:
         """Translate one statement, in place, to one statement of DuckDB's."""
+        _show_all_of_database(expression)
         _try_to_cast_times(expression)
         epoch_times.mark_instants(expression)
         arithmetic.mark_sums(expression)
         translated = _fold_times(self._cursor._transform(expression, parameters))
         epoch_times.replace_timestamps(translated)
         arithmetic.keep_numbers(translated)
+        texts.format_times(translated)
         return self._quote_reserved(translated)
 
     def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[Column]]:
@@ -168,6 +172,12 @@ class Translator:
             if identifier.name.lower() in self._reserved:
                 identifier.set("quoted", True)
         return expression
+
+
+def _show_all_of_database(expression: exp.Expr) -> None:
+    """Without IN, SHOW lists the objects of the current database, not only of the schema."""
+    if isinstance(expression, exp.Show) and expression.name.upper() in _OF_A_SCHEMA and not expression.find(exp.Table):
+        expression.set("scope_kind", expression.args.get("scope_kind") or "DATABASE")
 
 
 def _try_to_cast_times(expression: exp.Expr) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import snowflake.connector.errors
 
-from . import arithmetic, engine, epoch_times, new_account
+from . import arithmetic, engine, epoch_times, new_account, texts
 from .catalog import Catalog
 from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA, OnDisk, Translator
 from .grants import Grants
@@ -37,13 +37,19 @@ class Instance:
     """One account on one state directory; at most one process opens it.
 
     :param meter: what statements would cost; one with a clock of its own simulates time.
+    :param streams_may_err: let SYSTEM$STREAM_HAS_DATA say true of every stream, as it may in Snowflake.
 
     Raises:
         StateLockedError: another process has it open.
     """
 
     def __init__(
-        self, directory: Path, administrator: Administrator | None = None, *, meter: Meter | None = None
+        self,
+        directory: Path,
+        administrator: Administrator | None = None,
+        *,
+        meter: Meter | None = None,
+        streams_may_err: bool = False,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         _delete_leftovers(directory)
@@ -53,7 +59,7 @@ class Instance:
             if "lock" in str(error).lower():
                 raise StateLockedError(str(error).split("\n", 1)[0]) from error
             raise
-        self.directory = directory
+        self.directory, self.streams_may_err = directory, streams_may_err
         self.duck = self._fakesnow.duck_conn
         # A stream's offset is a row id (see ``stream_offsets``).  DuckDB renumbers rows only when a checkpoint vacuums
         # deleted ones: it must not.
@@ -62,6 +68,7 @@ class Instance:
         self.duck.execute("SET GLOBAL ieee_floating_point_ops = false")
         # For sessions without a current database.
         self.duck.execute(arithmetic.macro("memory"))
+        self.duck.execute(texts.macro("memory"))
         self.catalog = Catalog()
         self.writers = WritersLock()
         # Translating a statement takes longer than most run; checking its privileges is quick, but frequent.
@@ -111,6 +118,7 @@ class Instance:
         with self.cursor() as duck:
             duck.execute(epoch_times.macro(name))
             duck.execute(arithmetic.macro(name))
+            duck.execute(texts.macro(name))
         if not self.catalog.has_database(name):
             with self.cursor() as duck:
                 self.catalog.add_database(duck, name)

@@ -6,7 +6,7 @@ COPY_HISTORY has one row per file.  VALIDATE and VALIDATE_PIPE_LOAD have one row
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,12 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from . import errors
+from . import engine, errors
 from .catalog import CatalogObject, hidden
 from .context import Context
 from .copy_plan import CopyPlan
 from .fakesnow_adapter import HIDDEN_SCHEMA
+from .file_loads import FileLoad
 from .names import Key, table_node
 
 # COPY_HISTORY reaches this far back, and a pipe does not load a file again that it loaded within this time.
@@ -51,72 +52,11 @@ _REJECTED_TYPES = (
 
 
 @dataclass(frozen=True)
-class Rejection:
-    """A line that can't be loaded, or a file that can't be read, which has no line."""
-
-    error: str
-    category: str  # parsing or conversion
-    code: int
-    sqlstate: str
-    line: int | None = None  # from 1, like the character in the line
-    character: int | None = None
-    byte_offset: int | None = None  # of that character in the file, unpacked
-    column: str | None = None
-    record: str | None = None
-
-
-@dataclass(frozen=True)
 class LoadingPipe:
     """The pipe that runs a COPY."""
 
     key: Key
     uid: str
-
-
-@dataclass
-class FileLoad:
-    """A file to load, and the outcome once it is loaded."""
-
-    key: str
-    name: str
-    size: int = 0
-    unpacked: int = 0
-    etag: str = ""
-    received_at: datetime | None = None
-    status: str = "LOADED"
-    parsed: int = 0
-    loaded: int = 0
-    error_limit: int = 1
-    errors: int = 0
-    rejected: list[Rejection] = field(default_factory=list)  # in the file's order, at least the first
-
-    @property
-    def first(self) -> Rejection | None:
-        return self.rejected[0] if self.rejected else None
-
-    def read(self, size: int, etag: str, unpacked: int) -> None:
-        """The file was read: its size as stored, its ETag, and its size unpacked."""
-        self.size, self.etag, self.unpacked = size, etag, unpacked
-
-    def count(self, lines: int) -> None:
-        """The file has this many lines; all are loaded unless ``reject`` follows."""
-        self.parsed = self.loaded = lines
-
-    def reject(self, rejected: list[Rejection], errors: int) -> None:
-        """Lines, or the whole file, can't be loaded; ``rejected`` has at least the first of ``errors``."""
-        self.rejected, self.errors = rejected, errors
-
-    def limit_errors(self, limit: int) -> None:
-        """From ``limit`` errors on, the whole file is skipped."""
-        self.error_limit = limit
-
-    def skip(self) -> None:
-        """Load nothing of the file."""
-        self.status, self.loaded = "LOAD_FAILED", 0
-
-    def skip_rejected(self) -> None:
-        """Load all lines but the rejected ones."""
-        self.status, self.loaded = "PARTIALLY_LOADED", self.parsed - self.errors
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -231,10 +171,35 @@ def copy_history(context: Context, named: Mapping[str, exp.Expr], positional: Se
     if not isinstance(name, exp.Literal) or start is None:
         raise errors.compilation_error("COPY_HISTORY needs TABLE_NAME => 'name' and START_TIME => time")
     table = context.resolve_text(name.name)
+    end = named.get("END_TIME")
     query = exp.select(*_HISTORY_COLUMNS).from_(_hidden("load_history", table[0]))
-    earliest = exp.Literal.string((datetime.now(UTC) - timedelta(days=HISTORY_DAYS)).isoformat())
-    query = _between(_of_table(query, table), "LAST_LOAD_TIME", earliest, None)
-    return _between(query, "LAST_LOAD_TIME", start, named.get("END_TIME"))
+    return _between(
+        _of_table(query, table),
+        "LAST_LOAD_TIME",
+        _recent(context, start, "START_TIME"),
+        None if end is None else _recent(context, end, "END_TIME"),
+    )
+
+
+def _recent(context: Context, argument: exp.Expr, name: str) -> exp.Expr:
+    """The time that a constant argument of COPY_HISTORY stands for.
+
+    Raises:
+        SnowflakeError: it is no constant, or more than 14 days ago.
+    """
+    if argument.find(exp.Query, exp.Column):
+        raise errors.compilation_error(f"argument {name} to function COPY_HISTORY needs to be constant.", 1015)
+    if argument.find(exp.Placeholder):
+        raise errors.unsupported(f"a bind variable (?) as {name} of COPY_HISTORY")
+    time = context.translator.translate(exp.cast(argument.copy(), "TIMESTAMPTZ")).sql("duckdb")
+    microseconds, is_old = engine.row(
+        context.duck, f"SELECT epoch_us({time}), {time} < now() - INTERVAL {HISTORY_DAYS} DAY"
+    )
+    if is_old:
+        raise errors.SnowflakeError(f"Cannot retrieve data from more than {HISTORY_DAYS} days ago", 90032, "22023")
+    if microseconds is None:
+        return exp.null()
+    return exp.Literal.string(datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat())
 
 
 def validate(context: Context, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlglot.tokenizer_core import Token, TokenType
 
 from .errors import SnowflakeError, compilation_error
+from .keywords import RESERVED
 from .names import Name
 
 Options = dict[str, Any]
@@ -87,7 +88,8 @@ class Reader:
         token = self.next()
         if token.token_type is TokenType.IDENTIFIER:
             return token.text
-        if token.token_type is TokenType.STRING or not token.text.replace("_", "a").replace("$", "a").isalnum():
+        is_word = token.text.replace("_", "a").replace("$", "a").isalnum()
+        if token.token_type is TokenType.STRING or not is_word or token.text.upper() in RESERVED:
             self.position -= 1
             raise self.error()
         return token.text.upper()

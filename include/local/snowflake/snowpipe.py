@@ -18,8 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from . import authorization, copy_into, copy_plan, error_notifications, errors, load_history, needs, pipe_queue, pipes
 from .catalog import CatalogObject
 from .context import Context, Login
+from .file_loads import FileLoad
 from .instance import Instance
-from .load_history import FileLoad, LoadingPipe
+from .load_history import LoadingPipe
 from .notifications import announced_objects
 from .privileges import Securable
 

@@ -11,7 +11,7 @@ from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from . import errors, grammar
+from . import errors, grammar, keywords
 
 Statement = grammar.Statement | exp.Expr
 
@@ -62,6 +62,7 @@ def parse(sql: str) -> Statement:
         raise _unexpected(tokens[0])
     if isinstance(expression, exp.Update) and not expression.expressions:
         raise _unexpected(tokens[-1])
+    keywords.check(expression)
     return expression
 
 

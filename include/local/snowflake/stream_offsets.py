@@ -7,6 +7,10 @@ that may delete rows first copies those that the stream has not returned yet int
 puts the offset at the last row that is left.  This is also what Snowflake does: an append-only stream returns rows that
 were inserted and then deleted.
 
+A stream with SHOW_INITIAL_ROWS first returns the rows that its table had when it was created, and only these.  Until
+they are consumed, ``initial_high`` is the last of them that is still in the table.  Later rows that a statement may
+delete wait in a second table, which becomes the backlog when the initial rows are consumed.
+
 A stream that was left unread for longer than its table keeps old versions (``parameter_values.retention_days``) is
 stale: it can't be read any more, only created again.  Consuming a stream counts as reading it, and so does asking
 whether it has data and getting the answer no.
@@ -42,6 +46,8 @@ class Stream:
     moved_at_ns: int
     fresh_at_ns: int  # when it was last consumed or found empty, at most an hour early
     has_backlog: bool
+    initial_high: int | None  # while only the initial rows are returned
+    has_later: bool  # whether rows that come after the initial ones wait in a table of their own
     retention_days: int
     ended: bool  # stale for good: its table is gone, or it had expired when the retention changed
     invalid_reason: str | None
@@ -68,6 +74,10 @@ class Stream:
         return hidden(self.found.database, self.backlog_name)
 
     @property
+    def later_name(self) -> str:
+        return f"later_{self.found.uid}"
+
+    @property
     def variable(self) -> str:
         """The prefix of the DuckDB variables that hold the bounds."""
         return f"stream_{self.found.uid}"
@@ -78,23 +88,26 @@ class Stream:
 
 def load(catalog: Catalog, duck: duckdb.DuckDBPyConnection, found: CatalogObject) -> Stream:
     """The stream ``found`` as the transaction of ``duck`` sees it."""
-    low, moved_at_ns, has_backlog, ended, invalid_reason, looked_at_ns = engine.row(
+    low, moved_at_ns, has_backlog, ended, invalid_reason, initial_high, has_later, looked_at_ns = engine.row(
         duck,
-        "SELECT low, moved_at_ns, has_backlog, stale, invalid_reason,"
+        "SELECT low, moved_at_ns, has_backlog, stale, invalid_reason, initial_high, coalesce(has_later, false),"
         f" (SELECT max(at_ns) FROM {hidden(found.database, 'stream_looks')} WHERE uid = $1)"
         f" FROM {hidden(found.database, 'streams')} WHERE uid = $1",
         [found.uid],
     )
     database, schema, name = found.definition["TABLE"]
     table = (database, schema, name)
+    high = low if ended else initial_high
     return Stream(
         found=found,
         table=table,
         low=low,
-        high=low if ended else last_row(duck, table, above=low),
+        high=last_row(duck, table, above=low) if high is None else high,
         moved_at_ns=moved_at_ns,
         fresh_at_ns=max(moved_at_ns, looked_at_ns or 0),
         has_backlog=has_backlog,
+        initial_high=initial_high,
+        has_later=has_later,
         retention_days=parameter_values.retention_days(catalog, duck, table),
         ended=ended,
         invalid_reason=invalid_reason,
@@ -124,11 +137,18 @@ def last_row(duck: duckdb.DuckDBPyConnection, table: Key, *, above: int = -1) ->
 # --- moving -----------------------------------------------------------------------------------------------------------
 
 
-def begin(duck: duckdb.DuckDBPyConnection, found: CatalogObject, low: int, *, after_ns: int) -> None:
-    """Put the offset of a new stream at ``low``, at a time later than ``after_ns``."""
+def begin(
+    duck: duckdb.DuckDBPyConnection, found: CatalogObject, last: int, *, after_ns: int, with_rows: bool = False
+) -> None:
+    """Put the offset of a new stream at ``last``, the table's last row, at a time later than ``after_ns``.
+
+    Args:
+        with_rows: return the rows up to there first.
+    """
+    low, initial_high = (-1, last) if with_rows and last >= 0 else (last, None)
     duck.execute(
-        f"INSERT INTO {hidden(found.database, 'streams')} VALUES (?, ?, ?, false, false, NULL)",
-        [found.uid, low, max(now_ns(), after_ns + 1)],
+        f"INSERT INTO {hidden(found.database, 'streams')} VALUES (?, ?, ?, false, false, NULL, ?, false)",
+        [found.uid, low, max(now_ns(), after_ns + 1), initial_high],
     )
 
 
@@ -140,10 +160,13 @@ def advance(duck: duckdb.DuckDBPyConnection, streams: list[Stream]) -> None:
             continue
         if stream.has_backlog:
             duck.execute(f"DROP TABLE {stream.backlog}")
+        if stream.has_later:
+            later = hidden(stream.found.database, stream.later_name)
+            duck.execute(f'ALTER TABLE {later} RENAME TO "{stream.backlog_name}"')
         duck.execute(
-            f"UPDATE {hidden(stream.found.database, 'streams')}"
-            " SET low = ?, moved_at_ns = ?, has_backlog = false WHERE uid = ?",
-            [stream.high, max(now_ns(), stream.moved_at_ns + 1), stream.found.uid],
+            f"UPDATE {hidden(stream.found.database, 'streams')} SET low = ?, moved_at_ns = ?, has_backlog = ?,"
+            " initial_high = NULL, has_later = false WHERE uid = ?",
+            [stream.high, max(now_ns(), stream.moved_at_ns + 1), stream.has_later, stream.found.uid],
         )
 
 
@@ -160,26 +183,37 @@ def before_delete(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key)
     """Keep the rows that the streams on ``table`` have yet to return, before any are deleted or updated."""
     tracking = on_table(catalog, duck, table)
     for stream in tracking:
-        if stream.high <= stream.low:
-            continue
-        source = f"FROM {quoted(table)} WHERE rowid > {stream.low} AND rowid <= {stream.high}"
-        if stream.has_backlog:
-            duck.execute(f"INSERT INTO {stream.backlog} SELECT *, rowid::VARCHAR {source}")
-        else:
-            duck.execute(f'CREATE TABLE {stream.backlog} AS SELECT *, rowid::VARCHAR AS "METADATA$ROW_ID" {source}')
-            duck.execute(
-                f"UPDATE {hidden(stream.found.database, 'streams')} SET has_backlog = true WHERE uid = ?",
-                [stream.found.uid],
-            )
+        _keep(duck, stream, (stream.low, stream.high), stream.backlog_name, "has_backlog", exists=stream.has_backlog)
+        if stream.initial_high is not None:
+            rows = (stream.initial_high, last_row(duck, table, above=stream.initial_high))
+            _keep(duck, stream, rows, stream.later_name, "has_later", exists=stream.has_later)
     return tracking
+
+
+def _keep(
+    duck: duckdb.DuckDBPyConnection, stream: Stream, rows: tuple[int, int], name: str, flag: str, *, exists: bool
+) -> None:
+    """Copy the rows after the first and up to the second of ``rows`` into a table of the stream's own."""
+    low, high = rows
+    if high <= low:
+        return
+    kept = hidden(stream.found.database, name)
+    source = f"FROM {quoted(stream.table)} WHERE rowid > {low} AND rowid <= {high}"
+    if exists:
+        duck.execute(f"INSERT INTO {kept} SELECT *, rowid::VARCHAR {source}")
+        return
+    duck.execute(f'CREATE TABLE {kept} AS SELECT *, rowid::VARCHAR AS "METADATA$ROW_ID" {source}')
+    streams = hidden(stream.found.database, "streams")
+    duck.execute(f"UPDATE {streams} SET {flag} = true WHERE uid = ?", [stream.found.uid])
 
 
 def after_delete(duck: duckdb.DuckDBPyConnection, tracking: list[Stream]) -> None:
     """Put the offsets at the last row that is left: every later row has a higher id."""
     for stream in tracking:
+        last = last_row(duck, stream.table)
         duck.execute(
-            f"UPDATE {hidden(stream.found.database, 'streams')} SET low = ? WHERE uid = ?",
-            [last_row(duck, stream.table), stream.found.uid],
+            f"UPDATE {hidden(stream.found.database, 'streams')} SET low = ?, initial_high = ? WHERE uid = ?",
+            [last, None if stream.initial_high is None else last, stream.found.uid],
         )
 
 
@@ -196,7 +230,8 @@ def end(duck: duckdb.DuckDBPyConnection, stream: Stream, reason: str | None) -> 
 
 def forget(duck: duckdb.DuckDBPyConnection, found: CatalogObject) -> None:
     """Remove the state of a stream that is dropped or replaced."""
-    duck.execute(f"DROP TABLE IF EXISTS {hidden(found.database, f'backlog_{found.uid}')}")
+    for kept in ("backlog", "later"):
+        duck.execute(f"DROP TABLE IF EXISTS {hidden(found.database, f'{kept}_{found.uid}')}")
     for table in ("streams", "stream_looks"):
         duck.execute(f"DELETE FROM {hidden(found.database, table)} WHERE uid = ?", [found.uid])
 

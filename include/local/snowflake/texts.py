@@ -1,0 +1,62 @@
+"""Times as text, in Snowflake's default formats: with three decimals, and with its offset if a time has a time zone.
+
+DuckDB writes the decimals that a time has.  It alone knows the type of a column, so the choice is made in its SQL.
+There it is free: DuckDB decides it while it plans.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+_TEXT = "_text"
+# '2026-01-01 00:00:00.123' and '2025-12-31 16:00:00.123 -0800'.  DuckDB writes -08 for whole hours.
+_MACRO = """
+    CREATE MACRO IF NOT EXISTS "{database}".main._text(val) AS (
+        CASE typeof(val)
+            WHEN 'TIMESTAMP'
+            THEN rpad(CAST(val AS VARCHAR) || if(length(CAST(val AS VARCHAR)) = 19, '.', ''), 23, '0')
+            WHEN 'TIMESTAMP WITH TIME ZONE'
+            THEN
+                rpad(
+                    regexp_replace(regexp_replace(CAST(val AS VARCHAR), '[+-][0-9:]+$', ''), '(:\\d\\d)$', '\\1.'),
+                    23,
+                    '0'
+                )
+                || ' '
+                || rpad(replace(regexp_extract(CAST(val AS VARCHAR), '[+-][0-9:]+$'), ':', ''), 5, '0')
+            ELSE CAST(val AS VARCHAR)
+        END
+    )
+"""
+# What may be a time: not what is text, a number or true.
+_PERHAPS_TIMES = (
+    exp.Column, exp.Anonymous, exp.Coalesce, exp.If, exp.Case, exp.Min, exp.Max, exp.AnyValue, exp.Window, exp.Lead,
+    exp.Lag, exp.CurrentTimestamp, exp.DateAdd, exp.TimestampTrunc, exp.DateTrunc, exp.Add, exp.Sub, exp.AtTimeZone,
+    exp.Greatest, exp.Least, exp.Nullif, exp.Subquery, exp.FirstValue, exp.LastValue,
+)  # fmt: skip
+
+
+def macro(database: str) -> str:
+    """Return the statement that creates the macro that translations call, if the database lacks it."""
+    return _MACRO.format(database=database)
+
+
+def format_times(translated: exp.Expr) -> None:
+    """Give what may be a time and is cast to text Snowflake's form, in place, after fakesnow translated."""
+    for node in list(translated.find_all(exp.Cast, exp.ToChar)):
+        if _makes_text(node) and _may_be_time(node.this):
+            node.replace(exp.Anonymous(this=_TEXT, expressions=[node.this]))
+
+
+def _makes_text(node: exp.Expr) -> bool:
+    if isinstance(node, exp.ToChar):
+        return not node.args.get("format")
+    return type(node) is exp.Cast and node.to.this in (exp.DType.TEXT, exp.DType.VARCHAR)
+
+
+def _may_be_time(node: exp.Expr) -> bool:
+    value = node.unnest()
+    if isinstance(value, exp.Cast):
+        return value.to.is_type(*exp.DataType.TEMPORAL_TYPES)
+    # COPY casts the text of a field.
+    return isinstance(value, _PERHAPS_TIMES) and not (isinstance(value, exp.Column) and value.table == "fields")
