@@ -37,6 +37,7 @@ from typing import Any, cast
 from airflow.sdk import DAG, BaseOperator, Param, Variable, task
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.deploy_stack import DeployStackOperator
+from clicks_to_deliveries.operators.govern_snowflake import GovernSnowflakeOperator
 from clicks_to_deliveries.operators.probe_archive import ProbeArchiveOperator
 from clicks_to_deliveries.operators.provision_snowflake import OF_INTEGRATION, ProvisionSnowflakeOperator
 from clicks_to_deliveries.operators.publish_bundles import PublishBundlesOperator
@@ -44,14 +45,19 @@ from clicks_to_deliveries.operators.refresh_pipe import RefreshPipeOperator
 from clicks_to_deliveries.operators.upgrade_snowflake import UpgradeSnowflakeOperator
 from clicks_to_deliveries.operators.verify_pipeline import VerifyPipelineOperator
 
-from include import names, naming
+from include import names, naming, snowflake_governance
 from include.cloudformation import STACK_POLICY, TEMPLATE
 from include.settings import settings
 
 # An update that makes one of them fire is rolled back; CloudFormation takes at most five (docs/adr/0067).
 FUNCTION_ALARMS = ("ClickErrorAlarm", "TruckErrorAlarm", "ApiErrorAlarm", "ArchiveErrorAlarm", "IntakeErrorAlarm")
 WATCHED = timedelta(minutes=settings().deploy_watch_minutes)
-RECLUSTERING = "resume" if settings().automatic_clustering else "suspend"
+CHOSEN = {
+    "reclustering": "resume" if settings().automatic_clustering else "suspend",
+    "queued_timeout": str(settings().snowflake_queued_timeout_seconds),
+}
+# What AWS needs of a storage integration that does not exist yet, where the settings know it.
+KNOWN = {"SnowflakeUserArn": settings().snowflake_user_arn, "SnowflakeExternalId": settings().snowflake_external_id}
 
 
 def outputs(operator: BaseOperator) -> dict[str, str]:
@@ -193,12 +199,17 @@ with DAG(
         stack_name=settings().stack_name,
         recreate="{{ params.recreate }}",
         keep_unknown_columns="{{ params.keep_unknown_columns }}",
-        parameters={"reclustering": RECLUSTERING},
+        parameters=CHOSEN,
         multiple_outputs=True,
     )
     # Only this deployment has new code.
     stack = deploy(
-        "deploy_stack", before, before, watched_alarms=FUNCTION_ALARMS, watch_minutes=settings().deploy_watch_minutes
+        "deploy_stack",
+        before,
+        before,
+        if_empty=KNOWN,
+        watched_alarms=FUNCTION_ALARMS,
+        watch_minutes=settings().deploy_watch_minutes,
     )
     # In parallel with the next tasks, which change neither streams nor functions nor Firehose.
     probe = ProbeArchiveOperator(
@@ -207,7 +218,8 @@ with DAG(
         patience=timedelta(seconds=2 * settings().archive_interval_seconds + 60),
     )
     parameters = {
-        "reclustering": RECLUSTERING,
+        **CHOSEN,
+        "external_id": settings().snowflake_external_id,
         "storage_role_arn": outputs(stack)["SnowflakeRoleArn"],
         "telemetry_bucket": outputs(stack)["TelemetryBucketName"],
     }
@@ -224,6 +236,11 @@ with DAG(
     # The pipe, which may read the bucket from the moment it exists, and the objects after it.
     pipe = ProvisionSnowflakeOperator(
         task_id="create_pipe", ddl="ddl/0[6-9]*.sql", parameters=parameters, multiple_outputs=True
+    )
+    governed = GovernSnowflakeOperator(
+        task_id="govern_snowflake",
+        scripts=snowflake_governance.scripts(settings()),
+        parameters=snowflake_governance.parameters(settings()),
     )
     # A new stack is protected last: CloudFormation could not roll back a creation that failed half way.
     notifying = deploy(
@@ -245,5 +262,5 @@ with DAG(
         alert_topic_arn=outputs(notifying)["AlertTopicArn"],
         mappings_enabled=settings().event_source_mappings_enabled,
     )
-    trusting >> pipe
-    [probe, store_outputs(outputs(notifying)), notifying >> refresh] >> verify
+    trusting >> pipe >> governed
+    [governed, probe, store_outputs(outputs(notifying)), notifying >> refresh] >> verify

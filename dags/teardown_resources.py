@@ -27,7 +27,7 @@ from clicks_to_deliveries.operators.delete_stack import DeleteStackOperator
 from clicks_to_deliveries.operators.drop_snowflake import DropSnowflakeOperator
 from clicks_to_deliveries.params import confirmation
 
-from include import names
+from include import names, snowflake_governance
 from include.settings import settings
 
 with DAG(
@@ -65,5 +65,9 @@ with DAG(
         bucket=settings().telemetry_bucket,
         empty_bucket="{{ params.empty_bucket }}",
     )
-    drop_snowflake = DropSnowflakeOperator(task_id="drop_snowflake", drop="{{ params.drop_snowflake }}")
+    drop_snowflake = DropSnowflakeOperator(
+        task_id="drop_snowflake",
+        drop="{{ params.drop_snowflake }}",
+        parameters=snowflake_governance.parameters(settings()),
+    )
     confirm() >> delete_stack >> drop_snowflake

@@ -27,6 +27,10 @@ TileAddress = Annotated[
     str, msgspec.Meta(pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+/(?=.*\{z\})(?=.*\{x\})(?=.*\{y\})[^\s;,'\"]*)?$")
 ]
 
+# Names and IPv4 addresses or ranges, separated by commas.
+SNOWFLAKE_NAMES = r"^( *[A-Za-z_][A-Za-z0-9_$]* *(, *[A-Za-z_][A-Za-z0-9_$]* *)*)?$"
+ADDRESSES = r"^( *\d{1,3}(\.\d{1,3}){3}(/\d{1,2})? *(, *\d{1,3}(\.\d{1,3}){3}(/\d{1,2})? *)*)?$"
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Each field is the environment variable ``CTD_<FIELD>``.  A field without a default must be set."""
@@ -123,6 +127,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     automatic_clustering: bool = False
     # When monitor_snowpipe runs: a cron expression.
     monitor_schedule: str = "*/5 * * * *"
+
+    # What a Snowflake shop expects (docs/snowflake-governance.md).  These need no special edition: after how long a
+    # statement gives up waiting for a warehouse, in seconds (0: never); a secure view of the history for consumers;
+    # whether the pipeline's users log in with their keys only, and from which addresses (unset: any); credits a month
+    # after which both warehouses are suspended (unset: no limit); and the notification integration that Snowpipe
+    # reports files to that it did not load.
+    snowflake_queued_timeout_seconds: Annotated[int, msgspec.Meta(ge=0, le=604_800)] = 600
+    snowflake_consumer_view: bool = True
+    snowflake_key_pair_only: bool = True
+    snowflake_allowed_ips: Annotated[str, msgspec.Meta(pattern=ADDRESSES)] = ""
+    snowflake_credit_quota: Positive | None = None
+    snowflake_error_integration: Annotated[str, msgspec.Meta(pattern=SNOWFLAKE_NAMES)] = ""
+    # The Enterprise Edition: whether positions are masked, and the roles beside the pipeline's own that see them.
+    snowflake_mask_positions: bool = False
+    snowflake_position_roles: Annotated[str, msgspec.Meta(pattern=SNOWFLAKE_NAMES)] = ""
+    # The external id of a storage integration that is yet to be created (unset: Snowflake chooses), and the IAM user of
+    # the Snowflake account.  With both, the role in AWS trusts Snowflake from the first deployment on.
+    snowflake_external_id: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9+=,.@:/_-]{2,1224})?$")] = ""
+    snowflake_user_arn: Annotated[str, msgspec.Meta(pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:user/.+)?$")] = ""
 
     # The accounts in the addresses of Airflow's assets, such as myorg-prod and 123456789012; unset: ids of connections.
     snowflake_account: str = ""

@@ -30,6 +30,9 @@ SQL_DIRECTORY = Path(__file__).resolve().parent.parent / "sql"
 ATTRIBUTES: tuple[str, ...] = tuple(metric.name.upper() for metric in METRICS)
 
 
+#: The columns that say where a truck, and so its driver, is.
+POSITIONS: tuple[str, ...] = ("GPS_LATITUDE", "GPS_LONGITUDE", "GPS_ALTITUDE")
+
 #: Every column of TRUCK_TELEMETRY_DATA, in order.
 HISTORY_COLUMNS: tuple[str, ...] = (
     "TRUCK_ID",
@@ -49,6 +52,11 @@ def attributes(alias: str = "") -> str:
 def history_columns(alias: str = "") -> str:
     """Return the columns of the history as a select list, of table ``alias`` if one is given: ``R.TRUCK_ID, …``."""
     return _listed(HISTORY_COLUMNS, alias)
+
+
+def consumer_attributes(masked: bool) -> str:
+    """Return the attributes as a select list for consumers, the positions NULL unless a policy masks them."""
+    return ", ".join(f"null::float as {name}" if name in POSITIONS and not masked else name for name in ATTRIBUTES)
 
 
 def attribute_assignments(alias: str) -> str:
@@ -129,6 +137,8 @@ CONTEXT = MappingProxyType(
         "truck_stream": names.TRUCK_STREAM,
         "metrics": METRICS,
         "attributes": attributes,
+        "positions": POSITIONS,
+        "consumer_attributes": consumer_attributes,
         "history_columns": history_columns,
         "attribute_assignments": attribute_assignments,
         "bind": bind,

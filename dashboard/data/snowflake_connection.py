@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -33,6 +34,9 @@ _TIMES = {
 }  # fmt: skip
 _FLOATS = {*NUMERIC_METRICS, "lowest", "highest", "area", "lasted", "last_value", "today", "past_value", "usual"}
 
+# Every statement's QUERY_TAG, with the file of the query.
+_TAG = {"app": "dashboard"}
+
 # Of one query: the name of each bound value, and the value.
 Values = Mapping[str, str | int | float]
 
@@ -45,7 +49,7 @@ def query(path: str, values: Values) -> pd.DataFrame:
     Raises:
         StoreUnavailableError: Snowflake is unreachable or refuses the statement.
     """
-    return _shared_connection().query(sql.render(f"dashboard/{path}"), values)
+    return _shared_connection().query(sql.render(f"dashboard/{path}"), values, tag=json.dumps({**_TAG, "query": path}))
 
 
 def connect() -> None:
@@ -79,26 +83,26 @@ class SharedConnection:
         """
         self._connect()
 
-    def query(self, statement: str, values: Values) -> pd.DataFrame:
-        """Execute ``statement`` and return its rows.
+    def query(self, statement: str, values: Values, tag: str = "") -> pd.DataFrame:
+        """Execute ``statement`` with the QUERY_TAG ``tag`` and return its rows.
 
         Raises:
             StoreUnavailableError: Snowflake is unreachable or refuses the statement.
         """
         connection, is_new = self._connect()
         try:
-            return self._rows(connection, statement, values)
+            return self._rows(connection, statement, values, tag)
         except SnowflakeError as error:
             if is_new:
                 raise self._unreachable(error) from error
         # The connection had worked and is gone, for example because its session expired: try once more.
         connection, _ = self._connect()
         try:
-            return self._rows(connection, statement, values)
+            return self._rows(connection, statement, values, tag)
         except SnowflakeError as error:
             raise self._unreachable(error) from error
 
-    def _rows(self, connection: SnowflakeConnection, statement: str, values: Values) -> pd.DataFrame:
+    def _rows(self, connection: SnowflakeConnection, statement: str, values: Values, tag: str) -> pd.DataFrame:
         """Execute ``statement`` on ``connection``, and drop the connection if it is gone.
 
         Raises:
@@ -107,7 +111,9 @@ class SharedConnection:
         """
         try:
             with connection.cursor() as cursor:
-                cursor.execute(*_bound(statement, values), timeout=QUERY_TIMEOUT_SECONDS)
+                cursor.execute(
+                    *_bound(statement, values), timeout=QUERY_TIMEOUT_SECONDS, _statement_params={"QUERY_TAG": tag}
+                )
                 return _frame(cursor.fetchall(), [column.name.lower() for column in cursor.description])
         except SnowflakeError as error:
             if isinstance(error, ProgrammingError) and not _is_session_error(error):

@@ -16,6 +16,11 @@ comment = 'Merges truck telemetry and checks it';
 -- For a warehouse that was created before it had this limit.
 alter warehouse {{ env }}TRUCK_TELEMETRY_WH set statement_timeout_in_seconds = 7200;
 
+-- A statement gives up waiting for a warehouse after this time, as the setting says
+-- (docs/snowflake-governance.md); 0: never.
+alter warehouse {{ env }}TRUCK_TELEMETRY_WH
+set statement_queued_timeout_in_seconds = {{ params.queued_timeout | default("600") }};
+
 create warehouse if not exists {{ env }}TRUCK_TELEMETRY_READER_WH
 warehouse_size = XSMALL
 auto_suspend = 60
@@ -23,3 +28,6 @@ auto_resume = true
 initially_suspended = true
 statement_timeout_in_seconds = 300
 comment = 'Serves the dashboard';
+
+alter warehouse {{ env }}TRUCK_TELEMETRY_READER_WH
+set statement_queued_timeout_in_seconds = {{ params.queued_timeout | default("600") }};

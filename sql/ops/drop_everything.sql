@@ -6,6 +6,7 @@ drop stream if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_ST
 drop stream if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_PLAUSIBILITY_STREAM;
 drop stage if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_STAGE;
 drop file format if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_JSON;
+drop view if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSUMER_TRUCK_HISTORY;
 drop view if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_HISTORY;
 drop view if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.FLEET;
 drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_RAW;
@@ -18,6 +19,11 @@ drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.TRACKER_ASSIGNMENTS
 drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.CONSERVATION_LEDGER;
 drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.ALERTS;
 drop table if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.WRITERS;
+{%- if params.masked | default("false") == "true" %}
+    drop masking policy if exists -- noqa: CP02
+    {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.EXACT_POSITION;
+    drop tag if exists {{ env }}ECOMMERCE_DATA.TRUCK_TELEMETRY.PERSONAL_DATA;
+{%- endif %}
 drop integration if exists {{ env }}TRUCK_TELEMETRY_INTEGRATION;
 drop warehouse if exists {{ env }}TRUCK_TELEMETRY_WH;
 drop warehouse if exists {{ env }}TRUCK_TELEMETRY_READER_WH;

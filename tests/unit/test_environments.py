@@ -25,7 +25,10 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
 # Beside sql/ddl, the statements that name the database or a role.
-SQL_OF_NAMES = ("ops/drop_everything.sql", "ops/recreate_stream.sql")
+SQL_OF_NAMES = (
+    "ops/drop_everything.sql", "ops/recreate_stream.sql",
+    *(f"governance/{file.name}" for file in sorted((ROOT / "sql" / "governance").glob("*.sql"))),
+)  # fmt: skip
 BUCKET = {"CTD_DEPLOYMENT_BUCKET": "deployment"}
 # Names that lie inside a bucket, a table, an API or the database, or that every account has.
 INSIDE = {
@@ -35,7 +38,7 @@ INSIDE = {
     "RAW_TABLE", "RAW_STREAM", "PLAUSIBILITY_STREAM", "HISTORY_TABLE", "KNOWN_TRUCKS_TABLE", "FLEET_VIEW",
     "ASSIGNMENTS_TABLE", "TRUCK_HISTORY_VIEW", "QUALITY_RESULTS_TABLE", "FINDINGS_TABLE", "MERGE_RUNS_TABLE",
     "LEDGER_TABLE", "ALERTS_TABLE", "WRITERS_TABLE", "HISTORY_WRITER", "QUALITY_WRITER", "LEDGER_WRITER",
-    "REGISTER_WRITER", "OWNER",
+    "REGISTER_WRITER", "OWNER", "CONSUMER_VIEW", "POSITION_POLICY", "PERSONAL_DATA_TAG", "AUTHENTICATION_POLICY",
 }  # fmt: skip
 # Properties of the template that give a resource its name.
 NAME_PROPERTIES = ("Name", "TableName", "FunctionName", "LogGroupName", "TopicName", "DashboardName", "BucketName")
@@ -53,7 +56,10 @@ def report(environment: str) -> dict[str, Any]:
         conditions = [dag.timetable.asset_condition for dag in bag.dags.values()]
         watched = {asset.name for condition in conditions if condition for asset in condition.objects}
         files = [path.relative_to(sql.SQL_DIRECTORY).as_posix() for path in sql.SQL_DIRECTORY.glob("ddl/*.sql")]
-        parameters = {"storage_role_arn": "role", "telemetry_bucket": "bucket"}
+        parameters = {
+            "storage_role_arn": "role", "telemetry_bucket": "bucket", "credit_quota": "1", "allowed_ips": "10.0.0.1",
+            "masked": "true", "error_integration": "PIPE_ERRORS",
+        }  # fmt: skip
         keys = {f"{job}_public_key": "key" for job in snowflake_identities.JOBS}
         return {
             "dags": set(bag.dags),
@@ -131,10 +137,9 @@ def test_buckets_and_stack_carry_it_whoever_named_them(seed, staging):
 
 
 def test_a_statement_for_one_environment_names_nothing_of_another(seed, staging):
-    of_account = [
-        seed["names"][name] for name in seed["names"] if re.search("WAREHOUSE|ROLE|DATABASE|INTEGRATION", name)
-    ]
-    assert len(of_account) == 10
+    kinds = "WAREHOUSE|ROLE|DATABASE|INTEGRATION|MONITOR|NETWORK"
+    of_account = [seed["names"][name] for name in seed["names"] if re.search(kinds, name)]
+    assert len(of_account) == 13
     code = re.sub(r"--.*|'[^']*'", "", staging["sql"])
     for name in of_account:
         assert re.search(rf"\bSTAGING_{name}\b", code), name

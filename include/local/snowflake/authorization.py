@@ -125,10 +125,10 @@ def _secured(context: Context, table: pa.Table, names: list[str], rows: list[Sec
     keys = [(on.key[0], on.key[1], on.key[2]) for on in rows]
     shown = zip(keys, table.column(names.index("text")).to_pylist(), strict=True)
     texts = ["" if view_texts.hides_text(context, key) else text for key, text in shown]
-    secure = [str(view_texts.is_secure(context, key)).lower() for key in keys]
-    for name, values in (("text", texts), ("is_secure", secure)):
+    secure = [view_texts.is_secure(context, key) for key in keys]
+    for name, values in (("text", pa.array(texts, pa.string())), ("is_secure", pa.array(secure, pa.bool_()))):
         index = names.index(name)
-        table = table.set_column(index, table.column_names[index], pa.array(values, pa.string()))
+        table = table.set_column(index, table.column_names[index], values)
     return table
 
 

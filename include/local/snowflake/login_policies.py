@@ -93,7 +93,7 @@ def set_on_user(context: Context, statement: SetAuthenticationPolicy) -> Result:
             f"Any policy of kind AUTHENTICATION_POLICY is not attached to USER {found.name}."
         )
     if statement.policy is not None:
-        if before is not None:
+        if before is not None and not statement.force:
             raise errors.compilation_error(
                 f"Object {found.name} already has a AUTHENTICATION_POLICY. Only one AUTHENTICATION_POLICY is allowed at"
                 " a time.", 3548, "0A000",

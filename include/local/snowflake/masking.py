@@ -18,7 +18,7 @@ from .catalog import Catalog, CatalogObject
 from .context import Context
 from .grammar import Create, Describe, Drop, Show
 from .names import Key, Name, table_node
-from .policy_grammar import SetMasking
+from .policy_grammar import SetBody, SetMasking
 from .privileges import Securable
 from .reader import Options
 from .results import Result
@@ -47,6 +47,19 @@ def create(context: Context, statement: Create) -> Result:
     return Result.status(
         f"Masking policy {name} successfully created." if created else f"{name} already exists, statement succeeded."
     )
+
+
+def set_body(context: Context, statement: SetBody) -> Result:
+    """ALTER MASKING POLICY ... SET BODY: from now on, wherever it is set."""
+    found = context.catalog.find(context.duck, _POLICY, context.resolve(statement.name))
+    if found is None:
+        if statement.if_exists:
+            return Result.status(_DONE)
+        raise errors.does_not_exist(_POLICY, str(statement.name))
+    changes = {"BODY": statement.body}
+    _check_body(found.definition | changes)
+    context.catalog.alter(context.duck, found, changes)
+    return Result.status(_DONE)
 
 
 def drop(context: Context, statement: Drop) -> Result:

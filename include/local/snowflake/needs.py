@@ -265,6 +265,9 @@ def _of_ours(context: Context, statement: grammar.Statement) -> Needs:
             return Needs((_need(our_securable(context, statement)),))
         case policy_grammar.SetMasking():
             return Needs(tuple(_of_masking(context, statement)))
+        case policy_grammar.SetBody():
+            on = Securable("MASKING POLICY", context.resolve(statement.name))
+            return Needs((_need(on, OWNERSHIP),), if_exists=statement.if_exists)
         case policy_grammar.SetTags():
             return Needs(tuple(_of_tags(context, statement)))
         case policy_grammar.SetSecure():

@@ -9,7 +9,7 @@ from . import errors, login_policies, masking, tags, view_texts
 from .catalog import Catalog
 from .context import Context
 from .names import Key
-from .policy_grammar import SetAuthenticationPolicy, SetMasking, SetSecure, SetTags, Statement
+from .policy_grammar import SetAuthenticationPolicy, SetBody, SetMasking, SetSecure, SetTags, Statement
 from .results import Result
 
 
@@ -17,6 +17,8 @@ def run(context: Context, statement: Statement) -> Result:
     match statement:
         case SetMasking():
             return masking.set_on_columns(context, statement)
+        case SetBody():
+            return masking.set_body(context, statement)
         case SetTags():
             return tags.set_on(context, statement)
         case SetSecure():

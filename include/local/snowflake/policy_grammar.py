@@ -27,6 +27,15 @@ class SetMasking:
 
 
 @dataclass(frozen=True)
+class SetBody:
+    """ALTER MASKING POLICY ... SET BODY."""
+
+    name: Name
+    body: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True)
 class SetTags:
     """ALTER ... SET TAG on an object or a column: the value of each tag, None for UNSET."""
 
@@ -50,10 +59,11 @@ class SetAuthenticationPolicy:
 
     user: str
     policy: Name | None
+    force: bool = False
     if_exists: bool = False
 
 
-Statement = SetMasking | SetTags | SetSecure | SetAuthenticationPolicy
+Statement = SetMasking | SetBody | SetTags | SetSecure | SetAuthenticationPolicy
 
 
 def options(kind: str, reader: Reader) -> Options:
@@ -77,6 +87,13 @@ def alter(reader: Reader) -> Statement | None:
 def _alter(reader: Reader) -> Statement | None:
     if reader.accept("USER"):
         return _of_user(reader)
+    if reader.accept("MASKING", "POLICY"):
+        if_exists = reader.accept("IF", "EXISTS")
+        policy = reader.name()
+        if not reader.accept("SET", "BODY"):
+            raise unsupported("ALTER MASKING POLICY of anything but its body")
+        reader.expect("->")
+        return SetBody(policy, reader.rest(), if_exists)
     kind = next((kind for kind in TAGGED_KINDS if reader.accept(kind)), None)
     if kind is None:
         return None
@@ -144,16 +161,16 @@ def _tags(reader: Reader, kind: str, name: Name, column: str | None, *, unset: b
 def _of_user(reader: Reader) -> SetAuthenticationPolicy | None:
     if_exists = reader.accept("IF", "EXISTS")
     user = reader.name().last
+    policy: Name | None = None
     if reader.accept("UNSET", "AUTHENTICATION", "POLICY"):
         policy = None
     elif reader.accept("SET", "AUTHENTICATION", "POLICY"):
         policy = reader.name()
-        if reader.peek() == "FORCE":
-            raise unsupported("SET AUTHENTICATION POLICY ... FORCE")
     else:
         return None
+    force = policy is not None and reader.accept("FORCE")
     reader.end()
-    return SetAuthenticationPolicy(user, policy, if_exists)
+    return SetAuthenticationPolicy(user, policy, force, if_exists)
 
 
 def _of_masking_policy(reader: Reader) -> Options:

@@ -306,6 +306,7 @@ def _handle(context: Context, statement: grammar.Statement) -> Result:
             return access.use_secondary_roles(context, statement)
         case (
             policy_grammar.SetMasking()
+            | policy_grammar.SetBody()
             | policy_grammar.SetTags()
             | policy_grammar.SetSecure()
             | policy_grammar.SetAuthenticationPolicy()

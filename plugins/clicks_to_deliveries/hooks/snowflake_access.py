@@ -6,6 +6,7 @@ The connector and what it needs (pandas among it) take most of a second and 100 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
 HOOK = "clicks_to_deliveries.hooks.snowflake_hook"
 
 
-def connect(snowflake_conn_id: str, **limits: int) -> SnowflakeConnection:
-    """Open a connection of the pipeline's hook, with its timeouts or those of ``limits``."""
+def connect(snowflake_conn_id: str, tag: Mapping[str, str] | None = None, **limits: int) -> SnowflakeConnection:
+    """Open a connection of the pipeline's hook, with its timeouts or those of ``limits``.
+
+    Args:
+        tag: what sends the statements, where that is no task: it becomes their QUERY_TAG.
+    """
     from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 
-    connection: SnowflakeConnection = PipelineSnowflakeHook(snowflake_conn_id, **limits).get_conn()
+    connection: SnowflakeConnection = PipelineSnowflakeHook(snowflake_conn_id, tag=tag, **limits).get_conn()
     return connection
 
 

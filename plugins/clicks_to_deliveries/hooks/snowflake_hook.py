@@ -68,8 +68,8 @@ class PipelineSnowflakeHook(SnowflakeHook):
     ``session_parameters`` the provider neither begins nor commits a transaction: if true, a failed change leaves half
     its rows; if false, a successful one is lost.
 
-    Inside a task, every statement has a QUERY_TAG that names the task, and Snowflake itself cancels it when the task's
-    ``execution_timeout`` is over.  So a statement ends even if nothing is left of its task.
+    Every statement has a QUERY_TAG that names the task, or the trigger, that sends it.  Inside a task, Snowflake itself
+    cancels a statement when the task's ``execution_timeout`` is over.  So it ends even if nothing is left of its task.
     """
 
     def __init__(
@@ -78,8 +78,11 @@ class PipelineSnowflakeHook(SnowflakeHook):
         *,
         network_timeout_seconds: int = NETWORK_TIMEOUT_SECONDS,
         login_timeout_seconds: int = LOGIN_TIMEOUT_SECONDS,
+        tag: Mapping[str, str] | None = None,
     ) -> None:
+        """Args: tag: what sends the statements, where that is no task."""
         super().__init__(snowflake_conn_id=snowflake_conn_id)
+        self._tag = tag
         self._limits = {
             "login_timeout": login_timeout_seconds,
             "network_timeout": network_timeout_seconds,
@@ -120,16 +123,16 @@ class PipelineSnowflakeHook(SnowflakeHook):
                 " needs."
             )
         stated = {name.strip().upper() for name in session_parameters}
-        ours = {name: value for name, value in _task_parameters().items() if name not in stated}
+        ours = {name: value for name, value in _parameters_of(self._tag).items() if name not in stated}
         return {**parameters, **self._limits, "session_parameters": session_parameters | ours}
 
 
-def _task_parameters() -> dict[str, Any]:
-    """Return the session parameters that tie a statement to the task that sends it; none outside a task."""
+def _parameters_of(tag_outside: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return the session parameters that tie a statement to the task that sends it; outside a task a tag, if any."""
     try:
         context = get_current_context()
     except RuntimeError:  # no task: the triggerer, or a test of an operator
-        return {}
+        return {"QUERY_TAG": json.dumps(dict(tag_outside))[:MOST_TAG_LENGTH]} if tag_outside else {}
     instance, task = context["ti"], context["task"]
     tag = {"dag": instance.dag_id, "task": instance.task_id, "run": instance.run_id, "try": instance.try_number}
     parameters: dict[str, Any] = {"QUERY_TAG": json.dumps(tag)[:MOST_TAG_LENGTH]}

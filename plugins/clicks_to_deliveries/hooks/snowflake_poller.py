@@ -7,7 +7,7 @@ trigger for as long as that takes.  So what a question raises are exceptions of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from clicks_to_deliveries.hooks.snowflake_access import connect
 from include.snowflake_rows import first_row
 
 if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
     from snowflake.connector import SnowflakeConnection
 
 POLL_NETWORK_TIMEOUT_SECONDS = 15
@@ -32,14 +33,22 @@ class StatementRefusedError(Exception):
     """Snowflake refused the statement."""
 
 
+def tag_of(trigger: BaseTrigger, **known: str) -> dict[str, str]:
+    """Return the QUERY_TAG of what a trigger asks: the trigger, and the task that waits for it if there is one."""
+    waiting = trigger.task_instance
+    task = {} if waiting is None else {"dag": waiting.dag_id, "task": waiting.task_id, "run": waiting.run_id}
+    return {**known, **task, "trigger": type(trigger).__name__}
+
+
 class SnowflakePoller:
     """Asks small questions from an event loop, over one connection that it keeps between questions.
 
     The connector blocks, so it runs in a thread of its own.  Questions, and the close, queue up there.
     """
 
-    def __init__(self, snowflake_conn_id: str) -> None:
-        self._snowflake_conn_id = snowflake_conn_id
+    def __init__(self, snowflake_conn_id: str, tag: Mapping[str, str]) -> None:
+        """Args: tag: the QUERY_TAG of the questions, such as ``tag_of`` a trigger."""
+        self._snowflake_conn_id, self._tag = snowflake_conn_id, tag
         self._connection: SnowflakeConnection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snowflake-poller")
 
@@ -72,7 +81,9 @@ class SnowflakePoller:
 
     def _ask_snowflake(self, question: Callable[[SnowflakeConnection], Answer]) -> Answer:
         if self._connection is None:
-            self._connection = connect(self._snowflake_conn_id, network_timeout_seconds=POLL_NETWORK_TIMEOUT_SECONDS)
+            self._connection = connect(
+                self._snowflake_conn_id, self._tag, network_timeout_seconds=POLL_NETWORK_TIMEOUT_SECONDS
+            )
         try:
             return question(self._connection)
         except BaseException:

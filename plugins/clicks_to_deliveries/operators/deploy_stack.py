@@ -30,6 +30,7 @@ class DeployStackOperator(Killable, BaseOperator):
     :param parameters: values of the template's parameters (templated); numbers and booleans are written as
         CloudFormation expects them.  A parameter that is left out keeps its value in the stack, or its default when the
         stack is created.
+    :param if_empty: values of parameters that are "" otherwise.
     :param stepwise: parameters with a number that one deployment may at most double or halve, such as the shards of a
         stream.  If the stack has another value, it is deployed as often as that takes.  A run that is stopped in
         between goes on from the value that was reached.
@@ -59,6 +60,7 @@ class DeployStackOperator(Killable, BaseOperator):
         stack_name: str,
         template: str | Path,
         parameters: Mapping[str, str | int | bool] | None = None,
+        if_empty: Mapping[str, str] | None = None,
         stepwise: Sequence[str] = (),
         template_bucket: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -76,6 +78,7 @@ class DeployStackOperator(Killable, BaseOperator):
         self.stack_name = stack_name
         self.template = str(template)
         self.parameters = dict(parameters or {})
+        self.if_empty = dict(if_empty or {})
         self.stepwise = stepwise
         self.template_bucket = template_bucket
         self.tags = tags
@@ -100,7 +103,7 @@ class DeployStackOperator(Killable, BaseOperator):
         from clicks_to_deliveries.hooks.stack import StackHook, Watch
 
         hook = StackHook(aws_conn_id=self.aws_conn_id)  # type: ignore[no-untyped-call] # Airflow's __init__.
-        parameters = {name: _text(value) for name, value in self.parameters.items()}
+        parameters = {name: _text(value) or self.if_empty.get(name, "") for name, value in self.parameters.items()}
         *before, last = self._steps(hook, parameters)
         for values in before:
             self._deploy(hook, parameters | values)

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from clicks_to_deliveries.hooks.snowflake_poller import SnowflakePoller
+from clicks_to_deliveries.hooks.snowflake_poller import SnowflakePoller, tag_of
 from include.pipe_and_stream import is_settled, pipe_status
 
 
@@ -35,7 +35,7 @@ class PipeSettledTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         deadline = time.monotonic() + self.wait_seconds
-        poller = SnowflakePoller(self.snowflake_conn_id)
+        poller = SnowflakePoller(self.snowflake_conn_id, tag_of(self))
         try:
             while True:
                 status = await poller.ask(partial(pipe_status, pipe=self.pipe))

@@ -16,6 +16,7 @@ from clicks_to_deliveries.hooks.snowflake_poller import (
     SnowflakePoller,
     SnowflakeUnreachableError,
     StatementRefusedError,
+    tag_of,
 )
 from include.pipe_and_stream import STREAM_HAS_DATA, STREAM_OFFSET, problem_of_stream
 from include.retry import EQUAL_JITTER, backoff
@@ -79,7 +80,7 @@ class StreamHasDataTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         announced: str | None = None
         repeat_at = 0.0
-        poller = SnowflakePoller(self.snowflake_conn_id)
+        poller = SnowflakePoller(self.snowflake_conn_id, tag_of(self, dag=self.dag_id))
         try:
             while True:
                 try:

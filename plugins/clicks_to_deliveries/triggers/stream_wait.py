@@ -13,6 +13,7 @@ from clicks_to_deliveries.hooks.snowflake_poller import (
     SnowflakePoller,
     SnowflakeUnreachableError,
     StatementRefusedError,
+    tag_of,
 )
 from include.pipe_and_stream import STREAM_HAS_DATA, STREAM_OFFSET
 
@@ -52,7 +53,7 @@ class StreamWaitTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         await asyncio.sleep(max(0.0, self.not_before - time.time()))
-        poller = SnowflakePoller(self.snowflake_conn_id)
+        poller = SnowflakePoller(self.snowflake_conn_id, tag_of(self))
         try:
             while not (is_woken := await self._is_there(poller)) and time.time() < self.until:
                 await asyncio.sleep(self.poll_interval_seconds)

@@ -42,6 +42,7 @@ EXPECTED = {
             "create_integration",
             "trust_snowflake",
             "create_pipe",
+            "govern_snowflake",
             "notify_snowpipe",
             "refresh_pipe",
             "store_outputs",

@@ -69,7 +69,7 @@ def test_one_connection_serves_all_questions_and_is_closed(
     open_with(monkeypatch, opened, 1, 2, 3)
 
     async def poll() -> list[tuple]:
-        poller = SnowflakePoller("snowflake_default")
+        poller = SnowflakePoller("snowflake_default", {"trigger": "test"})
         rows = [await poller.first_row("SELECT", {}) for _ in range(3)]
         assert opened[0].is_open
         await poller.close()
@@ -85,7 +85,7 @@ def test_after_a_failure_the_next_question_connects_anew(
     open_with(monkeypatch, opened, 1, errors.OperationalError("gone"), 3)
 
     async def poll() -> None:
-        poller = SnowflakePoller("snowflake_default")
+        poller = SnowflakePoller("snowflake_default", {"trigger": "test"})
         await poller.first_row("SELECT", {})
         with pytest.raises(SnowflakeUnreachableError, match="gone"):
             await poller.first_row("SELECT", {})

@@ -29,6 +29,7 @@ class Connection:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.statements: list[tuple[str, list[str]]] = []
+        self.tags: list[str] = []
 
     def cursor(self) -> Connection:
         return self
@@ -39,8 +40,9 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def execute(self, statement: str, values: list[str], timeout: int) -> None:
+    def execute(self, statement: str, values: list[str], timeout: int, _statement_params: dict[str, str]) -> None:
         assert timeout > 0
+        self.tags.append(_statement_params["QUERY_TAG"])
         self.statements.append((statement, values))
         self.answer = self.answers.pop(0)
         if isinstance(self.answer, Exception):
@@ -77,6 +79,7 @@ def test_values_are_bound_and_times_come_back_as_utc(connections: list[Any]) -> 
     frame = data.merge_runs(7)
     statement, values = connection.statements[0]
     assert values == []
+    assert json.loads(connection.tags[0]) == {"app": "dashboard", "query": "merge_runs.sql"}
     assert "limit 7" in statement
     assert frame["started_at"].iloc[0] == pd.Timestamp("2026-11-22T14:00Z")
 
