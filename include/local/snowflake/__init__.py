@@ -13,21 +13,24 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``authorization`` | the one place that every statement passes: what its roles may not do is refused |
 | ``access``, ``ownership``, ``needs`` | GRANT and REVOKE; owners of what is created; the privileges a statement needs |
 | ``principals``, ``ddl`` | users and roles; databases, schemas, tables |
-| ``dml`` | queries and DML |
+| ``policies``, ``masking``, ``login_policies`` | who sees a column, and how a user logs in |
+| ``dml``, ``view_texts`` | queries and DML; the texts of views |
 | ``functions`` | functions that DuckDB can't answer |
-| ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge``, ``reads`` | one module per subject |
+| ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge``, ``reads``, ``tags`` | one module per subject |
 | ``cancelling``, ``query_history``, ``metering_history`` | statements that concern other statements |
 | ``copy_rows``, ``copy_lines`` | from a file's bytes to rows |
+| ``error_notifications``, ``notification_integrations`` | messages about files that were not loaded |
 | ``load_history``, ``copy_plan``, ``copy_functions``, ``stages``, ``account`` | what COPY needs |
 | ``context`` | what a statement has at hand: connection, catalog, names, transaction |
 | ``transaction``, ``instance``, ``logins`` | a transaction; the account and its files; passwords and keys |
-| ``new_account``, ``users`` | an account's first roles and user; users |
+| ``new_account``, ``login_checks``, ``users`` | an account's first roles and user; policies of a login; users |
 | ``stream_offsets``, ``pipe_queue``, ``ingestion``, ``writers``, ``queries``, ``grants`` | what outlives a statement |
 | ``variables``, ``bulk_inserts``, ``bindings``, ``identifiers`` | a session's variables; bound values and names |
 | ``parameter_values``, ``catalog``, ``engine`` | our objects, and DuckDB's |
 | ``results``, ``memo``, ``notifications``, ``meter`` | Arrow; values kept by statement; the SQS queue; costs |
 | ``bound_values`` | bind variables as literals |
-| ``statements``, ``grammar``, ``grant_grammar``, ``reader`` | parsing, where sqlglot does not |
+| ``statements``, ``grammar``, ``grant_grammar``, ``policy_grammar``, ``reader`` | parsing, where sqlglot does not |
+| ``resource_monitors`` | what a statement says of one |
 | ``fakesnow_adapter``, ``names``, ``privileges``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, TLS, errors |
 | ``arithmetic``, ``epoch_times``, ``texts`` | where fakesnow's translations of numbers and times are not Snowflake's |
 | ``keywords`` | reserved words |

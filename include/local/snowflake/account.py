@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from . import error_notifications, errors, login_policies, resource_monitors
+from . import errors, login_checks, notification_integrations, resource_monitors
 from . import parameter_values as values
 from .catalog import ACCOUNT, CatalogObject, like_pattern
 from .context import Context
@@ -37,8 +37,8 @@ def create(context: Context, statement: Create) -> Result:
             raise errors.compilation_error("Missing option(s): STORAGE_AWS_ROLE_ARN, STORAGE_ALLOWED_LOCATIONS.")
         # Unless the statement has one, a new one with each (re)creation: the role's trust policy has to be updated.
         definition.setdefault("STORAGE_AWS_EXTERNAL_ID", f"LOCAL_SFCRole=1_{secrets.token_hex(12)}")
-    if statement.kind == error_notifications.KIND:
-        error_notifications.check_integration(definition)
+    if statement.kind == notification_integrations.KIND:
+        notification_integrations.check_integration(definition)
         definition["SF_AWS_EXTERNAL_ID"] = f"LOCAL_SFCRole=2_{secrets.token_hex(12)}"
     definition = _checked(context, statement.kind, definition)
     name = statement.name.last
@@ -77,7 +77,7 @@ def _checked(context: Context, kind: str, options: Options) -> Options:
         if name in stated:
             options[name] = values.timeout_seconds(stated[name])
     if kind == "NETWORK POLICY":
-        login_policies.check_network_policy(stated)
+        login_checks.check_network_policy(stated)
     if kind == "RESOURCE MONITOR":
         resource_monitors.check(stated)
     monitor = stated.get("RESOURCE_MONITOR")
@@ -127,7 +127,7 @@ def describe(context: Context, statement: Describe) -> Result:
     if found is None:
         raise errors.does_not_exist("Integration", name)
     options = found.definition
-    if found.kind == error_notifications.KIND:
+    if found.kind == notification_integrations.KIND:
         return Result.of(_PROPERTY_COLUMNS, _of_notification(options))
     properties = [
         ("ENABLED", "Boolean", str(options.get("ENABLED", True)).lower(), "false"),

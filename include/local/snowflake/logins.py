@@ -13,7 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from . import errors, login_policies, users
+from . import errors, login_checks, users
 from .catalog import Catalog
 from .grants import Grants
 from .users import User
@@ -46,7 +46,7 @@ def authenticate(
     if user.is_disabled:
         raise _refused(390101, "User access disabled. Contact your local system administrator.")
     method = "KEYPAIR" if authenticator == "SNOWFLAKE_JWT" else "PASSWORD"
-    login_policies.check_login(catalog, duck, user, method, address)
+    login_checks.check_login(catalog, duck, user, method, address)
     return user
 
 

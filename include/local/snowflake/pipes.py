@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from . import copy_plan, engine, error_notifications, errors, load_history, pipe_queue, storage
+from . import copy_plan, engine, errors, load_history, notification_integrations, pipe_queue, storage
 from .catalog import CatalogObject, hidden
 from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
@@ -41,7 +41,7 @@ def create(context: Context, statement: Create) -> Result:
     error_integration = statement.options.get("ERROR_INTEGRATION")
     if error_integration is not None:
         _check_errors_are_sent(copy_plan.options(expression), plan.on_error)
-        error_integration = error_notifications.check_used(context.catalog, context.duck, error_integration)
+        error_integration = notification_integrations.check_used(context.catalog, context.duck, error_integration)
     definition = {
         "COPY": statement.body,
         "ERROR_INTEGRATION": error_integration,
@@ -86,7 +86,7 @@ def alter(context: Context, statement: Alter) -> Result:
         copy = parse_copy(found.definition["COPY"])
         _check_errors_are_sent(copy_plan.options(copy), copy_plan.plan_copy(context, copy).on_error)
         name = statement.options["ERROR_INTEGRATION"]
-        changes["ERROR_INTEGRATION"] = error_notifications.check_used(context.catalog, context.duck, name)
+        changes["ERROR_INTEGRATION"] = notification_integrations.check_used(context.catalog, context.duck, name)
     context.catalog.alter(context.duck, found, changes)
     context.instance.ingestion.wake()
     return Result.status("Statement executed successfully.")

@@ -96,10 +96,13 @@ class PipelineSnowflakeHook(SnowflakeHook):
 
     def canceller(self) -> SnowflakeConnection:
         """Open a connection that cancels what this hook's connections run; it gives up soon."""
-        limits = {"network_timeout_seconds": CANCEL_TIMEOUT_SECONDS, "login_timeout_seconds": CANCEL_TIMEOUT_SECONDS}
-        connection: SnowflakeConnection = SnowflakeHook.get_conn(
-            PipelineSnowflakeHook(self.snowflake_conn_id, **limits)
+        hook = PipelineSnowflakeHook(
+            self.snowflake_conn_id,
+            network_timeout_seconds=CANCEL_TIMEOUT_SECONDS,
+            login_timeout_seconds=CANCEL_TIMEOUT_SECONDS,
+            tag=self._tag,
         )
+        connection: SnowflakeConnection = SnowflakeHook.get_conn(hook)
         return connection
 
     def _get_conn_params(self) -> dict[str, Any]:

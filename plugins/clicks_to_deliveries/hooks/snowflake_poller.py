@@ -35,7 +35,7 @@ class StatementRefusedError(Exception):
 
 def tag_of(trigger: BaseTrigger, **known: str) -> dict[str, str]:
     """Return the QUERY_TAG of what a trigger asks: the trigger, and the task that waits for it if there is one."""
-    waiting = trigger.task_instance
+    waiting = getattr(trigger, "task_instance", None)  # a trigger that starts runs has none
     task = {} if waiting is None else {"dag": waiting.dag_id, "task": waiting.task_id, "run": waiting.run_id}
     return {**known, **task, "trigger": type(trigger).__name__}
 

@@ -56,7 +56,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[float, st
     """Runs a trigger in a world until a time; returns the events as (second, offset)."""
 
     def run(world: World, until: float, **arguments: float) -> list[tuple[float, str]]:
-        monkeypatch.setattr(stream_has_data, "SnowflakePoller", lambda _: world)
+        monkeypatch.setattr(stream_has_data, "SnowflakePoller", lambda _, __: world)
         monkeypatch.setattr(stream_has_data, "_is_at_work", world.is_at_work)
         monkeypatch.setattr(stream_has_data.asyncio, "sleep", world.sleep)
         monkeypatch.setattr(stream_has_data.time, "monotonic", lambda: world.now)

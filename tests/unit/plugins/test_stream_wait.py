@@ -42,7 +42,7 @@ def wait(
         (event,) = [event async for event in trigger.run()]
         return event.payload["is_woken"]
 
-    monkeypatch.setattr(stream_wait, "SnowflakePoller", lambda _: Poller())
+    monkeypatch.setattr(stream_wait, "SnowflakePoller", lambda _, __: Poller())
     monkeypatch.setattr(stream_wait.asyncio, "sleep", sleep)
     monkeypatch.setattr(stream_wait.time, "time", lambda: now[0])
     woken = asyncio.run(fire())
