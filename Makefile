@@ -83,6 +83,8 @@ lock: .venv/dev ## Resolve pyproject.toml anew into the locks in include/require
 	$(LOCK) --group dbt --output-file $(LOCKS)/dbt.txt
 
 wheel: .venv/uv ## The pipeline's code and DAGs as one wheel in dist/, for an Airflow elsewhere (docs/where-it-runs.md)
+	@# Those of AWS's functions (CTD_LAMBDA_RUNTIME, CTD_BUNDLE_PLATFORM): deploying the wheel asks no package index.
+	@$(BIN)/python -m lambdas.bundle --dependencies --python 3.13 --platform aarch64-manylinux_2_28
 	@$(BIN)/uv build --quiet --wheel --clear --out-dir dist
 	@ls dist/*.whl
 

@@ -4,6 +4,10 @@
 
 Dependencies are wheels for the named target, which need not be this machine.  include/requirements/lambdas.txt locks
 them with hashes.  boto3 is not among them: AWS's runtime provides it.
+
+    python -m lambdas.bundle --dependencies --python 3.13 --platform aarch64-manylinux_2_28
+
+stores them in lambdas/dependencies/.  Every later bundle for this target is built from there, without a package index.
 """
 
 from __future__ import annotations
@@ -27,6 +31,9 @@ from include import names
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "include/requirements/lambdas.txt"
+
+# Dependencies that were installed before: <target>-<digest of the lock>-<digest of the zip>.zip.
+DEPENDENCIES = ROOT / "lambdas/dependencies"
 
 # Package below lambdas/ -> name of the function on AWS.
 FUNCTIONS = {
@@ -90,14 +97,18 @@ def bundle(function: str, *, python_version: str, platform: str, output_dir: Pat
         output_dir: created if missing.
 
     Raises:
-        BundleError: the function is unknown, a dependency has no wheel for the target, a compiled module is for another
-            target, or the bundle is too large.
+        BundleError: the function is unknown, a dependency has no wheel for the target, the stored dependencies are
+            damaged, a compiled module is for another target, or the bundle is too large.
     """
     if function not in FUNCTIONS:
         raise BundleError(f"unknown function {function!r}; there are {', '.join(FUNCTIONS)}")
     with tempfile.TemporaryDirectory(prefix="bundle-") as directory:
         content = Path(directory)
-        _install_dependencies(content, python_version, platform)
+        stored = stored_dependencies(python_version, platform)
+        if stored:
+            _unpack(stored, content)
+        else:
+            _install_dependencies(content, python_version, platform)
         for source in (*SHARED, f"lambdas/{function}"):
             _copy(ROOT / source, content / source)
         check_compiled_modules(content, python_version, platform)
@@ -108,6 +119,32 @@ def bundle(function: str, *, python_version: str, platform: str, output_dir: Pat
     path = output_dir / f"{function}-{sha256(data).hexdigest()[:16]}.zip"
     path.write_bytes(data)
     return path
+
+
+def store_dependencies(*, python_version: str, platform: str, output_dir: Path = DEPENDENCIES) -> Path:
+    """Install the locked dependencies of a target, by hash, into a zip in ``output_dir``, and return its path.
+
+    Zips of the same target and other locks are removed.
+
+    Raises:
+        BundleError: a dependency has no wheel for the target, or a compiled module is for another target.
+    """
+    with tempfile.TemporaryDirectory(prefix="dependencies-") as directory:
+        content = Path(directory)
+        _install_dependencies(content, python_version, platform)
+        check_compiled_modules(content, python_version, platform)
+        data = _zip(content)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    for old in output_dir.glob(f"{python_version}-{platform}-*.zip"):
+        old.unlink()
+    path = output_dir / f"{_stored_name(python_version, platform)}-{sha256(data).hexdigest()[:16]}.zip"
+    path.write_bytes(data)
+    return path
+
+
+def stored_dependencies(python_version: str, platform: str) -> Path | None:
+    """The zip of a target's dependencies, of exactly these locks; None if there is none."""
+    return next(iter(DEPENDENCIES.glob(f"{_stored_name(python_version, platform)}-*.zip")), None)
 
 
 def check_compiled_modules(content: Path, python_version: str, platform: str) -> None:
@@ -135,6 +172,19 @@ def _machine(path: Path) -> str:
         (code,) = struct.unpack_from("<I", header, 4)
         return _MACHO_MACHINES.get(code, f"Mach-O machine {code:#x}")
     return "an unknown platform"
+
+
+def _stored_name(python_version: str, platform: str) -> str:
+    return f"{python_version}-{platform}-{sha256(REQUIREMENTS.read_bytes()).hexdigest()[:16]}"
+
+
+def _unpack(stored: Path, target: Path) -> None:
+    if sha256(stored.read_bytes()).hexdigest()[:16] != stored.stem.rpartition("-")[2]:
+        raise BundleError(
+            f"{stored} is damaged, as its name has another digest: python -m lambdas.bundle --dependencies"
+        )
+    with zipfile.ZipFile(stored) as archive:
+        archive.extractall(target)
 
 
 def _install_dependencies(target: Path, python_version: str, platform: str) -> None:
@@ -182,19 +232,27 @@ def _files(content: Path) -> Iterator[Path]:
 def main(arguments: list[str] | None = None) -> int:
     python_version, platform = local_target()
     parser = argparse.ArgumentParser(prog="python -m lambdas.bundle", description=__doc__.splitlines()[0])
-    parser.add_argument("--function", choices=sorted(FUNCTIONS), required=True, help="which function to package")
+    made = parser.add_mutually_exclusive_group(required=True)
+    made.add_argument("--function", choices=sorted(FUNCTIONS), help="which function to package")
+    made.add_argument(
+        "--dependencies", action="store_true", help="store the dependencies, so that bundles need no package index"
+    )
     parser.add_argument("--python", default=python_version, help="Python of the target (default: %(default)s)")
     parser.add_argument(
         "--platform",
         default=platform,
         help="its platform, as uv's --python-platform names it (default: %(default)s)",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the zip")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the zip; needed for a function")
     options = parser.parse_args(arguments)
+    if options.function and not options.output:
+        parser.error("--function needs --output")
+    target = {"python_version": options.python, "platform": options.platform}
     try:
-        path = bundle(
-            options.function, python_version=options.python, platform=options.platform, output_dir=options.output
-        )
+        if options.dependencies:
+            path = store_dependencies(**target, output_dir=options.output or DEPENDENCIES)
+        else:
+            path = bundle(options.function, **target, output_dir=options.output)
     except BundleError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 STREAMS = (names.CLICK_STREAM, names.TRUCK_STREAM)
 # How long a record may be on its way after its arrival: Firehose's buffers, Snowpipe, a merge.
 GRACE = timedelta(minutes=15)
+# Records of the archive in memory.
+RECORDS_AT_ONCE = 20_000
 
 
 def hours_between(since: datetime, until: datetime) -> list[datetime]:
@@ -89,8 +92,8 @@ def reconcile_stream(
 ) -> Iterator[Balance]:
     """The balance of each of ``hours`` (of arrival, as hours_between returns them), in order.  Changes nothing.
 
-    Each object of the archive is read once, however many of the hours it has records of.  An hour needs about 500 bytes
-    of temporary disk per record, and memory that does not grow with traffic.
+    Each object of the archive is read once, however many of the hours it has records of.  An hour needs temporary disk
+    for each record, and memory that does not grow with traffic (docs/scale.md has both).
 
     Args:
         connection: a Snowflake connection with database and schema set.
@@ -142,7 +145,7 @@ def _archived_hours(
     ahead = next(unread, None)
     for hour in hours:
         while ahead is not None and hour_of(ahead.key) <= hour:
-            for name, records in _by_hour(s3, bucket, ahead.key).items():
+            for name, records in _by_hour(s3, bucket, ahead.key):
                 if name in waiting.values():
                     database_of(name).add("archived", map(row, records))
             ahead = next(unread, None)
@@ -151,14 +154,20 @@ def _archived_hours(
         del databases[name]
 
 
-def _by_hour(s3: Any, bucket: str, key: str) -> dict[str, list[ArchivedRecord]]:
-    """The records of an object by their hour of arrival, as ``_hour_text`` writes it."""
-    records: dict[str, list[ArchivedRecord]] = {}
-    for record in archive.read(s3, bucket, key):
-        records.setdefault(record.arrival_time[:13], []).append(record)
-    if records and (earliest := min(records)) < _hour_text(hour_of(key)):
-        raise ArchiveError(f"s3://{bucket}/{key} has records of {earliest}, from before the hour in its name")
-    return records
+def _by_hour(s3: Any, bucket: str, key: str) -> Iterator[tuple[str, list[ArchivedRecord]]]:
+    """The records of an object with their hour of arrival, as ``_hour_text`` writes it; a part of the object at a time.
+
+    Firehose's objects have up to 64 MB, which are several times as much as Python's objects.
+    """
+    hour_of_object = _hour_text(hour_of(key))
+    unread = archive.read(s3, bucket, key)
+    while part := list(islice(unread, RECORDS_AT_ONCE)):
+        records: dict[str, list[ArchivedRecord]] = {}
+        for record in part:
+            records.setdefault(record.arrival_time[:13], []).append(record)
+        if (earliest := min(records)) < hour_of_object:
+            raise ArchiveError(f"s3://{bucket}/{key} has records of {earliest}, from before the hour in its name")
+        yield from records.items()
 
 
 def _hour_text(hour: datetime) -> str:

@@ -207,6 +207,50 @@ def test_local_bundle_is_imported_and_invoked_where_only_boto3_is_installed(
     assert Path(result["botocore"]).is_relative_to(python_with_boto3.parent.parent)
 
 
+@pytest.fixture(scope="module")
+def stored_once(tmp_path_factory) -> Path:
+    version, platform = local_target()
+    folder = tmp_path_factory.mktemp("dependencies")
+    return bundler.store_dependencies(python_version=version, platform=platform, output_dir=folder)
+
+
+@pytest.fixture
+def stored(bundled, stored_once, tmp_path, monkeypatch) -> Path:
+    """The dependencies of this machine, stored; from then on the network is refused, as no installer can be run."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("this would ask a package index")
+
+    bundled("truck_data", local_target())
+    monkeypatch.setattr(bundler, "DEPENDENCIES", tmp_path / "dependencies")
+    monkeypatch.setattr(bundler.subprocess, "run", refused)
+    bundler.DEPENDENCIES.mkdir()
+    return Path(shutil.copy(stored_once, bundler.DEPENDENCIES))
+
+
+def test_stored_dependencies_give_the_same_bundle_without_a_package_index(bundled, stored, tmp_path):
+    version, platform = local_target()
+    asked = bundled("truck_data", local_target())
+
+    offline = bundle("truck_data", python_version=version, platform=platform, output_dir=tmp_path / "out")
+
+    assert offline.name == asked.name
+    assert offline.read_bytes() == asked.read_bytes()
+
+
+def test_stored_dependencies_of_other_locks_or_damaged_ones_are_not_used(stored, tmp_path, monkeypatch):
+    version, platform = local_target()
+    locks = tmp_path / "locks.txt"
+    locks.write_bytes(bundler.REQUIREMENTS.read_bytes() + b"\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(bundler, "REQUIREMENTS", locks)
+        assert bundler.stored_dependencies(version, platform) is None
+    assert bundler.stored_dependencies("3.9", platform) is None
+    stored.write_bytes(stored.read_bytes()[:-1])
+    with pytest.raises(BundleError, match="is damaged"):
+        bundle("truck_data", python_version=version, platform=platform, output_dir=tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("target", "complaint"),
     [(INTEL, "is for aarch64, not for x86_64"), (("3.12", ARM[1]), "is not for Python 3.12")],
