@@ -12,7 +12,7 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``describing`` | the columns of a statement's result, without running it |
 | ``authorization`` | the one place that every statement passes: what its roles may not do is refused |
 | ``access``, ``ownership``, ``needs`` | GRANT and REVOKE; owners of what is created; the privileges a statement needs |
-| ``principals``, ``ddl`` | users and roles; databases, schemas, tables |
+| ``principals``, ``ddl``, ``listings`` | users and roles; databases, schemas, tables; SHOW and DESCRIBE of these |
 | ``policies``, ``masking``, ``login_policies`` | who sees a column, and how a user logs in |
 | ``dml``, ``view_texts`` | queries and DML; the texts of views |
 | ``functions`` | functions that DuckDB can't answer |
@@ -31,7 +31,9 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``bound_values`` | bind variables as literals |
 | ``statements``, ``grammar``, ``grant_grammar``, ``policy_grammar``, ``reader`` | parsing, where sqlglot does not |
 | ``resource_monitors`` | what a statement says of one |
+| ``column_names`` | names of columns without an alias |
 | ``fakesnow_adapter``, ``names``, ``privileges``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, TLS, errors |
+| ``rewriting``, ``dates``, ``variants``, ``flattening``, ``aggregates`` | before fakesnow translates |
 | ``arithmetic``, ``epoch_times``, ``texts`` | where fakesnow's translations of numbers and times are not Snowflake's |
-| ``keywords`` | reserved words |
+| ``keywords``, ``duckdb_macros`` | reserved words; functions that translations call |
 """

@@ -27,9 +27,9 @@ from sqlglot import exp
 # thread would then be written in no dialect at all.
 from sqlglot.dialects import duckdb as _duckdb_dialect  # noqa: F401
 
-from . import arithmetic, epoch_times, texts
+from . import arithmetic, duckdb_macros, epoch_times, flattening, rewriting, texts
+from .duckdb_macros import GLOBAL_DATABASE
 
-GLOBAL_DATABASE = "_fs_global"
 # fakesnow hides it from SHOW and INFORMATION_SCHEMA: our tables are here, beside the database's own.
 HIDDEN_SCHEMA = "_fs_information_schema"
 # A column's name and DuckDB type.
@@ -52,8 +52,9 @@ class OnDisk(FakeSnow):
         # fakesnow holds stages, comments and the like in memory: a restart would lose them.
         duck.execute(f"DETACH {GLOBAL_DATABASE}")
         duck.execute(f"ATTACH '{directory / GLOBAL_DATABASE}.db' AS {GLOBAL_DATABASE}")
-        duck.execute(_with_all_integers(info_schema.fs_global_creation_sql()))
+        duck.execute(_with_our_types(info_schema.fs_global_creation_sql()))
         duck.execute(show.fs_global_creation_sql())
+        duck.execute(duckdb_macros.creation_sql())
         for file in sorted(directory.glob("*.db")):
             if file.stem != GLOBAL_DATABASE:
                 duck.execute(f"ATTACH '{file}' AS \"{file.stem}\"")
@@ -119,6 +120,7 @@ class Translator:
     def translate(self, expression: exp.Expr, parameters: list[Any] | None = None) -> exp.Expr:
         """Translate one statement, in place, to one statement of DuckDB's."""
         _show_all_of_database(expression)
+        rewriting.rewrite(expression)
         _try_to_cast_times(expression)
         epoch_times.mark_instants(expression)
         arithmetic.mark_sums(expression)
@@ -126,6 +128,7 @@ class Translator:
         epoch_times.replace_timestamps(translated)
         arithmetic.keep_numbers(translated)
         texts.format_times(translated)
+        flattening.replace(translated)
         return self._quote_reserved(translated)
 
     def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[Column]]:
@@ -197,12 +200,16 @@ def _fold_times(translated: exp.Expr) -> exp.Expr:
     return translated
 
 
-def _with_all_integers(creation_sql: str) -> str:
-    """fakesnow's view of columns, with every integer of DuckDB as a NUMBER; it knows BIGINT only."""
-    return creation_sql.replace(
-        "create view if not exists _fs_global._fs_information_schema._fs_columns",
-        "create or replace view _fs_global._fs_information_schema._fs_columns",
-    ).replace("columns.data_type='BIGINT'", "columns.data_type IN ('BIGINT', 'HUGEINT', 'INTEGER')")
+def _with_our_types(creation_sql: str) -> str:
+    """fakesnow's view of columns, with every integer of DuckDB as a NUMBER, and instants as TIMESTAMP_LTZ."""
+    return (
+        creation_sql.replace(
+            "create view if not exists _fs_global._fs_information_schema._fs_columns",
+            "create or replace view _fs_global._fs_information_schema._fs_columns",
+        )
+        .replace("columns.data_type='BIGINT'", "columns.data_type IN ('BIGINT', 'HUGEINT', 'INTEGER')")
+        .replace("then 'TIMESTAMP_TZ'", "then 'TIMESTAMP_LTZ'")
+    )
 
 
 @functools.cache

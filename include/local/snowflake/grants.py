@@ -114,6 +114,12 @@ class Grants:
             return self.owner(on.containers[-1])
         return SYSADMIN if on.kind in ("DATABASE", "WAREHOUSE") else ACCOUNTADMIN
 
+    def created_on(self, on: Securable) -> datetime | None:
+        """When an object got its owner, by its creation or GRANT OWNERSHIP; None where that is not recorded."""
+        with self._lock:
+            owned = [each.created_on for each in self._by_object.get(on, {}).values() if each.privilege == OWNERSHIP]
+        return owned[0] if owned else None
+
     def is_recorded(self, on: Securable) -> bool:
         """Whether anything is granted on the object."""
         return on in self._by_object

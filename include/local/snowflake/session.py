@@ -23,6 +23,7 @@ from . import (
     functions,
     grammar,
     identifiers,
+    listings,
     login_policies,
     masking,
     ownership,
@@ -223,6 +224,8 @@ def _execute_expression(context: Context, sql: str, expression: exp.Expr, binds:
             return _result_of(context, scanned)
         return dml.query(context, sql, expression, binds)
     expression = functions.substitute(context, expression.copy())
+    if isinstance(expression, exp.Show | exp.Describe):
+        return listings.run(context, expression)
     if isinstance(expression, _DML):
         return dml.write(context, expression, binds)
     if isinstance(expression, _DDL):

@@ -11,7 +11,7 @@ from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from . import errors, grammar, keywords
+from . import column_names, errors, grammar, keywords
 
 Statement = grammar.Statement | exp.Expr
 
@@ -63,7 +63,7 @@ def parse(sql: str) -> Statement:
     if isinstance(expression, exp.Update) and not expression.expressions:
         raise _unexpected(tokens[-1])
     keywords.check(expression)
-    return expression
+    return column_names.name(expression, sql, tokens)
 
 
 def _unexpected(token: Token) -> errors.SnowflakeError:
