@@ -58,7 +58,7 @@ def test_the_order_of_variants_is_refused(warehouse, clause):
 @pytest.mark.parametrize(
     ("arguments", "rows"),
     [
-        ("INPUT => V", [("a", "a", None, "[1,2]"), ("b c", "['b c']", None, '{"d":3}'), ("e", "e", None, "[]")]),
+        ("INPUT => V", [("b c", "['b c']", None, '{"d":3}'), ("a", "a", None, "[1,2]"), ("e", "e", None, "[]")]),
         ("V, PATH => 'a'", [(None, "a[0]", 0, "1"), (None, "a[1]", 1, "2")]),
         ("V, MODE => 'ARRAY'", []),
         ("V, MODE => 'ARRAY', OUTER => TRUE", [(None, "", None, None)]),

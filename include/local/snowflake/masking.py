@@ -243,7 +243,7 @@ def _of_view(context: Context, key: Key) -> exp.Query | None:
 def _value(context: Context, policy: list[str], column: str) -> exp.Expr | None:
     """What a policy makes of a column for this session; None where that is the column itself."""
     kept = context.catalog.get(context.duck, _POLICY, (policy[0], policy[1], policy[2])).definition
-    body = parse("SELECT " + kept["BODY"]).expressions[0].copy()  # type: ignore[union-attr]  # _check_body parsed it
+    body = parse("SELECT " + kept["BODY"]).expressions[0].unalias().copy()  # type: ignore[union-attr]  # _check_body parsed it
     holder = exp.select(body)
     functions.substitute(context, holder)
     for each in list(holder.find_all(exp.In)):
