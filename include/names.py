@@ -116,6 +116,8 @@ METADATA_CONNECTION = airflow("airflow_metadata")
 STACK_OUTPUTS_VARIABLE = airflow("pipeline_stack_outputs")
 # Variables with this prefix are alerts about runs that people do not have yet (notifiers/run_outbox.py).
 UNSENT_ALERT_PREFIX = airflow("unsent_alert.")
+# Variables with the record of an erasure until its last copy is gone.
+ERASURE_PREFIX = airflow("erased.")
 # Where generate_traffic keeps the simulated trucks between two runs.
 TRAFFIC_STATE_VARIABLE = airflow("traffic_state")
 # Has one slot, so that merge, repair, rebuild and erasure never write the history at the same time.

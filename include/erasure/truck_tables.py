@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from include import sql
-from include.snowflake_rows import execute, rows_by_column
+from include.snowflake_rows import execute, first_row, rows_by_column
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 ERASE = "ops/erase_truck.sql"
 COUNT = "ops/count_truck.sql"
+REWRITTEN = "ops/rewritten_by_erasure.sql"
 ASSIGNMENTS = "ops/assignments_of_truck.sql"
 
 
@@ -25,6 +26,12 @@ def count_rows(connection: SnowflakeConnection, truck_id: str) -> dict[str, int]
     with closing(connection.cursor()) as cursor:
         execute(cursor, sql.render(COUNT), _binds(truck_id))
         return {table: int(found) for table, found in cursor.fetchall()}
+
+
+def rewritten_rows(connection: SnowflakeConnection, truck_id: str) -> tuple[int, int]:
+    """Return how many rows of RAW an erasure rewrites, about, and how many RAW has."""
+    rewritten, rows = first_row(connection, sql.statement(REWRITTEN), {"truck_id": truck_id})
+    return int(rewritten), int(rows)
 
 
 def assignments_of(connection: SnowflakeConnection, truck_id: str) -> list[str]:

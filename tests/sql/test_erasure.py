@@ -1,13 +1,14 @@
 """Erasing a truck from the tables."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from snowflake.connector.errors import Error
 
 from include import names
-from include.erasure import truck_tables
+from include.erasure import kept_tables, truck_tables
+from include.erasure.copies import TableFacts
 from sql.merge.history_oracle import ATTRIBUTES, from_raw, history
 
 pytestmark = pytest.mark.sql
@@ -123,6 +124,26 @@ def test_the_merge_of_what_the_stream_still_has_does_not_bring_it_back(filled):
     truck_tables.erase_rows(filled.connection, "TRK001")
     filled.merge()
     assert filled.history() == oracle("TRK0011", "TRK002")
+
+
+def test_what_an_erasure_rewrites_is_all_of_the_days_of_the_truck(filled):
+    other_day = [row | {"EVENT_TIME": row["EVENT_TIME"] - timedelta(days=1)} for row in readings("TRK002", 3)]
+    filled.land(other_day)
+    rows = filled.execute(f"select count(*) from {names.RAW_TABLE}")[0][0]
+    assert truck_tables.rewritten_rows(filled.connection, "TRK001") == (rows - 3, rows)
+
+
+def test_what_decides_how_long_copies_stay_is_read_from_the_account(filled):
+    facts = kept_tables.table_facts(filled.connection)
+    assert facts[names.RAW_TABLE] == TableFacts(is_transient=False, retention_days=1)
+    assert facts[names.QUALITY_RESULTS_TABLE] == TableFacts(is_transient=True, retention_days=1)
+    permanent = {name for name, fact in facts.items() if not fact.is_transient}
+    assert permanent >= {names.HISTORY_TABLE, names.KNOWN_TRUCKS_TABLE, names.LEDGER_TABLE, names.ALERTS_TABLE}
+    before = datetime.now(UTC)
+    assert kept_tables.unread_streams(filled.connection, before) == list(kept_tables.STREAMS_ON_RAW)
+    filled.merge()
+    assert kept_tables.unread_streams(filled.connection, before) == [names.PLAUSIBILITY_STREAM]
+    assert kept_tables.last_load_message(filled.connection) is None
 
 
 def test_a_second_time_changes_nothing(filled):

@@ -75,11 +75,13 @@ SENDERS = {
     "ops/count_truck.sql": "eraser",
     "ops/drop_everything.sql": "deployer",
     "ops/erase_truck.sql": "eraser",
+    "ops/last_load_message.sql": "eraser",
     "ops/loads_since.sql": "transformer",
     "ops/reading_to_current_row.sql": "reader",
     "ops/rebuild_history.sql": "repairer",
     "ops/recreate_stream.sql": "repairer",
     "ops/repair_history.sql": "repairer",
+    "ops/rewritten_by_erasure.sql": "eraser",
 }
 
 

@@ -17,6 +17,7 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``dml``, ``view_texts`` | queries and DML; the texts of views |
 | ``functions`` | functions that DuckDB can't answer |
 | ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge``, ``reads``, ``tags`` | one module per subject |
+| ``table_listing`` | what SHOW TABLES adds |
 | ``cancelling``, ``query_history``, ``metering_history`` | statements that concern other statements |
 | ``copy_rows``, ``copy_lines`` | from a file's bytes to rows |
 | ``error_notifications``, ``notification_integrations`` | messages about files that were not loaded |

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 import pyarrow as pa
 from sqlglot import exp
 
-from . import errors, grammar, needs, ownership, view_texts
+from . import errors, grammar, needs, ownership, table_listing, view_texts
 from .context import Context
 from .needs import Need, Needs
 from .privileges import OWNERSHIP, THE_ACCOUNT, USAGE, Securable
@@ -31,7 +31,7 @@ def run(context: Context, sql: str, statement: Statement, execute: Callable[[], 
     change = ownership.change_of(context, statement)
     result = execute()
     if isinstance(statement, exp.Show):
-        return _seen(context, statement, result)
+        return _seen(context, statement, table_listing.completed(context, result))
     if change is not None:
         change(context)
     if isinstance(statement, exp.Create | exp.Drop | exp.Alter):

@@ -20,6 +20,9 @@ MOST_STATEMENT_TIMEOUT = 604_800  # a week; 0 stands for it
 _ACCOUNT_KIND = "ACCOUNT PARAMETER"
 _ACCOUNT_KEY = (*ACCOUNT, "TIMEZONE")
 _TABLE_KIND = "TABLE PARAMETERS"
+RETENTION = "DATA_RETENTION_TIME_IN_DAYS"
+# Kept beside the parameters of a table that was created so; no statement sets it later.
+TRANSIENT = "TRANSIENT"
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class TableParameter:
 
 # Streams use them (``retention_days``); time travel itself is refused.
 TABLE_PARAMETERS = {
-    "DATA_RETENTION_TIME_IN_DAYS": TableParameter(
+    RETENTION: TableParameter(
         1, 90, "number of days to retain the old version of deleted/updated data"
     ),
     "MAX_DATA_EXTENSION_TIME_IN_DAYS": TableParameter(

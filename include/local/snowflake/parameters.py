@@ -103,6 +103,8 @@ def take_from(expression: exp.Create) -> dict[str, int]:
     taken: dict[str, int] = {}
     properties = expression.args.get("properties")
     for each in list(properties.expressions) if properties else []:
+        if isinstance(each, exp.TransientProperty) and expression.kind == "TABLE":
+            taken[values.TRANSIENT] = 1
         if type(each) is not exp.Property:
             continue
         name = each.this.name.upper()

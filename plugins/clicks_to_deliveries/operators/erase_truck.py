@@ -6,8 +6,8 @@ docs/erasure.md describes it.  These operators have their own connections: no ot
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
@@ -15,14 +15,19 @@ from airflow.sdk import BaseOperator, Context
 
 from clicks_to_deliveries.hooks.aws_hook import clients_of
 from clicks_to_deliveries.hooks.snowflake_access import connect
+from clicks_to_deliveries.notifiers.run_outbox import Variables
+from clicks_to_deliveries.operators.check_erasures import record_erasure
 from clicks_to_deliveries.operators.killable import Killable
 from clicks_to_deliveries.operators.one_writer import one_writer
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names
 from include.aws_clients import store_clients
 from include.contracts.times import parse
-from include.erasure import ErasureSummary, erase, erasure_report, truck_tables
+from include.erasure import ErasureSummary, erase, erasure_report, kept_tables, truck_tables
 from include.pipe_and_stream import is_settled, pipe_status
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 
 class CheckTrackersOperator(Killable, BaseOperator):
@@ -161,11 +166,31 @@ class EraseRowsOperator(Killable, BaseOperator):
         with closing(connect(self.snowflake_conn_id)) as connection:
             connection.autocommit(True)  # The script begins and commits its own transaction.
             found = truck_tables.count_rows(connection, self.truck_id)
-            if not _as_bool(self.count_only):
+            self.log.info("%s", ", ".join(f"{table}: {rows:,} rows" for table, rows in found.items()))
+            if _as_bool(self.count_only):
+                self._say_what_is_rewritten(connection)
+            else:
+                # Before it erases, too: what a killed try erased is in no table when the next one counts.
+                self._record(connection, found, context)
                 with one_writer(connection, names.HISTORY_WRITER, context):
                     truck_tables.erase_rows(connection, self.truck_id)
-        self.log.info("%s", ", ".join(f"{table}: {rows:,} rows" for table, rows in found.items()))
+                self._record(connection, found, context)
         return found
+
+    def _record(self, connection: SnowflakeConnection, found: dict[str, int], context: Context) -> None:
+        facts = kept_tables.table_facts(connection)
+        concerned = {name: facts[name] for name, rows in found.items() if rows}
+        message = kept_tables.last_load_message(connection)
+        record_erasure(Variables(), context["run_id"], datetime.now(UTC), concerned, message)
+
+    def _say_what_is_rewritten(self, connection: SnowflakeConnection) -> None:
+        rewritten, rows = truck_tables.rewritten_rows(connection, self.truck_id)
+        if rewritten:
+            self.log.info(
+                "An erasure rewrites about %s of %s rows (%.0f %%) of %s: all of each day on which the truck measured."
+                " Until the old ones have left Time Travel and Fail-safe, they are stored and billed twice",
+                f"{rewritten:,}", f"{rows:,}", 100 * rewritten / rows, names.RAW_TABLE,
+            )  # fmt: skip
 
 
 class VerifyErasureOperator(EraseObjectsOperator):

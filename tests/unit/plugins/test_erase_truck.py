@@ -20,10 +20,12 @@ from clicks_to_deliveries.operators.erase_truck import (
 from include import names
 from include.aws_clients import StoreClients
 from include.erasure import ErasedRecords, ErasureSummary
+from include.erasure.copies import TableFacts
 
 pytestmark = pytest.mark.unit
 
 DAGS = Path(__file__).parents[3] / "dags"
+RUN: Any = {"run_id": "run"}
 NOTHING = {names.RAW_TABLE: 0, names.HISTORY_TABLE: 0}
 
 
@@ -35,6 +37,7 @@ class FakeSnowflake:
         self.found = {names.RAW_TABLE: 7, names.HISTORY_TABLE: 2}
         self.assignments: list[str] = []
         self.erased: list[str] = []
+        self.recorded: list[list[str]] = []
         self.connections: list[str] = []
 
     def connect(self, snowflake_conn_id: str) -> Any:
@@ -53,6 +56,18 @@ class FakeSnowflake:
     def erase_rows(self, connection: Any, truck_id: str) -> None:
         self.erased.append(truck_id)
 
+    def rewritten_rows(self, connection: Any, truck_id: str) -> tuple[int, int]:
+        return 98, 100
+
+    def table_facts(self, connection: Any) -> dict[str, TableFacts]:
+        return dict.fromkeys(self.found, TableFacts(False, 1))
+
+    def last_load_message(self, connection: Any) -> None:
+        return None
+
+    def record(self, rows: Any, run_id: str, at: Any, tables: dict[str, TableFacts], message: None) -> None:
+        self.recorded.append(list(tables))
+
 
 @pytest.fixture
 def snowflake(monkeypatch: pytest.MonkeyPatch) -> FakeSnowflake:
@@ -60,6 +75,8 @@ def snowflake(monkeypatch: pytest.MonkeyPatch) -> FakeSnowflake:
     monkeypatch.setattr(erase_truck, "connect", fake.connect)
     monkeypatch.setattr(erase_truck, "pipe_status", fake.pipe_status)
     monkeypatch.setattr(erase_truck, "truck_tables", fake)
+    monkeypatch.setattr(erase_truck, "kept_tables", fake)
+    monkeypatch.setattr(erase_truck, "record_erasure", fake.record)
     return fake
 
 
@@ -117,29 +134,31 @@ def test_an_assignment_that_names_the_truck_stops_an_erasure_and_only_shows_in_a
 
 
 def test_rows_are_only_counted_in_a_dry_run(snowflake):
-    assert rows("True").execute({}) == snowflake.found
-    assert snowflake.erased == []
+    assert rows("True").execute(RUN) == snowflake.found
+    assert snowflake.erased == snowflake.recorded == []
 
 
 def test_rows_go_when_nothing_is_pending_by_the_connection_of_their_own(snowflake):
-    assert rows().execute({}) == snowflake.found
+    assert rows().execute(RUN) == snowflake.found
     assert snowflake.erased == ["TRK001"]
+    # Before and after: copies count from the erasure, and a killed one is known.
+    assert snowflake.recorded == [[names.RAW_TABLE, names.HISTORY_TABLE]] * 2
     assert set(snowflake.connections) == {"snowflake_erasure"}
 
 
 def test_rows_wait_for_files_that_are_being_loaded(snowflake):
     snowflake.status["pendingFileCount"] = 2
     with pytest.raises(TaskDeferred) as deferred:
-        rows().execute({})
+        rows().execute(RUN)
     assert deferred.value.method_name == "erase"
     assert snowflake.erased == []
-    rows().erase({}, {"status": {"executionState": "RUNNING", "pendingFileCount": 0}})
+    rows().erase(RUN, {"status": {"executionState": "RUNNING", "pendingFileCount": 0}})
     assert snowflake.erased == ["TRK001"]
 
 
 def test_rows_stay_when_files_are_pending_for_too_long(snowflake):
     with pytest.raises(RuntimeError, match="3 files pending"):
-        rows().erase({}, {"status": {"executionState": "RUNNING", "pendingFileCount": 3}})
+        rows().erase(RUN, {"status": {"executionState": "RUNNING", "pendingFileCount": 3}})
     assert snowflake.erased == []
 
 

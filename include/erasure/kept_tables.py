@@ -1,0 +1,45 @@
+"""What Snowflake says of its tables, streams and loads, for the record of an erasure and for its check.
+
+But for the load history, the services layer answers: asking wakes up no warehouse.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from include import names, sql
+from include.erasure.copies import TableFacts
+from include.pipe_and_stream import STREAM_OFFSET
+from include.snowflake_rows import first_row, rows_by_column
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+TABLES = f"SHOW TABLES IN SCHEMA {names.DATABASE}.{names.SCHEMA}"
+LOAD_MESSAGE = "ops/last_load_message.sql"
+STREAMS_ON_RAW = (names.RAW_STREAM, names.PLAUSIBILITY_STREAM)
+
+
+def table_facts(connection: SnowflakeConnection) -> dict[str, TableFacts]:
+    """Return each table of the schema that the role sees; raises snowflake.connector.errors.Error."""
+    return {
+        row["name"]: TableFacts(str(row["kind"]).upper() == "TRANSIENT", int(row["retention_time"]))
+        for row in rows_by_column(connection, TABLES)
+    }
+
+
+def unread_streams(connection: SnowflakeConnection, since: datetime) -> list[str]:
+    """Return the streams on RAW whose offset is older than ``since``; raises snowflake.connector.errors.Error."""
+    return [name for name in STREAMS_ON_RAW if _offset(connection, name) < since]
+
+
+def last_load_message(connection: SnowflakeConnection) -> datetime | None:
+    """Return when a file last failed to load with a message, aware; raises snowflake.connector.errors.Error."""
+    (loaded_at,) = first_row(connection, sql.statement(LOAD_MESSAGE))
+    return None if loaded_at is None else loaded_at.replace(tzinfo=UTC)
+
+
+def _offset(connection: SnowflakeConnection, stream: str) -> datetime:
+    (nanoseconds,) = first_row(connection, STREAM_OFFSET, {"stream": stream})
+    return datetime.fromtimestamp(int(nanoseconds) / 1e9, UTC)
