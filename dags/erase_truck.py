@@ -4,7 +4,8 @@
 **From** the truck's id, typed twice, **to** no trace of the truck: in the bucket abandoned batches, quarantine,
 resolved records, raw archive and landing files, with all their old versions; `TruckLatestState`; RAW, the history, the
 register, and the samples in quality results and ledger. Other trucks' records stay unchanged, byte for byte. Start it
-by hand with the form. By default it only counts. It can't be undone.
+by hand with the form. By default it only counts. Otherwise a second person sees the counts, and approves or rejects
+within a day. It can't be undone.
 
 First make the truck stop sending. The streams still hold its last records: run the DAG again, with *Stored since*, when
 the streams no longer have them (docs/erasure.md has the times). Pause `reconcile` until then, because its counts differ
@@ -25,6 +26,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, task
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.failures import FormError
+from clicks_to_deliveries.operators.approval import LONGEST_RUN, ApproveOperator
 from clicks_to_deliveries.operators.erase_truck import (
     CheckTrackersOperator,
     EraseObjectsOperator,
@@ -46,6 +48,22 @@ PARAMS = {
     ),
 }
 
+# What the second person sees.
+QUESTION = """
+{% set objects = ti.xcom_pull(task_ids='count_objects') %}
+| store | of this truck |
+|---|---|
+{% for prefix, store in objects['stores'].items() -%}
+| `{{ prefix }}` | {{ '{:,}'.format(store['records']) }} records, {{ '{:,}'.format(store['outdated']) }} old versions |
+{% endfor -%}
+| TruckLatestState | {{ 'its state' if objects['state'] else 'nothing' }} |
+{% for table, rows in ti.xcom_pull(task_ids='count_rows').items() -%}
+| {{ table }} | {{ '{:,}'.format(rows) }} rows |
+{% endfor %}
+{{ 'Stored since ' + params.since + '.' if params.since else '' }}
+{{ dag_run.triggering_user_name or 'Nobody' }} started this run. An erasure can't be undone.
+"""
+
 with DAG(
     dag_id=names.dag("erase_truck"),
     doc_md=__doc__,
@@ -56,7 +74,7 @@ with DAG(
         title="Erase a truck",
         is_dangerous=True,
         tags={"truck-telemetry", "erasure"},
-        run_timeout=timedelta(hours=2),
+        run_timeout=LONGEST_RUN,
         task_timeout=timedelta(hours=1, minutes=50),
     ),
 ):
@@ -72,21 +90,36 @@ with DAG(
 
     truck, count_only = "{{ params.truck_id }}", "{{ params.dry_run }}"
     check_trackers = CheckTrackersOperator(task_id="check_trackers", truck_id=truck, count_only=count_only)
+    count_objects = EraseObjectsOperator(
+        task_id="count_objects",
+        bucket=settings().telemetry_bucket,
+        truck_id=truck,
+        since="{{ params.since or '' }}",
+        count_only=True,
+    )
+    count_rows = EraseRowsOperator(task_id="count_rows", truck_id=truck, count_only=True)
+    approve = ApproveOperator(
+        task_id="approve",
+        subject="Erase truck {{ params.truck_id }} from every store?",
+        body=QUESTION,
+        only_count=count_only,
+        approval=settings().approval,
+    )
     erase_objects = EraseObjectsOperator(
         task_id="erase_objects",
         bucket=settings().telemetry_bucket,
         truck_id=truck,
         since="{{ params.since or '' }}",
-        count_only=count_only,
+        count_only=False,
     )
     erase_rows = EraseRowsOperator(
-        task_id="erase_rows", truck_id=truck, count_only=count_only, pool=names.HISTORY_WRITER_POOL
+        task_id="erase_rows", truck_id=truck, count_only=False, pool=names.HISTORY_WRITER_POOL
     )
     verify = VerifyErasureOperator(
         task_id="verify",
         bucket=settings().telemetry_bucket,
         truck_id=truck,
         since="{{ ti.xcom_pull(task_ids='erase_objects')['started_at'] }}",
-        count_only=count_only,
+        count_only=False,
     )
-    confirm() >> check_trackers >> erase_objects >> erase_rows >> verify
+    confirm() >> check_trackers >> count_objects >> count_rows >> approve >> erase_objects >> erase_rows >> verify

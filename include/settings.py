@@ -19,6 +19,7 @@ from include.naming import EnvironmentNameError, aws, read_environment
 
 PREFIX = "CTD_"
 
+Approval = Literal["second-person", "anyone", "none"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
@@ -156,6 +157,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quality_rules_off: str = ""
     # The address of Airflow's web pages, for the dashboard's links to runs; unset: no links.
     airflow_url: str = ""
+    # Who must approve before erase_truck and teardown_resources delete: somebody who did not start the run, anyone, or
+    # nobody.
+    approval: Approval = "second-person"
     # Roles of Airflow's FAB auth manager, separated by commas, that get the rights to erase_truck and
     # teardown_resources; the roles must exist.
     airflow_danger_roles: str = ""

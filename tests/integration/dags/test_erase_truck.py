@@ -204,7 +204,7 @@ def stores(stack: Any) -> Iterator[Stores]:
 def erase(stack: Any, stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callable[..., DagRun]:
     """Runs the DAG over these stores, with its own connections."""
     dag = DagBag(DAGS / "erase_truck.py", collect_dags=True, bundle_path=DAGS).dags["erase_truck"]
-    for task_id in ("erase_objects", "verify"):
+    for task_id in ("count_objects", "erase_objects", "verify"):
         dag.get_task(task_id).bucket = stores.bucket
     minute = iter(range(60))
 

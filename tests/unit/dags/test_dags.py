@@ -63,13 +63,22 @@ EXPECTED = {
     "erase_truck": (
         "Never, external triggers only",
         {"truck-telemetry", "erasure"},
-        {"confirm", "check_trackers", "erase_objects", "erase_rows", "verify"},
+        {
+            "confirm",
+            "check_trackers",
+            "count_objects",
+            "count_rows",
+            "approve",
+            "erase_objects",
+            "erase_rows",
+            "verify",
+        },
     ),
     "check_erasures": ("10 6 * * *", {"truck-telemetry", "erasure"}, {"check"}),
     "teardown_resources": (
         "Never, external triggers only",
         {"setup"},
-        {"confirm", "delete_stack", "drop_snowflake"},
+        {"confirm", "count", "approve", "delete_stack", "drop_snowflake"},
     ),
 }
 
@@ -147,7 +156,9 @@ def test_file_name_schedule_tags_and_tasks(dag: DAG) -> None:
 def test_runs_are_bounded_and_never_overlap(dag: DAG) -> None:
     assert dag.catchup is False
     assert dag.max_active_runs == 1
-    assert timedelta(0) < dag.dagrun_timeout <= timedelta(hours=2)
+    # A person has a day to approve.
+    patience = timedelta(hours=24) if dag.has_task("approve") else timedelta(0)
+    assert timedelta(0) < dag.dagrun_timeout <= timedelta(hours=2) + patience
     for task in dag.tasks:
         assert timedelta(0) < task.execution_timeout <= dag.dagrun_timeout
 
@@ -155,8 +166,9 @@ def test_runs_are_bounded_and_never_overlap(dag: DAG) -> None:
 def test_every_task_has_an_owner_and_retries_with_backoff(dag: DAG) -> None:
     for task in dag.tasks:
         assert task.owner == "data-platform"
-        # A retry can't confirm, a retry of the generator would send its traffic twice, and a late sign of life is none.
-        assert task.retries == (0 if task.task_id in ("confirm", "generate") or dag.dag_id == "heartbeat" else 2)
+        # A retry can't confirm, asks again, or sends the generator's traffic twice; a late sign of life is none.
+        once = task.task_id in ("confirm", "approve", "generate") or dag.dag_id == "heartbeat"
+        assert task.retries == (0 if once else 2)
         assert (task.retry_delay, task.retry_exponential_backoff) == (timedelta(seconds=10), 2)
         assert task.max_retry_delay == timedelta(minutes=5)
 
