@@ -125,7 +125,9 @@ def state(session: SnowflakeSession) -> dict[str, Any]:
     """What running it again must not change."""
     tables = [row[1] for row in session.execute("show tables in schema")]
     return {table: sorted(session.execute(f"select * from {table}"), key=str) for table in tables} | {
-        "columns": session.execute("show columns in schema"),
+        "columns": session.execute(
+            "select TABLE_NAME, COLUMN_NAME, DATA_TYPE, IS_NULLABLE from INFORMATION_SCHEMA.COLUMNS order by 1, 2"
+        ),
         "streams": [(row[1], row[0]) for row in session.execute("show streams in schema")],
         "integration": session.execute(f"desc integration {names.STORAGE_INTEGRATION}"),
         "pipe": session.execute(f"desc pipe {names.PIPE}"),
