@@ -198,6 +198,7 @@ with DAG(
         ddl="ddl/0[124-9]*.sql",
         stack_name=settings().stack_name,
         recreate="{{ params.recreate }}",
+        chosen=KNOWN,
         keep_unknown_columns="{{ params.keep_unknown_columns }}",
         parameters=CHOSEN,
         multiple_outputs=True,

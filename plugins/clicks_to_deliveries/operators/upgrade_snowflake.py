@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class UpgradeSnowflakeOperator(ProvisionSnowflakeOperator):
 
     :param stack_name: (templated) the stack that may have the values.
     :param recreate: (templated) "True": the integration or the pipe was dropped, and is to be created again.
+    :param chosen: values that the stack has from the settings, maybe before their object exists.
     :param keep_unknown_columns: (templated) "True": columns that this version does not declare stay.
 
     Returns what ProvisionSnowflakeOperator returns; where Snowflake has no value yet, the stack's own.
@@ -46,6 +48,7 @@ class UpgradeSnowflakeOperator(ProvisionSnowflakeOperator):
         *,
         stack_name: str,
         recreate: bool | str = False,
+        chosen: Mapping[str, str] | None = None,
         keep_unknown_columns: bool | str = False,
         aws_conn_id: str = names.DEPLOYER_AWS_CONNECTION,
         **kwargs: Any,
@@ -53,6 +56,7 @@ class UpgradeSnowflakeOperator(ProvisionSnowflakeOperator):
         super().__init__(**kwargs)
         self.stack_name = stack_name
         self.recreate = recreate
+        self.chosen = dict(chosen or {})
         self.keep_unknown_columns = keep_unknown_columns
         self.aws_conn_id = aws_conn_id
 
@@ -63,7 +67,7 @@ class UpgradeSnowflakeOperator(ProvisionSnowflakeOperator):
         of_stack = hook.parameters(self.stack_name)
         with closing(connect(self.snowflake_conn_id)) as connection:
             found = handshake(connection)
-            expected = [name for name in HANDSHAKE if of_stack.get(name)]
+            expected = [name for name in HANDSHAKE if of_stack.get(name, "") not in ("", self.chosen.get(name))]
             unseen = unseen_objects(found, expected)
             if unseen and str(self.recreate) != "True":
                 raise AirflowFailException(

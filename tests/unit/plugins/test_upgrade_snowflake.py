@@ -93,6 +93,14 @@ def test_a_role_that_does_not_see_what_the_stack_relies_on_is_refused(
     assert connection.scripts == []
 
 
+def test_a_value_of_the_settings_says_nothing_about_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run failed after the stack had them, and before the integration was created."""
+    chosen = {name: OF_STACK[name] for name in OF_INTEGRATION}
+    assert upgrade(monkeypatch, Connection(), chosen, chosen=chosen) == NOTHING | chosen
+    with pytest.raises(AirflowFailException, match="does not see storage integration"):
+        upgrade(monkeypatch, Connection(), chosen, chosen=chosen | {"SnowflakeUserArn": "another"})
+
+
 def test_what_is_to_be_created_again_keeps_the_values_of_the_stack_until_it_exists(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
