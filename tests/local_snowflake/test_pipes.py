@@ -182,12 +182,15 @@ def test_a_file_that_is_gone_fails_alone(warehouse, ministack, deaf_pipe, wait_u
     assert {row[0]: row[1] for row in history(warehouse)} == {"gone.json.gz": "Load failed", "here.json.gz": "Loaded"}
 
 
-def test_a_paused_pipe_remembers_files_and_loads_them_when_resumed(warehouse, pipe, wait_until):
+@pytest.mark.parametrize(
+    "resumed", ["ALTER PIPE INTAKE SET PIPE_EXECUTION_PAUSED = FALSE", "SELECT SYSTEM$PIPE_FORCE_RESUME('INTAKE')"]
+)
+def test_a_paused_pipe_remembers_files_and_loads_them_when_resumed(warehouse, pipe, wait_until, resumed):
     warehouse.rows("ALTER PIPE INTAKE SET PIPE_EXECUTION_PAUSED = TRUE")
     warehouse.put("a.json.gz", {"truck": "T1"})
     wait_until(lambda: status(warehouse)["pendingFileCount"] == 1)
     assert (status(warehouse)["executionState"], count(warehouse)) == ("PAUSED", 0)
-    warehouse.rows("ALTER PIPE INTAKE SET PIPE_EXECUTION_PAUSED = FALSE")
+    warehouse.rows(resumed)
     wait_until(lambda: count(warehouse) == 1)
     assert status(warehouse)["pendingFileCount"] == 0
 
