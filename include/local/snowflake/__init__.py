@@ -14,7 +14,7 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``access``, ``ownership``, ``needs`` | GRANT and REVOKE; owners of what is created; the privileges a statement needs |
 | ``principals``, ``ddl``, ``listings`` | users and roles; databases, schemas, tables; SHOW and DESCRIBE of these |
 | ``policies``, ``masking``, ``login_policies`` | who sees a column, and how a user logs in |
-| ``dml``, ``view_texts`` | queries and DML; the texts of views |
+| ``dml``, ``view_texts``, ``table_copies`` | queries and DML; the texts of views; LIKE and CLONE |
 | ``functions`` | functions that DuckDB can't answer |
 | ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge``, ``reads``, ``tags`` | one module per subject |
 | ``table_listing`` | what SHOW TABLES adds |

@@ -6,7 +6,18 @@ from typing import Any
 
 from sqlglot import exp
 
-from . import dml, engine, errors, load_history, parameter_values, parameters, policies, streams, view_texts
+from . import (
+    dml,
+    engine,
+    errors,
+    load_history,
+    parameter_values,
+    parameters,
+    policies,
+    streams,
+    table_copies,
+    view_texts,
+)
 from .context import Context
 from .grammar import Alter
 from .names import Key, name_of, named_table
@@ -59,6 +70,8 @@ def define(context: Context, expression: exp.Expr) -> Result:
 
 
 def _create_database(context: Context, expression: exp.Create) -> Result:
+    if expression.args.get("clone"):
+        raise errors.unsupported("CREATE DATABASE ... CLONE")
     name = _database_name(expression)
     if context.catalog.has_database(name):
         if expression.args.get("exists"):
@@ -148,11 +161,14 @@ def _create_table(context: Context, expression: exp.Create, stated: dict[str, in
         return dml.write(context, expression, binds) if _is_query(expression) else dml.run(context, expression)
     before = _existing(context, expression)
     replaced = before if expression.args.get("replace") else None
+    original = table_copies.original_of(context, expression)
     with context.atomic(writes=replaced is not None or bool(streams.read_by(context, expression))):
         result = dml.write(context, expression, binds) if _is_query(expression) else dml.run(context, expression)
         if replaced:
             _ended(context, replaced)
         if key and not (before and expression.args.get("exists")):
+            if original:
+                table_copies.complete(context, original, key)
             parameter_values.keep(context.catalog, context.duck, key, stated)
     return result
 

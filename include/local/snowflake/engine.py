@@ -66,6 +66,16 @@ def columns(duck: duckdb.DuckDBPyConnection, table: Key) -> dict[str, tuple[str,
     return {name: (kind, nullable) for name, kind, nullable in rows}
 
 
+def defaults(duck: duckdb.DuckDBPyConnection, table: Key) -> dict[str, str]:
+    """The columns of ``table`` that have a default, with its expression."""
+    rows = duck.execute(
+        "SELECT column_name, column_default FROM duckdb_columns()"
+        " WHERE database_name = ? AND schema_name = ? AND table_name = ? AND column_default IS NOT NULL",
+        list(table),
+    ).fetchall()
+    return dict(rows)
+
+
 def has_view(duck: duckdb.DuckDBPyConnection, view: Key) -> bool:
     return view in views(duck, view[0], view[1])
 

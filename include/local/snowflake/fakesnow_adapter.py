@@ -145,6 +145,16 @@ class Translator:
         self._connection.results_cache.clear()
         return cursor._arrow_table, [(column[0], str(column[1])) for column in self.duck.description or []]
 
+    def copy_text_lengths(self, table: tuple[str, str, str], copy: tuple[str, str, str]) -> None:
+        """Note that the columns of ``copy`` have the lengths of text of those of ``table``."""
+        columns = f"{GLOBAL_DATABASE}.{HIDDEN_SCHEMA}._fs_columns_ext"
+        key = "(ext_table_catalog, ext_table_schema, ext_table_name)"
+        of, to = ("('" + "', '".join(part.replace("'", "''") for part in name) + "')" for name in (table, copy))
+        self._notes.append(
+            f"INSERT OR REPLACE INTO {columns} SELECT {to[1:-1]}, ext_column_name, ext_character_maximum_length,"
+            f" ext_character_octet_length FROM {columns} WHERE {key} = {of}"
+        )
+
     def write_notes(self) -> None:
         """Write what fakesnow keeps about new tables: after their commit, as it is in another database."""
         notes, self._notes = self._notes, []

@@ -1,0 +1,79 @@
+"""Copies of tables, quoted names, and what SHOW lists."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("how", ["LIKE", "CLONE"])
+def test_a_copy_of_a_table_has_its_defaults_and_constraints(warehouse, how):
+    warehouse.rows("CREATE TABLE T (ID INTEGER, NAME VARCHAR(5) NOT NULL DEFAULT 'x')")
+    warehouse.rows("INSERT INTO T (ID) VALUES (1)")
+    warehouse.rows(f"CREATE TABLE COPIED {how} T")
+    assert warehouse.rows("SELECT * FROM COPIED") == ([(1, "x")] if how == "CLONE" else [])
+    assert warehouse.rows("DESCRIBE TABLE COPIED") == warehouse.rows("DESCRIBE TABLE T")
+    warehouse.rows("INSERT INTO COPIED (ID) VALUES (2)")
+    assert warehouse.value("SELECT NAME FROM COPIED WHERE ID = 2") == "x"
+    assert warehouse.error("INSERT INTO COPIED VALUES (3, NULL)").errno == 100072
+
+
+def test_a_clone_of_a_database_is_refused(warehouse):
+    assert "CREATE DATABASE ... CLONE" in warehouse.error("CREATE DATABASE COPY_OF_TESTS CLONE TESTS").msg
+
+
+def test_the_case_of_a_quoted_name_is_kept_and_does_not_tell_two_names_apart(warehouse):
+    warehouse.rows('CREATE TABLE "lower" ("a" INTEGER)')
+    assert warehouse.rows('SELECT "a" FROM "lower"') == []
+    assert warehouse.rows("SELECT A FROM LOWER") == []
+    assert warehouse.error("CREATE TABLE LOWER (A INTEGER)").errno == 2002
+
+
+def names(cursor):
+    index = [column.name for column in cursor.description].index("name")
+    return [row[index] for row in cursor.fetchall()]
+
+
+@pytest.mark.parametrize(
+    ("clause", "found"),
+    [
+        ("TABLES LIKE 'a%'", ["AB", "AC"]),
+        ("TABLES STARTS WITH 'AB'", ["AB"]),
+        ("TABLES STARTS WITH 'a'", []),
+        ("TABLES LIMIT 1 FROM 'AB'", ["AC"]),
+        ("VIEWS LIKE '%'", ["AV"]),
+        ("SEQUENCES LIKE 'zz'", []),
+        ("SCHEMAS LIKE '{schema}'", ["{schema}"]),
+        ("SCHEMAS STARTS WITH 'NO SUCH'", []),
+        ("DATABASES LIKE 'TEST_'", ["TESTS"]),
+    ],
+)
+def test_show_heeds_its_clauses(warehouse, clause, found):
+    for statement in ("CREATE TABLE AB (A INTEGER)", "CREATE TABLE AC (A INTEGER)", "CREATE SEQUENCE AS_S"):
+        warehouse.rows(statement)
+    warehouse.rows("CREATE VIEW AV AS SELECT A FROM AB")
+    scope = "" if clause.startswith(("SCHEMAS", "DATABASES")) else f" IN SCHEMA TESTS.{warehouse.schema}"
+    kind, _, rest = clause.partition(" ")
+    # IN comes between LIKE and STARTS WITH.
+    text = f"SHOW {clause}{scope}" if rest.startswith("LIKE") else f"SHOW {kind}{scope} {rest}"
+    cursor = warehouse.connection.cursor().execute(text.format(schema=warehouse.schema))
+    assert names(cursor) == [name.format(schema=warehouse.schema) for name in found]
+
+
+def test_show_tables_counts_rows_and_knows_when_a_table_was_created(warehouse):
+    warehouse.rows("CREATE TABLE T AS SELECT 1 AS A UNION ALL SELECT 2")
+    warehouse.rows("CREATE VIEW V AS SELECT A FROM T")
+    cursor = warehouse.connection.cursor().execute(f"SHOW TABLES LIKE 'T' IN SCHEMA TESTS.{warehouse.schema}")
+    table = dict(zip([column.name for column in cursor.description], cursor.fetchone(), strict=True))
+    assert table["rows"] == 2
+    assert timedelta(0) <= datetime.now(UTC) - table["created_on"] < timedelta(minutes=5)
+    cursor = warehouse.connection.cursor().execute(f"SHOW OBJECTS LIKE 'V' IN SCHEMA TESTS.{warehouse.schema}")
+    view = dict(zip([column.name for column in cursor.description], cursor.fetchone(), strict=True))
+    assert (view["kind"], view["rows"]) == ("VIEW", None)
+
+
+def test_show_history_is_refused(warehouse):
+    assert "HISTORY" in warehouse.error("SHOW TABLES HISTORY").msg
