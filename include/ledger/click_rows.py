@@ -84,18 +84,24 @@ def _rows(
     ``ask`` returns the items of one answer, and the request for the rest or None.
     """
     waiting = iter(requests)
+
+    def asked_rows(request: Request) -> tuple[list[ClickRow], Request | None]:
+        # Its items take several times the memory of the rows.
+        items, more = ask(request)
+        return list(map(_row, items)), more
+
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="ledger-dynamodb") as pool:
-        asked: set[Future[tuple[list[DynamoItem], Request | None]]] = set()
+        asked: set[Future[tuple[list[ClickRow], Request | None]]] = set()
         while True:
-            asked |= {pool.submit(ask, request) for request in islice(waiting, WORKERS - len(asked))}
+            asked |= {pool.submit(asked_rows, request) for request in islice(waiting, WORKERS - len(asked))}
             if not asked:
                 return
             done, asked = wait(asked, return_when=FIRST_COMPLETED)
             for future in done:
-                items, more = future.result()
+                rows, more = future.result()
                 if more is not None:
-                    asked.add(pool.submit(ask, more))
-                yield from map(_row, items)
+                    asked.add(pool.submit(asked_rows, more))
+                yield from rows
 
 
 def _row(item: DynamoItem) -> ClickRow:
