@@ -93,6 +93,11 @@ def is_canonical_time(column: str) -> str:
     return f"{column} rlike '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}[.][0-9]{{6}}'"
 
 
+def time_text(time: str) -> str:
+    """Return a time with its six decimals as text: ``::string`` has three, so two readings of a truck could be one."""
+    return f"to_varchar({time}, 'YYYY-MM-DD HH24:MI:SS.FF6')"
+
+
 def is_text(column: str, maximum: int) -> str:
     """Return a condition: ``column`` has 1 to ``maximum`` characters, none of them a control character; NULL: NULL."""
     # [:cntrl:] is ASCII's, which includes NUL.  A literal can't hold NUL.
@@ -146,6 +151,7 @@ CONTEXT = MappingProxyType(
         "is_id": is_id,
         "is_out_of_range": is_out_of_range,
         "is_text": is_text,
+        "time_text": time_text,
         "limits": LIMITS,
         "last_arrival_first": last_arrival_first,
         "plausible": plausibility.plausible,

@@ -4,7 +4,8 @@
 -- The time runs from the arrival of a record in its stream to the end of the first merge that made
 -- it visible.  That is the first merge that started after Snowpipe committed the record's file,
 -- even if the reading changed nothing.  If an envelope landed twice, the first landing counts.
--- Readings that no merge has seen yet are left out, as are loads before COPY_HISTORY's 14 days.
+-- Readings that no merge has seen yet are left out, as are loads before COPY_HISTORY's 14 days (it
+-- refuses a start that is a moment older).
 with LOADS as (
     select
         -- Path in the bucket, in the form of METADATA$FILENAME.
@@ -14,7 +15,7 @@ with LOADS as (
         table(
             INFORMATION_SCHEMA.COPY_HISTORY(
                 TABLE_NAME => 'TRUCK_TELEMETRY_RAW',
-                START_TIME => dateadd('day', -14, current_timestamp())
+                START_TIME => dateadd('minute', 10 - 14 * 24 * 60, current_timestamp())
             )
         )
     where ROW_COUNT > 0

@@ -18,7 +18,7 @@ with PERIODS as (
     from TRACKER_ASSIGNMENTS
 )
 
-select REPORTED_ID || ' ' || FROM_TIME::string as SAMPLE_KEY
+select REPORTED_ID || ' ' || {{ time_text("FROM_TIME") }} as SAMPLE_KEY
 from PERIODS
 where
     NEXT_FROM_TIME < UNTIL_TIME

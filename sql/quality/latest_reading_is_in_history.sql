@@ -38,7 +38,7 @@ VERSIONS as (
     where IS_CURRENT
 )
 
-select READINGS.TRUCK_ID || ' ' || READINGS.EVENT_TIME::string as SAMPLE_KEY
+select READINGS.TRUCK_ID || ' ' || {{ time_text("READINGS.EVENT_TIME") }} as SAMPLE_KEY
 from READINGS
 left join VERSIONS on READINGS.TRUCK_ID = VERSIONS.TRUCK_ID
 where

@@ -18,6 +18,6 @@ with CHECKED as (
     where EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz
 )
 
-select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string || OUT_OF_RANGE as SAMPLE_KEY
+select TRUCK_ID || ' ' || {{ time_text("EFFECTIVE_START_DATE") }} || OUT_OF_RANGE as SAMPLE_KEY
 from CHECKED
 where OUT_OF_RANGE <> '';

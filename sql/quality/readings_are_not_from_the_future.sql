@@ -6,7 +6,7 @@
 -- action: The contract quarantines such readings, so something beside TruckDataProcessor writes to
 --   the landing zone. FILE_NAME in TRUCK_TELEMETRY_RAW names the file.
 -- runbook: raw-holds-what-it-should-not
-select distinct TRUCK_ID || ' ' || EVENT_TIME::string as SAMPLE_KEY
+select distinct TRUCK_ID || ' ' || {{ time_text("EVENT_TIME") }} as SAMPLE_KEY
 from TRUCK_TELEMETRY_RAW
 where
     EVENT_TIME >= {{ bind("since") }}::timestamp_ntz

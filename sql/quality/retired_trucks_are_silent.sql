@@ -21,7 +21,7 @@ with READINGS as (
     where RAW.EVENT_TIME >= {{ bind("since") }}::timestamp_ntz
 )
 
-select READINGS.TRUCK_ID || ' ' || min(READINGS.EVENT_TIME)::string as SAMPLE_KEY
+select READINGS.TRUCK_ID || ' ' || {{ time_text("min(READINGS.EVENT_TIME)") }} as SAMPLE_KEY
 from READINGS
 inner join FLEET
     on READINGS.TRUCK_ID = FLEET.TRUCK_ID and READINGS.EVENT_TIME > FLEET.RETIRED_AT

@@ -7,7 +7,9 @@
 --   quarantined, and delete them. Then run the DAG repair_history for the truck. An id that an
 --   older contract accepted: erase the truck (DAG erase_truck).
 -- runbook: the-history-is-wrong
-select coalesce(TRUCK_ID, '') || ' ' || coalesce(EFFECTIVE_START_DATE::string, '') as SAMPLE_KEY
+select
+    coalesce(TRUCK_ID, '') || ' '
+    || coalesce({{ time_text("EFFECTIVE_START_DATE") }}, '') as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA
 where
     EFFECTIVE_START_DATE is null

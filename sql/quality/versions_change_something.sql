@@ -13,6 +13,6 @@ with VERSIONS as (
     where EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz
 )
 
-select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string as SAMPLE_KEY
+select TRUCK_ID || ' ' || {{ time_text("EFFECTIVE_START_DATE") }} as SAMPLE_KEY
 from VERSIONS
 qualify STATE = lag(STATE) over (partition by TRUCK_ID order by EFFECTIVE_START_DATE);

@@ -18,6 +18,6 @@ with VERSIONS as (
     where EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz
 )
 
-select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string as SAMPLE_KEY
+select TRUCK_ID || ' ' || {{ time_text("EFFECTIVE_START_DATE") }} as SAMPLE_KEY
 from VERSIONS
 where EFFECTIVE_END_DATE is distinct from NEXT_START_DATE;

@@ -4,7 +4,7 @@
 -- meaning: A version ends before it starts or at its start, or IS_CURRENT contradicts its end.
 -- action: Run the DAG repair_history for the truck, then find out what else writes its history.
 -- runbook: the-history-is-wrong
-select TRUCK_ID || ' ' || EFFECTIVE_START_DATE::string as SAMPLE_KEY
+select TRUCK_ID || ' ' || {{ time_text("EFFECTIVE_START_DATE") }} as SAMPLE_KEY
 from TRUCK_TELEMETRY_DATA
 where
     EFFECTIVE_START_DATE >= {{ bind("since") }}::timestamp_ntz

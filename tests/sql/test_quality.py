@@ -55,6 +55,10 @@ def healthy_fleet():
     return first + [reading(truck, NOW, number) for number, truck in enumerate(TRUCKS, start=10)]
 
 
+def in_a_key(moment):
+    return moment.isoformat(" ", "microseconds")
+
+
 def text(moment):
     return to_canonical(moment.replace(tzinfo=UTC))
 
@@ -242,20 +246,26 @@ FAULTS = {
         history_where(
             "EFFECTIVE_END_DATE = dateadd('second', 1, EFFECTIVE_END_DATE) where TRUCK_ID = 'TRK002' and not IS_CURRENT"
         ),
-        [f"TRK002 {EARLIER}"],
+        [f"TRK002 {in_a_key(EARLIER)}"],
     ),
     "versions_start_before_they_end": (
         history_where("EFFECTIVE_END_DATE = EFFECTIVE_START_DATE where TRUCK_ID = 'TRK001' and not IS_CURRENT"),
-        [f"TRK001 {EARLIER}"],
+        [f"TRK001 {in_a_key(EARLIER)}"],
     ),
-    "version_key_is_unique": (doubles_the_history_of_a_truck, [f"TRK001 {EARLIER}"]),
+    "version_key_is_unique": (doubles_the_history_of_a_truck, [f"TRK001 {in_a_key(EARLIER)}"]),
     "versions_change_something": (
         history_where("GPS_SPEED = 42.0 where TRUCK_ID = 'TRK003'"),
-        [f"TRK003 {NOW}"],
+        [f"TRK003 {in_a_key(NOW)}"],
     ),
     "versions_are_complete": (
         lacks_a_load_time_and_ids,
-        [f"TRK001 {NOW}", f"  {NOW}", f" TRK7 {NOW}", f"TRK8\u3000 {NOW}", f"TRK\t9 {NOW}"],
+        [
+            f"TRK001 {in_a_key(NOW)}",
+            f"  {in_a_key(NOW)}",
+            f" TRK7 {in_a_key(NOW)}",
+            f"TRK8\u3000 {in_a_key(NOW)}",
+            f"TRK\t9 {in_a_key(NOW)}",
+        ],
     ),
     "ids_look_alike": (
         ids(
@@ -303,7 +313,7 @@ FAULTS = {
             "FUEL_LEVEL = 100.5, GPS_LATITUDE = -90.1, BRAKE_STATUS = '', TRANSMISSION_STATUS = 'a\\nb'"
             " where TRUCK_ID = 'TRK002' and IS_CURRENT"
         ),
-        [f"TRK002 {NOW} GPS_LATITUDE FUEL_LEVEL BRAKE_STATUS TRANSMISSION_STATUS"],
+        [f"TRK002 {in_a_key(NOW)} GPS_LATITUDE FUEL_LEVEL BRAKE_STATUS TRANSMISSION_STATUS"],
     ),
     "metrics_are_reported": (
         arrives(reading("TRK001", NOW + timedelta(seconds=1), 20, OIL_PRESSURE=None)),
@@ -311,10 +321,10 @@ FAULTS = {
     ),
     "trucks_report": (falls_silent, ["TRK003"]),
     "trucks_are_known": (arrives(reading("TRK999", number=20)), ["TRK999"]),
-    "assignments_do_not_overlap": (assigns_twice, [f"A {EARLIER}", f"B {NOW}"]),
+    "assignments_do_not_overlap": (assigns_twice, [f"A {in_a_key(EARLIER)}", f"B {in_a_key(NOW)}"]),
     "retired_trucks_are_silent": (
         retires("TRK002", EARLIER, reading("TRK002", NOW + timedelta(seconds=1), 20)),
-        [f"TRK002 {NOW}"],
+        [f"TRK002 {in_a_key(NOW)}"],
     ),
     "statuses_are_usual": (
         arrives(reading("TRK002", NOW + timedelta(seconds=1), 20, BRAKE_STATUS="On fire")),
@@ -334,13 +344,15 @@ FAULTS = {
         ],
     ),
     "readings_are_merged_in_time": (waits, ["TRK002"]),
-    "latest_reading_is_in_history": (loses_the_latest_version, [f"TRK001 {NOW}"]),
+    "latest_reading_is_in_history": (loses_the_latest_version, [f"TRK001 {in_a_key(NOW)}"]),
     "readings_are_not_from_the_future": (
         arrives(
             reading("TRK001", NOW + timedelta(minutes=10), 20, ARRIVAL_TIME=NOW),
             reading("TRK002", NOW + timedelta(minutes=10, seconds=1), 21, ARRIVAL_TIME=NOW),
+            # Within a millisecond: another key.
+            reading("TRK002", NOW + timedelta(minutes=10, seconds=1, microseconds=1), 22, ARRIVAL_TIME=NOW),
         ),
-        [f"TRK002 {NOW + timedelta(minutes=10, seconds=1)}"],
+        [f"TRK002 {in_a_key(NOW + timedelta(minutes=10, seconds=1, microseconds=more))}" for more in (0, 1)],
     ),
     "streams_carry_as_usual": (
         lambda snowflake: count_hours(snowflake, usual=101, last=50),
