@@ -14,6 +14,7 @@ pytestmark = pytest.mark.sql
 
 MISSING, INSUFFICIENT = 2003, 3001
 POSITION, SPEED = (48.137, 11.575, 519.0), 31.0
+PARAMETERS = {"storage_role_arn": "arn:aws:iam::000000000000:role/snowflake", "telemetry_bucket": "any"}
 SCHEMA = f"{names.DATABASE}.{names.SCHEMA}"
 CONSUMER_VIEW = f"{SCHEMA}.{names.CONSUMER_VIEW}"
 ALL_ON = Settings(
@@ -145,6 +146,20 @@ def test_in_the_standard_edition_nobody_sees_positions_in_the_consumers_view(pro
             assert dispatch.rows(SEEN) == MASKED
     finally:
         take_back(STANDARD, account)
+
+
+def test_a_new_integration_has_the_external_id_of_the_setting(snowflake):
+    (create,) = [
+        each
+        for each in snowflake.statements("ddl/030_landing_zone.sql", **PARAMETERS, external_id="our-own-id")
+        if "storage integration" in each
+    ]
+    snowflake.execute(create.replace(names.STORAGE_INTEGRATION, "ANOTHER_INTEGRATION"))
+    try:
+        properties = {row[0]: row[2] for row in snowflake.execute("desc integration ANOTHER_INTEGRATION")}
+    finally:
+        snowflake.execute("drop integration ANOTHER_INTEGRATION")
+    assert properties["STORAGE_AWS_EXTERNAL_ID"] == "our-own-id"
 
 
 def test_statements_give_up_waiting_for_a_warehouse(snowflake):

@@ -103,6 +103,29 @@ def scripted(monkeypatch):
         stubber.assert_no_pending_responses()
 
 
+def test_a_parameter_that_is_empty_gets_what_is_known(monkeypatch, tmp_path):
+    """AWS trusts an integration that does not exist yet; what Snowflake says of an existing one comes first."""
+    template = tmp_path / "template.json"
+    template.write_text("{}")
+    deployed = []
+
+    def record(_hook, _name, _template, *, parameters, **_):
+        deployed.append(parameters)
+        return SimpleNamespace(outputs={})
+
+    monkeypatch.setattr(StackHook, "deploy", record)
+    for found in ("", "of Snowflake"):
+        parameters = {"SnowflakeExternalId": found, "Other": ""}
+        known = {"SnowflakeExternalId": "ours"}
+        DeployStackOperator(
+            task_id="deploy", stack_name=NAME, template=template, parameters=parameters, if_empty=known
+        ).execute({})
+    assert deployed == [
+        {"SnowflakeExternalId": "ours", "Other": ""},
+        {"SnowflakeExternalId": "of Snowflake", "Other": ""},
+    ]
+
+
 # --- moto: what succeeds ---------------------------------------------------------------------------------------------
 
 
