@@ -38,3 +38,25 @@ def test_a_retention_that_kinesis_refuses_is_refused_before_it_is_deployed(hours
 def test_an_unusable_metric_policy_is_refused_before_it_is_deployed(setting, text):
     with pytest.raises(SettingsError, match=f"{setting.removeprefix('CTD_').lower()}='{text}'"):
         read_settings(REQUIRED | {setting: text})
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("CTD_SNOWFLAKE_ALLOWED_IPS", "10.0.0.1'); drop user ADMIN; --"),
+        ("CTD_SNOWFLAKE_ALLOWED_IPS", "office"),
+        ("CTD_SNOWFLAKE_POSITION_ROLES", "DISPATCH, two words"),
+        ("CTD_SNOWFLAKE_ERROR_INTEGRATION", "X; drop pipe P"),
+        ("CTD_SNOWFLAKE_EXTERNAL_ID", "it's"),
+        ("CTD_SNOWFLAKE_USER_ARN", "arn:aws:iam::1:role/r"),
+    ],
+)
+def test_a_text_that_becomes_sql_or_trust_has_a_form(setting, text):
+    with pytest.raises(SettingsError, match="matching regex"):
+        read_settings({"CTD_DEPLOYMENT_BUCKET": "b", setting: text})
+
+
+def test_lists_of_addresses_and_roles_are_read():
+    given = {"CTD_SNOWFLAKE_ALLOWED_IPS": "10.0.0.0/8, 192.0.2.7", "CTD_SNOWFLAKE_POSITION_ROLES": "DISPATCH, ops"}
+    read = read_settings({"CTD_DEPLOYMENT_BUCKET": "b"} | given)
+    assert (read.snowflake_allowed_ips, read.snowflake_position_roles) == tuple(given.values())
