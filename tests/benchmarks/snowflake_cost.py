@@ -20,7 +20,10 @@ from include.local.snowflake.meter import GB, PIPE_CREDITS_PER_GB, Assumptions, 
 
 HOUR, DAY = 3600, 86_400
 START = datetime(2026, 11, 27, tzinfo=UTC)
-WAREHOUSE = "WH"
+WAREHOUSE, READER_WAREHOUSE = "WH", "READER_WH"
+# The dashboard's warehouse, and how often a page asks it (dashboard/data/lifetimes.py: history, checks, slow, past).
+READER_AUTO_SUSPEND = 60
+PAGE_LIFETIMES = (30, 60, 300, 3600)
 
 # Statements that need the warehouse, as the local meter counts them (a fleet of three trucks; all rules pass).
 STATEMENTS = {"monitor": 1, "quality": 41, "reconcile": 12, "alerts": 1}
@@ -88,10 +91,10 @@ class Simulation:
     def _start(self, after: float, process: Iterator[float]) -> None:
         heapq.heappush(self._queue, (self._now + after, next(self._order), process))
 
-    def _statements(self, task: str, *seconds: float) -> Iterator[float]:
+    def _statements(self, task: str, *seconds: float, warehouse: str = WAREHOUSE) -> Iterator[float]:
         for each in seconds:
             charge = self.meter.begin(task, None, task)
-            self.meter.use(charge, WAREHOUSE)
+            self.meter.use(charge, warehouse)
             yield each
             self.meter.end(charge)
 
@@ -103,6 +106,15 @@ class Simulation:
             yield every
 
     # --- tasks -------------------------------------------------------------------------------------------------------
+
+    def visit(self, lifetime: int, until: int) -> None:
+        """Ask the reader's warehouse once per lifetime, until the browser is closed."""
+        self._start(0, self._page(lifetime, until))
+
+    def _page(self, lifetime: int, until: int) -> Iterator[float]:
+        while self._now < until:
+            yield from self._statements("page", STATEMENT_SECONDS, warehouse=READER_WAREHOUSE)
+            yield lifetime - STATEMENT_SECONDS
 
     def _merges(self) -> Iterator[float]:
         yield TASK_LATENCY
@@ -149,9 +161,9 @@ class Simulation:
 
     # --- results -----------------------------------------------------------------------------------------------------
 
-    def billed_seconds(self) -> float:
+    def billed_seconds(self, warehouse: str = WAREHOUSE) -> float:
         self._now = float(self._seconds)
-        return sum(used.seconds for (_, name), used in self.meter.warehouse_hours().items() if name == WAREHOUSE)
+        return sum(used.seconds for (_, name), used in self.meter.warehouse_hours().items() if name == warehouse)
 
     def billed_by_task(self) -> dict[str, float]:
         billed: dict[str, float] = defaultdict(float)
@@ -164,6 +176,27 @@ class Simulation:
 
     def pipe_credits(self) -> float:
         return self._rate * self._seconds * LINE_BYTES / GB * PIPE_CREDITS_PER_GB
+
+
+@dataclass(frozen=True)
+class OpenPage:
+    """What a page that was open for some time, then closed, cost the two warehouses, in seconds billed."""
+
+    pipeline: float
+    reader: float
+
+
+def open_page(seconds: int) -> OpenPage:
+    """A page of the dashboard on an idle pipeline, which asks as often as its answers become old.
+
+    Its reader has a warehouse of its own (sql/ddl/090_roles.sql), which suspends when the browser is gone.
+    """
+    simulation = Simulation(MINUTE, 0, seconds + HOUR)
+    simulation.meter.define(READER_WAREHOUSE, {"AUTO_SUSPEND": READER_AUTO_SUSPEND})
+    for lifetime in PAGE_LIFETIMES:
+        simulation.visit(lifetime, until=seconds)
+    simulation.run()
+    return OpenPage(simulation.billed_seconds(), simulation.billed_seconds(READER_WAREHOUSE))
 
 
 def day(setup: Setup, rate: float) -> Simulation:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
+from snowflake.connector.errors import Error
 
 from dashboard import health
-from include import sql
+from include import names, sql
 from include.quality.findings import relation
 from include.quality.rules import RELATIONS
 from tests.sql.conftest import SnowflakeSession
@@ -124,6 +125,19 @@ def test_every_statement_of_the_file_is_executed_by_its_sender(empty_snowflake, 
     finally:
         if path == "ops/drop_everything.sql":
             provision(empty_snowflake)
+
+
+def test_the_dashboard_never_uses_the_pipelines_warehouse(session_of):
+    """A page that is left open costs its own warehouse alone: its user may use no other."""
+    reader = session_of("reader")
+    reader.execute(f"select count(*) from {names.HISTORY_TABLE}")
+    used = reader.execute(
+        "select distinct WAREHOUSE_NAME from table(information_schema.local_meter())"
+        " where ROLE_NAME like '%READER' and WAREHOUSE_NAME is not null"
+    )
+    assert used == [(names.READER_WAREHOUSE,)]
+    with pytest.raises(Error, match=r"not authorized|not be performed"):
+        reader.execute(f"use warehouse {names.WAREHOUSE}")
 
 
 def test_there_are_files():

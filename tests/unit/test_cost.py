@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from clicks_to_deliveries.operators import check_pipe
 
+from dashboard.data import lifetimes
 from include import sql
 from include.quality import due
 from include.settings import Settings
@@ -38,6 +39,17 @@ def test_the_simulation_has_the_defaults() -> None:
 def test_an_idle_hour_costs_nothing() -> None:
     assert cost.hour(cost.MINUTE, 0).billed_seconds() == 0
     assert cost.hour(cost.BEFORE, 0).billed_seconds() > 900
+
+
+def test_a_page_left_open_for_an_hour_costs_the_pipeline_nothing_and_its_own_warehouse_suspends() -> None:
+    assert sorted(cost.PAGE_LIFETIMES) == [lifetimes.HISTORY, lifetimes.CHECKS, lifetimes.SLOW, lifetimes.PAST]
+    suspends = [int(found) for found in re.findall(r"auto_suspend = (\d+)", sql.render("ddl/010_warehouse.sql"))]
+    assert suspends == [cost.MINUTE.auto_suspend, cost.READER_AUTO_SUSPEND]
+    page = cost.open_page(3600)
+    assert page.pipeline == 0
+    # The hour, and no more than until the warehouse noticed that nobody asks.
+    assert 3600 <= page.reader <= 3600 + 90
+    assert f"| an hour | 0 s | {page.reader:,.0f} s |" in PAGE
 
 
 def test_an_hour_at_10_readings_per_second_costs_half_of_before_and_quality_a_fraction_of_it() -> None:
