@@ -109,6 +109,11 @@ def test_every_library_that_it_imports_is_declared():
 @pytest.mark.unit
 def test_its_pins_are_those_of_the_repository():
     root = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    pinned = {*root["project"]["dependencies"], *root["dependency-groups"]["local"]}
+    groups = root["dependency-groups"]
+    pinned = {
+        *root["project"]["dependencies"],
+        *groups["run"],
+        *(each for each in groups["local"] if isinstance(each, str)),
+    }
     assert {each for each in PROJECT["dependencies"] if re.search(r"[=<~]", each)} <= pinned
     assert PROJECT["requires-python"] == root["project"]["requires-python"]

@@ -38,17 +38,19 @@ def mark_sums(expression: exp.Expr) -> None:
 
 def keep_numbers(translated: exp.Expr) -> None:
     """Give quotients, sums and averages their type, in place, after fakesnow translated."""
-    for node in list(translated.find_all(exp.Sum, exp.Avg)):
-        _uncast(node)
+    found = list(translated.find_all(exp.Sum, exp.Avg, exp.Div, exp.Mul))
+    for node in found:
+        if isinstance(node, exp.Sum | exp.Avg):
+            _uncast(node)
     # Inner ones first: an outer one copies its operands.
-    for average in reversed(list(translated.find_all(exp.Avg, bfs=True))):
-        if not _is_float(average.this):
-            _average(average)
-    for quotient in reversed(list(translated.find_all(exp.Div, bfs=True))):
-        if not _is_float(quotient.this) and not _is_float(quotient.expression):
-            _quotient(quotient)
-    for product in translated.find_all(exp.Mul):
-        _widen(product)
+    for node in reversed(found):
+        match node:
+            case exp.Avg() if not _is_float(node.this):
+                _average(node)
+            case exp.Div() if not _is_float(node.this) and not _is_float(node.expression):
+                _quotient(node)
+            case exp.Mul():
+                _widen(node)
 
 
 def _uncast(node: exp.AggFunc) -> None:
