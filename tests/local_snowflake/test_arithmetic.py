@@ -95,6 +95,22 @@ def test_pandas_reads_decimals_as_floats(amounts):
     assert frame.loc[0].tolist() == [0.3, 3]
 
 
+def test_halves_are_rounded_away_from_zero(amounts):
+    amounts.rows("UPDATE AMOUNTS SET WEIGHT = ID + 0.5, PRICE = ID + 0.5, LABEL = '-2.5'")
+    rows = amounts.rows("""
+        SELECT WEIGHT::INTEGER, -WEIGHT::INTEGER, PRICE::INTEGER, LABEL::INTEGER, ROUND(WEIGHT), (WEIGHT * 1)::NUMBER
+        FROM AMOUNTS ORDER BY ID
+    """)
+    assert rows == [(2, -2, 2, -3, 2, 2), (3, -3, 3, -3, 3, 3)]
+    amounts.rows("INSERT INTO AMOUNTS (ID) SELECT 2.5::FLOAT")
+    assert amounts.value("SELECT COUNT(*) FROM AMOUNTS WHERE ID = 2") == 2
+
+
+def test_a_number_with_too_many_digits_is_out_of_range(amounts):
+    error = amounts.error("INSERT INTO AMOUNTS (PRICE) VALUES (123456789)")
+    assert (error.errno, error.msg) == (100039, "100039 (22003): Numeric value '123456789' is out of range")
+
+
 @pytest.mark.parametrize(
     "statement",
     [

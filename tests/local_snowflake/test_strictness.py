@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import snowflake.connector
 
@@ -61,9 +63,18 @@ def test_a_time_as_text_has_three_decimals(warehouse):
 
 
 def test_a_time_that_becomes_text_by_itself_keeps_its_decimals(warehouse):
-    warehouse.rows("CREATE TABLE TIMES (N TIMESTAMP_NTZ)")
-    warehouse.rows("INSERT INTO TIMES VALUES ('2026-01-01 01:02:03.123456')")
-    assert warehouse.value("SELECT 'at ' || N FROM TIMES") == "at 2026-01-01 01:02:03.123456"
+    warehouse.rows("CREATE TABLE TIMES (N TIMESTAMP_NTZ, F FLOAT)")
+    warehouse.rows("INSERT INTO TIMES VALUES ('2026-01-01 01:02:03.123456', 1)")
+    assert warehouse.rows("SELECT 'at ' || N, F || '' FROM TIMES") == [("at 2026-01-01 01:02:03.123456", "1.0")]
+
+
+def test_a_float_as_text_has_a_point_only_if_it_needs_one(warehouse):
+    warehouse.rows("CREATE TABLE FLOATS (F FLOAT, N NUMBER(5, 1))")
+    warehouse.rows("INSERT INTO FLOATS VALUES (1, 1), (-12.50, 2.5), (0.1 + 0.2::FLOAT, NULL)")
+    rows = warehouse.rows("SELECT F::STRING, TO_VARCHAR(F * 2), N::STRING FROM FLOATS ORDER BY F")
+    assert rows == [
+        ("-12.5", "-25", "2.5"), ("0.30000000000000004", "0.6000000000000001", None), ("1", "2", "1.0")
+    ]  # fmt: skip
 
 
 # --- SHOW -------------------------------------------------------------------------------------------------------------
@@ -137,8 +148,10 @@ def test_the_times_of_copy_history_are_constants_of_the_last_14_days(warehouse):
         assert "more than 14 days ago" in warehouse.error(history.format(times)).msg, times
     assert warehouse.error(history.format("START_TIME => (SELECT MIN(AT) FROM READINGS)")).errno == 1015
     cursor = warehouse.connect(paramstyle="qmark").cursor()
-    with pytest.raises(snowflake.connector.Error, match="a bind variable"):
-        cursor.execute(history.format("START_TIME => ?::TIMESTAMP_LTZ"), ("2026-01-01",))
+    bound = history.format("START_TIME => ?::TIMESTAMP_LTZ")
+    assert cursor.execute(bound, (datetime.now(UTC) - timedelta(days=13),)).fetchall() == [("Loaded",)]
+    with pytest.raises(snowflake.connector.Error, match="more than 14 days ago"):
+        cursor.execute(bound, (datetime.now(UTC) - timedelta(days=15),))
 
 
 def test_copy_history_lists_a_file_when_its_load_has_ended(warehouse):

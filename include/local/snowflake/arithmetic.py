@@ -15,6 +15,16 @@ _MACRO = """
         (val VARCHAR) AS CAST(val AS DOUBLE),
         (val) AS val
 """
+# A half is rounded away from zero; DuckDB rounds that of a DOUBLE to the even neighbour.
+_INTEGER = "_integer"
+_INTEGER_MACRO = """
+    CREATE MACRO IF NOT EXISTS "{database}".main._integer(val) AS (
+        CASE typeof(val)
+            WHEN 'DOUBLE' THEN CAST(CAST(val AS DECIMAL(38, 0)) AS BIGINT)
+            ELSE CAST(val AS BIGINT)
+        END
+    )
+"""
 _MARK = "number"
 _TYPED = "CAST_TO_TYPE"
 # An argument that is certainly no text needs no look at its type.
@@ -25,8 +35,8 @@ _MORE_DECIMALS = "1.000000"
 
 
 def macro(database: str) -> str:
-    """Return the statement that creates the macro that translations call, if the database lacks it."""
-    return _MACRO.format(database=database)
+    """Return the statements that create the macros that translations call, if the database lacks them."""
+    return f"{_MACRO.format(database=database)}; {_INTEGER_MACRO.format(database=database)}"
 
 
 def mark_sums(expression: exp.Expr) -> None:
@@ -38,7 +48,7 @@ def mark_sums(expression: exp.Expr) -> None:
 
 def keep_numbers(translated: exp.Expr) -> None:
     """Give quotients, sums and averages their type, in place, after fakesnow translated."""
-    found = list(translated.find_all(exp.Sum, exp.Avg, exp.Div, exp.Mul))
+    found = list(translated.find_all(exp.Sum, exp.Avg, exp.Div, exp.Mul, exp.Cast))
     for node in found:
         if isinstance(node, exp.Sum | exp.Avg):
             _uncast(node)
@@ -51,6 +61,8 @@ def keep_numbers(translated: exp.Expr) -> None:
                 _quotient(node)
             case exp.Mul():
                 _widen(node)
+            case exp.Cast() if type(node) is exp.Cast and node.is_type("BIGINT") and _may_be_float(node.this):
+                node.replace(exp.Anonymous(this=_INTEGER, expressions=[node.this]))
 
 
 def _uncast(node: exp.AggFunc) -> None:
@@ -120,6 +132,18 @@ def _is_float(node: exp.Expr) -> bool:
     if isinstance(value, exp.Literal):
         return not value.is_string and "e" in value.name.lower()
     return isinstance(value, exp.Cast) and value.is_type("DOUBLE")
+
+
+def _may_be_float(node: exp.Expr) -> bool:
+    value = node.unnest()
+    if isinstance(value, exp.Cast):
+        return value.is_type("DOUBLE")
+    # COPY casts the text of a field.
+    if isinstance(value, exp.Column):
+        return value.table != "fields"
+    return not isinstance(
+        value, exp.Literal | exp.JSONExtractScalar | exp.DateDiff | exp.Count | exp.Length | exp.Round
+    )
 
 
 def _widen(product: exp.Mul) -> None:

@@ -11,6 +11,8 @@ import snowflake.connector.errors
 _EXISTS = re.compile(r"(?P<kind>\w+) with name \"(?P<name>.*)\" already exists")
 # How DuckDB says that a value does not fit into the 64 bits in which INTEGER and NUMBER(38, 0) are kept.
 _TOO_LONG = re.compile(r"Overflow in \w+ of INT64|out of range for the destination type INT64")
+HISTORY_TOO_OLD = "Cannot retrieve data from more than 14 days ago"
+_TOO_LARGE = re.compile(r"Could not cast value (\S+) to DECIMAL")
 _NO_NUMBER = re.compile(r"Could not convert string '(.*)' to (?:DOUBLE|DECIMAL|U?INT\d+)")
 
 
@@ -57,6 +59,10 @@ def already_exists(name: str) -> SnowflakeError:
     return compilation_error(f"Object '{name}' already exists.", 2002, "42710")
 
 
+def history_too_old() -> SnowflakeError:
+    return SnowflakeError(HISTORY_TOO_OLD, 90032, "22023")
+
+
 def division_by_zero() -> SnowflakeError:
     return SnowflakeError("Division by zero", 100051, "22012")
 
@@ -94,6 +100,8 @@ def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
             return compilation_error(first_line, 904)
         case duckdb.BinderException():
             return compilation_error(first_line)
+        case duckdb.InvalidInputException() if HISTORY_TOO_OLD in first_line:
+            return history_too_old()
         case duckdb.InvalidInputException() if "Division by zero" in first_line:
             return division_by_zero()
         case duckdb.ConversionException() | duckdb.OutOfRangeException() if _TOO_LONG.search(first_line):
@@ -102,6 +110,8 @@ def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
             if no_number[1].strip("+- ").isdigit():
                 return unsupported(f"integers beyond 64 bits ({first_line})")
             return SnowflakeError(f"Numeric value '{no_number[1]}' is not recognized", 100038, "22018")
+        case duckdb.ConversionException() if too_large := _TOO_LARGE.search(first_line):
+            return SnowflakeError(f"Numeric value '{too_large[1]}' is out of range", 100039, "22003")
         case duckdb.ConversionException() | duckdb.InvalidInputException() | duckdb.OutOfRangeException():
             return SnowflakeError(first_line, 100035, "22007")
         case duckdb.ConstraintException():

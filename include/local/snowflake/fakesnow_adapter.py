@@ -127,7 +127,7 @@ class Translator:
         translated = _fold_times(self._cursor._transform(expression, parameters))
         epoch_times.replace_timestamps(translated)
         arithmetic.keep_numbers(translated)
-        texts.format_times(translated)
+        texts.format_values(translated)
         flattening.replace(translated)
         return self._quote_reserved(translated)
 

@@ -190,16 +190,26 @@ def _recent(context: Context, argument: exp.Expr, name: str) -> exp.Expr:
     if argument.find(exp.Query, exp.Column):
         raise errors.compilation_error(f"argument {name} to function COPY_HISTORY needs to be constant.", 1015)
     if argument.find(exp.Placeholder):
-        raise errors.unsupported(f"a bind variable (?) as {name} of COPY_HISTORY")
+        return _bound(argument)
     time = context.translator.translate(exp.cast(argument.copy(), "TIMESTAMPTZ")).sql("duckdb")
     microseconds, is_old = engine.row(
         context.duck, f"SELECT epoch_us({time}), {time} < now() - INTERVAL {HISTORY_DAYS} DAY"
     )
     if is_old:
-        raise errors.SnowflakeError(f"Cannot retrieve data from more than {HISTORY_DAYS} days ago", 90032, "22023")
+        raise errors.history_too_old()
     if microseconds is None:
         return exp.null()
     return exp.Literal.string(datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat())
+
+
+def _bound(argument: exp.Expr) -> exp.Expr:
+    """The time of a bind variable, whose value only DuckDB gets: it checks it where it reads a row."""
+    time = exp.cast(argument.copy(), "TIMESTAMPTZ")
+    earliest = exp.cast(
+        exp.Literal.string((datetime.now(UTC) - timedelta(days=HISTORY_DAYS)).isoformat()), "TIMESTAMPTZ"
+    )
+    refusal = exp.Anonymous(this="ERROR", expressions=[exp.Literal.string(errors.HISTORY_TOO_OLD)])
+    return exp.case().when(exp.LT(this=time, expression=earliest), refusal).else_(time.copy())
 
 
 def validate(context: Context, named: Mapping[str, exp.Expr], positional: Sequence[exp.Expr]) -> exp.Select:

@@ -1,6 +1,7 @@
-"""Times as text, in Snowflake's default formats: with three decimals, and with its offset if a time has a time zone.
+"""Times and floats as text, in Snowflake's default formats.
 
-DuckDB writes the decimals that a time has.  It alone knows the type of a column, so the choice is made in its SQL.
+A time has three decimals, and its offset if it has a time zone; a float without decimals has no point.  DuckDB writes
+the decimals that a time has, and 1.0.  It alone knows the type of a column, so the choice is made in its SQL.
 There it is free: DuckDB decides it while it plans.
 """
 
@@ -24,15 +25,17 @@ _MACRO = """
                 )
                 || ' '
                 || rpad(replace(regexp_extract(CAST(val AS VARCHAR), '[+-][0-9:]+$'), ':', ''), 5, '0')
+            WHEN 'DOUBLE' THEN regexp_replace(CAST(val AS VARCHAR), '\\.0$', '')
             ELSE CAST(val AS VARCHAR)
         END
     )
 """
-# What may be a time: not what is text, a number or true.
-_PERHAPS_TIMES = (
+# What may be a time or a float: not what is text, an integer or true.
+_PERHAPS = (
     exp.Column, exp.Anonymous, exp.Coalesce, exp.If, exp.Case, exp.Min, exp.Max, exp.AnyValue, exp.Window, exp.Lead,
     exp.Lag, exp.CurrentTimestamp, exp.DateAdd, exp.TimestampTrunc, exp.DateTrunc, exp.Add, exp.Sub, exp.AtTimeZone,
-    exp.Greatest, exp.Least, exp.Nullif, exp.Subquery, exp.FirstValue, exp.LastValue,
+    exp.Greatest, exp.Least, exp.Nullif, exp.Subquery, exp.FirstValue, exp.LastValue, exp.Sum, exp.Avg, exp.Mul,
+    exp.Div, exp.Round, exp.Median, exp.Neg, exp.Abs,
 )  # fmt: skip
 
 
@@ -41,10 +44,10 @@ def macro(database: str) -> str:
     return _MACRO.format(database=database)
 
 
-def format_times(translated: exp.Expr) -> None:
-    """Give what may be a time and is cast to text Snowflake's form, in place, after fakesnow translated."""
+def format_values(translated: exp.Expr) -> None:
+    """Give what may be a time or a float Snowflake's form where it is cast to text, after fakesnow translated."""
     for node in list(translated.find_all(exp.Cast, exp.ToChar)):
-        if _makes_text(node) and _may_be_time(node.this):
+        if _makes_text(node) and _may_differ(node.this):
             node.replace(exp.Anonymous(this=_TEXT, expressions=[node.this]))
 
 
@@ -54,9 +57,9 @@ def _makes_text(node: exp.Expr) -> bool:
     return type(node) is exp.Cast and node.to.this in (exp.DType.TEXT, exp.DType.VARCHAR)
 
 
-def _may_be_time(node: exp.Expr) -> bool:
+def _may_differ(node: exp.Expr) -> bool:
     value = node.unnest()
     if isinstance(value, exp.Cast):
-        return value.to.is_type(*exp.DataType.TEMPORAL_TYPES)
+        return value.to.is_type("DOUBLE", *exp.DataType.TEMPORAL_TYPES)
     # COPY casts the text of a field.
-    return isinstance(value, _PERHAPS_TIMES) and not (isinstance(value, exp.Column) and value.table == "fields")
+    return isinstance(value, _PERHAPS) and not (isinstance(value, exp.Column) and value.table == "fields")
