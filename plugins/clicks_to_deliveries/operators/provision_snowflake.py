@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.hooks.snowflake_access import connect

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowFailException
 
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.provision_snowflake import (
