@@ -35,7 +35,7 @@ from tests.fixtures.ministack import EnforcingMiniStack
 from tests.fixtures.snowflake import LocalSnowflake
 from tests.fixtures.waiting import wait_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "dags"
