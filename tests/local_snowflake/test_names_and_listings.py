@@ -77,3 +77,15 @@ def test_show_tables_counts_rows_and_knows_when_a_table_was_created(warehouse):
 
 def test_show_history_is_refused(warehouse):
     assert "HISTORY" in warehouse.error("SHOW TABLES HISTORY").msg
+
+
+@pytest.mark.parametrize("clause", ["STARTS WITH 'A'", "LIMIT 1"])
+def test_clauses_of_show_that_are_refused(warehouse, clause):
+    assert f"{clause.rpartition(' ')[0]} in SHOW STREAMS" in warehouse.error(f"SHOW STREAMS {clause}").msg
+
+
+def test_show_warehouses_has_some_columns(warehouse):
+    cursor = warehouse.connection.cursor().execute("SHOW WAREHOUSES LIKE 'COMPUTE_WH'")
+    columns = [column.name for column in cursor.description]
+    assert {"name", "state", "type", "size", "auto_suspend", "created_on", "owner", "comment"} <= set(columns)
+    assert len(cursor.fetchall()) == 1

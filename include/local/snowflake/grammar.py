@@ -220,6 +220,9 @@ def _show(reader: Reader) -> Statement | None:
         scope = next((word for word in ("ACCOUNT", "DATABASE", "SCHEMA") if reader.accept(word)), "SCHEMA")
         if not reader.at_end():
             scope_name = reader.name()
+    for clause in (("STARTS", "WITH"), ("LIMIT",)):
+        if reader.accept(*clause):
+            raise unsupported(f"{' '.join(clause)} in SHOW {kind}S")
     reader.end()
     return Show(kind, like, scope, scope_name)
 
