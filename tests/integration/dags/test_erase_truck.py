@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
+from airflow.models.variable import Variable
+from airflow.utils.session import create_session
 
 from include import names, sql
 from include.aws_clients import StoreClients, store_clients
@@ -215,6 +217,13 @@ def erase(stack: Any, stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Callab
     return run
 
 
+def erasures() -> dict[str, str]:
+    """The records of erasures whose last copy is not gone."""
+    with create_session() as session:
+        found = session.query(Variable).filter(Variable.key.startswith(names.ERASURE_PREFIX))
+        return {each.key: each.val for each in found}
+
+
 def test_one_of_three_trucks_leaves_every_store(stack, stores, erase):
     stores.fill()
     wait_for(lambda: len({row["SEQUENCE_NUMBER"] for row in stores.raw()}) == len(VALID), "Snowpipe")
@@ -237,8 +246,17 @@ def test_one_of_three_trucks_leaves_every_store(stack, stores, erase):
     assert stores.contents() == contents
     stack.query(f"delete from {names.ASSIGNMENTS_TABLE}")
 
+    assert erasures() == {}
     # Stored since a long time ago: everything.
     assert erase(dry_run=False, confirm=ERASED, since="2026-11-20T00:00:00Z").state == "success"
+    (left_record,) = erasures().items()
+    assert names.RAW_TABLE in left_record[1]
+    assert ERASED not in left_record[1]
+    check = DagBag(DAGS / "check_erasures.py", collect_dags=True, bundle_path=DAGS).dags["check_erasures"]
+    assert check.test().state == "success"
+    # Copies are left, so the record stays, and nobody is notified.
+    assert erasures() == dict([left_record])
+    Variable.delete(left_record[0])
     name = ERASED.encode()
     left = stores.contents()
     assert [key for key, text in left.items() if name in text] == []
