@@ -186,6 +186,8 @@ def _quality(connection: SnowflakeConnection) -> list[QualityResult]:
 def _current_row_latency(connection: SnowflakeConnection) -> Latency:
     rows: list[tuple[Any, ...]] = select(connection, sql.render("ops/reading_to_current_row.sql"))
     count, p50, p95 = rows[0] if rows else (0, None, None)
+    # Snowflake's are decimals, which JSON can't hold.
+    p50, p95 = (None if each is None else float(each) for each in (p50, p95))
     return Latency(f"reading -> {names.HISTORY_TABLE}", int(count), p50, p95)
 
 
