@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
-from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Context
 
 from clicks_to_deliveries import operator_links as buttons
@@ -16,6 +17,12 @@ from include.settings import Approval
 
 # How long a person has to answer.  Then the task fails, and nothing was deleted.
 PATIENCE = timedelta(hours=24)
+# The provider that comes with Airflow 3.1 takes the task's own limit for it.
+PATIENCE_ARGUMENT = (
+    "response_timeout"
+    if "response_timeout" in inspect.signature(HITLOperator.__init__).parameters
+    else "execution_timeout"
+)
 # How long a run with a question may take, whose tasks have the rest.
 LONGEST_RUN = PATIENCE + timedelta(hours=2)
 
@@ -35,7 +42,7 @@ class ApproveOperator(Killable, ApprovalOperator):
 
     def __init__(self, *, approval: Approval, only_count: str = "False", **kwargs: Any) -> None:
         # A retry would ask again, after a day.
-        super().__init__(**kwargs | {"response_timeout": PATIENCE, "retries": 0})
+        super().__init__(**kwargs | {PATIENCE_ARGUMENT: PATIENCE, "retries": 0})
         self.approval = approval
         self.only_count = only_count
 
