@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(LONGEST_RUN_SECONDS + 6
 
 # Latency in the demo's report -> row, and what it must be.
 ROWS = {
-    f"click -> {names.CLICK_TABLE}": ("click_event_to_row_p95_s", "<= 2"),
+    f"click -> {names.CLICK_TABLE}": ("click_event_to_row_p95_s", "<= 1.5"),
     f"reading -> {names.TRUCK_STATE_TABLE}": ("reading_to_truck_state_p95_s", "<= 2"),
     f"reading -> {names.HISTORY_TABLE}": ("reading_to_current_row_p95_s", "<= 15"),
 }
