@@ -41,7 +41,8 @@ BEHIND as (
 ),
 
 -- A state that was written long enough ago equals the truck's current version in every attribute.
--- DynamoDB keeps no number closer to zero than 1e-130.
+-- A number came here as text on the one path and as JSON on the other: two readers may make
+-- neighbouring floats of it.  DynamoDB keeps no number closer to zero than 1e-130.
 DIFFERENT as (
     select
         STATES.TRUCK_ID,
@@ -63,8 +64,11 @@ DIFFERENT as (
             {%- for metric in metrics %}
                 {%- set name = metric.name | upper %}
                 {%- if metric.kind == "number" %}
-                    or STATES.{{ name }} is distinct from
-                    iff(abs(VERSIONS.{{ name }}) < 1e-130, 0, VERSIONS.{{ name }})
+                    or coalesce(
+                        abs(STATES.{{ name }} - VERSIONS.{{ name }})
+                        > abs(VERSIONS.{{ name }}) * 1e-14 + 1e-130,
+                        STATES.{{ name }} is distinct from VERSIONS.{{ name }}
+                    )
                 {%- else %}
                     or STATES.{{ name }} is distinct from VERSIONS.{{ name }}
                 {%- endif %}

@@ -6,7 +6,7 @@ pytestmark = pytest.mark.integration
 
 
 def listed(warehouse):
-    cursor = warehouse.connection.cursor().execute("SHOW TABLES")
+    cursor = warehouse.connection.cursor().execute("SHOW TABLES IN SCHEMA")
     names = [column[0] for column in cursor.description]
     rows = [dict(zip(names, row, strict=True)) for row in cursor]
     return {row["name"]: (row["kind"], int(row["retention_time"])) for row in rows}
