@@ -1,4 +1,7 @@
-"""An hour without traffic, by the local Snowflake's meter: no scheduled task needs the warehouse."""
+"""An hour without traffic, by the local Snowflake's meter: no scheduled task needs the warehouse.
+
+The simulation in tests/unit/test_cost.py says the same of the statements that each task sends.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from clicks_to_deliveries.operators.send_alerts import SendAlertsOperator
 from include import assets, names, quality
 from tests.fixtures.tables import tables
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.verify]
 
 # Without the records that other tests archived.
 LEDGER_BUCKET = "idle-for-the-ledger"
