@@ -37,6 +37,7 @@ class _Session:
         shown: the keys of each page's widgets.
         on_arrival: the choices at each page's last arrival.
         page: the page that is open.
+        set_here: the keys of widgets that have their value since that page was entered.
     """
 
     chosen: dict[str, list[str]] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class _Session:
     shown: dict[str, set[str]] = field(default_factory=dict)
     on_arrival: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     page: str | None = None
+    set_here: set[str] = field(default_factory=set)
 
 
 def arrive(page: str, shared: Iterable[str] = ()) -> None:
@@ -52,6 +54,8 @@ def arrive(page: str, shared: Iterable[str] = ()) -> None:
     Call it in each run, before the first widget.  ``shared`` are the keys of widgets that every page has.
     """
     session, address = _session(), _address()
+    if page != session.page:
+        session.set_here.clear()
     if _is_back_or_forward():
         # Where the address names no choice, it was as on arrival.
         before = session.on_arrival.get(page, {})
@@ -242,7 +246,13 @@ def _remember(key: str, own: str | None = None) -> None:
 
 
 def _show(key: str, value: object) -> None:
-    if key not in st.session_state or st.session_state[key] != value:
+    """Give a widget its value, unless it has it.
+
+    What Streamlit holds of a widget with this key on the page before is not the value of the one here.
+    """
+    set_here = _session().set_here
+    if key not in set_here or key not in st.session_state or st.session_state[key] != value:
+        set_here.add(key)
         st.session_state[key] = value
 
 
@@ -263,4 +273,4 @@ def _publish(key: str, choice: str | Sequence[str] | None) -> None:
 
 def _say_what_is_gone(remembered: str | None, options: Sequence[str]) -> None:
     if remembered and remembered not in options:
-        st.caption(f"{as_sent.markdown(remembered)} is not available now, so another is shown.")
+        st.caption(f"{as_sent.markdown(remembered)} is not available now. This is another choice.")

@@ -20,7 +20,7 @@ NO_FINDINGS = pd.DataFrame(columns=["rule", "truck_id", "readings", "first_found
 chosen = ui.filters()
 ui.header(
     "Maintenance",
-    "The trucks that need attention, the worst first. Newest readings from DynamoDB, beginnings and trends from the "
+    "Trucks that need attention, worst first. Readings come from DynamoDB; since when, and the trends, from the "
     "history in Snowflake.",
 )
 
@@ -142,11 +142,11 @@ def one_truck(trucks: Sequence[str], needy: Sequence[Case], doubted: pd.DataFram
                 st.text("\n".join(as_sent.visible(in_words(finding)) for finding in case.findings))
             doubts = doubted[doubted["truck_id"] == truck]
             if len(doubts):
-                st.markdown(f"**Values to doubt** · found in the last {FINDINGS_HOURS} h")
+                st.markdown(f"**Doubtful values** · found in the last {FINDINGS_HOURS} h")
                 st.text("\n".join(as_sent.visible(f"{row.rule}: {row.detail}") for row in doubts.itertuples()))
         with right, ui.store_section():
             trends = data.trends(health.trend_limits(), health.TREND_DAYS, truck)
-            st.markdown(f"**Slow changes** · the last day beside up to {health.TREND_DAYS} days before")
+            st.markdown(f"**Slow changes** · the last day against up to {health.TREND_DAYS} days before it")
             if trends.empty:
                 st.caption("Too few readings in the last days to compare.")
             else:

@@ -19,7 +19,7 @@ from include import names
 OPEN = ":material/arrow_forward:"
 
 chosen = ui.filters()
-ui.header("Overview", "Whether everything is all right with clicks, trucks and the pipeline.")
+ui.header("Overview", "Are the clicks, the trucks and the pipeline all right?")
 
 
 class Clicks(NamedTuple):
@@ -82,7 +82,8 @@ def live() -> None:
     if not failures and is_empty(clicks, states, pipeline):
         ui.empty(
             "Nothing has arrived yet",
-            "Start traffic with the DAG **generate_traffic** in Airflow. The first numbers appear here seconds later.",
+            "The first numbers appear within a minute of the first records. If nothing sends any, start the DAG "
+            "**generate_traffic** in Airflow.",
         )
         return
 

@@ -25,7 +25,7 @@ ICONS = {TRIP: "▶", STOP: "■", SILENT: "?"}
 _PLAYS = "trips_play"
 
 chosen = ui.filters()
-ui.header("Trips", "One truck's day: where it was, when it arrived, how long it stood, and whether it idled.")
+ui.header("Trips", "One truck's day: where it was, when it arrived, and how long it stopped or idled.")
 
 
 @access.fragment(run_every=chosen.refresh)

@@ -307,3 +307,11 @@ def test_nobody_asks_for_a_page_that_nobody_sees(page: Page, dashboard: Dashboar
         assert asks(6) is (hidden == "false")
     page.goto("about:blank")
     assert not asks(20)
+
+
+def test_the_links_of_a_trucks_card_open_the_pages_of_that_truck(page: Page, dashboard: Dashboard) -> None:
+    page.goto(f"{dashboard.url}/fleet?truck=TRK002&refresh=off")
+    page.get_by_test_id("stMainBlockContainer").get_by_role("link", name=re.compile("Trips")).click()
+    expect(page).to_have_title(re.compile("^Trips"))
+    expect(page.get_by_role("combobox", name="Truck")).to_have_value("TRK002")
+    no_traceback(page)

@@ -57,6 +57,8 @@ def test_a_page_opens_and_is_orderly(page: Page, dashboard: Dashboard) -> None:
         no_traceback(page)
         expect(page).to_have_title(f"{title} · Clicks to Deliveries")
         wrong[title] = disorder(page) + barriers(page)
+        # A long name wraps.
+        expect(page.get_by_test_id("stMetricValue").locator("p").first).to_have_css("white-space", "normal")
     assert {title: found for title, found in wrong.items() if found} == {}
 
 

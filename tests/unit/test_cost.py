@@ -77,6 +77,7 @@ def test_a_reading_costs_a_fifth_of_an_object_per_reading() -> None:
 @pytest.mark.verify
 def test_the_page_has_what_traffic_uses_and_costs() -> None:
     for table in (*map(aws_cost.usage_table, ("clicks", "readings")), aws_cost.price_table(), aws_cost.month_table()):
+        assert [line for line in table.splitlines() if line not in PAGE.splitlines()] == []
         assert table in PAGE
     text = " ".join(PAGE.split())
     a_month, months = aws_cost.storage()

@@ -49,9 +49,9 @@ def live() -> None:
     trucks = list(fleet.trucks["truck_id"])
     of_trucks, of_kinds = st.columns([5, 3])
     with of_trucks:
-        named = choices.many("Only these trucks (all if you name none)", trucks, [], key="trucks")
+        named = choices.many("Trucks (empty: all)", trucks, [], key="trucks")
     with of_kinds:
-        kinds = choices.many("Only in these states (all if you name none)", fleet_states.KINDS, [], key="state")
+        kinds = choices.many("States (empty: all)", fleet_states.KINDS, [], key="state")
     shown = fleet.only(named, kinds)
     left, right = st.columns([5, 3])
     with right.container(border=True):

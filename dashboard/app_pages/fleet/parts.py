@@ -30,7 +30,7 @@ def table(trucks: pd.DataFrame) -> None:
             "truck_id": st.column_config.TextColumn("Truck", width="medium", pinned=True),
             "state": st.column_config.TextColumn("State", width="small"),
             "attention": st.column_config.TextColumn("Needs attention", width="medium"),
-            "heard": st.column_config.TextColumn("Heard ago", width="small"),
+            "heard": st.column_config.TextColumn("Last heard", width="small"),
             "vehicle_speed": st.column_config.NumberColumn("Speed, mph", format="%.0f", width="small"),
             "fuel_level": st.column_config.ProgressColumn(
                 "Fuel, %", format="%.0f", min_value=0, max_value=100, width="small"

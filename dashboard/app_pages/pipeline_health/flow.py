@@ -68,7 +68,8 @@ def _stream(stream: str, lags: pd.DataFrame | None, mapping: data.StreamMapping 
         _measurements(lags, stream)
     if mapping is None:
         return
-    if mapping.last_result:
+    # A mapping that is disabled keeps the words of a delivery of long ago.
+    if mapping.last_result and mapping.state == "Enabled":
         st.caption(f"Last delivery to {mapping.function}: {as_sent.markdown(mapping.last_result)}")
     if stream_lag.of_mapping(mapping, expected).colour == "red":
         st.caption("Runbook `docs/runbooks/stream_lag.md#when-nothing-is-consumed-no-alarm-fires`.")

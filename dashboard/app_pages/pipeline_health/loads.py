@@ -17,8 +17,15 @@ def show(hours: int) -> None:
         return
     with_errors = files["error_count"].fillna(0) > 0
     cards = st.columns(4)
-    cards[0].metric("Files", f"{len(files):,}", border=True, help="The newest files, at most 200.")
-    cards[1].metric("Rows loaded", f"{files['row_count'].sum():,.0f}", border=True)
+    cards[0].metric(
+        "Files",
+        f"{len(files):,}",
+        border=True,
+        help="The newest 200 files at most. All figures here are of these files.",
+    )
+    cards[1].metric(
+        "Rows loaded", f"{files['row_count'].sum():,.0f}", border=True, help="Of the newest 200 files at most."
+    )
     cards[2].metric("Files with errors", f"{with_errors.sum()}", border=True)
     cards[3].metric("Last load", f"{ui.age(files['loaded_at'].max())} ago", border=True)
     st.dataframe(

@@ -31,8 +31,8 @@ def show(hours: int) -> None:
             icon=":material/check_circle:",
         )
     st.caption(
-        "A reading in which a metric was nulled (setting `CTD_NULL_OUT_OF_RANGE`) is not in quarantine. The part "
-        "Ledger counts these readings, and the rule `metrics_arrive_in_range` in the part Quality names their trucks."
+        "A reading in which a metric was nulled (setting `CTD_NULL_OUT_OF_RANGE`) is not in quarantine. **Ledger** "
+        "counts these readings, and the rule `metrics_arrive_in_range` under **Quality** names their trucks."
     )
 
 

@@ -95,7 +95,7 @@ def summary(count: int, span: Span, width: timedelta, versions: pd.DataFrame | N
     of = f"from {times.named(span.since)} until {times.named(span.until)}"
     if versions is not None:
         return f"**{count:,} {'version starts' if count == 1 else 'versions start'}** {of} · a band is a version"
-    return f"**{count:,} versions start** {of} · a bar is {width_in_words(width)}"
+    return f"**{count:,} versions start** {of} · one bar per {width_in_words(width)}"
 
 
 def width_in_words(width: timedelta) -> str:
