@@ -16,12 +16,13 @@ import pydeck as pdk
 from pydeck.bindings.json_tools import default_serialize
 
 FOLDER = "app/static/base_map"
-# A view is fitted to a map of this size, in pixels.  On a wide screen there is more to see on either side.
-FIT_WIDTH, FIT_HEIGHT = 340, 340
+# A view is fitted to a map of this size, in pixels: a phone's, less the room that signs and labels need.  On a wide screen
+# there is more to see on either side.
+FIT_WIDTH, FIT_HEIGHT = 300, 300
 # The side of the world at zoom 0, in pixels.
 WORLD_PIXELS = 512
-# About a part of a city.  Closer, there is nothing on the ground to see.
-CLOSEST_FIT, CLOSEST = 11.0, 17
+# About a city.  Closer, there is nothing on the ground to see.
+CLOSEST_FIT, CLOSEST = 10.0, 17
 # Where Web Mercator ends, in degrees of latitude.
 MERCATOR_END = 85.0
 WHOLE_WORLD = pdk.ViewState(longitude=-40, latitude=30, zoom=1, max_zoom=CLOSEST)
