@@ -16,8 +16,8 @@ import pydeck as pdk
 from pydeck.bindings.json_tools import default_serialize
 
 FOLDER = "app/static/base_map"
-# A view is fitted to a map of this size, in pixels: a phone's, less the room that signs and labels need.  On a wide screen
-# there is more to see on either side.
+# A view is fitted to a map of this size, in pixels: a phone's, less the room that signs and labels need.  A wide screen
+# shows more on either side.
 FIT_WIDTH, FIT_HEIGHT = 300, 300
 # The side of the world at zoom 0, in pixels.
 WORLD_PIXELS = 512

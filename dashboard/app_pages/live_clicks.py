@@ -11,7 +11,7 @@ PARTS = {LIVE: "Live", RANKING: "Ranking", ITEM: "One item"}
 READING, READING_SECONDS = "clicks_being_read", 2
 
 chosen = ui.filters()
-ui.header("Live clicks", f"Customers' clicks in the last {chosen.window}, from DynamoDB.")
+ui.header("Live clicks", "Customers' clicks from DynamoDB: live, ranked, and hour by hour for one item.")
 reads_on = st.session_state.get(READING, False)
 
 

@@ -158,7 +158,7 @@ def cut_at(lengths: Iterable[float]) -> float | None:
 def _legend() -> alt.Legend:
     """Return a legend under the chart, which leaves a phone's whole width to the bars."""
     return alt.Legend(
-        orient="bottom", columns=alt.ExprRef("width < 480 ? 2 : 4"), labelLimit=140, symbolLimit=0, offset=4
+        orient="bottom", columns=alt.ExprRef("width < 480 ? 2 : 4"), labelLimit=200, symbolLimit=0, offset=4
     )
 
 
