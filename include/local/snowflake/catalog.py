@@ -14,7 +14,7 @@ import duckdb
 from . import engine, errors
 from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA
 from .grammar import Create, Show
-from .names import Key
+from .names import Key, Name
 
 # Account-level objects (warehouses, roles, integrations) are kept in this database and schema.
 ACCOUNT = (GLOBAL_DATABASE, "")
@@ -198,6 +198,24 @@ class Catalog:
         duck.execute(f"DELETE FROM {hidden(found.database, 'objects')} WHERE uid = ?", [found.uid])
         if found.database == GLOBAL_DATABASE:
             self._note_timeout(kind, found.name, {})
+
+    def definition_of(self, duck: duckdb.DuckDBPyConnection, kind: str, key: Key) -> dict[str, Any]:
+        """What ``keep`` keeps under ``key``; empty where that is nothing."""
+        found = self.find(duck, kind, key) if self.may_exist(kind, key[2]) else None
+        return found.definition if found else {}
+
+    def keep(self, duck: duckdb.DuckDBPyConnection, kind: str, key: Key, definition: dict[str, Any]) -> None:
+        """Keep ``definition`` about something that is no object of the catalog, such as a table; empty forgets it."""
+        if definition:
+            self.create(duck, Create(kind, Name(key), or_replace=True), key, definition)
+        elif self.definition_of(duck, kind, key):
+            self.drop(duck, kind, key)
+
+    def move(self, duck: duckdb.DuckDBPyConnection, kind: str, key: Key, new: Key) -> None:
+        """Keep under ``new`` what is kept under ``key``."""
+        definition = self.definition_of(duck, kind, key)
+        self.keep(duck, kind, key, {})
+        self.keep(duck, kind, new, definition)
 
     def statement_timeout(self, kind: str, name: str) -> int | None:
         """STATEMENT_TIMEOUT_IN_SECONDS of an account-level object; None where it is not set."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,13 @@ from sqlglot import exp
 
 from . import engine, errors, parameter_values
 from .catalog import CatalogObject
-from .grammar import Show
+from .grammar import Drop, Show
 from .instance import Instance
 from .names import Key, Name, name_in, name_of
 from .new_account import WAREHOUSE, Administrator
 from .privileges import ACCOUNTADMIN, Securable, kind_of
 from .queries import Query, Sender
+from .results import Result
 from .transaction import Transaction
 from .variables import Variables
 
@@ -118,6 +119,27 @@ class Context:
     def sees(self, on: Securable) -> bool:
         """Whether the session may see an object: it has a privilege on it, and on what it is in."""
         return all(self.held(each) for each in (*on.containers, on))
+
+    # --- objects of the catalog ---------------------------------------------------------------------------------------
+
+    def drop(self, statement: Drop, association: Callable[[Key], str | None] = lambda _: None) -> Result:
+        """DROP of what only the catalog has.  ``association`` says what a policy is set on, which keeps it.
+
+        Raises:
+            SnowflakeError: it does not exist, or it is associated with something.
+        """
+        key = self.resolve(statement.name)
+        if self.catalog.find(self.duck, statement.kind, key) is None:
+            if statement.if_exists:
+                return Result.status("Drop statement executed successfully.")
+            raise errors.does_not_exist(statement.kind, str(statement.name))
+        name = statement.name.last
+        if used := association(key):
+            raise errors.compilation_error(
+                f"Policy '{name}' cannot be dropped: it is associated with {used}.", 3539, "42601"
+            )
+        self.catalog.drop(self.duck, statement.kind, key)
+        return Result.status(f"{name} successfully dropped.")
 
     # --- names -------------------------------------------------------------------------------------------------------
 

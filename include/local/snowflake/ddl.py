@@ -23,6 +23,9 @@ from .grammar import Alter
 from .names import Key, name_of, named_table
 from .results import Result
 
+# What the catalog keeps about a table or view.
+_KEPT = (parameter_values.TABLE_KIND, view_texts.KIND, *policies.KEPT)
+
 
 def create(context: Context, expression: exp.Create, binds: list[Any] | None) -> Result:
     """Create a database, schema, table, view or sequence; ``expression`` is changed."""
@@ -182,7 +185,7 @@ def _create_view(context: Context, expression: exp.Create) -> Result:
     with context.atomic(writes=True):
         result = dml.run(context, expression)
         if is_new or expression.args.get("replace"):
-            policies.table_ended(context.catalog, context.duck, text.key)
+            _forget(context, text.key)
             view_texts.keep(context, text)
     return result
 
@@ -192,8 +195,7 @@ def _drop_view(context: Context, expression: exp.Drop) -> Result:
     with context.atomic(writes=True):
         result = dml.run(context, expression)
         if key is not None:
-            policies.table_ended(context.catalog, context.duck, key)
-            view_texts.forget(context.catalog, context.duck, key)
+            _forget(context, key)
     return result
 
 
@@ -207,8 +209,8 @@ def _rename(context: Context, expression: exp.Expr, table: Key, to: exp.Table) -
         result = dml.run(context, expression)
         streams.table_renamed(context, table, new)
         load_history.table_renamed(context.duck, table, new)
-        parameter_values.table_renamed(context.catalog, context.duck, table, new)
-        policies.table_renamed(context.catalog, context.duck, table, new)
+        for kind in _KEPT:
+            context.catalog.move(context.duck, kind, table, new)
     return result
 
 
@@ -240,8 +242,13 @@ def _ended(context: Context, table: Key) -> None:
     """A table is dropped or replaced: in the same transaction, drop what we keep about it."""
     streams.table_replaced(context, table)
     load_history.forget_table(context.duck, table)
-    parameter_values.forget(context.catalog, context.duck, table)
-    policies.table_ended(context.catalog, context.duck, table)
+    _forget(context, table)
+
+
+def _forget(context: Context, key: Key) -> None:
+    """Drop what the catalog keeps about a table or view."""
+    for kind in _KEPT:
+        context.catalog.keep(context.duck, kind, key, {})
 
 
 def _drop_constraints(expression: exp.Create) -> None:

@@ -9,6 +9,7 @@ from .catalog import Catalog
 from .context import Context
 from .grammar import Create, Describe, Drop, Show
 from .login_checks import AUTHENTICATION_POLICY as _KIND
+from .names import Key
 from .policy_grammar import SetAuthenticationPolicy
 from .privileges import Securable
 from .results import Result
@@ -42,18 +43,10 @@ def create(context: Context, statement: Create) -> Result:
 
 
 def drop(context: Context, statement: Drop) -> Result:
-    policy = context.resolve(statement.name)
-    if context.catalog.find(context.duck, _KIND, policy) is None:
-        if statement.if_exists:
-            return Result.status("Drop statement executed successfully.")
-        raise errors.does_not_exist(_KIND, str(statement.name))
-    if used := _users_with(context.catalog, context.duck, policy):
-        raise errors.compilation_error(
-            f"Policy '{statement.name.last}' cannot be dropped: it is associated with the user {used[0].name}.", 3539,
-            "42601",
-        )  # fmt: skip
-    context.catalog.drop(context.duck, _KIND, policy)
-    return Result.status(f"{statement.name.last} successfully dropped.")
+    def first_user(policy: Key) -> str | None:
+        return next((f"the user {user.name}" for user in _users_with(context.catalog, context.duck, policy)), None)
+
+    return context.drop(statement, first_user)
 
 
 def show(context: Context, statement: Show) -> Result:
@@ -100,5 +93,5 @@ def set_on_user(context: Context, statement: SetAuthenticationPolicy) -> Result:
     return Result.status("Statement executed successfully.")
 
 
-def _users_with(catalog: Catalog, duck: duckdb.DuckDBPyConnection, policy: tuple[str, str, str]) -> list[User]:
+def _users_with(catalog: Catalog, duck: duckdb.DuckDBPyConnection, policy: Key) -> list[User]:
     return [user for user in all_users(catalog, duck) if tuple(user.found.definition.get(_KIND, ())) == policy]

@@ -7,17 +7,14 @@ in the same way.  A role to which its policies show everything pays nothing.
 
 from __future__ import annotations
 
-from typing import Any
-
-import duckdb
 from sqlglot import exp
 from sqlglot.optimizer.simplify import simplify
 
 from . import engine, errors, functions, reads, view_texts
-from .catalog import Catalog, CatalogObject
+from .catalog import CatalogObject
 from .context import Context
 from .grammar import Create, Describe, Drop, Show
-from .names import Key, Name, table_node
+from .names import Key, table_node
 from .policy_grammar import SetBody, SetMasking
 from .privileges import Securable
 from .reader import Options
@@ -26,7 +23,7 @@ from .statements import parse
 
 _POLICY = "MASKING POLICY"
 # For each table or view, its masked columns: column -> database, schema and name of the policy.
-_MASKED = "MASKED COLUMNS"
+MASKED = "MASKED COLUMNS"
 _DONE = "Statement executed successfully."
 _REFUSED = ("INVOKER_ROLE", "INVOKER_SHARE")
 
@@ -63,17 +60,7 @@ def set_body(context: Context, statement: SetBody) -> Result:
 
 
 def drop(context: Context, statement: Drop) -> Result:
-    key = context.resolve(statement.name)
-    if context.catalog.find(context.duck, _POLICY, key) is None:
-        if statement.if_exists:
-            return Result.status("Drop statement executed successfully.")
-        raise errors.does_not_exist(_POLICY, str(statement.name))
-    if used := _columns_of(context, key):
-        raise errors.compilation_error(
-            f"Policy '{statement.name.last}' cannot be dropped: it is associated with {used[0]}.", 3539, "42601"
-        )
-    context.catalog.drop(context.duck, _POLICY, key)
-    return Result.status(f"{statement.name.last} successfully dropped.")
+    return context.drop(statement, lambda policy: next(iter(_columns_of(context, policy)), None))
 
 
 def show(context: Context, statement: Show) -> Result:
@@ -98,7 +85,7 @@ def set_on_columns(context: Context, statement: SetMasking) -> Result:
     if not exists(context.duck, key):
         raise errors.does_not_exist(statement.kind, str(statement.name))
     present = _columns(context, key)
-    masked = dict(_masked(context.catalog, context.duck, key))
+    masked = dict(context.catalog.definition_of(context.duck, MASKED, key))
     for column, policy in statement.columns:
         if column not in present:
             raise errors.compilation_error(f"invalid identifier '{column}'", 904)
@@ -115,24 +102,13 @@ def set_on_columns(context: Context, statement: SetMasking) -> Result:
                 f" {column}", 3548, "0A000",
             )  # fmt: skip
         masked[column] = list(of_policy)
-    _keep(context.catalog, context.duck, key, masked)
+    context.catalog.keep(context.duck, MASKED, key, masked)
     return Result.status(_DONE)
-
-
-def table_ended(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> None:
-    """A table or view was dropped or replaced: its columns have no policies any more."""
-    _keep(catalog, duck, table, {})
-
-
-def table_renamed(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key, new: Key) -> None:
-    masked = _masked(catalog, duck, table)
-    _keep(catalog, duck, table, {})
-    _keep(catalog, duck, new, masked)
 
 
 def is_masked(context: Context, table: Key) -> bool:
     """Whether a column of the table has a masking policy."""
-    return bool(_masked(context.catalog, context.duck, table))
+    return bool(context.catalog.definition_of(context.duck, MASKED, table))
 
 
 # --- rewriting --------------------------------------------------------------------------------------------------------
@@ -148,7 +124,7 @@ def applied(context: Context, sql: str, expression: exp.Expr) -> tuple[str, exp.
     if not _reads_rows(expression):
         return sql, expression
     secured = "VIEWS" in sql.upper() and isinstance(expression, exp.Query)
-    masks = context.catalog.has_kind(_MASKED)
+    masks = context.catalog.has_kind(MASKED)
     if not (masks or secured):
         return sql, expression
     rewritten = expression.copy()
@@ -214,7 +190,7 @@ def _visible(context: Context, key: Key) -> exp.Query | None:
     """What the session sees of a table or view, as a query; None where it sees everything."""
     query = _of_view(context, key) if engine.has_view(context.duck, key) else None
     masks = []
-    for column, policy in _masked(context.catalog, context.duck, key).items():
+    for column, policy in context.catalog.definition_of(context.duck, MASKED, key).items():
         value = _value(context, policy, column)
         if value is not None:
             masks.append(exp.alias_(value, column, quoted=True))
@@ -276,20 +252,6 @@ def _check_body(options: Options) -> None:
         raise errors.compilation_error(f"invalid identifier '{sorted(others)[0]}'", 904)
 
 
-def _masked(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> dict[str, Any]:
-    if not catalog.may_exist(_MASKED, table[2]):
-        return {}
-    found = catalog.find(duck, _MASKED, table)
-    return found.definition if found else {}
-
-
-def _keep(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key, masked: dict[str, Any]) -> None:
-    if masked:
-        catalog.create(duck, Create(_MASKED, Name(table), or_replace=True), table, masked)
-    elif _masked(catalog, duck, table):
-        catalog.drop(duck, _MASKED, table)
-
-
 def _columns(context: Context, key: Key) -> set[str]:
     found = engine.columns(context.duck, key) or engine.view_columns(context.duck, key)
     return set(found)
@@ -297,7 +259,7 @@ def _columns(context: Context, key: Key) -> set[str]:
 
 def _columns_of(context: Context, policy: Key) -> list[str]:
     """The columns that have a policy, with their tables."""
-    found = context.catalog.objects(context.duck, _MASKED)
+    found = context.catalog.objects(context.duck, MASKED)
     return [
         f"{each.full_name}.{column}"
         for each in found

@@ -9,8 +9,7 @@ import duckdb
 
 from . import errors
 from .catalog import ACCOUNT, Catalog
-from .grammar import Create
-from .names import Key, Name
+from .names import Key
 
 DEFAULT_TIME_ZONE = "America/Los_Angeles"
 STATEMENT_TIMEOUT = "STATEMENT_TIMEOUT_IN_SECONDS"
@@ -19,7 +18,7 @@ DEFAULT_STATEMENT_TIMEOUT = 172_800  # two days
 MOST_STATEMENT_TIMEOUT = 604_800  # a week; 0 stands for it
 _ACCOUNT_KIND = "ACCOUNT PARAMETER"
 _ACCOUNT_KEY = (*ACCOUNT, "TIMEZONE")
-_TABLE_KIND = "TABLE PARAMETERS"
+TABLE_KIND = "TABLE PARAMETERS"
 RETENTION = "DATA_RETENTION_TIME_IN_DAYS"
 # Kept beside the parameters of a table that was created so; no statement sets it later.
 TRANSIENT = "TRANSIENT"
@@ -49,19 +48,12 @@ TABLE_PARAMETERS = {
 
 def account_time_zone(catalog: Catalog, duck: duckdb.DuckDBPyConnection) -> str:
     """The time zone of every session that does not set one, including Snowpipe's."""
-    if not catalog.may_exist(_ACCOUNT_KIND, "TIMEZONE"):
-        return DEFAULT_TIME_ZONE
-    found = catalog.find(duck, _ACCOUNT_KIND, _ACCOUNT_KEY)
-    return str(found.definition["VALUE"]) if found else DEFAULT_TIME_ZONE
+    return str(catalog.definition_of(duck, _ACCOUNT_KIND, _ACCOUNT_KEY).get("VALUE", DEFAULT_TIME_ZONE))
 
 
 def keep_account_time_zone(catalog: Catalog, duck: duckdb.DuckDBPyConnection, name: str | None) -> None:
     """Set the account's time zone; None sets it back to the default."""
-    if name is not None:
-        created = Create(_ACCOUNT_KIND, Name(("TIMEZONE",)), or_replace=True)
-        catalog.create(duck, created, _ACCOUNT_KEY, {"VALUE": name})
-    elif catalog.find(duck, _ACCOUNT_KIND, _ACCOUNT_KEY):
-        catalog.drop(duck, _ACCOUNT_KIND, _ACCOUNT_KEY)
+    catalog.keep(duck, _ACCOUNT_KIND, _ACCOUNT_KEY, {} if name is None else {"VALUE": name})
 
 
 def set_time_zone(duck: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -98,12 +90,8 @@ def account_statement_timeout(catalog: Catalog) -> int | None:
 
 def keep_account_statement_timeout(catalog: Catalog, duck: duckdb.DuckDBPyConnection, seconds: int | None) -> None:
     """Set the account's statement timeout; None sets it back to the default."""
-    key = (*ACCOUNT, STATEMENT_TIMEOUT)
-    if seconds is not None:
-        created = Create(_ACCOUNT_KIND, Name((STATEMENT_TIMEOUT,)), or_replace=True)
-        catalog.create(duck, created, key, {STATEMENT_TIMEOUT: seconds})
-    elif catalog.find(duck, _ACCOUNT_KIND, key):
-        catalog.drop(duck, _ACCOUNT_KIND, key)
+    definition = {} if seconds is None else {STATEMENT_TIMEOUT: seconds}
+    catalog.keep(duck, _ACCOUNT_KIND, (*ACCOUNT, STATEMENT_TIMEOUT), definition)
 
 
 def timeout_seconds(value: Any) -> int:
@@ -123,28 +111,12 @@ def timeout_seconds(value: Any) -> int:
 
 def of_table(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> dict[str, int]:
     """The parameters that are set for ``table``; the others have their default."""
-    if not catalog.may_exist(_TABLE_KIND, table[2]):
-        return {}
-    found = catalog.find(duck, _TABLE_KIND, table)
-    return found.definition if found else {}
+    return catalog.definition_of(duck, TABLE_KIND, table)
 
 
 def keep(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key, values: dict[str, int]) -> None:
-    """Set the parameters of ``table``, which has none so far."""
-    if values:
-        catalog.create(duck, Create(_TABLE_KIND, Name(table), or_replace=True), table, values)
-
-
-def forget(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> None:
-    """Forget the parameters of ``table``: it was dropped or replaced."""
-    if of_table(catalog, duck, table):
-        catalog.drop(duck, _TABLE_KIND, table)
-
-
-def table_renamed(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key, new: Key) -> None:
-    values = of_table(catalog, duck, table)
-    forget(catalog, duck, table)
-    keep(catalog, duck, new, values)
+    """Set the parameters of ``table``, in the place of all that were set."""
+    catalog.keep(duck, TABLE_KIND, table, values)
 
 
 def retention_days(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> int:

@@ -130,7 +130,6 @@ def alter_table(context: Context, statement: Alter) -> Result:
             stated.pop(name, None)
         else:
             stated[name] = values.days(name, value)
-    values.forget(context.catalog, context.duck, table)
     values.keep(context.catalog, context.duck, table, stated)
     return Result.status("Statement executed successfully.")
 

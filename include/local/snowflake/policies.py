@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import duckdb
 from sqlglot import exp
 
 from . import errors, login_policies, masking, tags, view_texts
-from .catalog import Catalog
 from .context import Context
 from .names import Key
 from .policy_grammar import SetAuthenticationPolicy, SetBody, SetMasking, SetSecure, SetTags, Statement
 from .results import Result
+
+# What is kept about a table or view, by kind.
+KEPT = (masking.MASKED, tags.TAGGED)
 
 
 def run(context: Context, statement: Statement) -> Result:
@@ -25,17 +26,6 @@ def run(context: Context, statement: Statement) -> Result:
             return view_texts.set_secure(context, statement)
         case SetAuthenticationPolicy():
             return login_policies.set_on_user(context, statement)
-
-
-def table_ended(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> None:
-    """A table or view was dropped or replaced: forget its policies and tags."""
-    masking.table_ended(catalog, duck, table)
-    tags.table_ended(catalog, duck, table)
-
-
-def table_renamed(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key, new: Key) -> None:
-    masking.table_renamed(catalog, duck, table, new)
-    tags.table_renamed(catalog, duck, table, new)
 
 
 def check_definition(context: Context, expression: exp.Expr, table: Key) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import duckdb
-
 from . import engine, errors
-from .catalog import ACCOUNT, Catalog
+from .catalog import ACCOUNT
 from .context import Context
 from .grammar import Create, Drop, Show
-from .names import Key, Name
+from .names import Key
 from .policy_grammar import SetTags
 from .privileges import Securable
 from .results import Result
 
 # For each object, or each table with its columns: "" or the column -> the uid of each tag -> its value.
-_TAGGED = "TAGGED"
+TAGGED = "TAGGED"
 _DOMAINS = {"TABLE": "TABLE", "VIEW": "TABLE", "COLUMN": "COLUMN", "WAREHOUSE": "WAREHOUSE", "DATABASE": "DATABASE",
             "SCHEMA": "SCHEMA"}  # fmt: skip
 
@@ -32,13 +28,7 @@ def create(context: Context, statement: Create) -> Result:
 
 def drop(context: Context, statement: Drop) -> Result:
     """DROP TAG: it is then set on nothing."""
-    key = context.resolve(statement.name)
-    if context.catalog.find(context.duck, "TAG", key) is None:
-        if statement.if_exists:
-            return Result.status("Drop statement executed successfully.")
-        raise errors.does_not_exist("Tag", str(statement.name))
-    context.catalog.drop(context.duck, "TAG", key)
-    return Result.status(f"{statement.name.last} successfully dropped.")
+    return context.drop(statement)
 
 
 def show(context: Context, statement: Show) -> Result:
@@ -55,7 +45,7 @@ def show(context: Context, statement: Show) -> Result:
 def set_on(context: Context, statement: SetTags) -> Result:
     """ALTER ... SET TAG | UNSET TAG."""
     key = _existing(context, statement)
-    kept = dict(_tagged(context.catalog, context.duck, key))
+    kept = dict(context.catalog.definition_of(context.duck, TAGGED, key))
     at = statement.column or ""
     of_one = dict(kept.get(at, {}))
     for name, value in statement.tags:
@@ -71,7 +61,8 @@ def set_on(context: Context, statement: SetTags) -> Result:
             )
         else:
             of_one[tag.uid] = value
-    _keep(context.catalog, context.duck, key, kept | {at: of_one})
+    set_now = {place: values for place, values in (kept | {at: of_one}).items() if values}
+    context.catalog.keep(context.duck, TAGGED, key, set_now)
     return Result.status("Statement executed successfully.")
 
 
@@ -82,21 +73,10 @@ def get_tag(context: Context, tag: str, name: str, domain: str) -> str | None:
         raise errors.unsupported(f"SYSTEM$GET_TAG of the domain '{domain}'")
     uid = context.catalog.get(context.duck, "TAG", context.resolve_text(tag)).uid
     for key, at in _lineage(context, name, domain):
-        value = _tagged(context.catalog, context.duck, key).get(at, {}).get(uid)
+        value = context.catalog.definition_of(context.duck, TAGGED, key).get(at, {}).get(uid)
         if value is not None:
             return str(value)
     return None
-
-
-def table_ended(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key) -> None:
-    """A table or view was dropped or replaced: nothing is set on it any more."""
-    _keep(catalog, duck, table, {})
-
-
-def table_renamed(catalog: Catalog, duck: duckdb.DuckDBPyConnection, table: Key, new: Key) -> None:
-    kept = _tagged(catalog, duck, table)
-    _keep(catalog, duck, table, {})
-    _keep(catalog, duck, new, kept)
 
 
 def _existing(context: Context, statement: SetTags) -> Key:
@@ -143,21 +123,6 @@ def _lineage(context: Context, name: str, domain: str) -> list[tuple[Key, str]]:
         found.append((table, ""))
         database, schema, _ = table
     return [*found, ((database, schema, ""), ""), ((database, "", ""), "")]
-
-
-def _tagged(catalog: Catalog, duck: duckdb.DuckDBPyConnection, key: Key) -> dict[str, Any]:
-    if not catalog.may_exist(_TAGGED, key[2]):
-        return {}
-    found = catalog.find(duck, _TAGGED, key)
-    return found.definition if found else {}
-
-
-def _keep(catalog: Catalog, duck: duckdb.DuckDBPyConnection, key: Key, kept: dict[str, Any]) -> None:
-    kept = {at: values for at, values in kept.items() if values}
-    if kept:
-        catalog.create(duck, Create(_TAGGED, Name(key), or_replace=True), key, kept)
-    elif _tagged(catalog, duck, key):
-        catalog.drop(duck, _TAGGED, key)
 
 
 def _listed(values: list[str] | None) -> str | None:

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import duckdb
 from sqlglot import exp
 
 from . import engine, errors
-from .catalog import Catalog
 from .context import Context
-from .grammar import Create
-from .names import Key, Name, name_of, named_table
+from .names import Key, name_of, named_table
 from .policy_grammar import SetSecure
 from .privileges import OWNERSHIP, Securable
 from .reads import INFORMATION_SCHEMA, is_common_table
 from .results import Result
 from .statements import parse
 
-_KIND = "VIEW"
+KIND = "VIEW"
 
 
 @dataclass(frozen=True)
@@ -68,28 +65,19 @@ def take_from(context: Context, statement: exp.Create) -> ViewText | None:
 def keep(context: Context, text: ViewText) -> None:
     """Note the text of a view that was created or replaced."""
     definition = {"QUERY": text.query, "COLUMNS": list(text.columns), "SECURE": text.secure}
-    context.catalog.create(context.duck, Create(_KIND, Name(text.key), or_replace=True), text.key, definition)
-
-
-def forget(catalog: Catalog, duck: duckdb.DuckDBPyConnection, view: Key) -> None:
-    """Forget the text of a view that was dropped."""
-    if catalog.may_exist(_KIND, view[2]) and catalog.find(duck, _KIND, view):
-        catalog.drop(duck, _KIND, view)
+    context.catalog.keep(context.duck, KIND, text.key, definition)
 
 
 def of_view(context: Context, view: Key) -> ViewText | None:
     """The text of a view; None where it is not known: the view is older than this server's memory of texts."""
-    found = context.catalog.find(context.duck, _KIND, view)
-    if found is None:
-        return None
-    kept = found.definition
-    return ViewText(view, kept["QUERY"], tuple(kept["COLUMNS"]), bool(kept["SECURE"]))
+    kept = context.catalog.definition_of(context.duck, KIND, view)
+    return ViewText(view, kept["QUERY"], tuple(kept["COLUMNS"]), bool(kept["SECURE"])) if kept else None
 
 
 def set_secure(context: Context, statement: SetSecure) -> Result:
     """ALTER VIEW ... SET SECURE | UNSET SECURE."""
     key = context.resolve(statement.name)
-    found = context.catalog.find(context.duck, _KIND, key)
+    found = context.catalog.find(context.duck, KIND, key)
     if found is None:
         if engine.has_view(context.duck, key):
             raise errors.unsupported("ALTER VIEW ... SECURE of a view that an older version created (create it again)")
@@ -99,8 +87,7 @@ def set_secure(context: Context, statement: SetSecure) -> Result:
 
 
 def is_secure(context: Context, view: Key) -> bool:
-    found = context.catalog.may_exist(_KIND, view[2]) and context.catalog.find(context.duck, _KIND, view)
-    return bool(found and found.definition["SECURE"])
+    return bool(context.catalog.definition_of(context.duck, KIND, view).get("SECURE"))
 
 
 def hides_text(context: Context, view: Key) -> bool:
@@ -115,7 +102,7 @@ def hide_texts(context: Context, query: exp.Query) -> None:
         if parts[-2:] != (INFORMATION_SCHEMA, "VIEWS"):
             continue
         database = parts[0] if len(parts) == 3 else context.database
-        found = [each for each in context.catalog.objects(context.duck, _KIND, database) if each.definition["SECURE"]]
+        found = [each for each in context.catalog.objects(context.duck, KIND, database) if each.definition["SECURE"]]
         if not found:
             continue
         is_one = exp.or_(*(_is(each.schema, each.name) for each in found))
