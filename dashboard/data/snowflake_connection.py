@@ -20,6 +20,7 @@ from dashboard.data.settings import connection_settings, store_timeout
 from dashboard.data.stores import SNOWFLAKE_STORE, StoreUnavailableError
 from dashboard.data.trucks import NUMERIC_METRICS
 from include import sql
+from include.snowflake_rows import bound
 
 QUERY_TIMEOUT_SECONDS = 20
 # After a failed connection, queries fail immediately for so many timeouts instead of each waiting for its own.
@@ -112,7 +113,7 @@ class SharedConnection:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    *_bound(statement, values), timeout=QUERY_TIMEOUT_SECONDS, _statement_params={"QUERY_TAG": tag}
+                    *bound(statement, values), timeout=QUERY_TIMEOUT_SECONDS, _statement_params={"QUERY_TAG": tag}
                 )
                 return _frame(cursor.fetchall(), [column.name.lower() for column in cursor.description])
         except SnowflakeError as error:
@@ -149,32 +150,6 @@ class SharedConnection:
         )
         self._failure = (time.monotonic() + FAILURE_MEMORY_TIMEOUTS * store_timeout(os.environ), failure)
         return failure
-
-
-def _bound(statement: str, values: Values) -> tuple[str, list[str]]:
-    """Return the statement with each text as ``?``, and the texts in their order.
-
-    Snowflake binds them.  So the text of a statement is the same for every truck and instant: what has been compiled
-    can serve again, and the history of queries names no truck.  Numbers are limits and widths, which some functions
-    take only as constants.
-    """
-    marks = _Marks(values)
-    return statement % marks, marks.texts
-
-
-class _Marks(dict[str, str | int | float]):
-    """Values as ``%`` writes them into a statement: a text as ``?``, kept in the order of use."""
-
-    def __init__(self, values: Values) -> None:
-        super().__init__(values)
-        self.texts: list[str] = []
-
-    def __getitem__(self, name: str) -> str | int | float:
-        value = super().__getitem__(name)
-        if not isinstance(value, str):
-            return value
-        self.texts.append(value)
-        return "?"
 
 
 def _is_session_error(error: SnowflakeError) -> bool:
