@@ -26,7 +26,7 @@ _BY_FILE = {
     "provision_resources": Impact("error", "a change is deployed in part"),
     "repair_history": Impact("error", "the truck history stays wrong"),
     "erase_truck": Impact("error", "a truck that must be erased is still stored"),
-    "check_erasures": Impact("warning", "nobody is told that the last copy of an erased truck is gone"),
+    "check_erasures": Impact("warning", "no message says when the last copy of an erased truck is gone"),
     "replay": Impact("warning", "records stay in quarantine"),
     "fleet_register": Impact("warning", "a decision about the fleet is not applied"),
     "teardown_resources": Impact("warning", "a stack that is half deleted still costs money"),

@@ -5,6 +5,7 @@ But for the load history, the services layer answers: asking wakes up no warehou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,14 @@ def table_facts(connection: SnowflakeConnection) -> dict[str, TableFacts]:
     }
 
 
-def unread_streams(connection: SnowflakeConnection, since: datetime) -> list[str]:
-    """Return the streams on RAW whose offset is older than ``since``; raises snowflake.connector.errors.Error."""
-    return [name for name in STREAMS_ON_RAW if _offset(connection, name) < since]
+def stream_offsets(connection: SnowflakeConnection) -> dict[str, datetime]:
+    """Return to what time each stream on RAW was read, aware; raises snowflake.connector.errors.Error."""
+    return {name: _offset(connection, name) for name in STREAMS_ON_RAW}
+
+
+def unread_streams(offsets: Mapping[str, datetime], since: datetime) -> list[str]:
+    """Return the streams whose offset is older than ``since``."""
+    return [name for name, offset in offsets.items() if offset < since]
 
 
 def last_load_message(connection: SnowflakeConnection) -> datetime | None:

@@ -64,14 +64,14 @@ class CheckErasuresOperator(Killable, BaseOperator):
             raise AirflowSkipException("no erased truck has copies left")
         ends = {}
         with closing(connect(self.snowflake_conn_id)) as connection:
-            tables = kept_tables.table_facts(connection)
+            tables, offsets = kept_tables.table_facts(connection), kept_tables.stream_offsets(connection)
             for key in keys:
                 if text := rows.get(key):
                     erasure = msgspec.json.decode(text, type=Erasure)
                     found = copies(
                         erasure,
                         tables,
-                        kept_tables.unread_streams(connection, erasure.erased_at),
+                        kept_tables.unread_streams(offsets, erasure.erased_at),
                         raw_table=names.RAW_TABLE,
                         stream_retention=timedelta(hours=self.stream_retention_hours),
                     )

@@ -41,7 +41,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
     monkeypatch.setattr(check_erasures, "Variables", lambda: found)
     monkeypatch.setattr(check_erasures, "connect", lambda _: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(check_erasures.kept_tables, "table_facts", lambda _: RAW)
-    monkeypatch.setattr(check_erasures.kept_tables, "unread_streams", lambda *_: [])
+    monkeypatch.setattr(check_erasures.kept_tables, "stream_offsets", lambda _: {})
     return found
 
 
