@@ -28,7 +28,8 @@ from include.cloudformation import TEMPLATE
 from include.cloudformation.render import load
 from lambdas.common.aws import CONCURRENCY
 from tests.benchmarks.traffic import clicks, readings
-from tests.fixtures.functions import ACKNOWLEDGED, Event, function, kinesis_event
+from tests.fixtures import functions
+from tests.fixtures.functions import ACKNOWLEDGED, Event, answered, function, kinesis_event
 
 MILLION = 1_000_000
 KB, GB = 1024, 1024**3
@@ -225,20 +226,11 @@ def _firehose_event(stream: str, payloads: Sequence[bytes]) -> Event:
 # --- Counting --------------------------------------------------------------------------------------------------------
 
 ENVIRONMENT = {
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "CLICK_TABLE": names.CLICK_TABLE,
-    "CLICK_ITEM_TABLE": names.CLICK_ITEM_TABLE,
-    "CLICK_INDEX_SHARDS": "1",
-    "TRUCK_STATE_TABLE": names.TRUCK_STATE_TABLE,
+    **functions.ENVIRONMENT,
     "TRUCK_STREAM": names.TRUCK_STREAM,
     "CALLER_TABLE": "callers",
     "API_AUTHORIZATION": "key",
     "BIND_CALLERS": "true",
-    "BUCKET": "bucket",
-    "LANDING_PREFIX": names.LANDING_PREFIX,
-    "QUARANTINE_PREFIX": names.QUARANTINE_PREFIX,
 }
 _containers = count()
 _KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
@@ -247,11 +239,6 @@ _KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 def _environment(package: str) -> dict[str, str]:
     """That of a container of its own: Powertools keeps a logger, and where it writes, by its service."""
     return {**ENVIRONMENT, "POWERTOOLS_SERVICE_NAME": f"{package}-{next(_containers):03}"}
-
-
-class _Body(io.BytesIO):
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self.read()
 
 
 class _Invocation:
@@ -322,7 +309,7 @@ class _Meter:
         match operation:
             case "PutObject":
                 self._put_object(len(body), request.url)
-                return AWSResponse(request.url, 200, {"ETag": '"etag"'}, _Body())
+                return answered(request)
             case "BatchWriteItem":
                 for table, puts in json.loads(body)["RequestItems"].items():
                     for put in puts:
@@ -345,7 +332,7 @@ class _Meter:
                 answer = {"FailedRecordCount": 0, "Records": [accepted] * len(records)}
             case _:
                 raise AssertionError(f"no price is known for {call}")
-        return AWSResponse(request.url, 200, {}, _Body(json.dumps(answer).encode()))
+        return answered(request, json.dumps(answer).encode())
 
     def _put_object(self, size: int, url: str) -> None:
         self.units["s3_puts"] += 1

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -25,32 +24,16 @@ from lambdas.common.aws import CONFIG
 from lambdas.truck_data import logic
 from lambdas.truck_data.truck_state_store import update_statement
 from tests.benchmarks.traffic import clicks, readings
+from tests.fixtures import functions
 from tests.fixtures.benchmarks import Benchmarks, Seconds, Side, alternate
-from tests.fixtures.functions import Event, Function, function, kinesis_event
+from tests.fixtures.functions import Event, Function, answered, function, kinesis_event
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 BATCH = 500
 ROUNDS = 15
-ENVIRONMENT = {
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "CLICK_TABLE": names.CLICK_TABLE,
-    "CLICK_ITEM_TABLE": names.CLICK_ITEM_TABLE,
-    "CLICK_INDEX_SHARDS": "1",
-    "TRUCK_STATE_TABLE": names.TRUCK_STATE_TABLE,
-    "BUCKET": "bucket",
-    "LANDING_PREFIX": names.LANDING_PREFIX,
-    "QUARANTINE_PREFIX": names.QUARANTINE_PREFIX,
-    "POWERTOOLS_SERVICE_NAME": "benchmark",
-}
-
-
-class _Body(io.BytesIO):
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self.read()
+ENVIRONMENT = {**functions.ENVIRONMENT, "POWERTOOLS_SERVICE_NAME": "benchmark"}
 
 
 def _answer(call: str, request: Any) -> AWSResponse:
@@ -58,7 +41,7 @@ def _answer(call: str, request: Any) -> AWSResponse:
     answers = {"BatchExecuteStatement": {"Responses": [{"TableName": names.TRUCK_STATE_TABLE}] * 25}}
     operation = call.rpartition(".")[2]
     body = b"" if operation == "PutObject" else json.dumps(answers.get(operation, {})).encode()
-    return AWSResponse(request.url, 200, {"ETag": '"etag"'}, _Body(body))
+    return answered(request, body)
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from include.local.snowflake import logins
-from include.local.snowflake.context import Login
 from include.local.snowflake.errors import SnowflakeError
 from include.local.snowflake.instance import Instance
-from include.local.snowflake.session import Session
+from tests.local_snowflake.person import Person
 
 pytestmark = pytest.mark.unit
 
@@ -17,25 +16,6 @@ POLICY = (
     "CREATE MASKING POLICY EXACT AS (VAL FLOAT) RETURNS FLOAT ->"
     " CASE WHEN IS_ROLE_IN_SESSION('DRIVER') THEN VAL ELSE NULL END COMMENT = 'exact positions'"
 )
-
-
-class Person:
-    def __init__(self, instance, role, **login):
-        self.session = Session(instance, Login(**{"database": "D", "schema": "S", "role": role} | login))
-
-    def rows(self, *statements):
-        for statement in statements:
-            result = self.session.execute(statement)
-        return list(zip(*(column.to_pylist() for column in result.table.columns), strict=True))
-
-    def column(self, statement, name):
-        result = self.session.execute(statement)
-        return result.table.column([column for column, _ in result.types].index(name)).to_pylist()
-
-    def refusal(self, statement):
-        with pytest.raises(SnowflakeError) as raised:
-            self.session.execute(statement)
-        return raised.value.errno
 
 
 @pytest.fixture(scope="module")

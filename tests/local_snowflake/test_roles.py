@@ -6,10 +6,8 @@ import json
 
 import pytest
 
-from include.local.snowflake.context import Login
-from include.local.snowflake.errors import SnowflakeError
 from include.local.snowflake.instance import Instance
-from include.local.snowflake.session import Session
+from tests.local_snowflake.person import Person
 
 pytestmark = pytest.mark.unit
 
@@ -19,28 +17,6 @@ INTEGRATION = (
     " STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::1:role/r' STORAGE_ALLOWED_LOCATIONS = ('*')"
 )
 PIPE = "CREATE PIPE {} AS COPY INTO T FROM (SELECT $1:a::INTEGER FROM @STAGED) FILE_FORMAT = (FORMAT_NAME = 'LINES')"
-
-
-class Person:
-    """A user's session."""
-
-    def __init__(self, instance, **login):
-        self.session = Session(instance, Login(**{"database": "D", "schema": "S"} | login))
-
-    def rows(self, *statements):
-        for statement in statements:
-            result = self.session.execute(statement)
-        return list(zip(*(column.to_pylist() for column in result.table.columns), strict=True))
-
-    def column(self, statement, name):
-        result = self.session.execute(statement)
-        return result.table.column([column for column, _ in result.types].index(name)).to_pylist()
-
-    def refusal(self, statement):
-        """The number of the error that ``statement`` must raise."""
-        with pytest.raises(SnowflakeError) as raised:
-            self.session.execute(statement)
-        return raised.value.errno
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from moto.dynamodb.models import DynamoDBBackend
 from include import names
 from include.contracts.quarantine import Quarantined, decode_all
 from lambdas.common import aws as lambda_aws
+from tests.fixtures import functions
 
 BUCKET = "telemetry-of-a-test"
 # 2026-11-22T14:30:00.250 UTC.
@@ -29,15 +30,9 @@ ARRIVAL = 1795357800.25
 FIRST_SEQUENCE_NUMBER = 49650000000000000000000000000000000000000000000000000000
 
 ENVIRONMENT = {
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
+    **functions.ENVIRONMENT,
     "POWERTOOLS_SERVICE_NAME": "unit-test",
     "POWERTOOLS_LOG_LEVEL": "INFO",
-    "CLICK_TABLE": names.CLICK_TABLE,
-    "CLICK_ITEM_TABLE": names.CLICK_ITEM_TABLE,
-    "CLICK_INDEX_SHARDS": "1",
-    "TRUCK_STATE_TABLE": names.TRUCK_STATE_TABLE,
     "TRUCK_STREAM": names.TRUCK_STREAM,
     "CALLER_TABLE": names.API_CALLER_TABLE,
     "API_AUTHORIZATION": "key",
@@ -45,8 +40,6 @@ ENVIRONMENT = {
     "STACK_KEY": "key-of-the-stack",
     "BUCKET": BUCKET,
     "ABANDONED_BUCKET": names.abandoned_bucket(BUCKET),
-    "LANDING_PREFIX": names.LANDING_PREFIX,
-    "QUARANTINE_PREFIX": names.QUARANTINE_PREFIX,
     "MAX_CLOCK_SKEW_SECONDS": "600",
     "MAX_EVENT_AGE_SECONDS": "",
     "NULL_OUT_OF_RANGE": "",
