@@ -21,8 +21,10 @@ FOLDER = "app/static/base_map"
 FIT_WIDTH, FIT_HEIGHT = 300, 300
 # The side of the world at zoom 0, in pixels.
 WORLD_PIXELS = 512
-# About a city.  Closer, there is nothing on the ground to see.
+# About a city, for positions that have to be told apart.
 CLOSEST_FIT, CLOSEST = 10.0, 17
+# About a part of a state, for one position.  Around most of them, a town, a border or a coast is in sight.
+ONE_PLACE = 7.0
 # Where Web Mercator ends, in degrees of latitude.
 MERCATOR_END = 85.0
 WHOLE_WORLD = pdk.ViewState(longitude=-40, latitude=30, zoom=1, max_zoom=CLOSEST)
@@ -86,7 +88,7 @@ def fitted(longitudes: Sequence[float], latitudes: Sequence[float]) -> pdk.ViewS
     west, east = min(longitudes), max(longitudes)
     south, north = _mercator(min(latitudes)), _mercator(max(latitudes))
     sizes = ((FIT_WIDTH, (east - west) / 360), (FIT_HEIGHT, north - south))
-    zooms = [math.log2(pixels / (size * WORLD_PIXELS)) for pixels, size in sizes if size > 0]
+    zooms = [math.log2(pixels / (size * WORLD_PIXELS)) for pixels, size in sizes if size > 0] or [ONE_PLACE]
     middle = 2 * math.atan(math.exp((south + north) * math.pi)) - math.pi / 2
     return pdk.ViewState(
         longitude=round((west + east) / 2, 5),

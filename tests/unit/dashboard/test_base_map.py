@@ -70,7 +70,12 @@ def test_a_view_shows_all_positions() -> None:
 
 @pytest.mark.parametrize(
     ("longitudes", "latitudes", "zoom"),
-    [([], [], 1), ([5.0], [5.0], base_map.CLOSEST_FIT), ([-180.0, 180.0], [-90.0, 90.0], 0)],
+    [
+        ([], [], 1),
+        ([5.0], [5.0], base_map.ONE_PLACE),
+        ([5.0, 5.001], [5.0, 5.0], base_map.CLOSEST_FIT),
+        ([-180.0, 180.0], [-90.0, 90.0], 0),
+    ],
 )
 def test_a_view_of_nothing_of_one_place_and_of_the_whole_world(
     longitudes: list[float], latitudes: list[float], zoom: float
