@@ -16,6 +16,8 @@ from dashboard.charts.axes import FEW_POINTS, HEIGHT, time_axis, when
 SMALL, SMALL_WITH_LEGEND, CELL, LABEL_PIXELS = 150, 210, 22, 260
 # Of a cell, the share that is left free beside its neighbour.
 GAP = 0.1
+# The reasons of a quarantine that have a colour of their own; all others together have the theme's last one.
+MOST_REASONS, OTHER_REASONS = 6, "all other reasons"
 
 SECONDS = alt.Y("seconds:Q", title="seconds", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=3, format=",.2~f"))
 
@@ -44,8 +46,16 @@ def merge_rows(runs: pd.DataFrame) -> alt.Chart:
 
 
 def quarantine_by_hour(counts: pd.DataFrame) -> alt.Chart:
-    """Draw quarantined records by hour of arrival, stacked by reason, from hour, reason and records."""
-    hours = counts.assign(end=counts["hour"] + pd.Timedelta(hours=1))
+    """Draw quarantined records by hour of arrival, stacked by reason, from hour, reason and records.
+
+    No two reasons have the same colour: the rarest are drawn together if there are too many.
+    """
+    sums = counts.groupby("reason")["records"].sum().sort_values(ascending=False, kind="stable")
+    own = sorted(sums.index[: len(sums) if len(sums) <= MOST_REASONS + 1 else MOST_REASONS])
+    grouped = counts.assign(reason=counts["reason"].where(counts["reason"].isin(own), OTHER_REASONS))
+    grouped = grouped.groupby(["hour", "reason"], as_index=False)["records"].sum()
+    hours = grouped.assign(end=grouped["hour"] + pd.Timedelta(hours=1))
+    order = [*own, *([OTHER_REASONS] if len(sums) > len(own) else [])]
     bars: alt.Chart = (
         alt.Chart(hours, height=HEIGHT)
         .mark_bar(binSpacing=2)
@@ -53,7 +63,7 @@ def quarantine_by_hour(counts: pd.DataFrame) -> alt.Chart:
             x=time_axis("hour", "hour of arrival", binned=True),
             x2="end:T",
             y=alt.Y("sum(records):Q", title="records"),
-            color=alt.Color("reason:N", title=None),
+            color=alt.Color("reason:N", title=None, sort=order, scale=alt.Scale(domain=order)),
             tooltip=[
                 when("hour", "hour"),
                 alt.Tooltip("reason:N"),

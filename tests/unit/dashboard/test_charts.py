@@ -96,6 +96,16 @@ def test_quarantine_bars_span_their_hour() -> None:
     assert pd.Timestamp(rows[0]["end"]) - pd.Timestamp(rows[0]["hour"]) == pd.Timedelta(hours=1)
 
 
+def test_the_rarest_of_many_reasons_share_a_colour() -> None:
+    counts = pd.DataFrame({"hour": START, "reason": list("ihgfedcba"), "records": [1, 1, 1, *range(2, 8)]})
+    for most, drawn in ((9, [*"abcdef", pipeline_charts.OTHER_REASONS]), (7, [*"cdefghi"])):
+        spec = pipeline_charts.quarantine_by_hour(counts.head(most)).to_dict()
+        assert spec["encoding"]["color"]["scale"]["domain"] == drawn
+        (rows,) = spec["datasets"].values()
+        assert {row["reason"] for row in rows} == set(drawn)
+        assert sum(row["records"] for row in rows) == counts.head(most)["records"].sum()
+
+
 SPAN = Span(*(instant.to_pydatetime() for instant in seconds(0, 60)))
 
 
