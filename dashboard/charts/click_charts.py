@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from itertools import pairwise
 from typing import Any
 
@@ -15,26 +15,33 @@ from dashboard.quantities import count, duration
 
 # Beside a bar that is so many times as long, another is a pixel or two.
 DWARFED = 200
-# Two rows of a legend under a chart.
-LEGEND_HEIGHT = 60
+# A row of a legend under a chart, in pixels.  On a phone, a long name needs a row of its own.
+LEGEND_ROW = 16
+# Of a legend, in pixels: the longest label, a character of one, and the sign with the space around it.
+LABEL_LIMIT, CHARACTER_PIXELS, SYMBOL_PIXELS = 220, 7, 26
 # Okabe and Ito's vermilion, which stands out on a bar, and on light and dark grounds.
 DAY_BEFORE = "#d55e00"
 
 
-def clicks_over_time(clicks: pd.DataFrame, bucket_seconds: int, item_order: Sequence[str]) -> alt.Chart:
-    """Draw the clicks in each bucket, stacked by item, from time, item_name and clicks."""
+def clicks_over_time(
+    clicks: pd.DataFrame, bucket_seconds: int, item_order: Sequence[str], colours: Sequence[str | int]
+) -> alt.Chart:
+    """Draw the clicks in each bucket, stacked by item, from time, item_name and clicks.
+
+    In each chart of items, ``colours`` has the item of each of the theme's colours, or a number where none has it.
+    """
     items = list(item_order)
     buckets = clicks_per_bucket(clicks, bucket_seconds)
     cut = cut_at(buckets.groupby("start")["clicks"].sum())
     title = alt.Undefined if cut is None else quiet_title(f"longer bars are cut at {count(int(cut))} clicks")
     bars: alt.Chart = (
-        alt.Chart(_for_a_browser(buckets), height=HEIGHT, title=title)
+        alt.Chart(_for_a_browser(buckets), height=_height(items), title=title)
         .mark_bar(binSpacing=1, clip=True)
         .encode(
             x=time_axis("start", binned=True),
             x2="end:T",
             y=alt.Y("clicks:Q", title=f"clicks per {duration(bucket_seconds)}", stack="zero", scale=_up_to(cut)),
-            color=alt.Color("item_name:N", title=None, sort=items, scale=alt.Scale(domain=items), legend=_legend()),
+            color=alt.Color("item_name:N", title=None, scale=alt.Scale(domain=list(colours)), legend=_legend(items)),
             order=alt.Order("item_order:Q"),
             tooltip=[
                 when("start", "from"),
@@ -54,13 +61,13 @@ def clicks_per_bucket(clicks: pd.DataFrame, bucket_seconds: int) -> pd.DataFrame
     return buckets[["start", "end", "item_name", "clicks"]]
 
 
-def item_totals(totals: pd.DataFrame, item_order: Sequence[str]) -> alt.LayerChart:
+def item_totals(totals: pd.DataFrame, colours: Sequence[str | int]) -> alt.LayerChart:
     """Draw one labelled bar per item, from item_name and clicks.  A bar that would dwarf all others is cut."""
     cut = cut_at(totals["clicks"])
     shown = _for_a_browser(totals).assign(bar=lambda frame: frame["clicks"].clip(upper=cut))
     # By name: Vega-Lite drops a sort by a field that is not the length of the bars where charts are layered.
     longest_first = list(shown.sort_values("clicks", ascending=False)["item_name"])
-    base = alt.Chart(shown, height=HEIGHT).encode(
+    base = alt.Chart(shown, height=_height(shown["item_name"])).encode(
         y=alt.Y(
             "item_name:N",
             sort=longest_first,
@@ -71,20 +78,20 @@ def item_totals(totals: pd.DataFrame, item_order: Sequence[str]) -> alt.LayerCha
         tooltip=[alt.Tooltip("item_name:N", title="item"), alt.Tooltip("counted:N", title="clicks")],
     )
     bars = base.mark_bar(cornerRadiusEnd=3, height={"band": 0.6}).encode(
-        color=alt.Color("item_name:N", legend=None, scale=alt.Scale(domain=list(item_order)))
+        color=alt.Color("item_name:N", legend=None, scale=alt.Scale(domain=list(colours)))
     )
     labels = base.mark_text(align="left", dx=5, color="gray").encode(text="counted:N")
     return alt.LayerChart(layer=[bars, labels])
 
 
-def share_over_time(shares: pd.DataFrame, order: Sequence[str], per: str) -> alt.Chart:
+def share_over_time(shares: pd.DataFrame, order: Sequence[str], per: str, colours: Sequence[str | int]) -> alt.Chart:
     """Draw each item's share of the clicks in each bar, from start, end, label and clicks; ``order`` has the labels."""
     totals: dict[Any, int] = shares.groupby("start")["clicks"].sum().to_dict()
     # Quotients of Python's integers: a browser could not divide counts beyond 53 bits exactly.
     share = [clicks / totals[start] for start, clicks in zip(shares["start"], shares["clicks"], strict=True)]
     items = list(order)
     chart: alt.Chart = (
-        alt.Chart(_for_a_browser(shares).assign(share=share), height=HEIGHT + LEGEND_HEIGHT)
+        alt.Chart(_for_a_browser(shares).assign(share=share), height=_height(items))
         .mark_bar(binSpacing=1)
         .encode(
             x=time_axis("start", binned=True),
@@ -99,9 +106,8 @@ def share_over_time(shares: pd.DataFrame, order: Sequence[str], per: str) -> alt
             color=alt.Color(
                 "label:N",
                 title=None,
-                sort=items,
-                scale=alt.Scale(domain=items),
-                legend=_legend(),
+                scale=alt.Scale(domain=list(colours)),
+                legend=_legend(items),
             ),
             order=alt.Order("item_order:Q"),
             tooltip=[
@@ -155,10 +161,21 @@ def cut_at(lengths: Iterable[float]) -> float | None:
     return None
 
 
-def _legend() -> alt.Legend:
-    """Return a legend under the chart, which leaves a phone's whole width to the bars."""
+def _height(items: Sized) -> int:
+    """Return the height of a chart with a legend of ``items``, or of one beside it."""
+    return HEIGHT + LEGEND_ROW * len(items)
+
+
+def _legend(items: Sequence[str]) -> alt.Legend:
+    """Return a legend under the chart, which leaves a phone's whole width to the bars, with as many columns as fit."""
+    column = SYMBOL_PIXELS + min(LABEL_LIMIT, max(CHARACTER_PIXELS * len(item) for item in ["", *items]))
     return alt.Legend(
-        orient="bottom", columns=alt.ExprRef("width < 480 ? 2 : 4"), labelLimit=200, symbolLimit=0, offset=4
+        orient="bottom",
+        values=list(items),
+        columns=alt.ExprRef(f"clamp(floor(width / {column}), 1, 4)"),
+        labelLimit=LABEL_LIMIT,
+        symbolLimit=0,
+        offset=4,
     )
 
 

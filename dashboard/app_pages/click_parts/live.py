@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import as_sent, data, quantities, spreadsheet, times, ui
+from dashboard.app_pages.click_parts.colours import OTHERS, domain
 from dashboard.app_pages.click_parts.downloads import csv_button
 from dashboard.charts import click_charts
 from dashboard.charts.drawing import draw
@@ -15,7 +16,6 @@ from dashboard.charts.drawing import draw
 NEWEST_SHOWN = 200
 # The items that have a colour of their own; all others together are gray, the next one.
 MOST_DRAWN = 6
-OTHERS = "all other items"
 
 
 def show(chosen: ui.Filters) -> None:
@@ -83,17 +83,18 @@ def charts(clicks: pd.DataFrame, totals: pd.DataFrame, minutes: int) -> None:
     )
     totals = totals.groupby("item_name", as_index=False)["clicks"].sum()
     order = [*drawn, OTHERS] if len(totals) > len(drawn) else drawn
+    colours = domain(order)
     over_time, by_item = st.columns([2, 1])
     with over_time.container(border=True):
         st.markdown("**Clicks over time**")
         draw(
-            click_charts.clicks_over_time(clicks, bucket_seconds(minutes), order),
+            click_charts.clicks_over_time(clicks, bucket_seconds(minutes), order, colours),
             width="stretch",
             alt="Clicks over time, by item. The table below lists the newest.",
         )
     with by_item.container(border=True):
         st.markdown("**Clicks per item**")
-        draw(click_charts.item_totals(totals, order), width="stretch", alt="Clicks per item, the most clicked first.")
+        draw(click_charts.item_totals(totals, colours), width="stretch", alt="Clicks per item, the most clicked first.")
 
 
 def newest(clicks: pd.DataFrame) -> None:

@@ -9,12 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import as_sent, choices, click_ranking, data, quantities, ui
+from dashboard.app_pages.click_parts.colours import OTHERS, domain
 from dashboard.app_pages.click_parts.downloads import csv_button
 from dashboard.app_pages.click_parts.periods import arrived, chosen_period, in_words
 from dashboard.charts import click_charts
 from dashboard.charts.drawing import draw
-
-OTHERS = "all other items"
 
 
 def show(chosen: ui.Filters, open_item: tuple[str, str]) -> int:
@@ -119,7 +118,7 @@ def shares(over_time: pd.DataFrame, ranking: pd.DataFrame, period: data.Period) 
         st.markdown("**Share over time**")
         per = quantities.duration(data.bar_of(period.length).total_seconds())
         draw(
-            click_charts.share_over_time(drawn, order, per),
+            click_charts.share_over_time(drawn, order, per, domain(order)),
             width="stretch",
             alt="Share of each item over time. The ranking has the sums.",
         )

@@ -38,7 +38,7 @@ def test_clicks_are_summed_by_bucket_and_item() -> None:
 
 def test_times_are_drawn_in_utc() -> None:
     clicks = pd.DataFrame({"time": seconds(0), "item_name": ["Mobile"], "clicks": [1]})
-    spec = click_charts.clicks_over_time(clicks, 15, ["Mobile"]).to_dict()
+    spec = click_charts.clicks_over_time(clicks, 15, ["Mobile"], ["Mobile"]).to_dict()
     assert spec["encoding"]["x"]["scale"]["type"] == "utc"
     assert spec["encoding"]["tooltip"][0]["timeUnit"].startswith("utc")
     assert spec["encoding"]["y"]["title"] == "clicks per 15 s"
@@ -60,8 +60,9 @@ def test_times_are_drawn_in_utc() -> None:
 def test_any_name_is_a_literal_in_the_expression_that_orders_the_stack(name: str) -> None:
     # Stores answer in UTF-8, so a frame has no lone surrogate.
     clicks = pd.DataFrame({"time": seconds(0), "item_name": [name.encode(errors="replace").decode()], "clicks": [1]})
-    spec = click_charts.clicks_over_time(clicks, 15, ["A", name]).to_dict()
-    assert spec["encoding"]["color"]["scale"]["domain"] == ["A", name]
+    spec = click_charts.clicks_over_time(clicks, 15, ["A", name], [0, name, "A"]).to_dict()
+    assert spec["encoding"]["color"]["scale"]["domain"] == [0, name, "A"]
+    assert spec["encoding"]["color"]["legend"]["values"] == ["A", name]
     # Vega reads the escapes of JavaScript's strings; JSON's are among them, and ASCII leaves nothing to misread.
     (order,) = spec["transform"]
     literal = order["calculate"].removeprefix("indexof(").removesuffix(", datum.item_name)")
@@ -197,7 +198,7 @@ def test_one_absurd_count_does_not_flatten_the_other_bars() -> None:
     clicks = pd.DataFrame({"time": seconds(0, 20, 40, 60), "item_name": list("ABCD"), "clicks": counts}).astype(
         {"clicks": "object"}
     )
-    over_time = click_charts.clicks_over_time(clicks, 15, list("ABCD")).to_dict()
+    over_time = click_charts.clicks_over_time(clicks, 15, list("ABCD"), list("ABCD")).to_dict()
     assert over_time["encoding"]["y"]["scale"]["domain"] == [0, 125]
     assert over_time["title"]["text"] == "longer bars are cut at 125 clicks"
     totals = click_charts.item_totals(clicks[["item_name", "clicks"]], list("ABCD")).to_dict()
@@ -212,11 +213,23 @@ def test_one_absurd_count_does_not_flatten_the_other_bars() -> None:
     assert totals["layer"][0]["encoding"]["y"]["sort"] == ["A", "C", "B", "D"]
 
 
+def test_a_legend_has_fewer_columns_for_longer_names() -> None:
+    shares = pd.DataFrame({"start": seconds(0), "end": seconds(60), "label": "A", "clicks": [1]})
+    for name, pixels in (("A", 33), ("Halcyon 35 Mirrorless Camera", 222), ("x" * 512, 246)):
+        spec = click_charts.share_over_time(shares, ["A", name], "minute", ["A", name]).to_dict()
+        columns = spec["encoding"]["color"]["legend"]["columns"]["expr"]
+        assert columns == f"clamp(floor(width / {pixels}), 1, 4)"
+
+
 def test_shares_add_up_in_each_bar() -> None:
     shares = pd.DataFrame(
         {"start": seconds(0, 0), "end": seconds(60, 60), "label": ["Mobile", "Camera"], "clicks": [3, 1]}
     )
-    (rows,) = click_charts.share_over_time(shares, ["Mobile", "Camera"], "minute").to_dict()["datasets"].values()
+    (rows,) = (
+        click_charts.share_over_time(shares, ["Mobile", "Camera"], "minute", ["Camera", "Mobile"])
+        .to_dict()["datasets"]
+        .values()
+    )
     assert [row["share"] for row in rows] == [0.75, 0.25]
 
 
