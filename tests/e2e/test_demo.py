@@ -66,13 +66,14 @@ def read_until(demo: subprocess.Popen[str], text: str, seconds: float) -> str:
     raise AssertionError(f"the demo ended before {text!r}:\n{output}")
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize(
     ("clicks", "readings", "rate", "field"),
     [
         (500, 500, 250, 0.2),
-        pytest.param(10_000, 10_000, 250, 0.005, marks=pytest.mark.verify),
+        (10_000, 10_000, 250, 0.005),
         # Readings are most of it, as in a fleet.  It takes half an hour and more, and 8 GB of memory.
-        pytest.param(150_000, 850_000, 1_000, 0.05, marks=[pytest.mark.verify, pytest.mark.timeout(4 * 3600)]),
+        pytest.param(150_000, 850_000, 1_000, 0.05, marks=pytest.mark.timeout(4 * 3600)),
     ],
 )
 def test_one_cycle_of_clicks_and_readings_balances_to_the_record(tmp_path, clicks, readings, rate, field):
