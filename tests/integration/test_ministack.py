@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.fixtures.waiting import wait_for
+
 pytestmark = pytest.mark.integration
 
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -71,6 +73,71 @@ def test_state_and_objects_survive_a_stop(own_ministack):
     own_ministack.start()
     assert s3.get_object(Bucket="kept", Key="a/b")["Body"].read() == b"object"
     assert kinesis.list_streams()["StreamNames"] == ["kept"]
+
+
+@pytest.mark.verify
+def test_nothing_acknowledged_is_lost_when_the_server_is_killed(own_ministack):
+    s3, kinesis, dynamodb, sqs, iam = (
+        own_ministack.client(service) for service in ("s3", "kinesis", "dynamodb", "sqs", "iam")
+    )
+    key = {"AttributeName": "id", "KeyType": "HASH"}
+    kinesis.create_stream(StreamName="kept", ShardCount=2)
+    dynamodb.create_table(
+        TableName="kept",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[key],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )
+    queue = sqs.create_queue(QueueName="kept")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    s3.create_bucket(Bucket="kept")
+    notify = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    s3.put_bucket_notification_configuration(Bucket="kept", NotificationConfiguration=notify)
+    iam.create_user(UserName="kept")
+    saved = own_ministack.state / "services" / "iam.json"
+    wait_for(lambda: saved.exists() and '"kept' in saved.read_text(), "what is not written with each call to be saved")
+    wait_for(lambda: "kept" in (own_ministack.state / "services" / "s3.json").read_text(), "the bucket to be saved")
+
+    # All that comes now is newer than what was saved, and the server is killed twice before it saves again.
+    for number in range(2):
+        records = [{"Data": f"{number} {n}".encode(), "PartitionKey": str(n)} for n in range(20)]
+        kinesis.put_records(StreamName="kept", Records=records)
+        dynamodb.put_item(TableName="kept", Item={"id": {"S": "replaced"}, "n": {"N": str(number)}})
+        dynamodb.put_item(TableName="kept", Item={"id": {"S": f"deleted {number}"}})
+        dynamodb.delete_item(TableName="kept", Key={"id": {"S": f"deleted {number}"}})
+        s3.put_object(Bucket="kept", Key=f"object {number}", Body=b"object")
+        own_ministack.kill()
+        own_ministack.start()
+
+    assert sorted(_records(kinesis)) == sorted(f"{number} {n}".encode() for number in range(2) for n in range(20))
+    assert dynamodb.scan(TableName="kept")["Items"] == [{"id": {"S": "replaced"}, "n": {"N": "1"}}]
+    assert iam.get_user(UserName="kept")["User"]["UserName"] == "kept"
+    bodies = [json.loads(message["Body"]) for message in _messages(sqs, queue)]
+    keys = [body["Records"][0]["s3"]["object"]["key"] for body in bodies if "Records" in body]
+    assert keys == ["object+0", "object+1"]
+    # What was deleted does not come back.
+    own_ministack.kill()
+    own_ministack.start()
+    assert _messages(sqs, queue) == []
+
+
+def _records(kinesis) -> list[bytes]:
+    found = []
+    for shard in kinesis.list_shards(StreamName="kept")["Shards"]:
+        at = {"StreamName": "kept", "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+        answer = kinesis.get_records(ShardIterator=kinesis.get_shard_iterator(**at)["ShardIterator"])
+        found += [record["Data"] for record in answer["Records"]]
+    return found
+
+
+def _messages(sqs, queue: str) -> list[dict]:
+    """Receive and delete all messages."""
+    found = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+        found += messages
+        for message in messages:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    return found
 
 
 def test_stops_while_clients_hold_connections_open(own_ministack):

@@ -26,7 +26,7 @@ ACCOUNT_ID = "000000000000"
 VENV = Path(__file__).parents[3] / ".venv-ministack"
 
 # MiniStack's process: one program of these parts, in this order.
-PARTS = ("services", "iam_names", "stack_role", "index_order", "stream_retention", "start")
+PARTS = ("services", "iam_names", "stack_role", "index_order", "stream_retention", "durability", "start")
 PROGRAM = "\n".join((Path(__file__).parent / "ministack_program" / f"{part}.py").read_text() for part in PARTS)
 
 # MiniStack's environment reaches every Lambda function, as it never would on AWS.  Only these variables are passed on.
