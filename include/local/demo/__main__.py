@@ -75,6 +75,12 @@ def _options() -> Options:
         default=0.005,
         help="share of records as real devices and other producers send them (default: %(default)s)",
     )
+    parser.add_argument(
+        "--no-traffic",
+        dest="traffic",
+        action="store_false",
+        help="without --once: send nothing, for records that you send yourself",
+    )
     once = parser.add_argument_group("with --once")
     once.add_argument("--clicks", type=_positive, default=10_000, help="how many to send (default: %(default)s)")
     once.add_argument("--readings", type=_positive, default=10_000, help="how many to send (default: %(default)s)")

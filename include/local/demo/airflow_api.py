@@ -25,9 +25,11 @@ class AirflowApi:
     def __init__(self, url: str) -> None:
         self._url = url
         self._session = requests.Session()
-        # A busy server is asked again, except by POST, which may not be safe to repeat.
+        # A busy server is asked again, except by POST, which may not be safe to repeat.  One that is down may be
+        # starting again, which takes half a minute: every call waits for it.
         retry = Retry(
-            total=4,
+            total=7,
+            backoff_max=15,
             backoff_factor=0.5,
             backoff_jitter=0.5,
             status_forcelist=(500, 502, 503, 504),

@@ -70,6 +70,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     field: float
     seed: int
     report: Path | None
+    traffic: bool = True
 
 
 class Demo:
@@ -89,7 +90,7 @@ class Demo:
         settings = {"CTD_TRAFFIC_FIELD_SHARE": str(options.field)}
         if options.once and options.clicks + options.readings > MANY_RECORDS:
             settings["CTD_MERGE_MIN_INTERVAL_SECONDS"] = "60"
-        if not options.once:
+        if not options.once and options.traffic:
             settings["CTD_TRAFFIC_SCHEDULE"] = "* * * * *"
         self._environment = environment.build(state, ports, settings)
         # boto3, the connector and the settings read it in this process too, which compares every store at the end.
@@ -171,12 +172,12 @@ class Demo:
         self._unpause(TRAFFIC_DAG, *DATA_DRIVEN_DAGS, LEDGER_DAG, MAINTENANCE_DAG)
         # Before the line is printed: its reader may press Ctrl-C immediately.
         self.is_up = True
-        self._watch.print(f"Running: {TRAFFIC_DAG} sends every minute.  Press Ctrl-C to stop.")
+        sends = f"{TRAFFIC_DAG} sends every minute" if self._options.traffic else "it waits for your records"
+        self._watch.print(f"Running: {sends}.  Press Ctrl-C to stop.")
         up_since, is_counted = time.monotonic(), False
-        with connect_to_snowflake() as connection:
-            counts = partial(live_counts.line, self._manifest, self._bucket, connection)
+        with live_counts.LiveCounts(self._manifest, self._bucket) as counts:
             while True:
-                self._watch.pause(counts)
+                self._watch.pause(counts.line)
                 if not is_counted and time.monotonic() - up_since > FIRST_LEDGER_AFTER_SECONDS:
                     self._count_hours()
                     is_counted = True
@@ -189,8 +190,13 @@ class Demo:
             f"DAG {TRAFFIC_DAG}"
         )
         clicks, states = freshness.ClickSampler(self._manifest), freshness.TruckStateSampler()
-        with clicks, states, connect_to_snowflake() as connection:
-            counts = partial(live_counts.line, self._manifest, self._bucket, connection)
+        with (
+            clicks,
+            states,
+            connect_to_snowflake() as connection,
+            live_counts.LiveCounts(self._manifest, self._bucket) as live,
+        ):
+            counts = live.line
             run = self._airflow.trigger(TRAFFIC_DAG, self._traffic())
             seconds = max(options.clicks, options.readings) / options.rate
             timeout = SETTLE_TIMEOUT_SECONDS + (options.clicks + options.readings) / SLOWEST_RECORDS_PER_SECOND

@@ -68,7 +68,8 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         "DEMO_CA_BUNDLE": str(certificates.bundle),
         **_aws(state, ports.aws, aws_tls, read_settings(settings).stack_name),
         "DEMO_SNOWFLAKE_KEYS": str(keys),
-        **_snowflake(ports.snowflake, keys, certificates.bundle),
+        # Something that shows or disturbs the calls can be between Snowflake and its clients: a proxy's port.
+        **_snowflake(int(os.environ.get("DEMO_SNOWFLAKE_PROXY_PORT", ports.snowflake)), keys, certificates.bundle),
         **_airflow(state, ports.airflow),
         **settings,
     }
@@ -202,6 +203,10 @@ def _airflow(state: Path, port: int) -> dict[str, str]:
         ),
         # This decides how soon a task starts (5 tasks: 1.3 to 2.4 s instead of 5.5 s).
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+        # After a scheduler was killed, the next one runs its tasks again as soon as it counts as dead (30 s), not after
+        # five minutes.  A task whose own process is gone is tried again after a minute and a half.
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "90",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         # A changed file is parsed immediately.  Parsing the others costs seconds of processor time each time.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",

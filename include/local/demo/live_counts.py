@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 import boto3
 from snowflake.connector import SnowflakeConnection
 
 from include import names
 from include.contracts.quarantine import records_in
-from include.local.demo.connections import AWS_CONFIG, select
+from include.local.demo.connections import AWS_CONFIG, connect_to_snowflake, select
 
 RAW_AND_HISTORY = f"""
     SELECT
@@ -20,24 +21,56 @@ RAW_AND_HISTORY = f"""
 """
 
 
-def line(manifest: Path, bucket: str, connection: SnowflakeConnection) -> str:
-    """Describe the stores in one line: records sent, clicks, landing files, RAW, versions, current, quarantined."""
-    # MiniStack counts a table's items on request; DynamoDB counts them every six hours.
-    clicks = boto3.client("dynamodb", config=AWS_CONFIG).describe_table(TableName=names.CLICK_TABLE)
-    landed = objects(bucket, names.LANDING_PREFIX)
-    quarantined = sum(records_in(key) for key in keys(bucket, names.QUARANTINE_PREFIX))
-    raw, versions, current = select(connection, RAW_AND_HISTORY)[0]
-    counts = {
-        "clicks": clicks["Table"]["ItemCount"],
-        "landing files": landed,
-        "RAW": raw,
-        "versions": versions,
-        "current": current,
-        "quarantined": quarantined,
-    }
-    if manifest.exists():
-        counts = {"sent": _lines(manifest), **counts}
-    return "   ".join(f"{name} {count:,}" for name, count in counts.items())
+class LiveCounts:
+    """Describes the stores in one line, with a connection of its own, opened anew after a store did not answer."""
+
+    def __init__(self, manifest: Path, bucket: str) -> None:
+        self._manifest, self._bucket = manifest, bucket
+        self._connection: SnowflakeConnection | None = None
+
+    def __enter__(self) -> LiveCounts:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._disconnect()
+
+    def line(self) -> str:
+        """Return the line: records sent, clicks, landing files, RAW, versions, current, quarantined.
+
+        Raises:
+            botocore.exceptions.BotoCoreError, ClientError: AWS does not answer, or refuses.
+            snowflake.connector.errors.Error: Snowflake does not.
+        """
+        try:
+            return "   ".join(f"{name} {count:,}" for name, count in self._counts().items())
+        except BaseException:
+            self._disconnect()
+            raise
+
+    def _counts(self) -> dict[str, int]:
+        # MiniStack counts a table's items on request; DynamoDB counts them every six hours.
+        clicks = boto3.client("dynamodb", config=AWS_CONFIG).describe_table(TableName=names.CLICK_TABLE)
+        landed = objects(self._bucket, names.LANDING_PREFIX)
+        quarantined = sum(records_in(key) for key in keys(self._bucket, names.QUARANTINE_PREFIX))
+        self._connection = self._connection or connect_to_snowflake()
+        raw, versions, current = select(self._connection, RAW_AND_HISTORY)[0]
+        counts = {
+            "clicks": clicks["Table"]["ItemCount"],
+            "landing files": landed,
+            "RAW": raw,
+            "versions": versions,
+            "current": current,
+            "quarantined": quarantined,
+        }
+        return {"sent": _lines(self._manifest), **counts} if self._manifest.exists() else counts
+
+    def _disconnect(self) -> None:
+        if self._connection:
+            # What does not answer is not asked to end the session.
+            self._connection.close(retry=False)
+            self._connection = None
 
 
 def objects(bucket: str, prefix: str) -> int:

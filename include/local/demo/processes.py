@@ -19,13 +19,20 @@ import psutil
 
 from include.local.demo import interrupts
 from include.local.demo.environment import ROOT
+from include.local.demo.graceful_honcho import GIVES_UP, STARTS_AGAIN
 
+HONCHO = "include.local.demo.graceful_honcho"
 PROCFILE = ROOT / "include/local/demo/Procfile"
 # honcho itself kills what does not stop within 5 s, except what saves its state (graceful_honcho.py).
 STOP_TIMEOUT_SECONDS = 60
 # An environment variable of every process of one demo: it identifies a straggler, whatever session that moved to.
 MARKER = "CLICKS_TO_DELIVERIES_DEMO"
 LOCK_NAME = "lock"
+
+# As graceful_honcho.py writes them.
+_LINE = r"system\s+\|\s+"
+_RESTART = re.compile(_LINE + STARTS_AGAIN.format(name=r"([\w-]+)\.1", code=r"(-?\d+)", pause=r"([\d.]+)"))
+_GIVING_UP = re.compile(_LINE + GIVES_UP.format(name=r"([\w-]+)\.1", code=r"(-?\d+)"))
 
 
 class ProcessError(RuntimeError):
@@ -64,6 +71,7 @@ class Processes:
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self.log = log
+        self._read = 0  # bytes of the log
         self._environment = {**environment, MARKER: uuid.uuid4().hex}
         self._honcho: subprocess.Popen[bytes] | None = None
 
@@ -81,12 +89,15 @@ class Processes:
     ) -> None:
         self.stop()
 
-    def check(self) -> None:
-        """Raises:
-        ProcessError: one of the processes has ended (honcho then stops the others).
+    def check(self) -> list[str]:
+        """Return a line for each process that has ended since the last call, and starts again.
+
+        Raises:
+            ProcessError: one of the processes does not come up (honcho then stops the others).
         """
         if self._honcho is not None and self._honcho.poll() is not None:
             raise ProcessError(self._last_words())
+        return [f"{name} {_ended(int(code))}; it starts again in {pause} s" for name, code, pause in self._restarts()]
 
     def stop(self) -> None:
         """Stop every process, gracefully at first; return when none is left."""
@@ -96,7 +107,7 @@ class Processes:
     def _start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         # -e: else honcho would read a stray .env.  Its own session: Ctrl-C reaches the demo only, which stops honcho.
-        honcho = [sys.executable, "-m", "include.local.demo.graceful_honcho"]
+        honcho = [sys.executable, "-m", HONCHO]
         command = [*honcho, "-f", str(PROCFILE), "-d", str(ROOT), "-e", os.devnull, "start"]
         with self.log.open("wb") as log:
             self._honcho = subprocess.Popen(
@@ -139,18 +150,32 @@ class Processes:
                 continue
         return found
 
+    def _restarts(self) -> list[tuple[str, str, str]]:
+        """Name, exit code and pause in seconds, from what honcho has written since the last call."""
+        if not self.log.exists():
+            return []
+        with self.log.open("rb") as log:
+            log.seek(self._read)
+            written = log.read()
+        whole = written[: written.rfind(b"\n") + 1]
+        self._read += len(whole)
+        return _RESTART.findall(whole.decode(errors="replace"))
+
     def _last_words(self) -> str:
-        """Name the process that ended first, with its last lines of output."""
+        """Name the process that did not come up, with its last lines of output."""
         lines = self.log.read_text(errors="replace").splitlines()
-        stopped = re.compile(r"system\s+\|\s+([\w-]+)\.1 stopped \(rc=(-?\d+)\)")
-        first = next((match for line in lines if (match := stopped.search(line))), None)
-        if first is None:
+        last = next((match for line in lines if (match := _GIVING_UP.search(line))), None)
+        if last is None:
             return f"the processes did not start; see {self.log}"
-        name, code = first.groups()
+        name, code = last.groups()
         prefix = re.compile(rf"^\S+ {re.escape(name)}\.1\s+\| ?")
         output = [prefix.sub("", line) for line in lines if prefix.match(line)]
         last = [f"  {line}" for line in output[-8:]]
         return "\n".join([f"{name} ended with code {code}:", *last, f"see {self.log}"])
+
+
+def _ended(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
 class _Family:

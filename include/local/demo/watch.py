@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import snowflake.connector
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
@@ -18,6 +20,9 @@ COUNTS_EVERY_SECONDS = 4
 # Counting many records takes seconds of the processor that processes them: at most this share of the time.
 COUNTS_SHARE = 0.05
 ENDED_TASK_STATES = ("success", "failed", "skipped", "upstream_failed")
+
+# A store that is down, or has just come back and knows no session any more.
+STORE_ERRORS = (BotoCoreError, ClientError, snowflake.connector.errors.Error, OSError)
 
 # Returns one line with the counts of the stores.
 CountsLine = Callable[[], str]
@@ -102,12 +107,21 @@ class Watch:
         Raises:
             ProcessError: one of the demo's processes has ended.
         """
-        self._processes.check()
+        for line in self._processes.check():
+            self.print(line)
         if counts and (began := time.monotonic()) > self._next_counts:
-            self.print("  " + counts())
+            self.print("  " + self._count(counts))
             ended = time.monotonic()
             self._next_counts = ended + max(COUNTS_EVERY_SECONDS, (ended - began) / COUNTS_SHARE)
         time.sleep(POLL_SECONDS)
+
+
+    def _count(self, counts: CountsLine) -> str:
+        try:
+            return counts()
+        except STORE_ERRORS as error:
+            # It may be starting again.  If it does not come up, check() says so.
+            return f"no counts, a store does not answer: {str(error).partition(chr(10))[0][:120]}"
 
 
 def relative(path: Path) -> str:

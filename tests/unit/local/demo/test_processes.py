@@ -34,9 +34,10 @@ def running(demo: Processes) -> list[psutil.Process]:
 
 def wait_for(condition):
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
+    return found
 
 
 def test_a_process_that_ends_is_named_with_its_code_and_last_words(procfile, tmp_path):
@@ -49,6 +50,34 @@ def test_a_process_that_ends_is_named_with_its_code_and_last_words(procfile, tmp
 
     assert str(tmp_path / "log") in str(failure.value)
     assert [process for process in left if process.is_running() and process.status() != "zombie"] == []
+
+
+def test_what_is_killed_is_named_and_starts_again_without_what_it_left_behind(procfile, tmp_path, monkeypatch):
+    # In honcho's process: a process that has run for a moment counts as up, and a pause is short.
+    site = tmp_path / "site"
+    site.mkdir()
+    changes = "UP_SECONDS, LEFT_BEHIND_SECONDS, LONGEST_PAUSE_SECONDS = 0.0, 0.1, 0.1"
+    (site / "quick_honcho.py").write_text(
+        "from honcho import command\n"
+        "from include.local.demo import graceful_honcho as g\n"
+        f"g.{changes.replace(', ', ', g.', 2)}\n"
+        "command.Manager = g.GracefulManager\ncommand.main()\n"
+    )
+    monkeypatch.setattr(processes, "HONCHO", "quick_honcho")
+    # A child that ignores SIGTERM and holds the output open.
+    procfile.write_text("parent: (trap '' TERM; while :; do sleep 0.1; done) & echo up; exec sleep 606\n")
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+
+    with Processes(os.environ | {"PYTHONPATH": path}, tmp_path / "log") as demo:
+        children = psutil.Process(demo._honcho.pid).children
+        parent = wait_for(lambda: [p for p in children(recursive=True) if p.cmdline() == ["sleep", "606"]])[0]
+        wait_for(lambda: len(parent.children()) == 1)
+        child = parent.children()[0]
+        parent.kill()
+        assert wait_for(demo.check) == ["parent was killed by SIGKILL; it starts again in 0.1 s"]
+        wait_for(lambda: (tmp_path / "log").read_text().count("| up") == 2)
+        assert not child.is_running() or child.status() == "zombie"
+        assert demo.check() == []
 
 
 def test_what_moved_to_a_session_of_its_own_is_stopped_too(procfile, tmp_path):

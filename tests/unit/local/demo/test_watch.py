@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
 from include.local.demo import watch
@@ -35,7 +36,7 @@ class Airflow:
 def watching(tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.0)
 
-    def make(airflow: Airflow | None = None, check=lambda: None) -> SimpleNamespace:
+    def make(airflow: Airflow | None = None, check=lambda: []) -> SimpleNamespace:
         output = io.StringIO()
         processes = SimpleNamespace(check=check, log=Path("processes.log"))
         return SimpleNamespace(
@@ -110,3 +111,21 @@ def test_slow_counts_are_printed_less_often(watching, monkeypatch):
         run.watch.pause(lambda: "sent 3")
 
     assert run.output().count("sent 3") == 2
+
+
+def test_a_process_that_starts_again_is_named_and_the_demo_goes_on(watching):
+    run = watching(check=lambda: ["ministack was killed by SIGKILL; it starts again in 1 s"])
+
+    run.watch.pause()
+
+    assert "ministack was killed by SIGKILL; it starts again in 1 s" in run.output()
+
+
+def test_a_store_that_does_not_answer_costs_one_line_of_counts(watching):
+    def counts() -> str:
+        raise EndpointConnectionError(endpoint_url="https://127.0.0.1:4566")
+
+    run = watching()
+    run.watch.pause(counts)
+
+    assert "no counts, a store does not answer: Could not connect to the endpoint URL" in run.output()
