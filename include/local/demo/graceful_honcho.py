@@ -18,8 +18,11 @@ from dataclasses import dataclass
 from multiprocessing import Process
 from typing import Any
 
-from honcho import command, manager, process
+from honcho import command, manager
+from honcho import process as honcho_process
 from honcho.printer import Printer
+
+from include.local.demo.processes import GIVES_UP, STARTS_AGAIN
 
 # As honcho numbers the processes of its Procfile.
 SAVES_ITS_STATE = frozenset({"ministack.1"})
@@ -30,10 +33,6 @@ STARTS_IN_A_ROW = 5
 LONGEST_PAUSE_SECONDS = 16.0
 # What a process that has ended leaves behind may end by itself.
 LEFT_BEHIND_SECONDS = 5.0
-
-# These lines of the output are for the demo, which tells the person in front of it.
-STARTS_AGAIN = "{name} ended with code {code}; it starts again in {pause} s"
-GIVES_UP = "{name} ended with code {code}; everything stops"
 
 
 @dataclass
@@ -79,7 +78,8 @@ class GracefulManager(manager.Manager):  # type: ignore[misc]  # honcho has no t
 
     def _any_stopped(self) -> bool:
         # honcho's loop begins to stop all processes when this is true.
-        return self._is_stopping or any([not self._keeps_up(name) for name in self._processes])
+        have_failed = [name for name in self._processes if not self._is_stopping and not self._keeps_up(name)]
+        return self._is_stopping or bool(have_failed)
 
     def _all_stopped(self) -> bool:
         # honcho's loop ends when this is true.
@@ -113,7 +113,7 @@ class GracefulManager(manager.Manager):  # type: ignore[misc]  # honcho has no t
         process["process"].start()
 
 
-class GroupProcess(process.Process):  # type: ignore[misc]
+class GroupProcess(honcho_process.Process):  # type: ignore[misc]
     """A process that has ended when its first process has: what that leaves behind is stopped.
 
     honcho waits for the end of the output, which children of a killed process would hold open.
@@ -124,7 +124,7 @@ class GroupProcess(process.Process):  # type: ignore[misc]
         self._child_ctor = GroupPopen
 
 
-class GroupPopen(process.Popen):  # type: ignore[misc]
+class GroupPopen(honcho_process.Popen):  # type: ignore[misc]
     """Leads a process group, whose other members it does not survive by more than LEFT_BEHIND_SECONDS."""
 
     def __init__(self, cmd: str, **options: Any) -> None:

@@ -19,7 +19,6 @@ import psutil
 
 from include.local.demo import interrupts
 from include.local.demo.environment import ROOT
-from include.local.demo.graceful_honcho import GIVES_UP, STARTS_AGAIN
 
 HONCHO = "include.local.demo.graceful_honcho"
 PROCFILE = ROOT / "include/local/demo/Procfile"
@@ -29,7 +28,9 @@ STOP_TIMEOUT_SECONDS = 60
 MARKER = "CLICKS_TO_DELIVERIES_DEMO"
 LOCK_NAME = "lock"
 
-# As graceful_honcho.py writes them.
+# What graceful_honcho.py writes when a process has ended.
+STARTS_AGAIN = "{name} ended with code {code}; it starts again in {pause} s"
+GIVES_UP = "{name} ended with code {code}; everything stops"
 _LINE = r"system\s+\|\s+"
 _RESTART = re.compile(_LINE + STARTS_AGAIN.format(name=r"([\w-]+)\.1", code=r"(-?\d+)", pause=r"([\d.]+)"))
 _GIVING_UP = re.compile(_LINE + GIVES_UP.format(name=r"([\w-]+)\.1", code=r"(-?\d+)"))

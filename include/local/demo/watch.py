@@ -115,7 +115,6 @@ class Watch:
             self._next_counts = ended + max(COUNTS_EVERY_SECONDS, (ended - began) / COUNTS_SHARE)
         time.sleep(POLL_SECONDS)
 
-
     def _count(self, counts: CountsLine) -> str:
         try:
             return counts()

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import time
+from pathlib import Path
 
 from ministack import app
 from ministack.core import persistence
@@ -20,6 +21,7 @@ from ministack.services import dynamodb, kinesis, s3, sqs, sts
 SAVE_EVERY_SECONDS = 2.0
 # Of the time of the one thread that also answers the calls.
 SAVING_SHARE = 0.05
+STATE = Path(persistence.STATE_DIR)
 log = logging.getLogger("durability")
 
 
@@ -27,7 +29,7 @@ class Journal:
     """Entries of one service since its state was saved, one JSON line each."""
 
     def __init__(self, service):
-        self.path = os.path.join(persistence.STATE_DIR, f"{service}.journal")
+        self.path = STATE / f"{service}.journal"
         self.file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
 
     def append(self, entries):
@@ -46,7 +48,7 @@ class Journal:
     def entries(self):
         """Yield every entry; a line that a kill cut off was not acknowledged."""
         whole = 0
-        with open(self.path, "rb") as lines:
+        with self.path.open("rb") as lines:
             for line in lines:
                 if line.endswith(b"\n"):
                     whole += len(line)
@@ -57,7 +59,7 @@ class Journal:
         os.ftruncate(self.file, 0)
 
 
-os.makedirs(persistence.STATE_DIR, exist_ok=True)
+STATE.mkdir(parents=True, exist_ok=True)
 MODULES = {"kinesis": kinesis, "dynamodb": dynamodb, "sqs": sqs}
 JOURNALS = {service: Journal(service) for service in MODULES}
 
@@ -211,7 +213,7 @@ def shape(service):
 
 def save(service):
     """Save the state of a service with a journal; from then on, the journal has only what comes later."""
-    file = os.path.join(persistence.STATE_DIR, f"{service}.json")
+    file = STATE / f"{service}.json"
     before = file_id(file)
     persistence.save_state(service, MODULES[service].get_state())
     # MiniStack only logs that it could not save.
@@ -224,7 +226,7 @@ def save(service):
 
 
 def file_id(path):
-    return os.stat(path).st_ino if os.path.exists(path) else None
+    return path.stat().st_ino if path.exists() else None
 
 
 def save_what_changed():
