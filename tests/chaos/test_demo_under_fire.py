@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import io
 import resource
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
 import psutil
@@ -34,7 +33,21 @@ DELAY_SECONDS = 0.3
 MAY_GROW_MB = 60
 MAY_GROW_BYTES_PER_RECORD = {"ministack": 6_000, "snowflake": 3_000}
 
+Say = Callable[[str], None]
+
 pytestmark = [pytest.mark.chaos, pytest.mark.verify, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture
+def say(pytestconfig) -> Say:
+    """Print to the terminal also where pytest captures: a run of a quarter of an hour shows that it goes on."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def to_terminal(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(text, flush=True)
+
+    return to_terminal
 
 
 @pytest.fixture
@@ -53,13 +66,14 @@ def demo(tmp_path, monkeypatch, pytestconfig, deadline) -> Iterator[RunningDemo]
         running.stop()
 
 
-def test_the_demo_under_fire_loses_and_doubles_nothing(demo, deadline, seed, pytestconfig):
+def test_the_demo_under_fire_loses_and_doubles_nothing(demo, deadline, seed, pytestconfig, say):
     seconds, rate = pytestconfig.getoption("--fire-seconds"), pytestconfig.getoption("--fire-rate")
     chance = Random(seed)
+    say("")
     devices = Devices(demo.manifest, rate=rate, seconds=seconds, seed=seed)
     with MemoryTable(demo.processes) as memory:
         devices.start()
-        fire(demo, chance, seconds)
+        fire(demo, chance, seconds, say)
         devices.join(deadline - time.monotonic())
         demo.settle(devices.last_sent, deadline)
     report = demo.report(deadline)
@@ -76,7 +90,7 @@ def test_the_demo_under_fire_loses_and_doubles_nothing(demo, deadline, seed, pyt
     assert demo.stop() == 0, demo.log.read_text()[-2000:]
 
 
-def fire(demo: RunningDemo, chance: Random, seconds: float) -> None:
+def fire(demo: RunningDemo, chance: Random, seconds: float, say: Say) -> None:
     """Cause every fault once, in an order of chance, spread over the time; of a short time only some."""
     faults = [*PROCESSES, "a running task", *MISBEHAVIOUR]
     chance.shuffle(faults)
@@ -91,7 +105,7 @@ def fire(demo: RunningDemo, chance: Random, seconds: float) -> None:
         if fault in MISBEHAVIOUR:
             MISBEHAVIOUR[fault](demo)
         elif fault == "a running task":
-            kill_a_task(demo)
+            kill_a_task(demo, say)
         else:
             kill(demo, fault)
         say(f"{caused - began:5.0f} s  {fault}: back after {time.monotonic() - caused:.1f} s")
@@ -104,7 +118,7 @@ def kill(demo: RunningDemo, name: str) -> None:
     wait(demo, lambda: demo.answers(name), f"{name} to work again")
 
 
-def kill_a_task(demo: RunningDemo) -> None:
+def kill_a_task(demo: RunningDemo, say: Say) -> None:
     ends = time.monotonic() + TASK_SECONDS
     while (task := demo.running_task()) is None:
         assert time.monotonic() < ends, "no task ran"
@@ -156,8 +170,3 @@ def wait(demo: RunningDemo, condition, subject: str) -> None:
         demo.check()
         assert time.monotonic() < ends, f"waited {BACK_SECONDS:.0f} s for {subject}"
         time.sleep(0.25)
-
-
-def say(text: str) -> None:
-    """To the terminal also where pytest captures: a run of a quarter of an hour shows that it goes on."""
-    print(text, file=sys.__stderr__, flush=True)
