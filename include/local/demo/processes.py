@@ -165,10 +165,10 @@ class Processes:
     def _last_words(self) -> str:
         """Name the process that did not come up, with its last lines of output."""
         lines = self.log.read_text(errors="replace").splitlines()
-        last = next((match for line in lines if (match := _GIVING_UP.search(line))), None)
-        if last is None:
+        ended = next((match for line in lines if (match := _GIVING_UP.search(line))), None)
+        if ended is None:
             return f"the processes did not start; see {self.log}"
-        name, code = last.groups()
+        name, code = ended.groups()
         prefix = re.compile(rf"^\S+ {re.escape(name)}\.1\s+\| ?")
         output = [prefix.sub("", line) for line in lines if prefix.match(line)]
         last = [f"  {line}" for line in output[-8:]]
