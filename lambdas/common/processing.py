@@ -43,6 +43,8 @@ class Written(msgspec.Struct):
     error: str | None = None
     # Rows that were left alone because they are newer.
     older: int = 0
+    # The object in S3 that holds what was written, if one does: its key follows the records through all that comes.
+    landed_as: str | None = None
 
 
 P = TypeVar("P", bound=Prepared)

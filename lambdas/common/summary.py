@@ -33,7 +33,7 @@ def report(
         # One record's trace says it all; the others are in quarantine with its last line.
         logger.error("our code fails on a record, which is quarantined", exc_info=fault)
     lag = lag_seconds(event, records)
-    fields = {**counts, **more, "oldest_lag_seconds": lag}
+    fields = {**counts, **more, **_batch(records), "oldest_lag_seconds": lag}
     left = len(records) - outcome.done
     if left == 0:
         metrics.acknowledged(counts, lag, nulled)
@@ -46,3 +46,15 @@ def report(
     else:
         metrics.not_acknowledged(lag)
         logger.error("batch not acknowledged", extra=fields)
+
+
+def _batch(records: Sequence[BatchRecord]) -> dict[str, str]:
+    """Which records these are: a batch comes from one shard, in the order of its sequence numbers."""
+    if not records:
+        return {}
+    first, last = records[0].envelope, records[-1].envelope
+    return {
+        "shard_id": first.shard_id,
+        "first_sequence_number": first.sequence_number,
+        "last_sequence_number": last.sequence_number,
+    }

@@ -60,6 +60,7 @@ def handler(event: KinesisEvent, context: InvocationContext) -> batch.BatchAnswe
         "quarantined": batch.by_reason(outcome.rejected),
     }
     more: dict[str, object] = {
+        "correlation_id": outcome.written.landed_as,
         "trucks": len(readings.states),
         "landed": len(readings.accepted) if is_done else 0,
         "nulled": readings.nulled,
@@ -72,11 +73,12 @@ def handler(event: KinesisEvent, context: InvocationContext) -> batch.BatchAnswe
 def write(readings: logic.ReadingBatch, deadline: Deadline) -> Written:
     """Land the readings, and store the newest of each truck."""
     try:
-        landing.land(readings.accepted, readings.landing)
+        landed_as = landing.land(readings.accepted, readings.landing)
     except StoreError as error:
         return Written([each.envelope for each in readings.accepted], error=str(error))
     # After landing: a state that people can see is on its way to the history.
     written = store.write(readings.states, deadline)
+    written.landed_as = landed_as
     if written.undone:
         landing.remember(readings.accepted)
     return written

@@ -17,17 +17,23 @@ class LandingZone:
         self._prefix = prefix
         self._landed: frozenset[Envelope] = frozenset()
 
-    def land(self, accepted: Sequence[AcceptedReading], body: bytes) -> None:
+    def land(self, accepted: Sequence[AcceptedReading], body: bytes) -> str | None:
         """Land the readings, of which ``body`` is the landing object.  They are durable when this returns.
+
+        Returns:
+            the key of the object; None if all of them had landed before.
 
         Raises:
             StoreError: S3 did not confirm the object.
         """
         landed, self._landed = self._landed, frozenset()
         missing = [each for each in accepted if each.envelope not in landed] if landed else accepted
-        if missing:
-            rest = body if len(missing) == len(accepted) else landing_object(missing)
-            self._bucket.put(landing_key(self._prefix, missing), rest, "application/gzip")
+        if not missing:
+            return None
+        rest = body if len(missing) == len(accepted) else landing_object(missing)
+        key = landing_key(self._prefix, missing)
+        self._bucket.put(key, rest, "application/gzip")
+        return key
 
     def remember(self, accepted: Iterable[AcceptedReading]) -> None:
         """These readings have landed, and some of them are delivered again: do not land them twice.

@@ -125,6 +125,7 @@ def post_telemetry(request: Request, deadline: Deadline, counts: dict[str, objec
     taken = {outcome.index for outcome in accepted}
     failed = [ReadingOutcome(reading.index, "failed") for reading in readings if reading.index not in taken]
     counts["accepted"], counts["failed"] = len(accepted), len(failed)
+    counts["sequence_numbers"] = logic.stream_places(accepted)
     counts["rejected"] = dict(Counter(outcome.reason for outcome in rejected))
     return logic.telemetry_response([*accepted, *rejected, *failed])
 

@@ -150,6 +150,17 @@ def _foreign(index: int, truck_id: str) -> ReadingOutcome:
     return ReadingOutcome(index, "rejected", reason=NOT_YOUR_TRUCK, field="truck_id", value=truck_id, rule=rule)
 
 
+def stream_places(accepted: Sequence[ReadingOutcome]) -> dict[str, list[str]]:
+    """Shard -> the first and the last sequence number of the accepted readings, for the log."""
+    places: dict[str, list[str]] = {}
+    for outcome in accepted:
+        if outcome.shard_id and outcome.sequence_number:
+            places.setdefault(outcome.shard_id, []).append(outcome.sequence_number)
+    # Decimal without leading zeros: the longer one is the greater.
+    by_value = {shard: sorted(numbers, key=lambda number: (len(number), number)) for shard, numbers in places.items()}
+    return {shard: [numbers[0], numbers[-1]] for shard, numbers in by_value.items()}
+
+
 def telemetry_response(outcomes: Sequence[ReadingOutcome]) -> Response:
     """The response to a request, from the outcomes of all its readings: 202 if all were accepted, 207 if some were.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 try:
     from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable
 
@@ -13,4 +15,22 @@ except ImportError:  # Airflow 3.1
     # There it is a switch, and the factor is 2.
     RETRY_BACKOFF = True
 
-__all__ = ["RETRY_BACKOFF", "AssetOrTimeSchedule", "CronTriggerTimetable"]
+__all__ = ["RETRY_BACKOFF", "AssetOrTimeSchedule", "CronTriggerTimetable", "TaskStats", "task_stats"]
+
+
+class TaskStats(Protocol):
+    """The part of Airflow's metrics that tasks use."""
+
+    def incr(self, stat: str, count: int = 1) -> Any: ...
+
+    def gauge(self, stat: str, value: float) -> Any: ...
+
+
+def task_stats() -> TaskStats:
+    """Return what sends a task's metrics to where Airflow's own go.  Imported late: a DAG file needs none."""
+    try:
+        from airflow.sdk.observability.stats import Stats
+    except ImportError:  # Airflow 3.1
+        from airflow.stats import Stats
+    stats: TaskStats = Stats
+    return stats

@@ -24,6 +24,7 @@ from include.local.snowflake import tls
 from include.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[3]
+TELEMETRY_SETTINGS = ("AIRFLOW__METRICS__", "AIRFLOW__TRACES__", "AIRFLOW__OPENLINEAGE__")
 # Airflow's connection -> the job that it is for.
 SNOWFLAKE_CONNECTIONS = {
     names.SNOWFLAKE_CONNECTION: "transformer",
@@ -116,9 +117,16 @@ def _connection(login: dict[str, str | int]) -> str:
 
 
 def _inherited() -> dict[str, str]:
-    """Return the caller's environment without whatever would lead a process to another AWS, Airflow or Snowflake."""
+    """Return the caller's environment without whatever would lead a process to another AWS, Airflow or Snowflake.
+
+    Where Airflow sends its telemetry is the caller's choice (docs/telemetry.md).
+    """
     foreign = ("AWS_", "AIRFLOW", "SNOWFLAKE_", "CTD_", "DEMO_", "PYTHON", "STREAMLIT_", "CURL_CA_BUNDLE")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(TELEMETRY_SETTINGS) or not name.startswith(foreign)
+    }
     # The programs of the Procfile are beside this interpreter.
     return kept | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])}
 

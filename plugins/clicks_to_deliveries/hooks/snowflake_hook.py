@@ -20,6 +20,7 @@ from airflow.sdk import get_current_context
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import Error
 
+from clicks_to_deliveries.telemetry import trace_id
 from include import names
 from include.snowflake_rows import first_row
 
@@ -138,6 +139,8 @@ def _parameters_of(tag_outside: Mapping[str, str] | None) -> dict[str, Any]:
         return {"QUERY_TAG": json.dumps(dict(tag_outside))[:MOST_TAG_LENGTH]} if tag_outside else {}
     instance, task = context["ti"], context["task"]
     tag = {"dag": instance.dag_id, "task": instance.task_id, "run": instance.run_id, "try": instance.try_number}
+    if trace := trace_id():
+        tag["trace"] = trace
     parameters: dict[str, Any] = {"QUERY_TAG": json.dumps(tag)[:MOST_TAG_LENGTH]}
     timeout: timedelta | None = task.execution_timeout
     if timeout is not None:

@@ -16,6 +16,7 @@ from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.links import alert_links
 from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.in_rounds import LEAST_PAUSE, InRounds, Progress, Round
+from clicks_to_deliveries.telemetry import count, measure
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from include import names, sql
 from include.alerts.findings import store_alerts
@@ -46,6 +47,7 @@ SHOWN_LATE = timedelta(minutes=10)
 # What it calls a load of which something is missing, in lower case, also where it counts no error.
 FAILED_STATUS = ("load failed", "partially loaded", "load skipped")
 FAILED_FILES_SHOWN = 10
+FILES_LOGGED = 200
 
 
 class Load(NamedTuple):
@@ -205,7 +207,12 @@ class CheckPipeOperator(InRounds):
         context["asset_state_store"][self.asset].set(STATE_KEY, msgspec.to_builtins(window))
         if found.alerts:
             announce_stored_alerts(context["ti"])
-        rows = sum(load.row_count or 0 for load in loads if load.loaded_at > window.since)
+        new = [load for load in loads if load.loaded_at > window.since]
+        for load in new[:FILES_LOGGED]:
+            self.log.info("%s: %d rows, %s", load.file_name, load.row_count or 0, load.status.lower())
+        rows = sum(load.row_count or 0 for load in new)
+        count("raw", {"rows": rows, "files": len(new), "failed_files": len(failed_files)})
+        measure("raw", {"pending_files": status.get("pendingFileCount", 0)})
         self.log.info("%d rows in %d files from %s to %s", rows, len(loads), window.since, window.until)
         if problems or failed_files:
             raise ReportedFailure("; ".join([*problems.values(), *failed_files.values()]))

@@ -22,6 +22,7 @@ from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.in_rounds import LEAST_PAUSE, MANUAL, InRounds, Progress, Round
 from clicks_to_deliveries.operators.one_writer import one_writer
+from clicks_to_deliveries.telemetry import count, measure, span
 from clicks_to_deliveries.triggers.stream_has_data import poll_interval
 from clicks_to_deliveries.triggers.stream_wait import StreamWaitTrigger
 from include import names, quality
@@ -131,13 +132,14 @@ class CheckQualityOperator(InRounds):
             raise AirflowFailException(str(error)) from error
         with closing(connect(self.snowflake_conn_id)) as connection:
             keep = self._keep_if_due(connection, context, check_id)
-            with one_writer(connection, names.QUALITY_WRITER, context):
+            with one_writer(connection, names.QUALITY_WRITER, context), span("check the rules", run=check_id):
                 results, alerts = quality.evaluate(
                     connection, check_id, rules, unusable, self._open_reader, alert_links()
                 )
             keep(any(result.alerted_at for result in results))
         for result in results:
             self.log.info("%s (%s): %s %s", result.rule, result.severity, result.status, result.failed_count)
+        self._report(rules, results)
         if alerts:
             announce_stored_alerts(context["ti"])
         if failures := [result.rule for result in results if result.fails_the_run]:
@@ -145,6 +147,14 @@ class CheckQualityOperator(InRounds):
             raise QualityFailed(f"{len(failures)} of {checked} rules fail: {', '.join(failures)}")
         self.log.info("Checked %d rules, and none fails the run", len(results))
         return results, alerts
+
+    def _report(self, rules: Sequence[quality.Rule], results: Sequence[quality.RuleResult]) -> None:
+        by_name = {rule.name: rule for rule in rules}
+        self.checked = [(by_name[result.rule], result) for result in results if result.rule in by_name]
+        failing = [result for result in results if result.status in ("fail", "error")]
+        fail = sum(result.fails_the_run for result in failing)
+        count("quality", {"checks": 1})
+        measure("quality", {"failing_rules": fail, "warning_rules": len(failing) - fail})
 
     def _keep_if_due(self, connection: SnowflakeConnection, context: Context, check_id: str) -> Callable[[bool], None]:
         """Return what keeps that this run has checked, and whether people are reminded of what it found.

@@ -13,12 +13,13 @@ from airflow.sdk import BaseOperator, Context, Variable
 from clicks_to_deliveries.hooks.aws_hook import aws_client
 from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.lineage import WithLineage
 from include import names
 from include.generator import TrafficPlan, TrafficSummary, generate
 from include.generator.producer import client_config
 
 
-class GenerateTrafficOperator(Killable, BaseOperator):
+class GenerateTrafficOperator(WithLineage, Killable, BaseOperator):
     """Sends the traffic of one plan.
 
     An Airflow Variable keeps the positions of the trucks, so that they drive on in the next run, on whatever worker.

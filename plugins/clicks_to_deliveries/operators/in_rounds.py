@@ -16,6 +16,7 @@ from airflow.triggers.base import BaseTrigger
 from clicks_to_deliveries.notifiers.run_outbox import Variables, is_in_outage
 from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.lineage import WithLineage
 
 # Airflow's type of a run that a person or a program starts.
 MANUAL = "manual"
@@ -48,7 +49,7 @@ class Progress(NamedTuple):
         return f"{run_id} #{self.rounds + 1}" if self.rounds else run_id
 
 
-class InRounds(Killable, BaseOperator):
+class InRounds(WithLineage, Killable, BaseOperator):
     """An operator whose run goes on with another round while ``run_for`` has not passed since the run began.
 
     Between rounds it waits in the triggerer, and holds nothing: no worker, no slot of its pool, no lease, no session.

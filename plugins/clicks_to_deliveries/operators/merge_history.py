@@ -15,16 +15,18 @@ from clicks_to_deliveries import operator_links as buttons
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.in_rounds import LEAST_PAUSE, InRounds, Progress, Round
 from clicks_to_deliveries.operators.one_writer import one_writer
+from clicks_to_deliveries.telemetry import count, measure, span
 from clicks_to_deliveries.triggers.stream_has_data import poll_interval
 from clicks_to_deliveries.triggers.stream_wait import StreamWaitTrigger
 from include import names, sql
 from include.pipe_and_stream import STREAM_HAS_DATA, problem_of_stream
-from include.snowflake_rows import CHANGES, NOW, changed_rows, execute, first_row
+from include.snowflake_rows import CHANGES, NOW, changed_rows, execute, first_row, rows_by_column
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 EARLIEST = "merge/earliest_reading.sql"
+WAITING_FILES = "merge/waiting_files.sql"
 MERGE = "merge/truck_telemetry_scd2.sql"
 RECORD = "merge/record_run.sql"
 # How long a task merges again and again without giving its worker and its pool slot away.
@@ -132,12 +134,31 @@ class MergeHistoryOperator(InRounds):
 
     def _merge_rows(self, connection: SnowflakeConnection, name: str) -> dict[str, int]:
         (started_at,) = first_row(connection, NOW)
+        newest_arrival = self._log_files(connection, name)
         # Only a hint where the MERGE begins to read, so it need not be from the same moment.
         (earliest,) = first_row(connection, sql.render(EARLIEST))
-        counts = changed_rows(connection, sql.render(MERGE), {"earliest": earliest})
+        with span("merge", run=name):
+            counts = changed_rows(connection, sql.render(MERGE), {"earliest": earliest})
         seconds = record_run(connection, name, started_at, counts)
         self.log.info("Merged in %.2f s: %s", seconds, counts)
+        count("history", {"merges": 1, **counts})
+        measure("history", {"merge_seconds": seconds})
+        if newest_arrival:
+            age = (started_at - newest_arrival).total_seconds() + seconds
+            measure("history", {"freshness_seconds": max(0.0, age)})
         return counts
+
+    def _log_files(self, connection: SnowflakeConnection, name: str) -> datetime | None:
+        """Log the landing files that are to be merged; return when their newest reading arrived."""
+        files = rows_by_column(connection, sql.render(WAITING_FILES))
+        for file in files:
+            self.log.info("Merging %d readings of %s as %s", file["READINGS"], file["FILE_NAME"], name)
+        if not files:
+            return None
+        if more := files[0]["FILES"] - len(files):
+            self.log.info("And of %d more files", more)
+        newest: datetime = files[0]["NEWEST_ARRIVAL"]
+        return newest
 
 
 def _name(context: Context, progress: Progress) -> str:

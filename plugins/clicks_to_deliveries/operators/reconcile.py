@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,9 @@ from clicks_to_deliveries.notifiers.failure_note import announce_stored_alerts
 from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.in_rounds import MANUAL
 from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.lineage import WithLineage
 from clicks_to_deliveries.operators.one_writer import one_writer
+from clicks_to_deliveries.telemetry import count, measure
 from include import names
 from include.aws_clients import StoreClients, store_clients
 from include.contracts.times import parse
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 STATE_KEY = "last_count"
 
 
-class ReconcileOperator(Killable, BaseOperator):
+class ReconcileOperator(WithLineage, Killable, BaseOperator):
     """Counts hours and stores each balance; fails if an hour has a difference that no alert reports yet.
 
     It counts the hours that are due, or those from ``since`` to ``until``.  A difference of an open hour is stored but
@@ -154,6 +156,7 @@ class ReconcileOperator(Killable, BaseOperator):
                     rows[stream][balance.hour] = ledger_row(balance, checked_at)
                     self._log_balance(balance)
                     entries.append(CountedHour(balance, known.get(balance.hour)))
+            _report(entries, rows)
             verdict = self._verdict(connection, entries, context, report_all=bool(requested))
         return verdict, rows, counted
 
@@ -207,3 +210,13 @@ class ReconcileOperator(Killable, BaseOperator):
             "still_unbalanced": still_unbalanced,
             "recovered": [each.name for each in recovered],
         }
+
+
+def _report(entries: Sequence[CountedHour], rows: Mapping[str, Mapping[datetime, LedgerRow]]) -> None:
+    """Count the records of hours that were open until now, and measure how many closed hours do not balance."""
+    closed = [each.balance for each in entries if not each.balance.is_open and (not each.before or each.before.is_open)]
+    kinds = ("archived", "quarantined", "missing")
+    counts = {kind: sum(getattr(balance, kind) for balance in closed) for kind in kinds}
+    count("ledger", {"hours": len(closed), **counts})
+    every = [row for hours in rows.values() for row in hours.values()]
+    measure("ledger", {"unbalanced_hours": sum(not (row.balanced or row.is_open) for row in every)})

@@ -12,8 +12,10 @@ from clicks_to_deliveries.failures import FormError
 from clicks_to_deliveries.hooks.snowflake_access import connect
 from clicks_to_deliveries.operators.asset_events import describe_outlets
 from clicks_to_deliveries.operators.killable import Killable
+from clicks_to_deliveries.operators.lineage import WithLineage
 from clicks_to_deliveries.operators.merge_history import record_run
 from clicks_to_deliveries.operators.one_writer import one_writer
+from clicks_to_deliveries.telemetry import count
 from include import names, sql
 from include.contracts import times
 from include.snowflake_rows import NOW, changed_rows, first_row
@@ -28,7 +30,7 @@ REBUILD_FILE = "ops/rebuild_history.sql"
 RECREATE_FILE = "ops/recreate_stream.sql"
 
 
-class RepairHistoryOperator(Killable, BaseOperator):
+class RepairHistoryOperator(WithLineage, Killable, BaseOperator):
     """Makes TRUCK_TELEMETRY_DATA agree with TRUCK_TELEMETRY_RAW, and records the run in HISTORY_MERGE_RUNS.
 
     :param plan: (templated) ``action``, one of ACTIONS, and the scope of a repair: ``truck_id``, ``since``, ``until``
@@ -70,6 +72,7 @@ class RepairHistoryOperator(Killable, BaseOperator):
                 seconds = record_run(connection, f"{action}: {context['run_id']}", started_at, counts)
         shown = {name: value or "all" for name, value in scope.items()}
         self.log.info("%s of %s in %.2f s: %s", action, shown, seconds, counts)
+        count("history", {"repairs": 1, **counts})
         describe_outlets(self, context, action=action, **counts)
         return counts
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from clicks_to_deliveries import telemetry
 from clicks_to_deliveries.operators import one_writer
 from moto import mock_aws
 
@@ -24,6 +25,23 @@ def _no_other_writer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests' Snowflakes know no leases; tests/integration/dags/test_one_writer.py has a real one."""
     monkeypatch.setattr(one_writer, "_this_task", lambda _: None)
     monkeypatch.setattr(one_writer.writer_lease, "held", lambda *_: nullcontext())
+
+
+@pytest.fixture
+def metrics(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """What a task counts and measures: name without prefix -> number."""
+    sent: dict[str, float] = {}
+
+    class Stats:
+        def incr(self, stat: str, count: int = 1) -> None:
+            name = stat.removeprefix(f"{telemetry.PREFIX}.")
+            sent[name] = sent.get(name, 0) + count
+
+        def gauge(self, stat: str, value: float) -> None:
+            sent[stat.removeprefix(f"{telemetry.PREFIX}.")] = value
+
+    monkeypatch.setattr(telemetry, "task_stats", Stats)
+    return sent
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.unit
 NOW = datetime(2026, 11, 22, 14, 0, 0)  # noqa: DTZ001 - Snowflake's TIMESTAMP_NTZ, UTC
 COUNTS = ("rows_inserted", "rows_updated", "rows_deleted")
 EARLIEST = datetime(2026, 11, 22, 9, 0, 0)  # noqa: DTZ001
+FILE = "telemetry-data/2026/11/22/13/shardId-000000000000-49-57-0123456789abcdef.json.gz"
+NEWEST = NOW - timedelta(seconds=20)
 
 
 class Connection:
@@ -48,10 +50,13 @@ class Connection:
             self.row = (self.has_data,)
         elif "as EARLIEST" in statement:
             self.row = (EARLIEST,)
+        elif "group by FILE_NAME" in statement:
+            self.rows = [{"FILE_NAME": FILE, "READINGS": 9, "FILES": 3, "NEWEST_ARRIVAL": NEWEST}]
         elif "SYSDATE" in statement:
             self.row = (NOW,)
         elif merged := values_of("merge/truck_telemetry_scd2.sql", statement, parameters):
             self.merged_from = datetime.fromisoformat(merged["earliest"])
+            self.rows = [self.merged]
         else:
             self.recorded = values_of("merge/record_run.sql", statement, parameters)
         return self
@@ -59,8 +64,8 @@ class Connection:
     def fetchone(self) -> tuple:
         return self.row
 
-    def fetchall(self) -> list[dict[str, int]]:
-        return [self.merged]
+    def fetchall(self) -> list[dict[str, Any]]:
+        return self.rows
 
     def close(self) -> None:
         pass
@@ -100,6 +105,24 @@ def test_the_merge_commits_by_itself_and_its_counts_are_recorded_with_the_run(mo
         "rows_inserted": 5,
         "rows_updated": 2,
         "rows_deleted": 1,
+    }
+
+
+def test_the_log_names_each_file_and_the_run_and_the_metrics_what_was_merged_and_how_fresh_it_is(
+    monkeypatch: pytest.MonkeyPatch, metrics: dict[str, float]
+) -> None:
+    logged: list[str] = []
+    log = SimpleNamespace(info=lambda text, *values: logged.append(text % values), warning=lambda *_: None)
+    monkeypatch.setattr(MergeHistoryOperator, "log", log)
+    merge(monkeypatch, Connection(True, {"number of rows inserted": 5}))
+    assert logged[:2] == [f"Merging 9 readings of {FILE} as run-1", "And of 2 more files"]
+    assert metrics == {
+        "history.merges": 1,
+        "history.rows_inserted": 5,
+        "history.rows_updated": 0,
+        "history.rows_deleted": 0,
+        "history.merge_seconds": 0,
+        "history.freshness_seconds": 20,
     }
 
 
