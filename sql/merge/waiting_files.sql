@@ -4,7 +4,7 @@
 select
     FILE_NAME,
     count(*) as READINGS,
-    count(*) over () as FILES,
+    count(*) over () as FILE_COUNT,
     max(max(ARRIVAL_TIME)) over () as NEWEST_ARRIVAL
 from TRUCK_TELEMETRY_STREAM
 group by FILE_NAME

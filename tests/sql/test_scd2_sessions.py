@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include import names
+from include import names, sql
 from sql.merge.history_oracle import history
 from tests.fixtures.waiting import wait_for
 
@@ -59,6 +59,18 @@ def begin(session):
 def waiting(snowflake):
     ((rows,),) = snowflake.execute(f"select count(*) from {names.RAW_STREAM}")
     return rows
+
+
+def test_the_files_that_wait_are_named_with_their_newest_arrival_until_they_are_merged(empty_snowflake, snowpipe):
+    files = sql.render("merge/waiting_files.sql")
+    snowpipe(*(line(second, 1.0, 100 + second) for second in range(3)))
+    snowpipe(line(5, 2.0, 200, arrived=60))
+    first, second = empty_snowflake.execute(files)
+    assert (first[1:], second[1:]) == ((3, 2, at(60)), (1, 2, at(60)))
+    assert first[0] < second[0]
+    assert first[0].startswith(names.LANDING_PREFIX)
+    empty_snowflake.merge()
+    assert empty_snowflake.execute(files) == []
 
 
 def test_a_load_commits_between_the_streams_snapshot_and_the_merge(empty_snowflake, open_session, snowpipe):

@@ -18,8 +18,7 @@ from include.contracts import METRICS
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import InputDataset, OutputDataset
-    from openlineage.client.facet_v2 import DatasetFacet
-    from openlineage.client.facet_v2.data_quality_assertions_dataset import Assertion
+    from openlineage.client.facet_v2 import DatasetFacet, data_quality_assertions_dataset
 
     from include.quality import Rule, RuleResult
 
@@ -62,10 +61,10 @@ class WithLineage:
     written: Mapping[str, Any] = {}
     checked: Sequence[tuple[Rule, RuleResult]] = ()
 
-    def get_openlineage_facets_on_start(self) -> OperatorLineage:
+    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         return _lineage(_datasets(self.inlets), _datasets(self.outlets), {}, ())
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Also of a task that failed: the provider then asks for the same."""
         return _lineage(_datasets(self.inlets), _datasets(self.outlets), self.written, self.checked)
 
@@ -91,7 +90,7 @@ def _lineage(
     changed: Sequence[Asset],
     written: Mapping[str, Any],
     checked: Sequence[tuple[Rule, RuleResult]],
-) -> OperatorLineage:
+) -> OperatorLineage[Any, Any]:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     return OperatorLineage(
@@ -146,10 +145,10 @@ def _is_about(rule: Rule, asset: Asset) -> bool:
     return table in rule.statement or asset in [STAGED[source] for source in rule.reads]
 
 
-def _assertion(rule: Rule, result: RuleResult) -> Assertion:
+def _assertion(rule: Rule, result: RuleResult) -> data_quality_assertions_dataset.Assertion:
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
 
-    more = {
+    more: dict[str, Any] = {
         "severity": "error" if rule.severity == "fail" else "warn",
         "description": rule.meaning,
         "expected": "0",

@@ -155,7 +155,7 @@ class MergeHistoryOperator(InRounds):
             self.log.info("Merging %d readings of %s as %s", file["READINGS"], file["FILE_NAME"], name)
         if not files:
             return None
-        if more := files[0]["FILES"] - len(files):
+        if more := files[0]["FILE_COUNT"] - len(files):
             self.log.info("And of %d more files", more)
         newest: datetime = files[0]["NEWEST_ARRIVAL"]
         return newest

@@ -51,7 +51,7 @@ class Connection:
         elif "as EARLIEST" in statement:
             self.row = (EARLIEST,)
         elif "group by FILE_NAME" in statement:
-            self.rows = [{"FILE_NAME": FILE, "READINGS": 9, "FILES": 3, "NEWEST_ARRIVAL": NEWEST}]
+            self.rows = [{"FILE_NAME": FILE, "READINGS": 9, "FILE_COUNT": 3, "NEWEST_ARRIVAL": NEWEST}]
         elif "SYSDATE" in statement:
             self.row = (NOW,)
         elif merged := values_of("merge/truck_telemetry_scd2.sql", statement, parameters):
