@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from include.local.demo import acceptance_report
-from tests.fixtures.under_fire import Devices, MemoryTable, RunningDemo
+from tests.fixtures.under_fire import Devices, MemoryTable, RunningDemo, Subscriber
 from tests.fixtures.under_fire.memory import MB
 from tests.fixtures.under_fire.running_demo import PROCESSES
 
@@ -70,6 +70,7 @@ def test_the_demo_under_fire_loses_and_doubles_nothing(demo, deadline, seed, pyt
     seconds, rate = pytestconfig.getoption("--fire-seconds"), pytestconfig.getoption("--fire-rate")
     chance = Random(seed)
     say("")
+    on_call = Subscriber(demo.airflow_url)
     devices = Devices(demo.manifest, rate=rate, seconds=seconds, seed=seed)
     with MemoryTable(demo.processes) as memory:
         devices.start()
@@ -83,6 +84,9 @@ def test_the_demo_under_fire_loses_and_doubles_nothing(demo, deadline, seed, pyt
     acceptance_report.print_report(report, Console(file=output, width=160))
     say(output.getvalue())
     assert report.holds, [f"{each.text}: {each.found}" for each in report.guarantees if not each.holds]
+    wait(demo, lambda: not on_call.unsent(), "all alerts to be sent", explain=on_call.unsent)
+    assert on_call.lost() == []
+    say(f"alerts that came: {len(on_call.incidents)}, of {', '.join(sorted(set(on_call.incidents.values())))}")
     records = seconds * rate
     for name, grown in memory.of.items():
         allowed = MAY_GROW_MB * MB + MAY_GROW_BYTES_PER_RECORD.get(name, 0) * records
@@ -159,7 +163,7 @@ MISBEHAVIOUR = {
 }
 
 
-def wait(demo: RunningDemo, condition, subject: str) -> None:
+def wait(demo: RunningDemo, condition, subject: str, explain: Callable[[], object] = str) -> None:
     ends = time.monotonic() + BACK_SECONDS
     while True:
         try:
@@ -168,5 +172,5 @@ def wait(demo: RunningDemo, condition, subject: str) -> None:
         except (psutil.NoSuchProcess, KeyError):  # It ended again while we looked.
             pass
         demo.check()
-        assert time.monotonic() < ends, f"waited {BACK_SECONDS:.0f} s for {subject}"
+        assert time.monotonic() < ends, f"waited {BACK_SECONDS:.0f} s for {subject} {explain()}"
         time.sleep(0.25)
