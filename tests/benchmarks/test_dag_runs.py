@@ -1,0 +1,78 @@
+"""How long a run of the history and of the quality rules takes in the demo, with and without its tuning."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.benchmarks import Benchmarks
+
+ROOT = Path(__file__).parents[2]
+LONGEST_CYCLE_SECONDS = 900
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(2 * LONGEST_CYCLE_SECONDS + 60)]
+
+# A run ends with its first merge or check, and does not wait for more to do.
+DEMO = """
+import sys
+from include.local.demo import environment
+build = environment.build
+environment.build = lambda state, ports, settings: build(state, ports, {**settings, "CTD_RUN_MINUTES": "0"})
+"""
+UNTUNED = """
+environment.AIRFLOW_TUNING.clear()
+environment.TASKS_START_SOONER = environment.ROOT
+"""
+RUN = """
+from include.local.demo.__main__ import main
+sys.exit(main())
+"""
+RUNS = """
+    select dag_id, queued_at, end_date from dag_run
+    where state = 'success' and dag_id in ('scd2_merge', 'data_quality')
+"""
+
+
+def run_seconds(state: Path, script: str) -> dict[str, float]:
+    """Median seconds from queued to success of each DAG's runs, in one cycle of the demo that ``script`` starts."""
+    size = ("--clicks=3000", "--readings=3000", "--rate=50")
+    demo = subprocess.Popen(
+        [sys.executable, "-c", script, "--once", f"--state={state}", *size],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = demo.communicate(timeout=LONGEST_CYCLE_SECONDS)
+    except BaseException:
+        demo.send_signal(signal.SIGINT)  # It stops what it has started.
+        demo.communicate(timeout=50)
+        raise
+    assert demo.returncode == 0, output[-5000:]
+    seconds = defaultdict(list)
+    with closing(sqlite3.connect(state / "airflow" / "airflow.db")) as database:
+        for dag, queued, ended in database.execute(RUNS):
+            took = datetime.fromisoformat(ended) - datetime.fromisoformat(queued)
+            seconds[dag].append(took.total_seconds())
+    return {dag: statistics.median(each) for dag, each in seconds.items()}
+
+
+def test_runs_of_the_demo_with_and_without_its_tuning(benchmarks: Benchmarks, tmp_path: Path) -> None:
+    untuned = run_seconds(tmp_path / "untuned", DEMO + UNTUNED + RUN)
+    tuned = run_seconds(tmp_path / "tuned", DEMO + RUN)
+    for dag in ("scd2_merge", "data_quality"):
+        benchmarks.report(f"dag_run_{dag}_s", tuned[dag], "s", baseline=untuned[dag], must_be="<= 0.4")
