@@ -72,7 +72,7 @@ def _stream(stream: str, lags: pd.DataFrame | None, mapping: data.StreamMapping 
     if mapping.last_result and mapping.state == "Enabled":
         st.caption(f"Last delivery to {mapping.function}: {as_sent.markdown(mapping.last_result)}")
     if stream_lag.of_mapping(mapping, expected).colour == "red":
-        st.caption("Runbook `docs/runbooks/stream_lag.md#when-nothing-is-consumed-no-alarm-fires`.")
+        st.caption("Runbook `docs/runbooks/stream_lag.md#when-nothing-is-consumed`.")
 
 
 def _measurements(lags: pd.DataFrame, stream: str) -> None:

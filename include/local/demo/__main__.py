@@ -81,6 +81,15 @@ def _options() -> Options:
         action="store_false",
         help="without --once: send nothing, for records that you send yourself",
     )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        type=_setting,
+        default=[],
+        metavar="CTD_NAME=VALUE",
+        help="a setting of docs/deploy.md, such as CTD_ALERT_CHANNELS=aws_default; repeat it for others",
+    )
     once = parser.add_argument_group("with --once")
     once.add_argument("--clicks", type=_positive, default=10_000, help="how many to send (default: %(default)s)")
     once.add_argument("--readings", type=_positive, default=10_000, help="how many to send (default: %(default)s)")
@@ -109,6 +118,15 @@ def _share(text: str) -> float:
     if not 0 <= share <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a share between 0 and 1")
     return share
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, is_given, value = text.partition("=")
+    if not (is_given and name.startswith("CTD_")):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a setting and its value, such as CTD_MONITOR_SCHEDULE=@hourly"
+        )
+    return name, value
 
 
 def _empty(state: Path) -> None:

@@ -68,6 +68,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     nested: float
     event_ids: float
     field: float
+    settings: list[tuple[str, str]]
     seed: int
     report: Path | None
     traffic: bool = True
@@ -92,7 +93,9 @@ class Demo:
             settings["CTD_MERGE_MIN_INTERVAL_SECONDS"] = "60"
         if not options.once and options.traffic:
             settings["CTD_TRAFFIC_SCHEDULE"] = "* * * * *"
+        settings.update(options.settings)
         self._environment = environment.build(state, ports, settings)
+        environment.write_shell(state / "shell.sh", self._environment)
         # boto3, the connector and the settings read it in this process too, which compares every store at the end.
         os.environ.update(self._environment | {"AWS_PROFILE": ROOT_PROFILE})
         self._ports = ports

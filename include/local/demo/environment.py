@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import secrets
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ import msgspec
 
 from include import names, naming, snowflake_identities
 from include.local.aws import ministack
-from include.local.demo.aws_administrator import boundary_arn, role_arn, write_config
+from include.local.demo.aws_administrator import ROOT_PROFILE, boundary_arn, role_arn, write_config
 from include.local.demo.ports import Ports
 from include.local.snowflake import tls
 from include.settings import read_settings
@@ -83,6 +84,14 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         **_airflow(state, ports.airflow),
         **settings,
     }
+
+
+def write_shell(file: Path, environment: Mapping[str, str]) -> None:
+    """Write a script that a shell reads (``. file``) to reach the demo as the administrator of its accounts."""
+    ours = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(ours.items())]
+    file.touch(mode=0o600)
+    file.write_text("\n".join([*lines, f"export AWS_PROFILE={ROOT_PROFILE}", f"cd {shlex.quote(str(ROOT))}", ""]))
 
 
 def snowflake_login(port: int, keys: Path, job: str) -> dict[str, str | int]:

@@ -115,7 +115,7 @@ def test_what_is_no_warning_can_not_be_turned_off(off, complaint):
 def test_the_runbook_has_the_section_that_each_rule_names():
     # How GitHub makes an anchor from a heading.
     text = (sql.SQL_DIRECTORY.parent / quality.RUNBOOK).read_text()
-    anchors = {heading.lower().replace(" ", "-") for heading in re.findall(r"^## ([\w -]+)$", text, re.MULTILINE)}
+    anchors = {heading.lower().replace(" ", "-") for heading in re.findall(r"^### ([\w -]+)$", text, re.MULTILINE)}
     named = {rule.runbook for rule in quality.rules()} | {COULD_NOT_RUN}
     assert named <= anchors
     assert all(rule.link == f"docs/runbooks/data_quality.md#{rule.runbook}" for rule in quality.rules())
