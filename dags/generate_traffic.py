@@ -6,7 +6,8 @@ streams `ClickDataStream` and `TruckTelemetry`, in real time. Start it by hand w
 `CTD_TRAFFIC_SCHEDULE`. Not for production, where devices send the records.
 
 - **Safe to run again?** Yes, but it does not repeat itself: each run sends new records, and the trucks drive on from
-  where they are.
+  where they are. A try that was cut off (a lost worker, Kinesis away) is followed by one that sends the rest, and says
+  so in its log.
 - **When it fails:** the log says what Kinesis refused. Records that were sent stay sent, and are in the manifest if you
   asked for one.
 - **Can it be ignored?** Yes: no customer's data is missing.
@@ -86,8 +87,6 @@ with DAG(
         tags={"traffic"},
         run_timeout=timedelta(hours=2),
         task_timeout=timedelta(hours=1),
-        # A retry would send everything again.
-        retries=0,
     ),
 ):
     GenerateTrafficOperator(

@@ -120,6 +120,8 @@ UNSENT_ALERT_PREFIX = airflow("unsent_alert.")
 ERASURE_PREFIX = airflow("erased.")
 # Where generate_traffic keeps the simulated trucks between two runs.
 TRAFFIC_STATE_VARIABLE = airflow("traffic_state")
+# How much a run of generate_traffic has sent, for a retry after its worker was lost.
+TRAFFIC_PROGRESS_VARIABLE = airflow("traffic_progress")
 # Has one slot, so that merge, repair, rebuild and erasure never write the history at the same time.
 HISTORY_WRITER_POOL = airflow("history_writer")
 OWNER = "data-platform"

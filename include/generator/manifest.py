@@ -1,7 +1,8 @@
 """The manifest: one JSON line for every record that Kinesis accepted, and for every event of an aggregated one.
 
-Lines are written when a batch is acknowledged.  If the generator is killed, only the records of the batch in flight are
-missing.
+Lines are written when a batch is acknowledged.  A batch whose answer never came may be in the stream or not: the call
+failed on its way, or the generator was killed.  Its records are in files beside the manifest, without a place in the
+stream; the archive says which of them arrived.
 """
 
 from __future__ import annotations
@@ -63,18 +64,57 @@ class ManifestWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._unanswered, self._sending = unanswered_files(path)
+        self._in_flight = self._sending.read_bytes() if self._sending.exists() else b""  # Of a writer that was killed.
+
+    def sending(self, records: Iterable[ManifestRecord]) -> None:
+        """Note the records of a call that is about to be made; ``append`` says that its answer came."""
+        self._answer_is_lost()
+        self._in_flight = _encode(records)
+        self._sending.write_bytes(self._in_flight)
 
     def append(self, records: Iterable[ManifestRecord]) -> None:
-        data = msgspec.json.Encoder().encode_lines(list(records))
+        data = _encode(records)
         written = os.write(self._descriptor, data)
         if written != len(data):
             raise OSError(f"only {written} of {len(data)} bytes could be written to the manifest {self._path}")
+        self._in_flight = b""
 
     def close(self) -> None:
+        self._answer_is_lost()
         os.close(self._descriptor)
+        self._sending.unlink(missing_ok=True)
+
+    def _answer_is_lost(self) -> None:
+        if self._in_flight:
+            _append(self._unanswered, self._in_flight)
+            self._in_flight = b""
+
+
+def unanswered_files(manifest: Path) -> tuple[Path, Path]:
+    """The files beside a manifest with records whose answer was lost, and with the call that is being made."""
+    return manifest.with_name(f"{manifest.name}.unanswered"), manifest.with_name(f"{manifest.name}.sending")
+
+
+def read_unanswered(manifest: Path) -> list[ManifestRecord]:
+    """The records of the calls whose answer was lost, each as often as it was sent; they have no place in the stream.
+
+    Raises:
+        ManifestError: a line is not a record.
+    """
+    return [record for file in unanswered_files(manifest) if file.exists() for record in read_manifest(file)]
+
+
+def _encode(records: Iterable[ManifestRecord]) -> bytes:
+    return msgspec.json.Encoder().encode_lines(list(records))
+
+
+def _append(file: Path, data: bytes) -> None:
+    with file.open("ab", buffering=0) as lines:
+        lines.write(data)
 
 
 def read_manifest(path: Path) -> Iterator[ManifestRecord]:

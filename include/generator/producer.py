@@ -137,8 +137,16 @@ class Producer:
         self._sleep = sleep
         self._max_attempts = max_attempts
 
-    def send(self, stream: str, records: Sequence[S], on_accepted: Callable[[list[AcceptedRecord[S]]], None]) -> None:
+    def send(
+        self,
+        stream: str,
+        records: Sequence[S],
+        on_accepted: Callable[[list[AcceptedRecord[S]]], None],
+        before_call: Callable[[list[S]], None] = lambda _records: None,
+    ) -> None:
         """Send all of ``records``; after every call, pass those that Kinesis accepted to ``on_accepted``.
+
+        ``before_call`` gets the records of each call before it is made.
 
         The order within a partition key is kept, except for records that have to be sent again.
 
@@ -152,6 +160,7 @@ class Producer:
             for attempt in range(1, self._max_attempts + 1):
                 if attempt > 1:
                     self._sleep(backoff(attempt - 1, first=FIRST_BACKOFF, longest=LONGEST_BACKOFF))
+                before_call(waiting)
                 accepted, waiting, reasons = self._put(stream, waiting)
                 done += len(accepted)
                 if accepted:

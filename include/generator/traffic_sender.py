@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -19,6 +20,8 @@ from include.generator.traffic import Traffic, TrafficPlan, TrafficRecord
 # Records that fall due within this time are sent together.
 _TICK = 100_000  # µs
 _PROGRESS_EVERY = 1_000_000  # µs
+# A run that is killed loses at most this much of its trucks' way.
+_SAVE_EVERY = 5_000_000  # µs
 # Records that are due are sent in calls of at most this many records a stream, so that progress and manifest keep up.
 _AT_ONCE = 500
 
@@ -63,7 +66,7 @@ class TrafficSummary(msgspec.Struct):
         streams: what each stream accepted, by its name.
         resent: records sent again because Kinesis had refused them.
         unanswered: calls repeated although their answer was lost: their records may be in the stream twice, once
-            without the manifest knowing.
+            without a line in the manifest (include/generator/manifest.py).
     """
 
     started_at: str
@@ -103,7 +106,7 @@ def generate(
         botocore.exceptions.ClientError: an error that a retry can't fix (no such stream, access denied).
         OSError: state or manifest can't be read or written.
     """
-    with kept_state(plan.state) as (state, save), _manifest(plan) as write:
+    with kept_state(plan.state) as (state, save), _manifest(plan) as manifest:
         start = to_microseconds(clock())
         producer = Producer(kinesis_client, sleep=sleep)
         summary = TrafficSummary(
@@ -117,11 +120,11 @@ def generate(
             sent_at = to_canonical(clock())
 
             def accepted(results: list[AcceptedRecord[TrafficRecord]]) -> None:
-                write(results, sent_at)
+                manifest.write(results, sent_at)
                 for result in results:
                     summary.streams[stream].count(result.record)
 
-            producer.send(stream, records, accepted)
+            producer.send(stream, records, accepted, partial(manifest.note, sent_at))
 
         def report(now: int) -> None:
             summary.seconds = (now - start) / 1e6
@@ -129,12 +132,16 @@ def generate(
             if on_progress is not None:
                 on_progress(summary)
 
-        reported = start
+        reported = saved = start
         try:
             for batch in _when_due(iter(traffic), clock, sleep):
                 for stream, records in batch.items():
                     send(stream, records)
-                if (now := to_microseconds(clock())) - reported >= _PROGRESS_EVERY:
+                now = to_microseconds(clock())
+                if now - saved >= _SAVE_EVERY:
+                    saved = now
+                    save(traffic.state())
+                if now - reported >= _PROGRESS_EVERY:
                     reported = now
                     report(now)
         finally:
@@ -167,25 +174,41 @@ def _when_due(
             yield batch
 
 
+class _Manifest:
+    """The plan's manifest, if it has one."""
+
+    def __init__(self, writer: ManifestWriter | None) -> None:
+        self._writer = writer
+
+    def note(self, sent_at: str, records: list[TrafficRecord]) -> None:
+        """Keep the records of a call that is about to be made."""
+        if self._writer:
+            self._writer.sending(_lines([AcceptedRecord(record, "", "") for record in records], sent_at))
+
+    def write(self, results: list[AcceptedRecord[TrafficRecord]], sent_at: str) -> None:
+        """Append accepted records."""
+        if self._writer:
+            self._writer.append(_lines(results, sent_at))
+
+
 @contextmanager
-def _manifest(plan: TrafficPlan) -> Iterator[Callable[[list[AcceptedRecord[TrafficRecord]], str], None]]:
-    """A function that appends accepted records to the plan's manifest, if it has one."""
+def _manifest(plan: TrafficPlan) -> Iterator[_Manifest]:
     if plan.manifest is None:
-        yield lambda _results, _sent_at: None
+        yield _Manifest(None)
         return
     writer = ManifestWriter(plan.manifest)
-
-    def write(results: list[AcceptedRecord[TrafficRecord]], sent_at: str) -> None:
-        writer.append(
-            _manifest_record(event, shard_id, sequence_number, position, sent_at)
-            for record, shard_id, sequence_number in results
-            for position, event in enumerate(record.parts or (record,))
-        )
-
     try:
-        yield write
+        yield _Manifest(writer)
     finally:
         writer.close()
+
+
+def _lines(results: list[AcceptedRecord[TrafficRecord]], sent_at: str) -> Iterator[ManifestRecord]:
+    return (
+        _manifest_record(event, shard_id, sequence_number, position, sent_at)
+        for record, shard_id, sequence_number in results
+        for position, event in enumerate(record.parts or (record,))
+    )
 
 
 def _manifest_record(

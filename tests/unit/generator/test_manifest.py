@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from include.generator.manifest import ManifestError, ManifestRecord, ManifestWriter, read_manifest
+from include.generator.manifest import ManifestError, ManifestRecord, ManifestWriter, read_manifest, read_unanswered
 
 pytestmark = pytest.mark.unit
 
@@ -69,6 +69,30 @@ def test_each_batch_is_on_disk_before_the_next_is_sent(tmp_path):
     writer.append([RECORD])
     assert list(read_manifest(path)) == [RECORD, RECORD]
     writer.close()
+
+
+def test_a_call_whose_answer_was_lost_is_kept_beside_the_manifest(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    writer = ManifestWriter(path)
+    for _ in range(2):  # Sent, and sent again.
+        writer.sending([RECORD])
+    assert read_unanswered(path) == [RECORD, RECORD]
+    writer.append([RECORD])
+    writer.sending([RECORD])
+    writer.append([RECORD])
+    writer.close()
+    assert read_unanswered(path) == [RECORD]
+    assert list(read_manifest(path)) == [RECORD, RECORD]
+
+
+def test_the_call_of_a_writer_that_was_killed_is_kept_by_the_next_one(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    ManifestWriter(path).sending([RECORD])
+    assert read_unanswered(path) == [RECORD]
+    writer = ManifestWriter(path)
+    writer.sending([])
+    writer.close()
+    assert read_unanswered(path) == [RECORD]
 
 
 @pytest.mark.parametrize("broken", [b"{", b"[]", b"\xff", b""], ids=["cut", "no_record", "bad_utf8", "blank"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from airflow.sdk import Variable
 from clicks_to_deliveries.operators.generate_traffic import GenerateTrafficOperator
 
 from include import names
+from include.generator import TrafficSummary
 
 pytestmark = pytest.mark.unit
 
@@ -32,11 +34,13 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     kept: dict[str, str] = {}
     monkeypatch.setattr(Variable, "get", lambda key, default: kept.get(key, default))
     monkeypatch.setattr(Variable, "set", kept.__setitem__)
+    monkeypatch.setattr(Variable, "delete", lambda key: kept.pop(key, None))
     return kept
 
 
-def send(**plan: Any) -> dict[str, Any]:
-    return GenerateTrafficOperator(task_id="generate", plan=PLAN | plan).execute({})
+def send(*, run: str = "one", attempt: int = 1, **plan: Any) -> dict[str, Any]:
+    context = {"run_id": run, "ti": SimpleNamespace(try_number=attempt)}
+    return GenerateTrafficOperator(task_id="generate", plan=PLAN | plan).execute(context)
 
 
 def readings(kinesis: Any) -> list[dict[str, Any]]:
@@ -85,3 +89,34 @@ def test_trucks_drive_on_in_the_next_run(kinesis: Any, variables: dict[str, str]
     for truck, values in odometer.items():
         assert len(values) == 20, truck
         assert values == sorted(values), truck
+
+
+def test_a_retry_sends_the_rest_and_says_so(variables: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    variables[names.TRAFFIC_PROGRESS_VARIABLE] = json.dumps({"run_id": "one", "clicks": 12, "readings": 30})
+    assert send(attempt=2)["planned"] == 8
+    assert "12 of 20 clicks and 30 of 30 readings were sent" in capsys.readouterr().out
+
+
+def test_what_another_run_has_sent_is_sent_again(variables: dict[str, str]) -> None:
+    variables[names.TRAFFIC_PROGRESS_VARIABLE] = json.dumps({"run_id": "other", "clicks": 12, "readings": 30})
+    assert send(attempt=2)["planned"] == 50
+
+
+def test_a_task_that_had_sent_everything_and_is_cleared_sends_it_again() -> None:
+    send()
+    assert send(attempt=2)["planned"] == 50
+
+
+def test_a_try_that_is_cut_off_leaves_how_much_it_sent(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    def killed(self: GenerateTrafficOperator, summary: TrafficSummary) -> None:
+        if summary.finished_at is None and summary.sent:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(GenerateTrafficOperator, "log_progress", killed)
+    with pytest.raises(KeyboardInterrupt):
+        send(clicks=20, clicks_per_second=1000, readings=2000)
+    kept = json.loads(variables[names.TRAFFIC_PROGRESS_VARIABLE])
+    assert 0 < kept["clicks"] + kept["readings"] < 2020
+    assert names.TRAFFIC_STATE_VARIABLE in variables

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
+import msgspec
 from botocore.config import Config
 from snowflake.connector import SnowflakeConnection
 
@@ -18,7 +20,8 @@ from include import archive, names, sql
 from include.contracts import METRICS, quarantine, times
 from include.contracts.archive import ArchivedRecord
 from include.contracts.envelope import numbered
-from include.generator.manifest import ManifestRecord, read_manifest
+from include.generator.manifest import ManifestRecord, read_manifest, read_unanswered
+from include.generator.traffic import Kind
 from include.local.demo.acceptance_report.snapshot import (
     LEDGER_COUNTS,
     ClickRow,
@@ -51,11 +54,11 @@ def take_snapshot(
         click_latencies: seconds from a click's arrival to its row, sampled while the traffic ran.
         state_latencies: seconds from a reading's arrival to its truck's state, sampled likewise.
     """
-    sent = _sent(manifest)
+    sent, unanswered = _by_stream(read_manifest(manifest)), _by_stream(read_unanswered(manifest))
     raw = _raw_records(connection)
     return Snapshot(
-        clicks=_stream(names.CLICK_STREAM, sent, bucket),
-        telemetry=_stream(names.TRUCK_STREAM, sent, bucket),
+        clicks=_stream(names.CLICK_STREAM, sent, unanswered, bucket),
+        telemetry=_stream(names.TRUCK_STREAM, sent, unanswered, bucket),
         click_rows=_click_rows(),
         landed=_landed_records(bucket),
         raw=set(raw),
@@ -72,9 +75,9 @@ def take_snapshot(
     )
 
 
-def _sent(manifest: Path) -> dict[str, list[ManifestRecord]]:
+def _by_stream(records: Iterable[ManifestRecord]) -> dict[str, list[ManifestRecord]]:
     by_stream: dict[str, list[ManifestRecord]] = {names.CLICK_STREAM: [], names.TRUCK_STREAM: []}
-    for record in read_manifest(manifest):
+    for record in records:
         by_stream[record.stream].append(record)
     return by_stream
 
@@ -82,14 +85,44 @@ def _sent(manifest: Path) -> dict[str, list[ManifestRecord]]:
 # --- The bucket ------------------------------------------------------------------------------------------------------
 
 
-def _stream(name: str, sent: dict[str, list[ManifestRecord]], bucket: str) -> StreamSnapshot:
+def _stream(
+    name: str, sent: dict[str, list[ManifestRecord]], unanswered: dict[str, list[ManifestRecord]], bucket: str
+) -> StreamSnapshot:
+    archived = _archived(bucket, name)
     return StreamSnapshot(
         name=name,
-        sent=sent[name],
-        archived=_archived(bucket, name),
+        sent=sent[name] + arrived(unanswered[name], sent[name], archived),
+        archived=archived,
         quarantined=_held(bucket, f"{names.QUARANTINE_PREFIX}{name}/"),
         resolved=_held(bucket, f"{names.RESOLVED_PREFIX}{name}/"),
     )
+
+
+def arrived(
+    unanswered: Iterable[ManifestRecord],
+    sent: Iterable[ManifestRecord],
+    archived: Mapping[RecordId, ArchivedRecord],
+) -> list[ManifestRecord]:
+    """Those of the records whose answer was lost that are in the archive, with their places in the stream.
+
+    Where one was sent again, and that was answered, it is a duplicate.
+    """
+    sent = list(sent)
+    answered = {(each.shard_id, numbered(each.sequence_number, each.sub_sequence_number)) for each in sent}
+    valid = {each.payload for each in sent if each.kind == "valid"}
+    places: dict[bytes, list[ArchivedRecord]] = defaultdict(list)
+    for record_id in archived.keys() - answered:
+        places[archived[record_id].payload].append(archived[record_id])
+    found = []
+    for record in unanswered:
+        if not places[record.payload]:
+            continue
+        envelope = places[record.payload].pop().envelope
+        kind: Kind = "duplicate" if record.kind == "valid" and record.payload in valid else record.kind
+        valid |= {record.payload} if kind == "valid" else set()
+        place = {name: getattr(envelope, name) for name in ("shard_id", "sequence_number", "sub_sequence_number")}
+        found.append(msgspec.structs.replace(record, kind=kind, **place))
+    return found
 
 
 def _archived(bucket: str, stream: str) -> dict[RecordId, ArchivedRecord]:
