@@ -2,18 +2,23 @@
 
 import importlib.util
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
+from clicks_to_deliveries import defaults
 from cryptography import x509
 
 from include import names
+from include.local.cluster import env_file
+from include.local.cluster.engine import OLDEST_COMPOSE
 from include.local.demo import environment
 from include.local.demo.ports import Ports
 from include.settings import read_settings
@@ -73,6 +78,7 @@ def test_every_part_of_the_pipeline_is_a_service():
             "event-source-mapping",
             "firehose-delivery",
             "dashboard",
+            "acceptance",
         ),
     }
 
@@ -137,19 +143,94 @@ def test_no_secret_is_in_the_file_and_none_has_a_default():
         for name, value in definition.get("environment", {}).items():
             if re.search(r"PASSWORD|SECRET|FERNET|_KEY$", name):
                 required = ":?" in value and not VARIABLE.sub("", value)
-                assert required or value in DUMMIES, f"{service}: {name}"
+                assert required or value in DUMMIES or name.endswith("_FILE"), f"{service}: {name}"
             for password in re.findall(r"://[^/@]*:([^/@]*)@", VARIABLE.sub("variable", value)):
                 assert password == "variable", f"{service}: {name}"
 
 
-def test_the_recipe_at_the_top_makes_every_required_variable(tmp_path):
-    recipe = re.search(r"<<'END'\n(.*?)\n#\s+END", COMPOSE_TEXT, re.DOTALL)
-    code = "\n".join(line.removeprefix("#        ") for line in recipe[1].splitlines())
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=180).stdout
+def test_the_env_file_has_every_required_variable_and_keeps_what_is_there(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("AIRFLOW_PORT=9000\nREDIS_PASSWORD=chosen")
+    added = env_file.ensure(file)
+    assert file.stat().st_mode & 0o077 == 0o044  # Whoever made the file has chosen.
+    made = env_file.read(file)
+    assert made["REDIS_PASSWORD"] == "chosen"
     body = "\n".join(line for line in COMPOSE_TEXT.splitlines() if not line.startswith("#"))
     required = {match["name"] for match in VARIABLE.finditer(body) if ":-" not in match["rest"]}
-    assert {line.split("=", 1)[0] for line in made.splitlines()} == required
+    assert required <= made.keys()
+    assert {*added, "REDIS_PASSWORD", "AIRFLOW_PORT"} == made.keys()
+    assert env_file.ensure(file) == []
     assert all(":?" in match["rest"] or ":-" in match["rest"] for match in VARIABLE.finditer(body))
+
+
+def test_only_its_owner_reads_a_new_env_file_and_no_secret_is_made_twice(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    env_file.ensure(first)
+    env_file.ensure(second)
+    assert first.stat().st_mode & 0o077 == 0
+    values = [*env_file.read(first).values(), *env_file.read(second).values()]
+    secrets = [value for value in values if value not in env_file.ARM.values()]
+    assert len(secrets) == len(set(secrets))
+
+
+def test_the_head_of_the_file_says_which_compose_it_needs():
+    head = COMPOSE_TEXT.partition("\nname:")[0]
+    assert f"Docker Compose {'.'.join(map(str, OLDEST_COMPOSE))}" in head
+    assert "include/local/cluster/env_file.py" in head
+
+
+def test_every_interpreter_finds_its_bytecode():
+    assert "PYTHONDONTWRITEBYTECODE" not in DOCKERFILE
+    base, *stages = re.split(r"^FROM .*$", DOCKERFILE, flags=re.MULTILINE)[1:]
+    assert "UV_COMPILE_BYTECODE=1" in base
+    assert "compileall" in base
+    for stage in stages:
+        assert re.search(r"COPY .* /app\S*\nRUN python -m compileall -q /app\n", stage), stage
+
+
+def test_no_registry_is_asked_for_a_frontend():
+    assert "syntax=" not in DOCKERFILE
+
+
+def test_what_tasks_work_with_is_imported_before_a_worker_forks_them():
+    folder = "include/local/demo/airflow_config"
+    assert f"/app/{folder}" in DOCKERFILE
+    assert SERVICES["worker"]["command"][-1] in (ROOT / folder / "airflow_local_settings.py").read_text()
+
+
+def test_redis_is_started_by_its_image_which_then_changes_the_user():
+    assert SERVICES["redis"]["command"][0] == "redis-server"
+
+
+def test_postgres_is_healthy_only_when_it_listens_on_the_network():
+    check = SERVICES["postgres"]["healthcheck"]["test"]
+    assert check[check.index("--host") + 1] == "127.0.0.1"
+
+
+def test_no_health_check_imports_airflow():
+    for service, definition in SERVICES.items():
+        check = definition.get("healthcheck", {"test": []})["test"]
+        assert not any(re.search(r"airflow (jobs|celery)|airflow\.providers", word) for word in check), service
+        if "python" in check:
+            assert check[:3] == ["CMD", "python", "-IS"], service
+
+
+def test_a_dead_workers_task_is_tried_again_within_a_minute():
+    longest_delay = 2 * dag_arguments_retry_delay()
+    seconds = {
+        name: float(AIRFLOW[f"AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT{name}"])
+        for name in ("", "_DETECTION_INTERVAL")
+    }
+    assert sum(seconds.values()) + longest_delay < 60
+    # A task outlives an API server that is away for as long: it sends a heartbeat every 5 s.
+    assert 5 * int(AIRFLOW["AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS"]) >= seconds[""]
+
+
+def dag_arguments_retry_delay() -> float:
+    arguments = defaults.dag_arguments(
+        str(ROOT / "dags/scd2_merge.py"), title="", tags=set(), run_timeout=timedelta(), task_timeout=timedelta()
+    )
+    return arguments["default_args"]["retry_delay"].total_seconds()
 
 
 def test_what_must_be_healthy_first_can_tell_and_what_must_end_first_ends():
@@ -249,4 +330,30 @@ def test_each_component_of_airflow_has_the_same_secrets():
     ]
     assert len(components) == 6
     for component in components:
-        assert SERVICES[component]["environment"] == AIRFLOW
+        alone = {"AIRFLOW_ADMIN_PASSWORD"} if component == "airflow-init" else set()
+        environment = SERVICES[component]["environment"]
+        assert environment.keys() - AIRFLOW.keys() == alone
+        assert {name: environment[name] for name in AIRFLOW} == AIRFLOW
+
+
+def test_the_admins_password_is_written_where_the_login_looks_for_it(tmp_path):
+    told = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
+    for component in ("airflow-init", "api-server"):
+        directory = str(Path(AIRFLOW[told]).parent)
+        assert [mount for mount in SERVICES[component]["volumes"] if mount.endswith(f":{directory}")], component
+    assert "python -m include.local.cluster.login &&" in SERVICES["airflow-init"]["command"][-1]
+    file = tmp_path / "passwords.json"
+    command = [sys.executable, "-m", "include.local.cluster.login"]
+    given = {"AIRFLOW_ADMIN_PASSWORD": 'with " and \\', told: str(file)}
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **given}, check=True, timeout=180)
+    assert json.loads(file.read_text()) == {"admin": given["AIRFLOW_ADMIN_PASSWORD"]}
+
+
+def test_the_acceptance_report_reads_what_the_services_keep():
+    mounts = {mount.split(":")[1]: mount.split(":")[0] for mount in SERVICES["acceptance"]["volumes"]}
+    for driver in ("event-source-mapping", "firehose-delivery"):
+        (kept,) = [mount for mount in SERVICES[driver]["volumes"] if mount.endswith(":/state")]
+        assert mounts[f"/state/{driver}"] == kept.split(":")[0]
+    assert "manifests:/manifests" in SERVICES["worker"]["volumes"]
+    assert mounts["/manifests"] == "manifests"
+    assert SERVICES["acceptance"]["profiles"] == ["acceptance"]

@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
-if {"scheduler", "triggerer"} & set(sys.argv):
+if {"scheduler", "triggerer", "worker"} & set(sys.argv):
     import clicks_to_deliveries.hooks
     import clicks_to_deliveries.operators
 
