@@ -15,13 +15,17 @@ ARGS ?=
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test verify lint unit bench chaos format lock wheel clean
+.PHONY: help demo cluster test verify lint unit bench chaos format lock wheel clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: .venv/local .venv-ministack/installed ## The whole pipeline on this machine; ARGS=--once checks one cycle and stops
 	@exec $(BIN)/python -m include.local.demo $(ARGS)
+
+# Needs no environment: only Python, and Docker or Podman.
+cluster: ## The same in containers, with Docker or Podman; ARGS=check, drill or down (docs/cluster.md)
+	@exec $(PYTHON) -m include.local.cluster $(ARGS)
 
 test: .venv/dev .venv-ministack/installed chromium lint ## Lint, then every test: unit to end-to-end and browser
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile -m "not benchmark and not verify" --ignore tests/benchmarks \

@@ -46,9 +46,12 @@ class AirflowApi:
         parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
         return answer.ok and all((answer.json().get(part) or {}).get("status") == "healthy" for part in parts)
 
-    def log_in(self) -> None:
-        """Get a token; the laptop's all-admins mode asks for no password."""
-        token = self._call("GET", "/auth/token")["access_token"]
+    def log_in(self, user: str | None = None, password: str | None = None) -> None:
+        """Get a token; without a user, as the demo's all-admins mode asks for none."""
+        if user is None:
+            token = self._call("GET", "/auth/token")["access_token"]
+        else:
+            token = self._call("POST", "/auth/token", json={"username": user, "password": password})["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def dag_ids(self) -> set[str]:
@@ -96,9 +99,19 @@ class AirflowApi:
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
         """Return the state of each task instance of a run, by task id."""
+        return {task["task_id"]: task["state"] for task in self.tasks(dag_id, run_id)}
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return the task instances of a run, as the API describes them."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
-        found = self._call("GET", path, params={"limit": 100})["task_instances"]
-        return {task["task_id"]: task["state"] for task in found}
+        found: list[dict[str, Any]] = self._call("GET", path, params={"limit": 100})["task_instances"]
+        return found
+
+    def tries(self, dag_id: str, run_id: str, task_id: str) -> list[dict[str, Any]]:
+        """Return every try of a task, the first first."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/tries"
+        found: list[dict[str, Any]] = self._call("GET", path)["task_instances"]
+        return sorted(found, key=lambda each: each["try_number"])
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         answer = self._session.request(method, f"{self._url}{path}", timeout=TIMEOUT_SECONDS, **arguments)

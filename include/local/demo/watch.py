@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import snowflake.connector
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,7 +14,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from include.local.demo.airflow_api import FINISHED, AirflowApi
-from include.local.demo.processes import Processes
 
 POLL_SECONDS = 1.0
 COUNTS_EVERY_SECONDS = 4
@@ -28,6 +28,20 @@ STORE_ERRORS = (BotoCoreError, ClientError, snowflake.connector.errors.Error, OS
 CountsLine = Callable[[], str]
 
 
+class Services(Protocol):
+    """What runs the pipeline: the demo's processes, or containers."""
+
+    @property
+    def log(self) -> Path: ...
+
+    def check(self) -> list[str]:
+        """Return a line for each that has ended since the last call, and starts again.
+
+        Raises:
+            ProcessError: one of them does not come up.
+        """
+
+
 class DemoError(RuntimeError):
     """The demo cannot continue; the message says what failed and where to look."""
 
@@ -35,9 +49,9 @@ class DemoError(RuntimeError):
 class Watch:
     """What a person who started the demo sees of it; each line begins with the minutes and seconds since the start."""
 
-    def __init__(self, console: Console, processes: Processes, airflow: AirflowApi, state: Path) -> None:
+    def __init__(self, console: Console, services: Services, airflow: AirflowApi, state: Path) -> None:
         self._console = console
-        self._processes = processes
+        self._services = services
         self._airflow = airflow
         self._dag_logs = state / "airflow" / "logs"
         self._started = time.monotonic()
@@ -74,7 +88,7 @@ class Watch:
                 reason = explain() if explain else ""
                 raise DemoError(
                     f"gave up waiting for {subject} after {timeout:.0f} s{reason and ': ' + reason}\n"
-                    f"see {relative(self._processes.log)}"
+                    f"see {relative(self._services.log)}"
                 )
             self.pause(counts)
 
@@ -107,7 +121,7 @@ class Watch:
         Raises:
             ProcessError: one of the demo's processes has ended.
         """
-        for line in self._processes.check():
+        for line in self._services.check():
             self.print(line)
         if counts and (began := time.monotonic()) > self._next_counts:
             self.print("  " + self._count(counts))
