@@ -10,6 +10,7 @@ import io
 import resource
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 
 import psutil
@@ -131,11 +132,11 @@ def kill_a_task(demo: RunningDemo, say: Say) -> None:
     task.kill()
 
 
-def fill_the_disk(demo: RunningDemo) -> None:
-    """Snowflake's files can't grow: a limit of the file size, which is what a full disk is to a database."""
-    process = demo.processes()["snowflake"]
+def fill_the_disk(demo: RunningDemo, name: str) -> None:
+    """Its files can't grow: a limit of the file size, which is what a full disk is to a store."""
+    process = demo.processes()[name]
     soft, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4096, hard))
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, hard))
     try:
         time.sleep(DISK_FULL_SECONDS)
     finally:
@@ -157,7 +158,8 @@ def slow_the_network(demo: RunningDemo) -> None:
 
 
 MISBEHAVIOUR = {
-    "Snowflake's disk is full": fill_the_disk,
+    "MiniStack's disk is full": partial(fill_the_disk, name="ministack"),
+    "Snowflake's disk is full": partial(fill_the_disk, name="snowflake"),
     "the network to Snowflake is cut": cut_the_network,
     "the network to Snowflake is slow": slow_the_network,
 }

@@ -1,6 +1,7 @@
 """MiniStack as we start it."""
 
 import json
+import resource
 import subprocess
 import sys
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.fixtures.waiting import wait_for
 
@@ -119,6 +121,41 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(own_ministack):
     own_ministack.kill()
     own_ministack.start()
     assert _messages(sqs, queue) == []
+
+
+@pytest.mark.verify
+def test_nothing_is_acknowledged_while_the_disk_is_full(own_ministack):
+    s3, kinesis, dynamodb = (own_ministack.client(service) for service in ("s3", "kinesis", "dynamodb"))
+    s3.create_bucket(Bucket="full")
+    kinesis.create_stream(StreamName="kept", ShardCount=1)
+    dynamodb.create_table(
+        TableName="full",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )
+    calls = [
+        lambda: s3.put_object(Bucket="full", Key="object", Body=b"object"),
+        lambda: kinesis.put_record(StreamName="kept", Data=b"record", PartitionKey="1"),
+        lambda: dynamodb.put_item(TableName="full", Item={"id": {"S": "item"}}),
+    ]
+    _, hard = resource.prlimit(own_ministack.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(own_ministack.process.pid, resource.RLIMIT_FSIZE, (1, hard))
+    for call in calls:
+        with pytest.raises(ClientError) as refusal:
+            call()
+        assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert _records(kinesis) == []
+    assert dynamodb.scan(TableName="full")["Items"] == []
+
+    resource.prlimit(own_ministack.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    for call in calls:
+        call()
+    own_ministack.kill()
+    own_ministack.start()
+    assert _records(kinesis) == [b"record"]
+    assert dynamodb.scan(TableName="full")["Items"] == [{"id": {"S": "item"}}]
+    assert s3.get_object(Bucket="full", Key="object")["Body"].read() == b"object"
 
 
 def _records(kinesis) -> list[bytes]:

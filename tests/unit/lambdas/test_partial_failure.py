@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -135,7 +136,8 @@ def test_readings_before_the_first_state_that_is_not_written_are_done(trucks, cl
     assert (line.received, line.landed, line.delivered_again) == (25, 25, 30)
 
 
-def test_what_has_landed_is_not_landed_again_by_the_same_container(trucks, cloud, kinesis_event):
+def test_what_has_landed_is_not_landed_again_by_the_same_container(trucks, cloud, kinesis_event, caplog):
+    caplog.set_level(logging.INFO)
     event = later(kinesis_event, 55)
     trucks.on_wire("BatchExecuteStatement", refuse_rows_with("TRK030"))
     trucks(event)
@@ -145,6 +147,7 @@ def test_what_has_landed_is_not_landed_again_by_the_same_container(trucks, cloud
 
     assert trucks({"Records": event["Records"][25:]}) == {"batchItemFailures": []}
 
+    assert caplog.records[-1].correlation_id is None
     assert cloud.objects(names.LANDING_PREFIX) == landed
     assert trucks.calls == ["BatchExecuteStatement"] * 2
     assert {row["Event_Time"] for row in cloud.rows(names.TRUCK_STATE_TABLE)} == {TIMES[30]}

@@ -385,6 +385,21 @@ def test_summary_line_has_counts_and_no_payload(function, truck_event, caplog):
     assert "secret" not in str(line.__dict__)
 
 
+def test_summary_line_names_the_landing_object_and_the_records_of_the_batch(function, cloud, truck_event, caplog):
+    event = truck_event([reading(), "no JSON", reading("TRK002")])
+    with caplog.at_level(logging.INFO):
+        function(event)
+    (key,) = cloud.objects(names.LANDING_PREFIX)
+    first, last = (event["Records"][each]["kinesis"]["sequenceNumber"] for each in (0, -1))
+    line = caplog.records[-1]
+    assert line.correlation_id == key
+    assert (line.shard_id, line.first_sequence_number, line.last_sequence_number) == (
+        "shardId-000000000000",
+        first,
+        last,
+    )
+
+
 def test_a_nulled_metric_lands_with_its_mark_and_is_null_in_the_state(
     new_function, cloud, truck_event, caplog, monkeypatch
 ):

@@ -247,7 +247,8 @@ def test_a_415_names_what_was_declared(api):
         assert named in api.post(reading(), headers={"content-type": declared})["document"]["detail"]
 
 
-def test_only_what_the_stream_refused_is_sent_again(api, no_waiting):
+def test_only_what_the_stream_refused_is_sent_again(api, no_waiting, caplog):
+    caplog.set_level(logging.INFO)
     sent: list[list[str]] = []
 
     def put_records(request):
@@ -266,6 +267,8 @@ def test_only_what_the_stream_refused_is_sent_again(api, no_waiting):
     assert answer["statusCode"] == 202
     assert sent == [["T0", "T1", "T2", "T3"], ["T1", "T3"], ["T1", "T3"]]
     assert [outcome["sequence_number"] for outcome in answer["document"]["outcomes"]] == ["0", "1", "2", "3"]
+    (line,) = [record for record in caplog.records if record.message == "request answered"]
+    assert list(line.sequence_numbers.values()) == [["0", "3"]]
     assert len(no_waiting) == 2
 
 

@@ -13,6 +13,7 @@ from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
 from clicks_to_deliveries.hooks.snowflake_poller import tag_of
 from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from clicks_to_deliveries.triggers.stream_has_data import StreamHasDataTrigger
+from opentelemetry import trace
 
 pytestmark = pytest.mark.unit
 
@@ -38,6 +39,14 @@ def test_a_task_names_itself(monkeypatch, tag):
     context = {"ti": TASK, "task": SimpleNamespace(execution_timeout=None)}
     monkeypatch.setattr(snowflake_hook, "get_current_context", lambda: context)
     assert tag(PipelineSnowflakeHook()) == {"dag": "scd2_merge", "task": "merge", "run": "r1", "try": 2}
+
+
+def test_within_a_trace_the_tag_has_its_id(monkeypatch, tag):
+    context = {"ti": TASK, "task": SimpleNamespace(execution_timeout=None)}
+    monkeypatch.setattr(snowflake_hook, "get_current_context", lambda: context)
+    span = trace.NonRecordingSpan(trace.SpanContext(0xABC, 1, is_remote=False))
+    with trace.use_span(span):
+        assert tag(PipelineSnowflakeHook())["trace"] == f"{0xABC:032x}"
 
 
 def test_a_trigger_names_itself_and_who_waits_for_it(tag):

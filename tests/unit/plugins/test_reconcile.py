@@ -194,6 +194,19 @@ def test_one_hour_recovers_while_another_differs(ledger: Ledger) -> None:
     assert not ledger.alerts[-1].is_over
 
 
+def test_an_hours_records_are_counted_once_it_has_closed(ledger: Ledger, metrics: dict[str, float]) -> None:
+    counters = {"ledger.hours": 0, "ledger.archived": 0, "ledger.quarantined": 0, "ledger.missing": 0}
+    ledger.found[HOUR] = {**LOST, "is_open": True}
+    run()
+    assert metrics == {**counters, "ledger.unbalanced_hours": 0}
+    ledger.found[HOUR] = {**LOST, "quarantined": 1}
+    counters = {"ledger.hours": 1, "ledger.archived": 5, "ledger.quarantined": 1, "ledger.missing": 2}
+    for run_id in ("it has closed", "it is counted again"):
+        with suppress(ReportedFailure):
+            run(run_id)
+        assert metrics == {**counters, "ledger.unbalanced_hours": 1}
+
+
 def test_an_open_hour_is_stored_and_fails_nothing(ledger: Ledger) -> None:
     ledger.found[HOUR] = {**LOST, "is_open": True}
     assert run()["still_unbalanced"] == []

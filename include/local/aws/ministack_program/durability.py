@@ -183,6 +183,23 @@ def fire_event(bucket, key, event, *more, **extra):
 
 s3._fire_s3_event_async = fire_event
 
+# --- Objects ----------------------------------------------------------------------------------------------------------
+
+# Objects that MiniStack could not write to its disk, about which it only logs a line.
+unstored = []
+write_file = s3._atomic_write
+
+
+def write_or_note(path, data, **options):
+    try:
+        write_file(path, data, **options)
+    except OSError:
+        unstored.append(path)
+        raise
+
+
+s3._atomic_write = write_or_note
+
 # --- Everything else --------------------------------------------------------------------------------------------------
 
 sts.get_state = lambda: {"sessions": dict(sts._sessions)}
@@ -286,6 +303,10 @@ def save_all_and_clear(services):
 
 async def dispatch_and_write(method, path, headers, *request):
     answer = await dispatch(method, path, headers, *request)
+    if unstored:
+        # Another call may have met this one's failure.  It is repeated too.
+        unstored.clear()
+        return 500, {"Content-Type": "application/xml"}, b"<Error><Code>InternalError</Code></Error>"
     if headers.get("x-amz-target", "").partition("_")[0] not in ("Kinesis", "DynamoDB", "Logs"):
         write_messages()
     return answer

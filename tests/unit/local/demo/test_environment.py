@@ -28,7 +28,15 @@ def test_the_environment_holds_usable_settings_and_connections(tmp_path):
     assert built["AWS_ENDPOINT_URL"].startswith("https://127.0.0.1:")
 
 
-def test_the_callers_own_aws_and_airflow_never_leak_in(tmp_path, monkeypatch):
+def test_the_callers_own_aws_and_airflow_never_leak_in_except_where_telemetry_goes(tmp_path, monkeypatch):
+    telemetry = {
+        "AIRFLOW__METRICS__OTEL_ON": "True",
+        "AIRFLOW__TRACES__OTEL_ON": "True",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": '{"type": "console"}',
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
+    }
+    for name, value in telemetry.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", "/elsewhere")
     monkeypatch.setenv("CTD_STACK_NAME", "somebody-elses")
@@ -40,6 +48,7 @@ def test_the_callers_own_aws_and_airflow_never_leak_in(tmp_path, monkeypatch):
     assert built["AIRFLOW__CORE__DAGS_FOLDER"] == str(environment.ROOT / "dags")
     assert "CTD_STACK_NAME" not in built
     assert built["LANG"] == "C.UTF-8"
+    assert {name: built.get(name) for name in telemetry} == telemetry
 
 
 def test_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path):
