@@ -38,8 +38,11 @@ def span(name: str, **attributes: str | int) -> Iterator[None]:
 
 
 def trace_id() -> str | None:
-    """Return the id of the trace that the running code is part of, as back ends show it; None if there is no trace."""
+    """Return the id of the trace that the running code is part of, as back ends show it; None if they get no trace.
+
+    Airflow gives each run an id, also where traces are off: only a sampled one is sent.
+    """
     from opentelemetry import trace
 
     current = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(current.trace_id) if current.is_valid else None
+    return trace.format_trace_id(current.trace_id) if current.trace_flags.sampled else None

@@ -41,12 +41,14 @@ def test_a_task_names_itself(monkeypatch, tag):
     assert tag(PipelineSnowflakeHook()) == {"dag": "scd2_merge", "task": "merge", "run": "r1", "try": 2}
 
 
-def test_within_a_trace_the_tag_has_its_id(monkeypatch, tag):
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_within_a_trace_that_is_sent_the_tag_has_its_id(monkeypatch, tag, is_sent):
     context = {"ti": TASK, "task": SimpleNamespace(execution_timeout=None)}
     monkeypatch.setattr(snowflake_hook, "get_current_context", lambda: context)
-    span = trace.NonRecordingSpan(trace.SpanContext(0xABC, 1, is_remote=False))
+    flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if is_sent else trace.TraceFlags.DEFAULT)
+    span = trace.NonRecordingSpan(trace.SpanContext(0xABC, 1, is_remote=False, trace_flags=flags))
     with trace.use_span(span):
-        assert tag(PipelineSnowflakeHook())["trace"] == f"{0xABC:032x}"
+        assert tag(PipelineSnowflakeHook()).get("trace") == (f"{0xABC:032x}" if is_sent else None)
 
 
 def test_a_trigger_names_itself_and_who_waits_for_it(tag):
