@@ -88,7 +88,9 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
 
 def write_shell(file: Path, environment: Mapping[str, str]) -> None:
     """Write a script that a shell reads (``. file``) to reach the demo as the administrator of its accounts."""
-    ours = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+    # Also what the caller has already, such as DEMO_AIRFLOW_PORT: another shell reads this.
+    kept = _inherited()
+    ours = {name: value for name, value in environment.items() if name == "PATH" or kept.get(name) != value}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(ours.items())]
     file.touch(mode=0o600)
     file.write_text("\n".join([*lines, f"export AWS_PROFILE={ROOT_PROFILE}", f"cd {shlex.quote(str(ROOT))}", ""]))
