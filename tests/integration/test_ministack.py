@@ -96,9 +96,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(own_ministack):
     notify = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
     s3.put_bucket_notification_configuration(Bucket="kept", NotificationConfiguration=notify)
     iam.create_user(UserName="kept")
-    saved = own_ministack.state / "services" / "iam.json"
-    wait_for(lambda: saved.exists() and '"kept' in saved.read_text(), "what is not written with each call to be saved")
-    wait_for(lambda: "kept" in (own_ministack.state / "services" / "s3.json").read_text(), "the bucket to be saved")
+    _wait_until_saved(own_ministack, iam="kept", s3="kept", kinesis="kept", dynamodb="kept", sqs="kept")
 
     # All that comes now is newer than what was saved, and the server is killed twice before it saves again.
     for number in range(2):
@@ -134,6 +132,7 @@ def test_nothing_is_acknowledged_while_the_disk_is_full(own_ministack):
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
     )
+    _wait_until_saved(own_ministack, s3="full", kinesis="kept", dynamodb="full")
     calls = [
         lambda: s3.put_object(Bucket="full", Key="object", Body=b"object"),
         lambda: kinesis.put_record(StreamName="kept", Data=b"record", PartitionKey="1"),
@@ -156,6 +155,13 @@ def test_nothing_is_acknowledged_while_the_disk_is_full(own_ministack):
     assert _records(kinesis) == [b"record"]
     assert dynamodb.scan(TableName="full")["Items"] == [{"id": {"S": "item"}}]
     assert s3.get_object(Bucket="full", Key="object")["Body"].read() == b"object"
+
+
+def _wait_until_saved(server, **texts: str) -> None:
+    """What is not written with each call is saved within seconds: here, when the file of the service has the text."""
+    for service, text in texts.items():
+        file = server.state / "services" / f"{service}.json"
+        wait_for(lambda file=file, text=text: file.exists() and text in file.read_text(), f"{service} to be saved")
 
 
 def _records(kinesis) -> list[bytes]:

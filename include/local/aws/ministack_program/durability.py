@@ -25,25 +25,28 @@ STATE = Path(persistence.STATE_DIR)
 log = logging.getLogger("durability")
 
 
+# Made once: an encoder costs as much as an item.
+encode = json.JSONEncoder(default=persistence._json_default, separators=(",", ":")).encode
+
+
 class Journal:
     """Entries of one service since its state was saved, one JSON line each."""
 
     def __init__(self, service):
         self.path = STATE / f"{service}.journal"
         self.file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        self.size = os.fstat(self.file).st_size
 
     def append(self, entries):
         """Raises OSError, and leaves no half of a line, if the entries could not be written."""
-        lines = b"".join(json.dumps(each, default=persistence._json_default).encode() + b"\n" for each in entries)
-        size = os.fstat(self.file).st_size
+        lines = "".join([f"{encode(each)}\n" for each in entries]).encode()
         try:
-            written = os.write(self.file, lines)
+            if (written := os.write(self.file, lines)) != len(lines):
+                raise OSError(f"only {written} of {len(lines)} bytes could be written to {self.path}")
         except OSError:
-            os.ftruncate(self.file, size)
+            self.cut(self.size)
             raise
-        if written != len(lines):
-            os.ftruncate(self.file, size)
-            raise OSError(f"only {written} of {len(lines)} bytes could be written to {self.path}")
+        self.size += len(lines)
 
     def entries(self):
         """Yield every entry; a line that a kill cut off was not acknowledged."""
@@ -53,10 +56,11 @@ class Journal:
                 if line.endswith(b"\n"):
                     whole += len(line)
                     yield json.loads(line, object_hook=persistence._json_object_hook)
-        os.ftruncate(self.file, whole)
+        self.cut(whole)
 
-    def clear(self):
-        os.ftruncate(self.file, 0)
+    def cut(self, size):
+        os.ftruncate(self.file, size)
+        self.size = size
 
 
 STATE.mkdir(parents=True, exist_ok=True)
@@ -236,7 +240,7 @@ def save(service):
     # MiniStack only logs that it could not save.
     if file_id(file) == before:
         return
-    JOURNALS[service].clear()
+    JOURNALS[service].cut(0)
     saved[service] = shape(service)
     if service == "sqs":
         note_messages()
@@ -256,7 +260,7 @@ def save_what_changed():
     for service, state_of in app._build_persistence_save_dict().items():
         if service in JOURNALS or not (is_stack or service in keys) or (state := state_of()) is None:
             continue
-        if (text := hash(json.dumps(state, default=persistence._json_default))) != saved.get(service):
+        if (text := hash(encode(state))) != saved.get(service):
             persistence.save_state(service, state)
             saved[service] = text
     write_messages()
