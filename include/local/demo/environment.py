@@ -230,9 +230,11 @@ def _airflow(state: Path, port: int) -> dict[str, str]:
             {"conn_type": "generic", "extra": {"sql_alchemy_conn": database}}
         ),
         **AIRFLOW_TUNING,
-        # After a scheduler was killed, the next one runs its tasks again as soon as it counts as dead (30 s), not after
-        # five minutes.  A task whose own process is gone is tried again after a minute and a half.
-        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+        # After a scheduler was killed, the next one runs its tasks again within a minute and a half, not after five.  It
+        # counts as dead after a minute: on SQLite, a busy machine can keep a living one from writing for half of that,
+        # and then it would run its own tasks twice.  A task whose process is gone is tried again after 90 s.
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "90",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         # A task says what it did, also if all went well.
