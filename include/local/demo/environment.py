@@ -230,7 +230,7 @@ def _airflow(state: Path, port: int) -> dict[str, str]:
             {"conn_type": "generic", "extra": {"sql_alchemy_conn": database}}
         ),
         **AIRFLOW_TUNING,
-        # After a scheduler was killed, the next one runs its tasks again within a minute and a half, not after five.  It
+        # After a scheduler was killed, the next one runs its tasks again within 90 s, not after five minutes.  It
         # counts as dead after a minute: on SQLite, a busy machine can keep a living one from writing for half of that,
         # and then it would run its own tasks twice.  A task whose process is gone is tried again after 90 s.
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
