@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
+import requests
 from rich.console import Console
 
 from include import names
@@ -182,8 +183,7 @@ class Demo:
             while True:
                 self._watch.pause(counts.line)
                 if not is_counted and time.monotonic() - up_since > FIRST_LEDGER_AFTER_SECONDS:
-                    self._count_hours()
-                    is_counted = True
+                    is_counted = self._has_counted_hours()
 
     def _one_cycle(self) -> AcceptanceReport:
         options = self._options
@@ -229,6 +229,15 @@ class Demo:
     def _count_hours(self) -> str:
         """Start counting everything that has arrived since this demo began; return the run's id."""
         return self._airflow.trigger(LEDGER_DAG, {"since": self._began.isoformat()})
+
+    def _has_counted_hours(self) -> bool:
+        """Start counting; False if the API server does not answer: it may be starting again."""
+        try:
+            self._count_hours()
+        except requests.RequestException as error:
+            self._watch.print(f"{LEDGER_DAG} is started later, the API server does not answer: {error!s:.100}")
+            return False
+        return True
 
     def _traffic(self) -> dict[str, Any]:
         options = self._options
