@@ -168,6 +168,14 @@ for module in pkgutil.walk_packages(clicks_to_deliveries.__path__, "clicks_to_de
         importlib.import_module(module.name)
 plugins_manager.ensure_plugins_loaded()
 
+# What tasks send to OpenLineage and to the metrics' daemon; the provider would only log that this fails.
+from clicks_to_deliveries.airflow_releases import task_stats
+merge = bag.dags["scd2_merge"].get_task("merge")
+merge.written = {"rows_inserted": 5}
+(history,) = merge.get_openlineage_facets_on_complete(None).outputs
+task_stats().incr("tried", 1)
+task_stats().gauge("tried", 1.5)
+
 from include import cloudformation, sql
 from lambdas import bundle as lambda_bundle
 files = [cloudformation.TEMPLATE, cloudformation.OPENAPI, lambda_bundle.REQUIREMENTS]
@@ -175,6 +183,7 @@ files += [lambda_bundle.ROOT / path for path in lambda_bundle.SHARED]
 print(json.dumps({
     "dags": sorted(bag.dags),
     "errors": bag.import_errors,
+    "lineage": [history.name, history.outputFacets["outputStatistics"].rowCount],
     "missing": [str(path) for path in files if not path.exists()],
     "sql": len(sql.render("merge/truck_telemetry_scd2.sql")),
     "listens": get_listener_manager().has_listeners,
@@ -220,7 +229,7 @@ def test_it_works_in_each_airflow_without_the_repository(wheel, tmp_path, file):
     python = environment / "bin/python"
     subprocess.run([binary, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True, timeout=60)
     install = [binary, "pip", "install", "--quiet", "--python", str(python), "--constraint", str(DATA / f"{file}.txt")]
-    subprocess.run([*install, str(wheel)], check=True, timeout=250)
+    subprocess.run([*install, f"{wheel}[telemetry]"], check=True, timeout=250)
     settings = {
         "AIRFLOW_HOME": str(tmp_path / "home"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -236,6 +245,7 @@ def test_it_works_in_each_airflow_without_the_repository(wheel, tmp_path, file):
     assert (found["errors"], found["missing"]) == ({}, [])
     assert found["dags"] == sorted(path.stem for path in (ROOT / "dags").glob("*.py"))
     assert found["sql"] > 1000
+    assert found["lineage"] == ["ECOMMERCE_DATA.TRUCK_TELEMETRY.TRUCK_TELEMETRY_DATA", 5]
     assert found["listens"]
     assert found["code"].startswith(str(environment))
     assert re.search(rf"{re.escape(PROJECT['version'])}-[0-9a-f]{{12}}", found["release"])

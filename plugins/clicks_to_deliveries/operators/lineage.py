@@ -36,10 +36,10 @@ STAGED = {
 _METRIC_COLUMNS = tuple(metric.name.upper() for metric in METRICS)
 _ENVELOPE = ("stream_name", "shard_id", "sequence_number", "sub_sequence_number", "arrival_time", "partition_key")
 _LANDED = ("truck_id", "event_time", *(metric.name for metric in METRICS), *_ENVELOPE, "nulled_metrics")
-# (From, to) -> column -> the field that it is made of.
-COLUMNS: Mapping[tuple[Asset, Asset], Mapping[str, str]] = {
-    (assets.LANDING_ZONE, assets.RAW): {field.upper(): field for field in _LANDED},
-    (assets.RAW, assets.HISTORY): {
+# Names of the assets (from, to) -> column -> the field that it is made of.  Airflow 3.1's assets can't be keys.
+COLUMNS: Mapping[tuple[str, str], Mapping[str, str]] = {
+    (assets.LANDING_ZONE.name, assets.RAW.name): {field.upper(): field for field in _LANDED},
+    (assets.RAW.name, assets.HISTORY.name): {
         "TRUCK_ID": "TRUCK_ID",
         "LOAD_TIMESTAMP": "LOAD_TIMESTAMP",
         **dict.fromkeys(("EFFECTIVE_START_DATE", "EFFECTIVE_END_DATE", "IS_CURRENT"), "EVENT_TIME"),
@@ -104,7 +104,7 @@ def _input(asset: Asset, checked: Sequence[tuple[Rule, RuleResult]]) -> InputDat
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
 
     namespace, name = dataset_name(asset)
-    columns = [field for (source, _), each in COLUMNS.items() if source == asset for field in each.values()]
+    columns = [field for (source, _), each in COLUMNS.items() if source == asset.name for field in each.values()]
     about = [_assertion(rule, result) for rule, result in checked if _is_about(rule, asset)]
     return InputDataset(
         namespace,
@@ -121,7 +121,7 @@ def _output(asset: Asset, read: Sequence[Asset], written: Mapping[str, Any]) -> 
 
     facets: dict[str, DatasetFacet] = {}
     for source in read:
-        if columns := COLUMNS.get((source, asset)):
+        if columns := COLUMNS.get((source.name, asset.name)):
             fields = {
                 column: lineage.Fields([lineage.InputField(*dataset_name(source), field)])
                 for column, field in columns.items()

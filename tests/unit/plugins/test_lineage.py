@@ -56,9 +56,9 @@ def test_the_columns_are_those_of_the_tables() -> None:
     created = sql.render("ddl/050_history.sql").split("(", 1)[1].split("cluster by")[0]
     history = re.findall(r"^\s+([A-Z_]+) (?:string|float|timestamp_ntz|boolean)\b", created, re.MULTILINE)
     assert history
-    assert sorted(COLUMNS[assets.RAW, assets.HISTORY]) == sorted(history)
+    assert sorted(COLUMNS[assets.RAW.name, assets.HISTORY.name]) == sorted(history)
     fields = re.findall(r"\$1:(\w+)", sql.render("ddl/060_pipe.sql"))
-    assert sorted(COLUMNS[assets.LANDING_ZONE, assets.RAW].values()) == sorted(fields)
+    assert sorted(COLUMNS[assets.LANDING_ZONE.name, assets.RAW.name].values()) == sorted(fields)
 
 
 def test_each_rule_is_an_assertion_about_the_data_that_it_reads() -> None:
