@@ -234,20 +234,19 @@ def shape(service):
 
 def save(service):
     """Save the state of a service with a journal; from then on, the journal has only what comes later."""
+    if is_saved(service, MODULES[service].get_state()):
+        JOURNALS[service].cut(0)
+        saved[service] = shape(service)
+        if service == "sqs":
+            note_messages()
+
+
+def is_saved(service, state):
+    """Save it; MiniStack only logs that it could not."""
     file = STATE / f"{service}.json"
-    before = file_id(file)
-    persistence.save_state(service, MODULES[service].get_state())
-    # MiniStack only logs that it could not save.
-    if file_id(file) == before:
-        return
-    JOURNALS[service].cut(0)
-    saved[service] = shape(service)
-    if service == "sqs":
-        note_messages()
-
-
-def file_id(path):
-    return path.stat().st_ino if path.exists() else None
+    before = file.stat().st_ino if file.exists() else None
+    persistence.save_state(service, state)
+    return file.exists() and file.stat().st_ino != before
 
 
 def save_what_changed():
@@ -260,9 +259,12 @@ def save_what_changed():
     for service, state_of in app._build_persistence_save_dict().items():
         if service in JOURNALS or not (is_stack or service in keys) or (state := state_of()) is None:
             continue
-        if (text := hash(encode(state))) != saved.get(service):
-            persistence.save_state(service, state)
+        if (text := hash(encode(state))) == saved.get(service):
+            continue
+        if is_saved(service, state):
             saved[service] = text
+        else:
+            called.add(app._state_map[service])
     write_messages()
 
 
@@ -273,6 +275,7 @@ async def save_from_time_to_time():
             save_what_changed()
         except Exception:
             log.exception("The state could not be saved; it is tried again")
+            called.update(app._state_map.values())
         await asyncio.sleep(max(SAVE_EVERY_SECONDS, (time.monotonic() - began) / SAVING_SHARE))
 
 
