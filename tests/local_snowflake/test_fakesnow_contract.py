@@ -21,7 +21,7 @@ from fakesnow.instance import FakeSnow
 from fakesnow.transforms import show
 from sqlglot import exp
 
-from include.local.snowflake.fakesnow_adapter import Translator
+from include.local.snowflake.fakesnow_adapter import OnDisk
 from include.local.snowflake.stream_offsets import UNCOMMITTED
 
 pytestmark = pytest.mark.integration
@@ -91,8 +91,10 @@ def test_notes_of_a_table_are_arguments_of_its_translation():
         ("1795356000", "_EPOCH_TIMESTAMP('1795356000', 0)"),
     ],
 )
-def test_a_cast_of_a_time_is_a_macro_that_the_adapter_replaces_where_the_time_is_written_out(text, translated):
-    translator = Translator(FakeSnow(create_database_on_connect=True).connect("D", "S"))
+def test_a_cast_of_a_time_is_a_macro_that_the_adapter_replaces_where_the_time_is_written_out(
+    text, translated, tmp_path
+):
+    translator = OnDisk(tmp_path).translator(None, None)
     parsed = sqlglot.parse_one(f"SELECT '{text}'::TIMESTAMP_NTZ", read="snowflake")
     assert translator.translate(parsed).expressions[0].sql("duckdb") == translated
 

@@ -201,7 +201,7 @@ class TestHour:
 
     def test_show_warehouses_says_whether_one_runs(self, hour):
         hour.execute("SELECT COUNT(*) FROM SHOP.PUBLIC.STOCK")
-        shown = [(name, state, seconds) for name, state, _, _, seconds, *_ in self.rows(hour, "SHOW WAREHOUSES")]
+        shown = [(row[0], row[1], row[11]) for row in self.rows(hour, "SHOW WAREHOUSES")]
         assert shown == [("COMPUTE_WH", "STARTED", 600), ("WH", "SUSPENDED", 60)]
 
 

@@ -121,7 +121,7 @@ def test_everything_on_is_set_up_twice_seen_by_each_role_and_taken_back(provisio
     ]
 
     # The monitor is on both warehouses, and users log in as their policies say.
-    monitors = {row[0]: row[-1] for row in account.execute("show warehouses")}
+    monitors = {row[0]: row[24] for row in account.execute("show warehouses")}
     assert monitors[names.WAREHOUSE] == monitors[names.READER_WAREHOUSE] == names.RESOURCE_MONITOR
     assert [row[:2] for row in account.execute("show resource monitors")] == [(names.RESOURCE_MONITOR, "100")]
     account.execute(f"alter network policy {names.NETWORK_POLICY} set allowed_ip_list = ('10.0.0.0/8')")

@@ -11,13 +11,14 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``session``, ``snowpipe`` | the two that run statements: a client's session, and the threads that load for pipes |
 | ``describing`` | the columns of a statement's result, without running it |
 | ``authorization`` | the one place that every statement passes: what its roles may not do is refused |
+| ``letter_case`` | names that differ by case only |
 | ``access``, ``ownership``, ``needs`` | GRANT and REVOKE; owners of what is created; the privileges a statement needs |
 | ``principals``, ``ddl``, ``listings`` | users and roles; databases, schemas, tables; SHOW and DESCRIBE of these |
 | ``policies``, ``masking``, ``login_policies`` | who sees a column, and how a user logs in |
 | ``dml``, ``view_texts``, ``table_copies`` | queries and DML; the texts of views; LIKE and CLONE |
 | ``functions`` | functions that DuckDB can't answer |
 | ``pipes``, ``copy_into``, ``streams``, ``parameters``, ``merge``, ``reads``, ``tags`` | one module per subject |
-| ``table_listing`` | what SHOW TABLES adds |
+| ``table_listing``, ``warehouse_listing`` | what SHOW TABLES adds; SHOW WAREHOUSES |
 | ``cancelling``, ``query_history``, ``metering_history`` | statements that concern other statements |
 | ``copy_rows``, ``copy_lines`` | from a file's bytes to rows |
 | ``error_notifications``, ``notification_integrations`` | messages about files that were not loaded |
@@ -34,7 +35,8 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``resource_monitors`` | what a statement says of one |
 | ``column_names`` | names of columns without an alias |
 | ``fakesnow_adapter``, ``names``, ``privileges``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, TLS, errors |
-| ``rewriting``, ``dates``, ``variants``, ``flattening``, ``aggregates`` | before fakesnow translates |
+| ``rewriting``, ``variant_columns`` | before fakesnow translates: what to rewrite; which columns are VARIANTs |
+| ``dates``, ``variants``, ``flattening``, ``aggregates`` | one module per kind of rewriting |
 | ``arithmetic``, ``epoch_times``, ``texts`` | where fakesnow's translations of numbers and times are not Snowflake's |
 | ``keywords``, ``duckdb_macros`` | reserved words; functions that translations call |
 """

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import secrets
 
-from . import errors, login_checks, notification_integrations, resource_monitors
+from . import errors, login_checks, notification_integrations, resource_monitors, warehouse_listing
 from . import parameter_values as values
 from .catalog import ACCOUNT, CatalogObject, like_pattern
 from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
-from .meter import DEFAULT_AUTO_SUSPEND
 from .names import Key
 from .privileges import Securable, kind_of
 from .reader import Options
@@ -162,22 +161,7 @@ def show(context: Context, statement: Show) -> Result:
         and context.sees(_securable(each))
     ]
     if statement.kind == "WAREHOUSE":
-        warehouses = [
-            (
-                each.name,
-                "STARTED" if context.instance.meter.is_running(each.name) else "SUSPENDED",
-                "STANDARD",
-                each.definition.get("WAREHOUSE_SIZE", "X-Small"),
-                each.definition.get("AUTO_SUSPEND", DEFAULT_AUTO_SUSPEND),
-                each.created_on,
-                context.grants.owner(_securable(each)),
-                each.definition.get("COMMENT", ""),
-                each.definition.get("RESOURCE_MONITOR") or "null",
-            )
-            for each in found
-        ]
-        columns = ["name", "state", "type", "size", "auto_suspend", "created_on", "owner", "comment"]
-        return Result.of([*columns, "resource_monitor"], warehouses)
+        return warehouse_listing.rows(context, found)
     if statement.kind == "RESOURCE MONITOR":
         monitors = [
             (each.name, *resource_monitors.row(each.definition), each.created_on,

@@ -30,6 +30,11 @@ _TYPED = "CAST_TO_TYPE"
 # An argument that is certainly no text needs no look at its type.
 _NUMERIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DateDiff, exp.Length, exp.Abs, exp.Round)
 _TEXT = exp.DataType.TEXT_TYPES
+# They return a FLOAT, whatever they are given.
+_FLOATS = (
+    exp.Radians, exp.Degrees, exp.Sin, exp.Cos, exp.Tan, exp.Asin, exp.Acos, exp.Atan, exp.Atan2, exp.Sqrt, exp.Cbrt,
+    exp.Pow, exp.Exp, exp.Ln, exp.Log, exp.Pi,
+)  # fmt: skip
 # A quotient and an average have six decimals more than the number that is divided.
 _MORE_DECIMALS = "1.000000"
 
@@ -131,7 +136,7 @@ def _is_float(node: exp.Expr) -> bool:
     value = node.unnest()
     if isinstance(value, exp.Literal):
         return not value.is_string and "e" in value.name.lower()
-    return isinstance(value, exp.Cast) and value.is_type("DOUBLE")
+    return isinstance(value, _FLOATS) or (isinstance(value, exp.Cast) and value.is_type("DOUBLE"))
 
 
 def _may_be_float(node: exp.Expr) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 import pyarrow as pa
 from sqlglot import exp
 
-from . import errors, grammar, needs, ownership, table_listing, view_texts
+from . import errors, grammar, letter_case, needs, ownership, table_listing, view_texts
 from .context import Context
 from .needs import Need, Needs
 from .privileges import OWNERSHIP, THE_ACCOUNT, USAGE, Securable
@@ -35,7 +35,7 @@ def run(context: Context, sql: str, statement: Statement, execute: Callable[[], 
     if change is not None:
         change(context)
     if isinstance(statement, exp.Create | exp.Drop | exp.Alter):
-        context.note_temporary_tables()
+        context.note_tables()
     return result
 
 
@@ -51,12 +51,14 @@ def check(context: Context, needed: Needs) -> None:
 
 
 def _needs(context: Context, sql: str, statement: Statement) -> Needs | None:
-    """What ``statement`` needs, checked; None where it is about an object that counts as missing.
+    """What ``statement`` needs, checked, and its names; None where it is about an object that counts as missing.
 
     The decision is kept: a client sends the same texts again and again.
     """
 
     def decide() -> Needs | None:
+        if isinstance(statement, exp.Expr):
+            letter_case.check(context, statement)
         needed = needs.of_statement(context, statement)
         try:
             check(context, needed)

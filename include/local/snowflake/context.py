@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from .variables import Variables
 SecondaryRoles = tuple[str, ...]
 
 _identifiers = itertools.count(1)
+# As many statements of a session are known to LAST_QUERY_ID.
+_REMEMBERED = 100
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Context:
         parameter_values.set_time_zone(self.duck, self.time_zone)
         self.query_tag, self.statement_timeout = login.query_tag, login.statement_timeout
         self.query: Query | None = None  # the statement that runs
+        self._earlier: deque[str] = deque(maxlen=_REMEMBERED)  # query ids of those before it
         self.variables = Variables()
         self.last_copy: str | None = None  # query id of the last COPY
 
@@ -72,6 +76,16 @@ class Context:
     @property
     def query_id(self) -> str:
         return self.query.id if self.query else ""
+
+    def earlier_query(self, number: int) -> str | None:
+        """The query id of an earlier statement: -1 is the last one.
+
+        Raises:
+            SnowflakeError: it is counted from the session's first statement.
+        """
+        if number > 0:
+            raise errors.unsupported("LAST_QUERY_ID of a number from 1 on")
+        return self._earlier[number] if -number <= len(self._earlier) else None
 
     def sender(self, parameters: Mapping[str, Any]) -> Sender:
         """Who sends the next statement, with its own ``parameters`` before those of the session."""
@@ -198,12 +212,16 @@ class Context:
 
     def translation_key(self, statement: Hashable) -> Hashable:
         """Everything that the translation of ``statement`` depends on in this session."""
-        return statement, self.database, self.schema, self.warehouse, self.role, self.user
+        return (
+            statement, self.database, self.schema, self.warehouse, self.role, self.user, self.translator.types,
+        )  # fmt: skip
 
     # --- what statements change --------------------------------------------------------------------------------------
 
     def begin_statement(self, query: Query) -> None:
         """Note the statement that runs, and make the schema named at login current as soon as it exists."""
+        if self.query is not None:
+            self._earlier.append(self.query.id)
         self.query = query
         pending = self.translator.pending_schema
         if pending and engine.has_schema(self.duck, *pending):
@@ -228,9 +246,10 @@ class Context:
     def use_secondary_roles(self, roles: SecondaryRoles) -> None:
         self.secondary_roles = roles
 
-    def note_temporary_tables(self) -> None:
-        """After a DDL: learn which names are the session's own tables."""
+    def note_tables(self) -> None:
+        """After a DDL: learn which names are the session's own tables, and which columns are VARIANTs."""
         self.temporary_tables = engine.temporary_tables(self.duck)
+        self.translator.learn_types()
 
     def set_time_zone(self, name: str) -> None:
         parameter_values.set_time_zone(self.duck, name)

@@ -1,4 +1,4 @@
-"""DATE_TRUNC, DATEADD and ADD_MONTHS of a DATE are a DATE, where DuckDB makes a timestamp of it."""
+"""DATE_TRUNC, DATEADD and ADD_MONTHS of a DATE are a DATE, where DuckDB makes a timestamp of it; CONVERT_TIMEZONE."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def keep(node: exp.Expr) -> None:
             node.replace(exp.Cast(this=node.copy(), to=exp.DataType.build("DATE")))
         case "unknown":
             node.replace(duckdb_macros.like(node, origin))
+
+
+def in_session(node: exp.ConvertTimezone) -> None:
+    """Let CONVERT_TIMEZONE of two arguments begin in the session's time zone, in place, not in the target."""
+    if not node.args.get("source_tz"):
+        node.set("timestamp", exp.Cast(this=node.args["timestamp"].copy(), to=exp.DataType.build("TIMESTAMPLTZ")))
 
 
 def _origin(node: exp.Expr) -> exp.Expr:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from sqlglot import exp
 
-from . import bound_values, bulk_inserts, functions, merge, stream_offsets, streams
+from . import bound_values, bulk_inserts, engine, functions, merge, stream_offsets, streams
 from .context import Context
 from .fakesnow_adapter import SELECT, statement_type_id
 from .names import Key
@@ -19,10 +19,13 @@ Node = TypeVar("Node", bound=exp.Expr)
 Translation = TypeVar("Translation")
 Binds = list[Any]
 
+# The rows of an INSERT OVERWRITE that reads its own table, which is emptied first.
+_OVERWRITING = "_OVERWRITING"
+
 
 def query(context: Context, sql: str, expression: exp.Query, binds: Binds | None) -> Result:
     """Run a query; its streams stay where they are."""
-    if not streams.read_by(context, expression):
+    if not streams.may_be_read_by(context, expression):
         return _query(context, sql, expression, binds, [])
     # A row that is committed after the streams' bounds were read is in its table and in no stream.
     with context.snapshot():
@@ -58,10 +61,15 @@ def write(context: Context, expression: exp.Expr, binds: Binds | None) -> Result
         streams.substitute(context, expression, read)
         streams.bind(context.duck, read)
         target = _target_of(context, expression) if deletes else None
+        is_staged = bool(overwrite and target and _reads(context, expression.expression, target))
+        if is_staged:
+            expression, binds = _staged(context, bound_values.inlined(expression, binds or [])), None
         tracking = stream_offsets.before_delete(context.catalog, context.duck, target) if target else []
         result = run(context, expression, binds)
         stream_offsets.after_delete(context.duck, tracking)
         context.transaction.consume(read)
+        if is_staged:
+            context.duck.execute(f"DROP TABLE {_OVERWRITING}")
     return result
 
 
@@ -115,6 +123,20 @@ def _translated(
     return context.instance.translations.get(
         context.translation_key((sql, state)), now, keep=lambda: not functions.is_momentary(expression)
     )
+
+
+def _reads(context: Context, query: exp.Expr, target: Key) -> bool:
+    """Whether ``query`` may read the table ``target``: by its name, or through a view."""
+    keys = [context.table_key(table) for table in query.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
+    return any(key is not None and (key == target or engine.has_view(context.duck, key)) for key in keys)
+
+
+def _staged(context: Context, insert: exp.Expr) -> exp.Expr:
+    """Run the query of an INSERT, and return an INSERT of its rows."""
+    translated = context.translator.translate(insert.expression.copy())
+    context.duck.execute(f"CREATE OR REPLACE TEMPORARY TABLE {_OVERWRITING} AS {translated.sql('duckdb')}")
+    insert.set("expression", exp.select("*").from_(_OVERWRITING))
+    return insert
 
 
 def _target_of(context: Context, expression: exp.Expr) -> Key | None:

@@ -13,6 +13,16 @@ _STEP = """
              WHEN path = '' THEN name ELSE path || '.' || name END
     )
 """
+_WITHOUT_NULLS = """
+    CREATE MACRO IF NOT EXISTS {database}._without_nulls(elements) AS list_filter(elements, lambda x: x IS NOT NULL)
+"""
+# A null is an empty text.
+_ARRAY_TO_STRING = """
+    CREATE MACRO IF NOT EXISTS {database}._array_to_string(elements, separator) AS array_to_string(
+        list_transform(CAST(to_json(elements) AS JSON[]), lambda x: coalesce(json_extract_string(x, '$'), '')),
+        separator
+    )
+"""
 # The elements of an array or object, as FLATTEN lists them; only_kind is NULL for both.
 _FLATTEN = """
     CREATE MACRO IF NOT EXISTS {database}._flatten(input, start, is_outer, only_kind) AS TABLE
@@ -59,7 +69,9 @@ _FLATTEN = """
 
 def creation_sql() -> str:
     """The statements that create the macros that an account lacks."""
-    return ";".join(each.format(database=GLOBAL_DATABASE) for each in (_STEP, _FLATTEN))
+    return ";".join(
+        each.format(database=GLOBAL_DATABASE) for each in (_STEP, _FLATTEN, _WITHOUT_NULLS, _ARRAY_TO_STRING)
+    )
 
 
 def call(macro: str, *arguments: exp.Expr) -> exp.Anonymous:

@@ -9,6 +9,9 @@ import duckdb
 from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA
 from .names import Key
 
+# The database of a connection's temporary tables.
+TEMPORARY = "temp"
+
 
 def row(duck: duckdb.DuckDBPyConnection, sql: str, values: list[Any] | None = None) -> tuple[Any, ...]:
     """The row of a query that always has one."""
@@ -47,6 +50,14 @@ def has_temporary_table(duck: duckdb.DuckDBPyConnection, name: str) -> bool:
         "SELECT 1 FROM duckdb_tables() WHERE temporary AND lower(table_name) = lower(?)", [name]
     ).fetchone()
     return found is not None
+
+
+def relations(duck: duckdb.DuckDBPyConnection) -> list[Key]:
+    """All tables and views, a connection's temporary ones too."""
+    return duck.execute(
+        "SELECT database_name, schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
+        " UNION ALL SELECT database_name, schema_name, view_name FROM duckdb_views() WHERE NOT internal"
+    ).fetchall()
 
 
 def tables(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[Key]:

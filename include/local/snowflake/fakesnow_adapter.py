@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from sqlglot import exp
 # thread would then be written in no dialect at all.
 from sqlglot.dialects import duckdb as _duckdb_dialect  # noqa: F401
 
-from . import arithmetic, duckdb_macros, epoch_times, flattening, rewriting, texts
+from . import aggregates, arithmetic, duckdb_macros, epoch_times, flattening, rewriting, texts
 from .duckdb_macros import GLOBAL_DATABASE
 
 # fakesnow hides it from SHOW and INFORMATION_SCHEMA: our tables are here, beside the database's own.
@@ -37,6 +38,20 @@ Column = tuple[str, str]
 
 # SHOW ... of what schemas hold.
 _OF_A_SCHEMA = ("OBJECTS", "TABLES", "VIEWS", "SEQUENCES")
+# Tables and views with VARIANTs.
+_VARIANTS = """
+    SELECT upper(database_name), upper(schema_name), upper(table_name), list(upper(column_name))
+    FROM duckdb_columns() WHERE data_type = 'JSON' AND NOT internal AND schema_name <> ? GROUP BY ALL
+"""
+# Whether any name of a database, schema, table, view or column has lower-case letters.
+_MIXED_CASE = """
+    SELECT 1 FROM duckdb_columns()
+    WHERE NOT internal AND schema_name NOT IN (?, 'information_schema')
+        AND (column_name <> upper(column_name) OR table_name <> upper(table_name)
+             OR database_name <> 'temp' AND (schema_name, database_name) <> (upper(schema_name), upper(database_name)))
+        AND database_name NOT IN ('memory', '_fs_global')
+    LIMIT 1
+"""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d{1,6})?)?")
 
 
@@ -49,6 +64,9 @@ class OnDisk(FakeSnow):
         if (uploads := Path(LOCAL_BUCKET_PATH)).exists():
             uploads.rmdir()
         duck = self.duck_conn
+        # Tables and views with VARIANTs, in upper case, and the names of these columns.
+        self.variants: dict[tuple[str, str, str], frozenset[str]] = {}
+        self.mixes_case = False
         # fakesnow holds stages, comments and the like in memory: a restart would lose them.
         duck.execute(f"DETACH {GLOBAL_DATABASE}")
         duck.execute(f"ATTACH '{directory / GLOBAL_DATABASE}.db' AS {GLOBAL_DATABASE}")
@@ -59,10 +77,21 @@ class OnDisk(FakeSnow):
             if file.stem != GLOBAL_DATABASE:
                 duck.execute(f"ATTACH '{file}' AS \"{file.stem}\"")
                 self.complete_database(file.stem)
+        self.learn_variants(duck)
 
     def translator(self, database: str | None, schema: str | None) -> Translator:
         """A session's translator, with a DuckDB connection of its own."""
-        return Translator(self.connect(database, schema))
+        return Translator(self.connect(database, schema), self)
+
+    def learn_variants(self, duck: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
+        """Learn again which columns are VARIANTs, after a DDL; return those of the temporary tables of ``duck``."""
+        rows = duck.execute(_VARIANTS, [HIDDEN_SCHEMA]).fetchall()
+        found = {(database, schema, table): frozenset(names) for database, schema, table, names in rows}
+        temporary = {table: found.pop((database, schema, table)) for database, schema, table in list(found)
+                     if database == "TEMP"}  # fmt: skip
+        self.variants = found
+        self.mixes_case = bool(duck.execute(_MIXED_CASE, [HIDDEN_SCHEMA]).fetchone())
+        return temporary
 
     def complete_database(self, name: str) -> None:
         """Give the attached database ``name`` the views and macros that fakesnow's translations use."""
@@ -76,11 +105,12 @@ class OnDisk(FakeSnow):
 class Translator:
     """A session's side of fakesnow: translates and runs statements on the session's DuckDB connection."""
 
-    def __init__(self, connection: FakeSnowflakeConnection) -> None:
+    def __init__(self, connection: FakeSnowflakeConnection, account: OnDisk) -> None:
         # The session controls transactions: fakesnow must neither begin nor commit one.
         connection._autocommit = True
         self.duck = connection._duck_conn
-        self._connection = connection
+        self._connection, self._account = connection, account
+        self._temporary_variants: dict[str, frozenset[str]] = {}
         self._cursor = FakeSnowflakeCursor(connection, connection._duck_conn)
         self._reserved = _reserved_words()
         self._notes: list[str] = []
@@ -113,6 +143,27 @@ class Translator:
         self._connection.database = self._connection._schema = None
         self._connection.database_set = self._connection.schema_set = False
 
+    def learn_types(self) -> None:
+        """After a DDL: learn which columns are VARIANTs."""
+        self._temporary_variants = self._account.learn_variants(self.duck)
+
+    @property
+    def mixes_case(self) -> bool:
+        """Whether any stored name has lower-case letters."""
+        return self._account.mixes_case
+
+    @property
+    def types(self) -> Hashable:
+        """What a translation depends on besides names: which columns are VARIANTs."""
+        return frozenset(self._account.variants.items()), frozenset(self._temporary_variants.items())
+
+    def _variants_of(self, table: exp.Table) -> frozenset[str]:
+        name = table.name.upper()
+        if not table.db and name in self._temporary_variants:
+            return self._temporary_variants[name]
+        database, schema = table.catalog or self.database or "", table.db or self.schema or ""
+        return self._account.variants.get((database.upper(), schema.upper(), name), frozenset())
+
     def check_names(self, expression: exp.Expr) -> None:
         """Raise Snowflake's error where a name needs a current database or schema and there is none."""
         self._cursor.check_db_and_schema(expression)
@@ -120,7 +171,8 @@ class Translator:
     def translate(self, expression: exp.Expr, parameters: list[Any] | None = None) -> exp.Expr:
         """Translate one statement, in place, to one statement of DuckDB's."""
         _show_all_of_database(expression)
-        rewriting.rewrite(expression)
+        knows_variants = self._account.variants or self._temporary_variants
+        rewriting.rewrite(expression, self._variants_of if knows_variants else None)
         _try_to_cast_times(expression)
         epoch_times.mark_instants(expression)
         arithmetic.mark_sums(expression)
@@ -129,6 +181,7 @@ class Translator:
         arithmetic.keep_numbers(translated)
         texts.format_values(translated)
         flattening.replace(translated)
+        aggregates.drop_nulls(translated)
         return self._quote_reserved(translated)
 
     def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[Column]]:

@@ -41,6 +41,8 @@ def _value(context: Context, node: exp.Func) -> exp.Expr | None:
         if name.startswith("SYSTEM$"):
             raise errors.unsupported(name)
         return None
+    if isinstance(node, exp.Generator) and not node.args.get("rowcount"):
+        raise errors.unsupported("GENERATOR without ROWCOUNT")
     if isinstance(node, exp.ToChar) and node.args.get("format"):
         return _formatted(node)
     answer = _SESSION.get(type(node))
@@ -51,6 +53,16 @@ def _text(node: exp.Func, index: int) -> str:
     if len(node.expressions) <= index or not isinstance(node.expressions[index], exp.Literal):
         raise errors.compilation_error(f"argument {index + 1} of {node.this} needs to be a constant string.", 1015)
     return str(node.expressions[index].name)
+
+
+def _number(node: exp.Func, default: int) -> int:
+    """The only argument of a function: a constant, possibly negative."""
+    if not node.expressions:
+        return default
+    text = node.expressions[0].sql("snowflake")
+    if not text.lstrip("-").isdigit() or int(text) == 0:
+        raise errors.compilation_error(f"argument 1 of {node.this} needs to be a constant number that is not 0.", 1015)
+    return int(text)
 
 
 def _literal(value: str | None) -> exp.Expr:
@@ -86,6 +98,7 @@ _TIME_FORMAT = {
 _SYSTEM: dict[str, Callable[[Context, exp.Anonymous], exp.Expr]] = {
     "IS_ROLE_IN_SESSION": lambda context, call: exp.convert(_text(call, 0).upper() in context.active_roles),
     "GETVARIABLE": lambda context, call: _variable(context, _text(call, 0)),
+    "LAST_QUERY_ID": lambda context, call: _literal(context.earlier_query(_number(call, -1))),
     "SYSTEM$ABORT_SESSION": lambda context, call: _literal(cancelling.abort_session(context, _text(call, 0))),
     "SYSTEM$CANCEL_ALL_QUERIES": lambda context, call: _literal(cancelling.cancel_all(context, _text(call, 0))),
     "SYSTEM$CANCEL_QUERY": lambda context, call: _literal(cancelling.cancel(context, _text(call, 0))),

@@ -148,6 +148,12 @@ class Meter:
             warehouse = self._warehouses.get(name)
             return bool(warehouse and self._runs(warehouse, self._clock()))
 
+    def resumed_at(self, name: str) -> datetime | None:
+        """When a warehouse was last resumed; None where it was not since the start."""
+        with self._lock:
+            warehouse = self._warehouses.get(name)
+            return warehouse.runs[-1].resumed_at if warehouse and warehouse.runs else None
+
     # --- statements --------------------------------------------------------------------------------------------------
 
     def begin(self, query_id: str, role: str | None, tag: str) -> Charge:

@@ -40,6 +40,8 @@ def parse(sql: str) -> Statement:
         # sqlglot takes what follows CALL for one text.  The result is that of a SELECT, with the function's name.
         call = tokens[1].text
         return parse(f'SELECT {call} AS "{call.partition("(")[0].strip().upper()}"')
+    if any(token.text == "->>" for token in tokens if token.token_type is not TokenType.STRING):
+        raise errors.unsupported("the flow operator ->>")
     ours = grammar.parse(sql, tokens)
     if ours is not None:
         return ours

@@ -13,7 +13,7 @@ from .catalog import CatalogObject
 from .context import Context
 from .fakesnow_adapter import HIDDEN_SCHEMA
 from .grammar import Alter, Create, Describe, Drop, Show
-from .names import Key, table_node
+from .names import Key, name_of, table_node
 from .privileges import Securable
 from .results import Result
 from .stream_offsets import Stream
@@ -161,6 +161,12 @@ def read_by(context: Context, expression: exp.Expr) -> list[Stream]:
     return [_readable(stream_offsets.load(context.catalog, context.duck, each)) for each in found.values()]
 
 
+def may_be_read_by(context: Context, expression: exp.Expr) -> bool:
+    """False where ``expression`` certainly reads no stream; costs no look-up."""
+    tables = (table for table in expression.find_all(exp.Table) if isinstance(table.this, exp.Identifier))
+    return any(context.catalog.may_exist("STREAM", name_of(table).last) for table in tables)
+
+
 def substitute(context: Context, expression: exp.Expr, streams: list[Stream]) -> None:
     """Replace each stream in ``expression``, in place, by a query of the table's new rows.
 
@@ -217,7 +223,7 @@ def _query(stream: Stream, alias: str) -> exp.Subquery:
     is_update = exp.alias_(exp.false(), "METADATA$ISUPDATE", quoted=True)
     query: exp.Query = (
         exp.select("*", action, is_update)
-        .select(exp.alias_(exp.cast(row_id, "VARCHAR"), "METADATA$ROW_ID", quoted=True))
+        .select(exp.alias_(_text_of(row_id), "METADATA$ROW_ID", quoted=True))
         .from_(table_node(stream.table))
         .where(exp.GT(this=row_id.copy(), expression=variable("low")))
         .where(exp.LTE(this=row_id.copy(), expression=variable("high")))
@@ -231,6 +237,11 @@ def _query(stream: Stream, alias: str) -> exp.Subquery:
         # It limits nothing: it lets the planner know how few rows of a table of millions these are.
         query = query.limit(exp.Sub(this=variable("high"), expression=variable("low")))
     return query.subquery(exp.to_identifier(alias))
+
+
+def _text_of(number: exp.Expr) -> exp.Expr:
+    """``number`` as a text.  Not by a cast: its translation would ask DuckDB for the type, in every such query."""
+    return exp.Anonymous(this="FORMAT", expressions=[exp.Literal.string("{}"), number])
 
 
 # --- DDL of their tables ----------------------------------------------------------------------------------------------

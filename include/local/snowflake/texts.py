@@ -1,18 +1,19 @@
-"""Times and floats as text, in Snowflake's default formats.
+"""Times, floats and VARIANTs as text, in Snowflake's default formats.
 
-A time has three decimals, and its offset if it has a time zone; a float without decimals has no point.  DuckDB writes
-the decimals that a time has, and 1.0.  It alone knows the type of a column, so the choice is made in its SQL.
-There it is free: DuckDB decides it while it plans.
+A time has three decimals, and its offset if it has a time zone; a float without decimals has no point; a text in a
+VARIANT has no quotes.  DuckDB writes the decimals that a time has, 1.0, and the quotes.  It alone knows the type of a
+column, so the choice is made in its SQL.  There it is free: DuckDB decides it while it plans.
 """
 
 from __future__ import annotations
 
 from sqlglot import exp
 
-_TEXT = "_text"
+# Another name than that of the macro that older state has, which a column's default may use.
+_TEXT = "_as_text"
 # '2026-01-01 00:00:00.123' and '2025-12-31 16:00:00.123 -0800'.  DuckDB writes -08 for whole hours.
 _MACRO = """
-    CREATE MACRO IF NOT EXISTS "{database}".main._text(val) AS (
+    CREATE MACRO IF NOT EXISTS "{database}".main._as_text(val) AS (
         CASE typeof(val)
             WHEN 'TIMESTAMP'
             THEN rpad(CAST(val AS VARCHAR) || if(length(CAST(val AS VARCHAR)) = 19, '.', ''), 23, '0')
@@ -26,11 +27,12 @@ _MACRO = """
                 || ' '
                 || rpad(replace(regexp_extract(CAST(val AS VARCHAR), '[+-][0-9:]+$'), ':', ''), 5, '0')
             WHEN 'DOUBLE' THEN regexp_replace(CAST(val AS VARCHAR), '\\.0$', '')
+            WHEN 'JSON' THEN json_extract_string(to_json(val), '$')
             ELSE CAST(val AS VARCHAR)
         END
     )
 """
-# What may be a time or a float: not what is text, an integer or true.
+# What may be a time, a float or a VARIANT: not what is text, an integer or true.
 _PERHAPS = (
     exp.Column, exp.Anonymous, exp.Coalesce, exp.If, exp.Case, exp.Min, exp.Max, exp.AnyValue, exp.Window, exp.Lead,
     exp.Lag, exp.CurrentTimestamp, exp.DateAdd, exp.TimestampTrunc, exp.DateTrunc, exp.Add, exp.Sub, exp.AtTimeZone,
@@ -45,7 +47,7 @@ def macro(database: str) -> str:
 
 
 def format_values(translated: exp.Expr) -> None:
-    """Give what may be a time or a float Snowflake's form where it is cast to text, after fakesnow translated."""
+    """Give what may be a time, a float or a VARIANT Snowflake's form as text, in place, after fakesnow translated."""
     for node in list(translated.find_all(exp.Cast, exp.ToChar)):
         if _makes_text(node) and _may_differ(node.this):
             node.replace(exp.Anonymous(this=_TEXT, expressions=[node.this]))

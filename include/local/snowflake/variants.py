@@ -1,7 +1,8 @@
 """Operators on VARIANT: as in Snowflake, it is converted to the type of the other operand.
 
 To DuckDB it is JSON, a text with quotes: ``v:name || '!'`` keeps them, and ``v:name = 'x'`` fails.  Types are not known
-before DuckDB binds the statement: a path (``v:a``, ``v['a']``), PARSE_JSON and FLATTEN's VALUE are known to be VARIANT.
+before DuckDB binds the statement: a path (``v:a``, ``v['a']``), PARSE_JSON, FLATTEN's VALUE, and the columns that
+``variant_columns`` marked are known to be VARIANT.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from sqlglot import exp
 
 from . import duckdb_macros, errors
 
+# In the meta of a column that is a VARIANT.
+MARK = "variant"
 _EQUALITY = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ)
 _INEQUALITY = (exp.GT, exp.GTE, exp.LT, exp.LTE)
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
@@ -70,6 +73,8 @@ def is_variant(node: exp.Expr | None) -> bool:
         return True
     if isinstance(node, exp.Cast):
         return bool(node.to.this == exp.DType.VARIANT)
+    if isinstance(node, exp.Column) and node.meta.get(MARK):
+        return True
     if isinstance(node, exp.Column) and node.name.upper() == "VALUE":
         select = node.find_ancestor(exp.Select)
         return select is not None and select.find(exp.Explode) is not None
@@ -94,6 +99,8 @@ def _replace(node: exp.Expr, other: exp.Expr) -> None:
 def _text(node: exp.Expr) -> exp.Expr:
     """A VARIANT as a text, without quotes."""
     inner = node.unnest()
+    if isinstance(inner, exp.Column) and inner.meta.get(MARK):
+        return exp.JSONExtractScalar(this=inner.copy(), expression=exp.JSONPath(expressions=[exp.JSONPathRoot()]))
     if isinstance(inner, exp.JSONExtract | exp.Bracket | exp.Column):
         return exp.Cast(this=inner.copy(), to=exp.DataType.build("VARCHAR"))
     return exp.JSONExtractScalar(this=inner.copy(), expression=exp.JSONPath(expressions=[exp.JSONPathRoot()]))
