@@ -188,6 +188,7 @@ def test_a_poison_record_is_isolated_and_its_neighbours_are_delivered(pipeline, 
     assert [record["kinesis"]["data"] for record in json.loads(body["payload"])["Records"]] == ["cG9pc29u"]
 
 
+@pytest.mark.verify
 def test_a_crashing_function_gets_the_batch_again_until_it_works(pipeline, driver):
     pipeline.s3.put_object(Bucket=pipeline.name, Key="crash", Body=b"")
     pipeline.put("a", "b", "c")
@@ -248,6 +249,7 @@ def test_the_iterator_age_is_a_metric_of_the_function(ministack, pipeline, drive
     assert point["SampleCount"] == 1
 
 
+@pytest.mark.verify
 def test_a_stopped_driver_exits_and_repeats_nothing(pipeline, driver):
     pipeline.map(BatchSize=10)
     texts = [f"record {n}" for n in range(80)]

@@ -38,6 +38,7 @@ def restarted(warehouse, *, kill=True):
     warehouse.connection = warehouse.server.connect(database="TESTS", schema=warehouse.schema)
 
 
+@pytest.mark.verify
 def test_sigterm_ends_it_with_0_even_with_clients(warehouse):
     assert warehouse.server.stop() == 0
 

@@ -444,6 +444,7 @@ def generated(chance: random.Random) -> Truck:
     return truck
 
 
+@pytest.mark.verify
 def test_generated_days_are_what_the_oracle_says(snowflake: Any, seed: int) -> None:
     chance = random.Random(seed)
     trucks = {f"generated {number}": generated(chance) for number in range(DAYS)}

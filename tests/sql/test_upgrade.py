@@ -205,6 +205,7 @@ def release_with_data(account: Account) -> SnowflakeSession:
     return admin
 
 
+@pytest.mark.verify
 def test_the_last_release_is_upgraded_with_its_data_by_running_it(account: Account) -> None:
     account.bucket.empty()
     admin = release_with_data(account)

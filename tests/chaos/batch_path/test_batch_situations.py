@@ -68,6 +68,7 @@ def test_nothing_goes_wrong(path, fleet):
 # --- Notifications ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.verify
 def test_notifications_duplicated_and_reordered(path, fleet):
     with path.notifications_held():
         path.land(fleet.records(80))
@@ -339,6 +340,7 @@ def test_a_task_killed_while_the_server_merges(path, fleet):
     path.check()
 
 
+@pytest.mark.verify
 def test_two_merges_at_once(path, fleet):
     land_and_merge(path, fleet)
     path.land(fleet.records(40))

@@ -219,6 +219,7 @@ def test_a_rule_that_can_not_run_is_a_failure_and_stops_no_other(stack: Any, che
     assert "docs/runbooks/data_quality.md#a-rule-could-not-run" in alert["Message"]
 
 
+@pytest.mark.verify
 def test_a_rule_that_takes_too_long_is_cancelled(
     check: Callable, only: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,6 +340,7 @@ def test_a_rule_removed_while_it_fails_is_notified_and_forgotten(stack: Any, che
     assert "was removed while it failed" in subjects["[recovered] data_quality: fails"]
 
 
+@pytest.mark.verify
 def test_the_first_run_of_a_day_looks_at_everything_and_forgets_old_results(
     stack: Any, check: Callable, only: Callable
 ) -> None:

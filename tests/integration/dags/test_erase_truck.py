@@ -224,6 +224,7 @@ def erasures() -> dict[str, str]:
         return {each.key: each.val for each in found}
 
 
+@pytest.mark.verify
 def test_one_of_three_trucks_leaves_every_store(stack, stores, erase):
     stores.fill()
     wait_for(lambda: len({row["SEQUENCE_NUMBER"] for row in stores.raw()}) == len(VALID), "Snowpipe")

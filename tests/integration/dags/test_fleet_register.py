@@ -31,6 +31,7 @@ def change(stack: Any, run: Callable) -> Iterator[Callable[..., str]]:
     stack.query(f"delete from {names.ASSIGNMENTS_TABLE}")
 
 
+@pytest.mark.verify
 def test_decisions_by_the_form_are_shown_made_and_undone(stack: Any, run: Callable, change: Callable[..., str]) -> None:
     stack.land(stack.reading("TRK941", 0), stack.reading("NEW942", 60), stack.reading("NEW942", 61, fuel_level=1.0))
     run("scd2_merge")

@@ -65,6 +65,7 @@ def test_a_load_error_fails_the_run_and_alerts_with_file_line_and_error_once(sta
     assert stack.stored_alerts() == []
 
 
+@pytest.mark.verify
 def test_a_failed_load_that_copy_history_shows_late_is_reported(
     stack: Any, run: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

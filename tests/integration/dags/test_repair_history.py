@@ -61,6 +61,7 @@ def test_a_repair_by_the_form_puts_one_truck_and_time_right_and_is_recorded(
     assert recorded(stack, dagrun, REPAIR) == [(1, 0, 0, True)]
 
 
+@pytest.mark.verify
 def test_a_rebuild_by_the_form_writes_everything_and_leaves_nothing_to_merge(
     stack: Any, run: Callable, repair: Callable
 ) -> None:
@@ -110,6 +111,7 @@ def offset_that_is_announced(monkeypatch: pytest.MonkeyPatch) -> str:
     return asyncio.run(first())
 
 
+@pytest.mark.verify
 def test_a_stream_that_soon_is_stale_is_reported_beforehand(
     stack: Any, run: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,7 @@ def test_concurrent_invocations_in_any_order_end_with_the_newest_of_every_truck(
     assert states() == newest_of_all
 
 
+@pytest.mark.verify
 def test_five_hundred_trucks_are_written_and_then_updated(store, states):
     trucks = [f"TRK{number:03}" for number in range(500)]
     write(store, *(accepted(1, truck=truck) for truck in trucks))

@@ -93,6 +93,7 @@ def test_abandoned_clicks_are_taken_in_and_replayed_twice_nothing_is_doubled_and
         assert outcomes(kept) == ["still_invalid"] * attempt
 
 
+@pytest.mark.verify
 def test_abandoned_readings_are_replayed_by_the_operator_and_land_once_in_distinct_envelopes(pipeline, monkeypatch):
     for name, value in pipeline.server.environment.items():
         monkeypatch.setenv(name, value)
