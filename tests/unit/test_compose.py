@@ -127,6 +127,9 @@ def test_the_dockerfile_copies_only_what_exists_and_is_not_ignored():
     for source in re.findall(r"^COPY (\S+) \S+$", DOCKERFILE, re.MULTILINE):
         assert (ROOT / source).exists(), source
         assert source == "." or any(Path(source).is_relative_to(path) for path in allowed), source
+    # Streamlit's settings are beside its script, in a folder that is allowed.
+    script = SERVICES["dashboard"]["command"][2]
+    assert (ROOT / script).parent.joinpath(".streamlit/config.toml").exists()
     for directory in ("dags", "dashboard", "include", "lambdas", "plugins", "sql"):
         assert directory in allowed
 
