@@ -32,7 +32,7 @@ TASK_SECONDS = 60.0
 DELAY_SECONDS = 0.3
 
 # What a warm process may grow by: MiniStack keeps the records in memory, and Snowflake caches their tables.
-MAY_GROW_MB = 60
+MAY_GROW_MB = 100
 MAY_GROW_BYTES_PER_RECORD = {"ministack": 6_000, "snowflake": 3_000}
 
 Say = Callable[[str], None]
