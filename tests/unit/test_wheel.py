@@ -69,7 +69,7 @@ def test_what_airflow_3_1_has_elsewhere_comes_from_the_provider_for_it():
 
 
 def test_the_requirements_file_of_mwaa_names_the_wheel_and_leaves_versions_to_mwaa():
-    text = (ROOT / "deploy/mwaa/requirements.txt").read_text()
+    text = (ROOT / "include/deploy/mwaa/requirements.txt").read_text()
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert lines == ["--find-links /usr/local/airflow/plugins", f"{PROJECT['name']}=={PROJECT['version']}"]
     # MWAA's entrypoint searches the whole text, comments too: with this option, it would not use its own constraints.
@@ -77,24 +77,24 @@ def test_the_requirements_file_of_mwaa_names_the_wheel_and_leaves_versions_to_mw
 
 
 def test_every_place_takes_the_dags_from_the_wheel_and_settings_that_exist():
-    places = [ROOT / f"deploy/{file}" for file in ("mwaa/startup.sh", "helm/Dockerfile", "astro/Dockerfile")]
+    places = [ROOT / f"include/deploy/{file}" for file in ("mwaa/startup.sh", "helm/Dockerfile", "astro/Dockerfile")]
     for place in places:
         assert f"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST='{BUNDLES}'" in place.read_text(), place
     exported = re.findall(r"^export (CTD_\w+)=(.+)$", places[0].read_text(), re.MULTILINE)
-    values = yaml.safe_load((ROOT / "deploy/helm/values.yaml").read_text())
+    values = yaml.safe_load((ROOT / "include/deploy/helm/values.yaml").read_text())
     in_pods = {each["name"]: each["value"] for each in yaml.safe_load(values["extraEnv"])}
     for settings in (dict(exported), in_pods):
         assert read_settings(settings).deployment_bucket == "my-deployment-bucket"
 
 
 def test_the_values_are_ones_of_the_chart_and_fit_the_image():
-    values = yaml.safe_load((ROOT / "deploy/helm/values.yaml").read_text())
+    values = yaml.safe_load((ROOT / "include/deploy/helm/values.yaml").read_text())
     schema = (DATA / "helm-values.schema.json").read_text()
     jsonschema.validate(values, yaml.safe_load(schema))
     assert values["dagProcessor"]["dagBundleConfigList"] == yaml.safe_load(BUNDLES)
     assert yaml.safe_load(values["extraEnvFrom"])[0]["secretRef"]
     assert values["defaultAirflowTag"] == PROJECT["version"]
-    dockerfile = (ROOT / "deploy/helm/Dockerfile").read_text()
+    dockerfile = (ROOT / "include/deploy/helm/Dockerfile").read_text()
     assert f"FROM apache/airflow:{values['airflowVersion']}-python3.12" in dockerfile
     assert f"constraints-{values['airflowVersion']}/constraints-3.12.txt" in dockerfile
     assert values["airflowVersion"] == constraints("airflow-3.3")["apache-airflow"]
@@ -210,7 +210,7 @@ def test_it_holds_every_file_of_the_code_and_no_stand_in(wheel):
     packed = {line.split()[0] for line in names.splitlines()[1:] if ".dist-info/" not in line}
     folders = ("include", "lambdas", "sql", "plugins", "dags")
     listed = subprocess.run(["git", "ls-files", *folders], cwd=ROOT, check=True, capture_output=True, text=True)
-    unneeded = re.compile(r"include/local/|include/requirements/(?!lambdas)|.*/\.\w+")
+    unneeded = re.compile(r"include/(local|deploy)/|include/requirements/(?!lambdas)|.*/\.\w+")
     wanted = {
         re.sub(r"^dags/", "clicks_to_deliveries/dags/", file.removeprefix("plugins/"))
         for file in listed.stdout.split()
