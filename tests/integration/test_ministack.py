@@ -134,7 +134,7 @@ def test_nothing_is_acknowledged_while_the_disk_is_full(own_ministack):
     )
     _wait_until_saved(own_ministack, s3="full", kinesis="kept", dynamodb="full")
     calls = [
-        lambda: s3.put_object(Bucket="full", Key="object", Body=b"object"),
+        lambda: s3.put_object(Bucket="full", Key="object", Body=b"object", IfNoneMatch="*"),
         lambda: kinesis.put_record(StreamName="kept", Data=b"record", PartitionKey="1"),
         lambda: dynamodb.put_item(TableName="full", Item={"id": {"S": "item"}}),
     ]

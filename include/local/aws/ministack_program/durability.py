@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import time
+from contextvars import ContextVar
 from pathlib import Path
 
 from ministack import app
@@ -189,20 +190,34 @@ s3._fire_s3_event_async = fire_event
 
 # --- Objects ----------------------------------------------------------------------------------------------------------
 
-# Objects that MiniStack could not write to its disk, about which it only logs a line.
-unstored = []
-write_file = s3._atomic_write
+# Files of this call that MiniStack could not write, about which it only logs a line.
+unwritten = ContextVar("unwritten")
+unwritten.set([])  # For what is written in no call.
+write_file, persist_object, check_put_preconditions = s3._atomic_write, s3._persist_object, s3._check_put_preconditions
 
 
 def write_or_note(path, data, **options):
     try:
         write_file(path, data, **options)
     except OSError:
-        unstored.append(path)
+        unwritten.get().append(path)
         raise
 
 
-s3._atomic_write = write_or_note
+def persist_or_mark(bucket, key, stored):
+    failures = len(unwritten.get())
+    persist_object(bucket, key, stored)
+    if len(unwritten.get()) > failures and isinstance(stored, dict):
+        stored["is_unwritten"] = True
+
+
+def check_what_is_written(headers, stored):
+    """The caller was told that it failed, and repeats it: a condition such as If-None-Match must not meet it then."""
+    return check_put_preconditions(headers, None if stored and stored.get("is_unwritten") else stored)
+
+
+s3._atomic_write, s3._persist_object = write_or_note, persist_or_mark
+s3._check_put_preconditions = check_what_is_written
 
 # --- Everything else --------------------------------------------------------------------------------------------------
 
@@ -309,10 +324,9 @@ def save_all_and_clear(services):
 
 
 async def dispatch_and_write(method, path, headers, *request):
+    unwritten.set(files := [])
     answer = await dispatch(method, path, headers, *request)
-    if unstored:
-        # Another call may have met this one's failure.  It is repeated too.
-        unstored.clear()
+    if files:
         return 500, {"Content-Type": "application/xml"}, b"<Error><Code>InternalError</Code></Error>"
     if headers.get("x-amz-target", "").partition("_")[0] not in ("Kinesis", "DynamoDB", "Logs"):
         write_messages()
