@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import statistics
-import subprocess
-import sys
 from collections import defaultdict
 from contextlib import closing
 from datetime import datetime
@@ -16,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.benchmarks import Benchmarks
+from tests.fixtures.demo_cycle import run_one_cycle
 
-ROOT = Path(__file__).parents[2]
 LONGEST_CYCLE_SECONDS = 900
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(2 * LONGEST_CYCLE_SECONDS + 60)]
@@ -46,23 +42,7 @@ RUNS = """
 def run_seconds(state: Path, script: str) -> dict[str, float]:
     """Median seconds from queued to success of each DAG's runs, in one cycle of the demo that ``script`` starts."""
     size = ("--clicks=3000", "--readings=3000", "--rate=50")
-    demo = subprocess.Popen(
-        [sys.executable, "-c", script, "--once", f"--state={state}", *size],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = demo.communicate(timeout=LONGEST_CYCLE_SECONDS)
-    except BaseException:
-        demo.send_signal(signal.SIGINT)  # It stops what it has started.
-        demo.communicate(timeout=50)
-        raise
-    assert demo.returncode == 0, output[-5000:]
+    run_one_cycle(state, *size, timeout=LONGEST_CYCLE_SECONDS, program=("-c", script))
     seconds = defaultdict(list)
     with closing(sqlite3.connect(state / "airflow" / "airflow.db")) as database:
         for dag, queued, ended in database.execute(RUNS):

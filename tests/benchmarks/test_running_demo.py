@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from include import names
 from include.local.demo.acceptance_report import AcceptanceReport
 from tests.fixtures.benchmarks import Benchmarks
-
-ROOT = Path(__file__).parents[2]
+from tests.fixtures.demo_cycle import run_one_cycle
 
 # Of each stream: clicks and readings together are twice this.
 RECORDS_PER_SECOND = 200
@@ -32,34 +25,11 @@ ROWS = {
 }
 
 
-def run_demo(state: Path, report: Path) -> None:
-    """One cycle of the demo, in which every guarantee must hold."""
-    records = RECORDS_PER_SECOND * SECONDS
-    demo = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "include.local.demo", "--once", f"--state={state}", f"--report={report}"),
-            *(f"--clicks={records}", f"--readings={records}", f"--rate={RECORDS_PER_SECOND}"),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = demo.communicate(timeout=LONGEST_RUN_SECONDS)
-    except BaseException:
-        demo.send_signal(signal.SIGINT)  # It stops what it has started.
-        demo.communicate(timeout=50)
-        raise
-    assert demo.returncode == 0, output[-5000:]
-
-
 def test_freshness_in_the_running_demo(benchmarks: Benchmarks, tmp_path):
     written = tmp_path / "report.json"
-    run_demo(tmp_path / "demo", written)
+    records = RECORDS_PER_SECOND * SECONDS
+    size = (f"--clicks={records}", f"--readings={records}", f"--rate={RECORDS_PER_SECOND}")
+    run_one_cycle(tmp_path / "demo", *size, f"--report={written}", timeout=LONGEST_RUN_SECONDS)
 
     report = msgspec.json.decode(written.read_bytes(), type=AcceptanceReport)
     found = {latency.name: latency for latency in report.latencies}

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,12 +22,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from include import names
+from tests.fixtures.demo_cycle import run_one_cycle
 from tests.fixtures.snowflake import free_port
 from tests.fixtures.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.verify, pytest.mark.timeout(1800)]
 
-ROOT = Path(__file__).resolve().parents[2]
 OURS = "clicks_to_deliveries"
 LINEAGE = "/api/v1/lineage"
 REQUESTS = {"/v1/metrics": ExportMetricsServiceRequest, "/v1/traces": ExportTraceServiceRequest}
@@ -158,24 +155,9 @@ def test_statsd_gets_the_same_metrics(tmp_path: Path) -> None:
 
 
 def run_demo(directory: Path, **telemetry: str) -> None:
-    size = ["--clicks=200", "--readings=200", "--rate=50"]
-    command = [sys.executable, "-m", "include.local.demo", "--once", "--state", str(directory / "demo"), *size]
-    output = directory / "demo.log"
-    with output.open("w") as log:
-        demo = subprocess.Popen(
-            [*command, "--report", str(directory / "report.json")],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **telemetry},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        code = demo.wait(1500)
-    finally:
-        # It ends what it started.
-        demo.send_signal(signal.SIGINT)
-        demo.wait(120)
-    assert code == 0, output.read_text()[-3000:]
+    size = ("--clicks=200", "--readings=200", "--rate=50")
+    report = f"--report={directory / 'report.json'}"
+    run_one_cycle(directory / "demo", *size, report, timeout=1500, stop_timeout=120, **telemetry)
 
 
 def versions(directory: Path) -> int:
