@@ -110,7 +110,8 @@ Next: make cluster ARGS=check provisions, sends traffic and compares every store
 
     def _inside(self, *arguments: str) -> str:
         """Run a command there; what it says goes to this terminal, what it answers is returned."""
-        return self.engine.answer("compose", "run", "--rm", "--no-deps", "-T", "acceptance", *arguments)
+        command = ("compose", "run", "--rm", "--no-deps", "-T", "acceptance")
+        return self.engine.output(*command, *arguments, says_what_it_does=True)
 
 
 def _has_ended(starting: Any) -> bool:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include.local.cluster.cluster import HEALTHY_TIMEOUT_SECONDS, Cluster
+from include.local.cluster.cluster import HEALTHY_TIMEOUT_SECONDS, Cluster, of_service
 from include.local.cluster.engine import ROOT, Container, EngineError
 
 WORKERS = 2
@@ -108,11 +108,11 @@ class Drill:
             self._expect(False, "the task of the killed worker was not tried again")
 
     def _victim(self, service: str, host: str) -> Container:
-        of_service = [each for each in self._engine.containers() if each.service == service]
-        if not of_service:
+        found = of_service(self._engine.containers(), service)
+        if not found:
             raise EngineError(f"no service {service}")
         # A container's host name is the beginning of its id.
-        return next((each for each in of_service if each.id.startswith(host)), of_service[0])
+        return next((each for each in found if each.id.startswith(host)), found[0])
 
     def _wait(self, is_met: Callable[[], bool], subject: str) -> None:
         deadline = time.monotonic() + HEALTHY_TIMEOUT_SECONDS

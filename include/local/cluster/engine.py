@@ -82,26 +82,21 @@ class Engine:
         command = [self.program, "compose", *arguments]
         return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, text=True)
 
-    def output(self, *arguments: str) -> str:
+    def output(self, *arguments: str, says_what_it_does: bool = False) -> str:
         """Run a command of the engine, and return what it prints.
 
-        Raises:
-            EngineError: it failed.
-        """
-        done = subprocess.run([self.program, *arguments], cwd=ROOT, check=False, capture_output=True, text=True)
-        if done.returncode:
-            raise EngineError(f"{self.program} {' '.join(arguments)}: {done.stderr.strip()}")
-        return done.stdout
-
-    def answer(self, *arguments: str) -> str:
-        """Run a command of the engine, which says on this terminal what it does, and return what it answers.
+        One that ``says_what_it_does`` on its error output does so on this terminal.
 
         Raises:
             EngineError: it failed.
         """
-        done = subprocess.run([self.program, *arguments], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+        stderr = None if says_what_it_does else subprocess.PIPE
+        done = subprocess.run(
+            [self.program, *arguments], cwd=ROOT, check=False, stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
         if done.returncode:
-            raise EngineError(f"{self.program} {' '.join(arguments)} failed")
+            said = f": {done.stderr.strip()}" if done.stderr else " failed"
+            raise EngineError(f"{self.program} {' '.join(arguments)}{said}")
         return done.stdout
 
     def containers(self) -> list[Container]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from airflow.sdk import Asset
 from attrs import fields_dict
 
-from include import assets
+from include import assets, sql
 from include.contracts import METRICS
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ STAGED = {
     "new_readings": assets.RAW,
     "last_hour": assets.RAW,
 }
-_METRIC_COLUMNS = tuple(metric.name.upper() for metric in METRICS)
 _ENVELOPE = ("stream_name", "shard_id", "sequence_number", "sub_sequence_number", "arrival_time", "partition_key")
 _LANDED = ("truck_id", "event_time", *(metric.name for metric in METRICS), *_ENVELOPE, "nulled_metrics")
 # Names of the assets (from, to) -> column -> the field that it is made of.  Airflow 3.1's assets can't be keys.
@@ -43,7 +42,7 @@ COLUMNS: Mapping[tuple[str, str], Mapping[str, str]] = {
         "TRUCK_ID": "TRUCK_ID",
         "LOAD_TIMESTAMP": "LOAD_TIMESTAMP",
         **dict.fromkeys(("EFFECTIVE_START_DATE", "EFFECTIVE_END_DATE", "IS_CURRENT"), "EVENT_TIME"),
-        **{column: column for column in _METRIC_COLUMNS},
+        **{column: column for column in sql.ATTRIBUTES},
     },
 }
 
