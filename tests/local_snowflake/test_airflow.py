@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -240,6 +241,28 @@ def test_an_execution_timeout_cancels_the_statement(waiting_operator, wait_until
 
     with pytest.raises(AirflowTaskTimeout):
         run_as_the_task_runner_does()
+    wait_until(lambda: ended() == [("FAILED_WITH_ERROR", "000604")])
+
+
+def test_a_kill_cancels_the_statement_also_while_the_task_waits_for_its_supervisor(
+    waiting_operator, wait_until, monkeypatch
+):
+    from airflow.sdk.execution_time import task_runner
+    from clicks_to_deliveries.operators.killable import TaskKilled
+
+    # The channel to the supervisor, in the midst of a question: another one would wait for ever.
+    questions = []
+    channel = SimpleNamespace(send=questions.append)
+    operator, ended = waiting_operator
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(operator.execute, {})
+        wait_until(lambda: ended() == [("RUNNING", None)])
+        with monkeypatch.context() as patch:
+            patch.setattr(task_runner, "SUPERVISOR_COMMS", channel, raising=False)
+            with pytest.raises(TaskKilled):
+                operator.on_kill()
+        assert working.exception()
+    assert questions == []
     wait_until(lambda: ended() == [("FAILED_WITH_ERROR", "000604")])
 
 

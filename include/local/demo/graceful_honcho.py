@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from multiprocessing import Process
 from typing import Any
 
+import psutil
 from honcho import command, manager
 from honcho import process as honcho_process
 from honcho.printer import Printer
@@ -58,7 +59,7 @@ class GracefulManager(manager.Manager):  # type: ignore[misc]  # honcho has no t
 
     def __init__(self, printer: Printer | None = None) -> None:
         super().__init__(printer)
-        self._process_ctor = GroupProcess
+        self._process_ctor = SessionProcess
         self._is_stopping = False
         self._lives: dict[str, Life] = {}
 
@@ -113,7 +114,7 @@ class GracefulManager(manager.Manager):  # type: ignore[misc]  # honcho has no t
         process["process"].start()
 
 
-class GroupProcess(honcho_process.Process):  # type: ignore[misc]
+class SessionProcess(honcho_process.Process):  # type: ignore[misc]
     """A process that has ended when its first process has: what that leaves behind is stopped.
 
     honcho waits for the end of the output, which children of a killed process would hold open.
@@ -121,22 +122,30 @@ class GroupProcess(honcho_process.Process):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._child_ctor = GroupPopen
+        self._child_ctor = SessionPopen
 
 
-class GroupPopen(honcho_process.Popen):  # type: ignore[misc]
-    """Leads a process group, whose other members it does not survive by more than LEFT_BEHIND_SECONDS."""
+class SessionPopen(honcho_process.Popen):  # type: ignore[misc]
+    """Leads a session, whose other processes it does not survive by more than LEFT_BEHIND_SECONDS.
+
+    Its process group would not do: each of Airflow's tasks leads one of its own.
+    """
 
     def __init__(self, cmd: str, **options: Any) -> None:
         super().__init__(cmd, **options)
-        threading.Thread(target=self._end_group, daemon=True).start()
+        threading.Thread(target=self._end_session, daemon=True).start()
 
-    def _end_group(self) -> None:
+    def _end_session(self) -> None:
         self.wait()
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGTERM)
-            time.sleep(LEFT_BEHIND_SECONDS)
-            os.killpg(self.pid, signal.SIGKILL)
+        self._signal(signal.SIGTERM)
+        time.sleep(LEFT_BEHIND_SECONDS)
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in psutil.pids():
+            with suppress(ProcessLookupError, PermissionError):
+                if os.getsid(pid) == self.pid:
+                    os.kill(pid, number)
 
 
 if __name__ == "__main__":

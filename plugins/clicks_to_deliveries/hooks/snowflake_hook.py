@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 from airflow.sdk import get_current_context
-from snowflake.connector import SnowflakeConnection
+from snowflake.connector import SnowflakeConnection, connect
 from snowflake.connector.errors import Error
 
 from clicks_to_deliveries.telemetry import trace_id
@@ -84,6 +84,7 @@ class PipelineSnowflakeHook(SnowflakeHook):
         """Args: tag: what sends the statements, where that is no task."""
         super().__init__(snowflake_conn_id=snowflake_conn_id)
         self._tag = tag
+        self._parameters: dict[str, Any] = {}
         self._limits = {
             "login_timeout": login_timeout_seconds,
             "network_timeout": network_timeout_seconds,
@@ -96,14 +97,13 @@ class PipelineSnowflakeHook(SnowflakeHook):
         return connection
 
     def canceller(self) -> SnowflakeConnection:
-        """Open a connection that cancels what this hook's connections run; it gives up soon."""
-        hook = PipelineSnowflakeHook(
-            self.snowflake_conn_id,
-            network_timeout_seconds=CANCEL_TIMEOUT_SECONDS,
-            login_timeout_seconds=CANCEL_TIMEOUT_SECONDS,
-            tag=self._tag,
-        )
-        connection: SnowflakeConnection = SnowflakeHook.get_conn(hook)
+        """Open a connection that cancels what this hook's connections run; it gives up soon.
+
+        It asks Airflow for nothing.  A kill may come while the task waits for an answer of its supervisor, and a second
+        question would wait for the first for ever.
+        """
+        limits = dict.fromkeys(("login_timeout", "network_timeout"), CANCEL_TIMEOUT_SECONDS)
+        connection: SnowflakeConnection = connect(**{**self._parameters, **limits})
         return connection
 
     def _get_conn_params(self) -> dict[str, Any]:
@@ -128,7 +128,8 @@ class PipelineSnowflakeHook(SnowflakeHook):
             )
         stated = {name.strip().upper() for name in session_parameters}
         ours = {name: value for name, value in _parameters_of(self._tag).items() if name not in stated}
-        return {**parameters, **self._limits, "session_parameters": session_parameters | ours}
+        self._parameters = {**parameters, **self._limits, "session_parameters": session_parameters | ours}
+        return self._parameters
 
 
 def _parameters_of(tag_outside: Mapping[str, str] | None) -> dict[str, Any]:

@@ -64,8 +64,9 @@ def test_what_is_killed_is_named_and_starts_again_without_what_it_left_behind(pr
         "command.Manager = g.GracefulManager\ncommand.main()\n"
     )
     monkeypatch.setattr(processes, "HONCHO", "quick_honcho")
-    # A child that ignores SIGTERM and holds the output open.
-    procfile.write_text("parent: (trap '' TERM; while :; do sleep 0.1; done) & echo up; exec sleep 606\n")
+    # A child that leads a process group, as Airflow's tasks do, ignores SIGTERM and holds the output open.
+    child = "(trap '' TERM; while :; do sleep 0.1; done) &"
+    procfile.write_text(f'parent: exec bash -c "set -m; {child} echo up; exec sleep 606"\n')
     path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
 
     with Processes(os.environ | {"PYTHONPATH": path}, tmp_path / "log") as demo:
