@@ -84,18 +84,17 @@ using (
     ),
 
     -- Trucks whose stored versions are no chain: a bad tool wrote them.  Usually none.
+    -- It is a chain if each version ends after it starts, only the current one has no end, and the
+    -- ends are all starts but the first, and one NULL.  Then no end can skip a start: the lowest
+    -- start after it would be nobody's end.  Comparing sums of hashes needs no order, so no sort.
     DAMAGED as (
-        select distinct TRUCK_ID
-        from (
-            select
-                *,
-                lead(EVENT_TIME) over (partition by TRUCK_ID order by EVENT_TIME) as NEXT_TIME
-            from STORED
-        ) as LINKED
-        where
-            END_TIME is distinct from NEXT_TIME
-            or IS_CURRENT <> (END_TIME is null)
-            or END_TIME <= EVENT_TIME
+        select TRUCK_ID
+        from STORED
+        group by TRUCK_ID
+        having
+            sum(hash(END_TIME))
+            <> sum(hash(EVENT_TIME)) - hash(min(EVENT_TIME)) + hash(null::timestamp_ntz)
+            or count_if(IS_CURRENT <> (END_TIME is null) or END_TIME <= EVENT_TIME) > 0
     ),
 
     INTACT as (
