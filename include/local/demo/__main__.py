@@ -68,7 +68,9 @@ def main() -> int:
 def _options() -> Options:
     parser = argparse.ArgumentParser(prog="make demo", description="Run the whole pipeline on this machine.")
     parser.add_argument("--once", action="store_true", help="run one full cycle on a fresh state, then check and stop")
-    parser.add_argument("--state", type=Path, help="where everything is kept (default: .local/demo or .local/once)")
+    parser.add_argument(
+        "--state", type=_directory, help="where everything is kept (default: .local/demo or .local/once)"
+    )
     parser.add_argument(
         "--field",
         type=_share,
@@ -102,6 +104,11 @@ def _options() -> Options:
     once.add_argument("--seed", type=int, default=1, help="of the traffic (default: %(default)s)")
     once.add_argument("--report", type=Path, metavar="FILE", help="also write the acceptance report to FILE, as JSON")
     return Options(**vars(parser.parse_args()))
+
+
+def _directory(text: str) -> Path:
+    # The processes start elsewhere, and Airflow's address of a database refuses a relative path.
+    return Path(text).absolute()
 
 
 def _positive(text: str) -> int:
