@@ -68,6 +68,8 @@ class Airflow:
             case "unpause" | "pause" as verb:
                 self.call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": verb == "pause"})
             case "trigger":
+                # The form's switch "Unpause on trigger" is on.
+                self.call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
                 body = {"logical_date": None, "conf": self._conf(dag_id, form)}
                 self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
             case "wait for":

@@ -118,6 +118,10 @@ class CloudWatch:
             states.append(alarm.state)
         return states
 
+    def invocations(self, function: str, began: float) -> float:
+        """How often the function was invoked since ``began``."""
+        return self._sum("AWS/Lambda", "Invocations", began, FunctionName=function) or 0.0
+
     def _seen(self, began: float) -> Seen:
         seen: Seen = {}
         for function in FUNCTIONS:

@@ -25,7 +25,7 @@ from tests.runbooks.conftest import not_seen_to_its_end
 from tests.runbooks.on_call import OnCall, wait_until
 from tests.runbooks.stack import Mail
 
-pytestmark = [pytest.mark.e2e, pytest.mark.verify, pytest.mark.timeout(1200), not_seen_to_its_end]
+pytestmark = [pytest.mark.e2e, pytest.mark.verify, pytest.mark.timeout(1200)]
 
 POLICY = "incident-4711"
 HOUR = timedelta(hours=1)
@@ -112,6 +112,7 @@ def test_scd2_merge(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] scd2_merge")
 
 
+@not_seen_to_its_end
 def test_data_quality_and_repair_history(on_call: OnCall, mail: Mail) -> None:
     truck = new_truck(on_call)
     on_call.sql(
@@ -133,6 +134,7 @@ def test_data_quality_and_repair_history(on_call: OnCall, mail: Mail) -> None:
     on_call.follow("data_quality", "A reading is implausible")
 
 
+@not_seen_to_its_end
 def test_a_rule_that_could_not_run(on_call: OnCall, mail: Mail) -> None:
     on_call.sql(f"use role TRUCK_TELEMETRY_DEPLOYER; drop stream {names.PLAUSIBILITY_STREAM};")
     mail.expect("[failed] data_quality", "TRUCK_PLAUSIBILITY_STREAM")
@@ -141,6 +143,7 @@ def test_a_rule_that_could_not_run(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] data_quality")
 
 
+@not_seen_to_its_end
 def test_repair_history_of_a_stale_stream(on_call: OnCall, mail: Mail) -> None:
     on_call.sql(
         f"use role TRUCK_TELEMETRY_DEPLOYER; alter table {names.RAW_TABLE} "
@@ -151,6 +154,7 @@ def test_repair_history_of_a_stale_stream(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] monitor_snowpipe", "stream: over")
 
 
+@not_seen_to_its_end
 def test_send_alerts_and_fleet_register(on_call: OnCall, mail: Mail) -> None:
     truck = f"TRK{time.time_ns()}"
     form = f"fleet_register: Do = register a truck, Truck = {truck}, Dry run = off"
@@ -159,7 +163,6 @@ def test_send_alerts_and_fleet_register(on_call: OnCall, mail: Mail) -> None:
         "use role TRUCK_TELEMETRY_DEPLOYER;"
         f"revoke insert, update on table {names.KNOWN_TRUCKS_TABLE} from role TRUCK_TELEMETRY_TRANSFORMER;"
     )
-    on_call.airflow.step("unpause fleet_register")
     on_call.airflow.step(f"trigger {form}")
     on_call.airflow.wait_for("fleet_register", "failed")
     wait_until(lambda: on_call.airflow.newest_run("send_alerts")["state"] == "failed", 300, "send_alerts is red")
@@ -173,6 +176,7 @@ def test_send_alerts_and_fleet_register(on_call: OnCall, mail: Mail) -> None:
     on_call.follow("fleet_register", "A right is missing", truck=truck)
 
 
+@not_seen_to_its_end
 def test_generate_traffic(on_call: OnCall, mail: Mail) -> None:
     deny("traffic", "kinesis:PutRecords")
     mail.expect("[failed] generate_traffic: generate")
@@ -180,10 +184,10 @@ def test_generate_traffic(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] generate_traffic")
 
 
+@not_seen_to_its_end
 def test_replay(on_call: OnCall, mail: Mail) -> None:
     file = f"{names.QUARANTINE_PREFIX}{names.CLICK_STREAM}/{datetime.now(UTC):%Y/%m/%d/%H}/notes.txt"
     put_object(file, b"not ours")
-    on_call.airflow.step("unpause replay")
     on_call.airflow.step("trigger replay: Reasons = missing, Only count = off")
     on_call.airflow.wait_for("replay", "failed")
     mail.expect("[failed] replay: replay", file)
@@ -193,6 +197,7 @@ def test_replay(on_call: OnCall, mail: Mail) -> None:
     on_call.follow("replay", "Replay after a fix", reason="missing")
 
 
+@not_seen_to_its_end
 def test_reconcile(on_call: OnCall, mail: Mail) -> None:
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 5 * HOUR
     words = {"hour": f"{hour:%Y-%m-%dT%H:00:00Z}", "end": f"{hour + HOUR:%Y-%m-%dT%H:00:00Z}"}
@@ -219,6 +224,7 @@ def test_reconcile(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] reconcile")
 
 
+@not_seen_to_its_end
 def test_clean_metadata(on_call: OnCall, mail: Mail) -> None:
     old = (datetime.now(UTC) - timedelta(days=90)).isoformat(" ")
     database = Path(os.environ["AIRFLOW_HOME"]) / "airflow.db"
@@ -236,11 +242,11 @@ def test_clean_metadata(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] clean_metadata")
 
 
+@not_seen_to_its_end
 def test_erase_truck_and_check_erasures(on_call: OnCall, mail: Mail) -> None:
     truck = new_truck(on_call)
     damaged = f"{names.ARCHIVE_PREFIX}{names.TRUCK_STREAM}/{datetime.now(UTC):%Y/%m/%d/%H}/damaged-{time.time_ns()}.gz"
     put_object(damaged, b"no archive object")
-    on_call.airflow.step("unpause erase_truck")
     on_call.airflow.step(f"trigger erase_truck: Truck = {truck}, The truck's id once more = {truck}, Only count = off")
     on_call.airflow.wait_for("erase_truck", "failed")
     mail.expect("[failed] erase_truck", damaged)
@@ -257,8 +263,8 @@ def test_erase_truck_and_check_erasures(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] check_erasures")
 
 
+@not_seen_to_its_end
 def test_teardown_resources(on_call: OnCall, mail: Mail) -> None:
-    on_call.airflow.step("unpause teardown_resources")
     on_call.airflow.step(f"trigger teardown_resources: Name of the stack = {settings().stack_name}")
     on_call.airflow.wait_for("teardown_resources", "failed")
     mail.expect("[failed] teardown_resources")
