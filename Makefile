@@ -47,11 +47,16 @@ lint: .venv/dev .venv-checkov/installed ## Style, types, layers, SQL, CloudForma
 .PHONY: $(LINTS)
 lint-types: # First: it takes longest.
 	$(BIN)/mypy
-lint-sql:
+# These two tools keep nothing between runs: .lint/ keeps that they passed on what is there.
+lint-sql: .lint/sql
+lint-template: .lint/template
+.lint/sql: $(shell find sql -type f -not -name '*.pyc') include/sql.py include/names.py .venv/dev
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
-lint-template:
+	@mkdir -p $(@D) && touch $@
+.lint/template: $(wildcard include/cloudformation/*.yaml) include/cloudformation/.checkov.yaml .venv/dev .venv-checkov/installed
 	$(BIN)/cfn-lint include/cloudformation/pipeline.yaml include/cloudformation/identities.yaml
 	.venv-checkov/bin/checkov --config-file include/cloudformation/.checkov.yaml
+	@mkdir -p $(@D) && touch $@
 lint-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -59,6 +59,7 @@ def test_every_page_is_documented() -> None:
     assert set(pages()) <= set(documented())
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize("page", sorted(pages()))
 def test_a_page_asks_no_more_than_documented(page: str, recorder: Recorder) -> None:
     first, minute = (by_store(calls) for calls in recorder.calls_of(pages()[page], REFRESH))

@@ -32,6 +32,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 @pytest.mark.integration
+@pytest.mark.verify
 def test_the_folder_alone_under_another_name_serves_the_example_of_its_readme(tmp_path):
     """Started with no certificate and no state directory, as a newcomer does."""
     shutil.copytree(FOLDER, tmp_path / "another_name", ignore=shutil.ignore_patterns("__pycache__"))

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cost.md").read_text()
 
 
+@pytest.mark.verify
 def test_the_page_has_the_table_of_the_simulation() -> None:
     assert cost.table() in PAGE
 
@@ -52,6 +53,7 @@ def test_a_page_left_open_for_an_hour_costs_the_pipeline_nothing_and_its_own_war
     assert f"| an hour | 0 s | {page.reader:,.0f} s |" in PAGE
 
 
+@pytest.mark.verify
 def test_an_hour_at_10_readings_per_second_costs_half_of_before_and_quality_a_fraction_of_it() -> None:
     now, before = cost.day(cost.MINUTE, 10), cost.day(cost.BEFORE, 10)
     assert now.billed_seconds() <= 0.5 * before.billed_seconds()
@@ -67,6 +69,7 @@ def test_the_page_has_the_prices_of_aws() -> None:
     assert aws_prices.table() in PAGE
 
 
+@pytest.mark.verify
 def test_a_reading_costs_a_fifth_of_an_object_per_reading() -> None:
     ours, seeds = (aws_cost.dollars("readings", kind) for kind in ("valid", aws_cost.SEED))
     assert ours <= 0.2 * seeds

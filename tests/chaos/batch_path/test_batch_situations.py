@@ -17,20 +17,13 @@ from tests.fixtures.waiting import wait_for
 
 pytestmark = [
     pytest.mark.chaos,
+    pytest.mark.verify,
     # The connector's own timer thread can't reach a killed server to cancel a statement, and says so.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
 
 LOADING = ("announced", "files_read", "rows_inserted", "loaded", "load_committed")
 MERGING = ("merge_begins", "merged", "stream_consumed", "merge_committed")
-# One kill before the result is stored, and one after it.  `make verify` tries the others too.
-DECISIVE = ("rows_inserted", "merge_committed")
-
-
-def moments(names):
-    return [pytest.param(name, marks=[] if name in DECISIVE else pytest.mark.verify) for name in names]
-
-
 # How a statement that merges the history begins.
 MERGE = f"merge into {names.HISTORY_TABLE}"
 
@@ -57,7 +50,6 @@ def land_and_merge(path, fleet, count=40):
     return keys
 
 
-@pytest.mark.verify
 def test_nothing_goes_wrong(path, fleet):
     for _ in range(3):
         land_and_merge(path, fleet)
@@ -68,7 +60,6 @@ def test_nothing_goes_wrong(path, fleet):
 # --- Notifications ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.verify
 def test_notifications_duplicated_and_reordered(path, fleet):
     with path.notifications_held():
         path.land(fleet.records(80))
@@ -84,7 +75,6 @@ def test_notifications_duplicated_and_reordered(path, fleet):
     assert raw_rows(path) == rows
 
 
-@pytest.mark.verify
 def test_notifications_lost(path, fleet):
     land_and_merge(path, fleet)
     path.tasks.monitor()
@@ -103,7 +93,6 @@ def test_notifications_lost(path, fleet):
 # --- Files ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.verify
 def test_a_truncated_file_and_one_with_a_bad_line(path, fleet):
     path.tasks.monitor()
     with path.notifications_held():
@@ -131,7 +120,6 @@ def test_a_truncated_file_and_one_with_a_bad_line(path, fleet):
     assert path.tasks.monitor() == ""
 
 
-@pytest.mark.verify
 def test_schema_drift(path, fleet):
     path.tasks.monitor()
     with path.notifications_held():
@@ -162,7 +150,6 @@ def _with_numbers_as_text(line):
     return {name: str(value) if isinstance(value, float) else value for name, value in line.items()}
 
 
-@pytest.mark.verify
 def test_a_retry_overwrites_its_own_object(path, fleet):
     records = fleet.records(40)
     path.land(records)
@@ -173,7 +160,6 @@ def test_a_retry_overwrites_its_own_object(path, fleet):
     assert raw_rows(path) == rows
 
 
-@pytest.mark.verify
 def test_a_backfill_of_hours_already_merged(path, fleet):
     land_and_merge(path, fleet)
     path.check()
@@ -189,7 +175,6 @@ def test_a_backfill_of_hours_already_merged(path, fleet):
 # --- The pipe ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.verify
 def test_a_pipe_created_anew_loads_old_files_again(path, fleet):
     land_and_merge(path, fleet)
     path.check()
@@ -207,7 +192,6 @@ def test_a_pipe_created_anew_loads_old_files_again(path, fleet):
     ]
 
 
-@pytest.mark.verify
 def test_a_pipe_paused_for_a_while(path, fleet):
     path.query(f"alter pipe {names.PIPE} set pipe_execution_paused = true")
     path.land(fleet.records(40))
@@ -220,7 +204,7 @@ def test_a_pipe_paused_for_a_while(path, fleet):
 # --- The server -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", moments(LOADING))
+@pytest.mark.parametrize("moment", LOADING)
 def test_the_server_killed_while_it_loads(path, fleet, moment):
     path.server.die_at(moment)
     path.land(fleet.records(40))
@@ -229,7 +213,7 @@ def test_the_server_killed_while_it_loads(path, fleet, moment):
     path.check()
 
 
-@pytest.mark.parametrize("moment", moments(MERGING))
+@pytest.mark.parametrize("moment", MERGING)
 def test_the_server_killed_while_it_merges(path, fleet, moment):
     land_and_merge(path, fleet, 20)
     path.land(fleet.records(40))
@@ -243,7 +227,6 @@ def test_the_server_killed_while_it_merges(path, fleet, moment):
     path.check()
 
 
-@pytest.mark.verify
 def test_the_server_killed_between_merge_and_commit(path, fleet):
     path.land(fleet.records(40))
     path.settle()
@@ -262,7 +245,6 @@ def test_the_server_killed_between_merge_and_commit(path, fleet):
     path.check()
 
 
-@pytest.mark.verify
 def test_an_answer_lost_after_the_merge_was_committed(path, fleet):
     path.land(fleet.records(40))
     path.settle()
@@ -275,7 +257,6 @@ def test_an_answer_lost_after_the_merge_was_committed(path, fleet):
     path.check()
 
 
-@pytest.mark.verify
 def test_a_full_disk(path, fleet):
     path.land(fleet.records(40))
     path.settle()
@@ -308,11 +289,7 @@ def watch_merges(path):
     return sent
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [pytest.param(Fault.SILENT, marks=pytest.mark.verify), Fault.SILENT_AFTER],
-    ids=["before_it_runs", "after_its_commit"],
-)
+@pytest.mark.parametrize("fault", [Fault.SILENT, Fault.SILENT_AFTER], ids=["before_it_runs", "after_its_commit"])
 def test_a_task_killed_while_it_waits_for_the_merge(path, fleet, fault):
     path.land(fleet.records(40))
     path.settle()
@@ -325,7 +302,6 @@ def test_a_task_killed_while_it_waits_for_the_merge(path, fleet, fault):
     path.check()
 
 
-@pytest.mark.verify
 def test_a_task_killed_while_the_server_merges(path, fleet):
     path.land(fleet.records(40))
     path.settle()
@@ -340,7 +316,6 @@ def test_a_task_killed_while_the_server_merges(path, fleet):
     path.check()
 
 
-@pytest.mark.verify
 def test_two_merges_at_once(path, fleet):
     land_and_merge(path, fleet)
     path.land(fleet.records(40))
@@ -358,7 +333,6 @@ def test_two_merges_at_once(path, fleet):
     path.check()
 
 
-@pytest.mark.verify
 def test_rows_that_come_between_the_stream_and_the_merge(path, fleet):
     path.land(fleet.records(40))
     path.settle()
@@ -373,7 +347,6 @@ def test_rows_that_come_between_the_stream_and_the_merge(path, fleet):
 # --- Clocks -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.verify
 def test_a_clock_that_goes_back(path, fleet):
     records = fleet.records(60)
     path.land(records[:40])
@@ -399,7 +372,6 @@ def test_a_clock_that_goes_back(path, fleet):
 # --- AWS --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.verify
 def test_s3_fails_while_files_are_read(path, fleet):
     ways = [Fault.THROTTLED, Fault.RESET, Fault.CUT_ANSWER, Fault.ERROR] * 4
     path.aws_proxy.set(lambda call: ways.pop() if call.operation == "GetObject" and ways else None)
@@ -408,7 +380,6 @@ def test_s3_fails_while_files_are_read(path, fleet):
     assert len(path.aws_proxy.log) == 16
 
 
-@pytest.mark.verify
 def test_s3_fails_while_a_refresh_lists_files(path, fleet):
     with path.notifications_held():
         keys = path.land(fleet.records(40))
@@ -420,7 +391,6 @@ def test_s3_fails_while_a_refresh_lists_files(path, fleet):
     path.check()
 
 
-@pytest.mark.verify
 def test_sqs_fails_in_every_way(path, fleet):
     ways = (Fault.THROTTLED, Fault.RESET, Fault.CUT_ANSWER, Fault.ERROR, Fault.LOST_ANSWER)
     path.aws_proxy.set(lambda call: ways[call.number] if "Message" in call.operation and call.number < 5 else None)

@@ -33,6 +33,7 @@ def deployments(document: dict) -> list[str]:
     return [logical_id for logical_id, each in document["Resources"].items() if each["Type"] == DEPLOYMENT]
 
 
+@pytest.mark.verify
 def test_short_forms_are_read_as_cloudformations_own_linter_reads_them():
     from cfnlint.decode.cfn_yaml import load as load_with_cfnlint  # Seconds, which few tests need.
 
@@ -88,6 +89,7 @@ def test_a_deployment_asks_for_everything_in_the_alternative_that_its_settings_c
     assert load(TEMPLATE)["Conditions"].keys() >= {"SignedRequests", "Tokens"}
 
 
+@pytest.mark.verify
 def test_the_rendered_template_is_clean_for_cfn_lint():
     # W3660: gateway responses besides a Body; docs/adr/0013 says why.
     from cfnlint.api import ManualArgs, lint

@@ -189,7 +189,7 @@ FAR = [
     datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
 ]
 # `make test` opens a page for each end of the calendar; each page is asked for every one of these instants.
-FAR_CLOCKS = [pytest.param(far, marks=[] if far in (FAR[0], FAR[-1]) else pytest.mark.verify) for far in FAR]
+FAR_CLOCKS = [pytest.param(far, marks=[] if far == FAR[0] else pytest.mark.verify) for far in FAR]
 
 
 @pytest.mark.parametrize("far", FAR_CLOCKS)

@@ -111,6 +111,7 @@ def test_the_archive_begins_with_its_oldest_object(world):
     assert first_hour(world.s3, "telemetry-of-a-test", TRUCKS) == world.hour
 
 
+@pytest.mark.verify
 def test_memory_does_not_grow_with_the_records_of_an_hour(world):
     """Envelopes are on disk; memory holds one object, one page, twenty samples."""
 
