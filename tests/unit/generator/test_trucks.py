@@ -32,7 +32,7 @@ def day() -> list[dict]:
 
 @pytest.fixture(scope="module")
 def days() -> list[dict]:
-    return _course(hours=24 * 5, every=20, seed=11)
+    return _course(hours=24 * 5, every=10, seed=11)
 
 
 def _miles(a: dict, b: dict) -> float:
