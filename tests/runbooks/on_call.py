@@ -50,12 +50,16 @@ class Airflow:
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:1000]}"
         return answer.json() if answer.content else None
 
-    def newest_run(self, dag_id: str) -> dict[str, Any]:
-        return self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params={"order_by": "-id", "limit": 1})["dag_runs"][0]
+    def newest_run(self, dag_id: str, *states: str) -> dict[str, Any]:
+        """The newest run, or the newest of those in ``states``; empty if there is none."""
+        asked = {"order_by": "-id", "limit": 1, "state": states}
+        runs = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=asked)["dag_runs"]
+        return dict(runs[0]) if runs else {}
 
     def log(self, dag_id: str, task_id: str) -> str:
-        """The log of the last try of a task of the newest run."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{self.newest_run(dag_id)['dag_run_id']}/taskInstances/{task_id}"
+        """The log of the last try of a task of the newest run that ended."""
+        run = self.newest_run(dag_id, "success", "failed")["dag_run_id"]
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances/{task_id}"
         tries = self.call("GET", path)["try_number"]
         return json.dumps(self.call("GET", f"{path}/logs/{tries}", params={"full_content": True})["content"])
 

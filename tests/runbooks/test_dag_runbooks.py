@@ -46,13 +46,16 @@ def put_object(key: str, body: bytes) -> None:
 
 
 def start_scheduled(on_call: OnCall, dag_id: str) -> None:
-    """Start a run that nobody started by hand: of a day ago, because the next one is due in the night."""
-    now = datetime.now(UTC)
-    moments = {"from_date": (now - timedelta(days=1)).isoformat(), "to_date": now.isoformat()}
+    """Start a run that nobody started by hand: the newest one once more, unless it met the fault already.
+
+    Airflow starts one when the DAG is unpaused.  A backfill would do it too, but on SQLite it leaves a cursor open, and
+    the API server then answers from an old state of the database.
+    """
     on_call.airflow.step(f"unpause {dag_id}")
-    on_call.airflow.call(
-        "POST", "/api/v2/backfills", json={"dag_id": dag_id, "reprocess_behavior": "completed", **moments}
-    )
+    run = wait_until(lambda: on_call.airflow.newest_run(dag_id, "success", "failed"), 300, f"a run of {dag_id}")
+    if run["state"] == "success":
+        body = {"dry_run": False, "only_failed": False, "dag_run_id": run["dag_run_id"]}
+        on_call.airflow.call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)
 
 
 @contextmanager
@@ -154,7 +157,6 @@ def test_repair_history_of_a_stale_stream(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] monitor_snowpipe", "stream: over")
 
 
-@not_seen_to_its_end
 def test_send_alerts_and_fleet_register(on_call: OnCall, mail: Mail) -> None:
     truck = f"TRK{time.time_ns()}"
     form = f"fleet_register: Do = register a truck, Truck = {truck}, Dry run = off"
@@ -165,7 +167,11 @@ def test_send_alerts_and_fleet_register(on_call: OnCall, mail: Mail) -> None:
     )
     on_call.airflow.step(f"trigger {form}")
     on_call.airflow.wait_for("fleet_register", "failed")
-    wait_until(lambda: on_call.airflow.newest_run("send_alerts")["state"] == "failed", 300, "send_alerts is red")
+    wait_until(
+        lambda: on_call.airflow.newest_run("send_alerts", "success", "failed")["state"] == "failed",
+        300,
+        "send_alerts is red",
+    )
     assert "Authorization" in on_call.airflow.log("send_alerts", "send_run_alerts")
     assert "unsent_alert" in on_call.follow("send_alerts", "Check")
     on_call.follow("send_alerts", "The connection may not publish", policy=POLICY)
@@ -176,7 +182,6 @@ def test_send_alerts_and_fleet_register(on_call: OnCall, mail: Mail) -> None:
     on_call.follow("fleet_register", "A right is missing", truck=truck)
 
 
-@not_seen_to_its_end
 def test_generate_traffic(on_call: OnCall, mail: Mail) -> None:
     deny("traffic", "kinesis:PutRecords")
     mail.expect("[failed] generate_traffic: generate")
@@ -184,7 +189,6 @@ def test_generate_traffic(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] generate_traffic")
 
 
-@not_seen_to_its_end
 def test_replay(on_call: OnCall, mail: Mail) -> None:
     file = f"{names.QUARANTINE_PREFIX}{names.CLICK_STREAM}/{datetime.now(UTC):%Y/%m/%d/%H}/notes.txt"
     put_object(file, b"not ours")

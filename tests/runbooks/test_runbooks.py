@@ -14,7 +14,6 @@ import requests
 from include import names
 from include.settings import settings
 from tests.fixtures.stream_path.records import Records
-from tests.runbooks.conftest import not_seen_to_its_end
 from tests.runbooks.on_call import OnCall, wait_until
 from tests.runbooks.stack import CloudWatch, Mail, Seen, process
 
@@ -134,7 +133,6 @@ def test_quarantined_records(on_call: OnCall, cloudwatch: CloudWatch) -> None:
     assert cloudwatch.state("TruckQuarantineAlarm") == ["OK", "ALARM", "OK"]
 
 
-@not_seen_to_its_end
 def test_abandoned_batches(on_call: OnCall, cloudwatch: CloudWatch, mail: Mail) -> None:
     lambda_ = boto3.client("lambda")
     (mapping,) = lambda_.list_event_source_mappings(FunctionName=names.TRUCK_FUNCTION)["EventSourceMappings"]
