@@ -8,11 +8,12 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from clicks_to_deliveries.hooks.pipeline_metrics import put_metrics
+from clicks_to_deliveries.operators.in_rounds import LEAST_PAUSE
 from clicks_to_deliveries.operators.killable import Killable
 from include import names
 
-# A trigger fires within a second or two.
-TRIGGERER_PATIENCE = timedelta(minutes=1)
+# How late the triggerer may bring the task back; it takes a second or two.
+TRIGGERER_PATIENCE = timedelta(seconds=30)
 
 
 class HeartbeatOperator(Killable, BaseOperator):
@@ -40,5 +41,7 @@ class TriggererHeartbeatOperator(HeartbeatOperator):
     def execute(self, context: Context) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        moment = datetime.now(UTC) + timedelta(seconds=1)
-        self.defer(trigger=DateTimeTrigger(moment=moment), method_name="report", timeout=TRIGGERER_PATIENCE)
+        moment = datetime.now(UTC) + LEAST_PAUSE
+        self.defer(
+            trigger=DateTimeTrigger(moment=moment), method_name="report", timeout=LEAST_PAUSE + TRIGGERER_PATIENCE
+        )

@@ -59,6 +59,8 @@ def test_the_triggerer_shows_life_only_by_bringing_the_task_back(aws: Client) ->
         operator.execute({})
     assert reported(aws) == {}
     assert isinstance(deferred.value.trigger, DateTimeTrigger)
+    # Not at work again before a busy scheduler has heard that it waits: it would count as dead, and has no second try.
+    assert deferred.value.trigger.moment > datetime.now(UTC) + timedelta(seconds=20)
     # A dead triggerer ends the task before the run's own time, and long before the next run.
     assert deferred.value.timeout <= timedelta(minutes=1)
 
