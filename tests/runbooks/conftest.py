@@ -22,10 +22,6 @@ START_SECONDS = 600
 STOP_SECONDS = 120
 # A check of Snowpipe every minute, so that the walks take minutes.
 SETTINGS = ("CTD_MONITOR_SCHEDULE=* * * * *",)
-# A walk that nobody has seen to its end (docs/runbooks/README.md, "Tried") is tried on a demo that somebody watches.
-not_seen_to_its_end = pytest.mark.skipif(
-    "RUNBOOKS_DEMO" not in os.environ, reason="not seen to its end yet; try it with RUNBOOKS_DEMO=.local/demo"
-)
 
 
 @pytest.fixture(scope="module")

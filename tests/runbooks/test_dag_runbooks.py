@@ -21,7 +21,6 @@ from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.times import to_canonical
 from include.settings import settings
 from tests.fixtures.stream_path.records import Records
-from tests.runbooks.conftest import not_seen_to_its_end
 from tests.runbooks.on_call import OnCall, wait_until
 from tests.runbooks.stack import Mail
 
@@ -144,7 +143,6 @@ def test_a_rule_that_could_not_run(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] data_quality")
 
 
-@not_seen_to_its_end
 def test_repair_history_of_a_stale_stream(on_call: OnCall, mail: Mail) -> None:
     on_call.sql(
         f"use role TRUCK_TELEMETRY_DEPLOYER; alter table {names.RAW_TABLE} "
@@ -198,7 +196,6 @@ def test_replay(on_call: OnCall, mail: Mail) -> None:
     on_call.airflow.step("trigger replay: Reasons = missing, Only count = off")
     on_call.airflow.wait_for("replay", "failed")
     mail.expect("[failed] replay: replay", file)
-    on_call.run("python -m include.replay || true")
     on_call.follow("replay", "Move a foreign file away", file=file)
     on_call.follow("replay", "Check")
     on_call.follow("replay", "Replay after a fix", reason="missing")
@@ -267,7 +264,6 @@ def test_erase_truck_and_check_erasures(on_call: OnCall, mail: Mail) -> None:
     mail.expect("[recovered] check_erasures")
 
 
-@not_seen_to_its_end
 def test_teardown_resources(on_call: OnCall, mail: Mail) -> None:
     on_call.airflow.step(f"trigger teardown_resources: Name of the stack = {settings().stack_name}")
     on_call.airflow.wait_for("teardown_resources", "failed")
