@@ -47,8 +47,8 @@ def put_object(key: str, body: bytes) -> None:
 def start_scheduled(on_call: OnCall, dag_id: str) -> None:
     """Start a run that nobody started by hand: the newest one once more, unless it met the fault already.
 
-    Airflow starts one when the DAG is unpaused.  A backfill would do it too, but on SQLite it leaves a cursor open, and
-    the API server then answers from an old state of the database.
+    Airflow starts one when the DAG is unpaused.  No backfill: after one, the API server on SQLite answered from an old
+    state of the database for minutes (a transaction stayed open), and tasks failed because it did not know their runs.
     """
     on_call.airflow.step(f"unpause {dag_id}")
     run = wait_until(lambda: on_call.airflow.newest_run(dag_id, "success", "failed"), 300, f"a run of {dag_id}")
