@@ -83,43 +83,19 @@ using (
         where EFFECTIVE_START_DATE is not null
     ),
 
-    -- Per truck: the next version after its last new reading, and whether its stored versions are
-    -- no chain, because a bad tool wrote them.  They are a chain if each ends after it starts, only
-    -- the current one has no end, and the ends are all starts but the first, and one NULL.  (The
-    -- second start can only be the first version's end, and so on.)  Sums of hashes compare the
-    -- two sets without a sort.
-    REACHED as (
-        select
-            ARRIVED.TRUCK_ID,
-            ARRIVED.FIRST_TIME,
-            min(iff(STORED.EVENT_TIME > ARRIVED.LAST_TIME, STORED.EVENT_TIME, null)) as NEXT_TIME,
-            sum(hash(STORED.END_TIME)) <> sum(hash(STORED.EVENT_TIME))
-            - hash(min(STORED.EVENT_TIME)) + hash(null::timestamp_ntz)
-            or count_if(STORED.END_TIME <= STORED.EVENT_TIME) > 0
-            or count_if(STORED.IS_CURRENT <> (STORED.END_TIME is null)) > 0 as IS_DAMAGED
-        from ARRIVED
-        left join STORED on ARRIVED.TRUCK_ID = STORED.TRUCK_ID
-        group by ARRIVED.TRUCK_ID, ARRIVED.FIRST_TIME
-    ),
-
-    -- The span to derive again: from the first new reading to the next version after the last one;
-    -- of a damaged truck, everything.
-    SPANS as (
-        select
-            TRUCK_ID,
-            iff(IS_DAMAGED, '0001-01-01'::timestamp_ntz, FIRST_TIME) as FIRST_TIME,
-            iff(
-                IS_DAMAGED or NEXT_TIME is null, '9999-12-31'::timestamp_ntz, NEXT_TIME
-            ) as UNTIL_TIME,
-            IS_DAMAGED
-        from REACHED
-    ),
-
-    -- Usually none.
+    -- Trucks whose stored versions are no chain: a bad tool wrote them.  Usually none.
     DAMAGED as (
-        select TRUCK_ID
-        from SPANS
-        where IS_DAMAGED
+        select distinct TRUCK_ID
+        from (
+            select
+                *,
+                lead(EVENT_TIME) over (partition by TRUCK_ID order by EVENT_TIME) as NEXT_TIME
+            from STORED
+        ) as LINKED
+        where
+            END_TIME is distinct from NEXT_TIME
+            or IS_CURRENT <> (END_TIME is null)
+            or END_TIME <= EVENT_TIME
     ),
 
     INTACT as (
@@ -127,6 +103,22 @@ using (
         from STORED
         left join DAMAGED on STORED.TRUCK_ID = DAMAGED.TRUCK_ID
         where DAMAGED.TRUCK_ID is null
+    ),
+
+    -- The span to derive again: from the first new reading to the next version after the last one;
+    -- of a damaged truck, everything.
+    SPANS as (
+        select
+            ARRIVED.TRUCK_ID,
+            iff(
+                DAMAGED.TRUCK_ID is null, ARRIVED.FIRST_TIME, '0001-01-01'::timestamp_ntz
+            ) as FIRST_TIME,
+            coalesce(min(INTACT.EVENT_TIME), '9999-12-31'::timestamp_ntz) as UNTIL_TIME
+        from ARRIVED
+        left join DAMAGED on ARRIVED.TRUCK_ID = DAMAGED.TRUCK_ID
+        left join INTACT
+            on ARRIVED.TRUCK_ID = INTACT.TRUCK_ID and ARRIVED.LAST_TIME < INTACT.EVENT_TIME
+        group by ARRIVED.TRUCK_ID, ARRIVED.FIRST_TIME, DAMAGED.TRUCK_ID
     ),
 
     -- RAW within the spans: after the bound, and before it.
