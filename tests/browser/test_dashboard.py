@@ -99,8 +99,8 @@ def test_a_shorter_window_counts_fewer_clicks(page: Page, dashboard: Dashboard, 
     expect(metric(page, "Click events")).to_have_text(str(stores.expected["events"]))
     page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
     page.get_by_role("option", name="5 minutes", exact=True).click()
-    expect(page.get_by_text("in the last 5 minutes")).to_be_visible()
     expect(metric(page, "Click events")).not_to_have_text(str(stores.expected["events"]))
+    assert 0 < int(metric(page, "Click events").inner_text()) < stores.expected["events"]
 
 
 @pytest.mark.verify
@@ -136,7 +136,7 @@ def test_a_click_on_a_truck_opens_its_card_and_one_beside_it_closes_it(page: Pag
     expect(page.locator(".deck-tooltip")).to_contain_text("TRK001")
     page.mouse.click(*middle, delay=50)
     expect(page).to_have_url(re.compile("truck=TRK001"))
-    expect(page.get_by_text("Last heard")).to_be_visible()
+    expect(page.get_by_text(re.compile("Last heard .* ago"))).to_be_visible()
     expect(page.get_by_test_id("stMain").get_by_role("link", name="Trips")).to_be_visible()
     page.mouse.click(middle[0] + 150, middle[1] + 150, delay=50)
     expect(page).not_to_have_url(re.compile("truck=TRK001"))
