@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,9 +15,7 @@ import pytest
 
 from include.local.demo.acceptance_report import AcceptanceReport
 from include.local.demo.demo import SLOWEST_RECORDS_PER_SECOND
-
-ROOT = Path(__file__).resolve().parents[2]
-DEMO = [sys.executable, "-m", "include.local.demo"]
+from tests.fixtures.demo_cycle import start_demo
 
 # Deadlines end a wait for something that hangs.  They are far longer than a slow machine needs.
 START_SECONDS = 600
@@ -39,19 +35,6 @@ def left_behind(state: Path) -> list[str]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
-
-
-def start(state: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*DEMO, "--state", str(state), *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def read_until(demo: subprocess.Popen[str], text: str, seconds: float) -> str:
@@ -79,7 +62,7 @@ def read_until(demo: subprocess.Popen[str], text: str, seconds: float) -> str:
 def test_one_cycle_of_clicks_and_readings_balances_to_the_record(tmp_path, clicks, readings, rate, field):
     written = tmp_path / "report.json"
     size = [f"--clicks={clicks}", f"--readings={readings}", f"--rate={rate}", f"--field={field}"]
-    demo = start(tmp_path, "--once", *size, f"--report={written}")
+    demo = start_demo(tmp_path, "--once", *size, f"--report={written}")
     output, _ = demo.communicate(timeout=CYCLE_SECONDS + (clicks + readings) / SLOWEST_RECORDS_PER_SECOND)
 
     assert demo.returncode == 0, output
@@ -102,7 +85,7 @@ def test_one_cycle_of_clicks_and_readings_balances_to_the_record(tmp_path, click
 @pytest.mark.verify
 @pytest.mark.parametrize(("moment", "number"), [("Preparing", signal.SIGTERM), ("Starting", signal.SIGINT)])
 def test_a_demo_that_is_interrupted_leaves_no_process(tmp_path, moment, number):
-    demo = start(tmp_path)
+    demo = start_demo(tmp_path)
     read_until(demo, moment, START_SECONDS)
     demo.send_signal(number)
     output, _ = demo.communicate(timeout=STOP_SECONDS)
@@ -114,12 +97,12 @@ def test_a_demo_that_is_interrupted_leaves_no_process(tmp_path, moment, number):
 
 @pytest.mark.verify
 def test_a_demo_that_was_interrupted_while_provisioning_comes_up_again_and_runs_on(tmp_path):
-    first = start(tmp_path)
+    first = start_demo(tmp_path)
     read_until(first, "provision_resources.publish_bundles", START_SECONDS)
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=STOP_SECONDS)
 
-    second = start(tmp_path)
+    second = start_demo(tmp_path)
     read_until(second, "Running: generate_traffic sends every minute", START_SECONDS)
     second.send_signal(signal.SIGINT)
     output, _ = second.communicate(timeout=STOP_SECONDS)
@@ -133,7 +116,7 @@ def test_a_port_that_was_set_and_is_taken_is_one_clear_line(tmp_path):
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = str(listener.getsockname()[1])
-        demo = start(tmp_path, DEMO_SNOWFLAKE_PORT=port)
+        demo = start_demo(tmp_path, DEMO_SNOWFLAKE_PORT=port)
         output, _ = demo.communicate(timeout=STOP_SECONDS)
 
     assert demo.returncode == 1
@@ -145,7 +128,7 @@ def test_a_port_that_was_set_and_is_taken_is_one_clear_line(tmp_path):
 @pytest.mark.verify
 def test_a_stand_in_that_fails_to_start_is_named_with_its_reason(tmp_path):
     (tmp_path / "snowflake").write_text("a file where the server wants its folder")
-    demo = start(tmp_path)
+    demo = start_demo(tmp_path)
     output, _ = demo.communicate(timeout=START_SECONDS)
 
     assert demo.returncode == 1
@@ -155,10 +138,10 @@ def test_a_stand_in_that_fails_to_start_is_named_with_its_reason(tmp_path):
 
 
 def test_a_second_demo_on_the_same_state_is_refused_and_the_first_leaves_no_process_when_interrupted(tmp_path):
-    first = start(tmp_path)
+    first = start_demo(tmp_path)
     try:
         read_until(first, "Preparing", START_SECONDS)
-        second = start(tmp_path)
+        second = start_demo(tmp_path)
         refusal, _ = second.communicate(timeout=STOP_SECONDS)
     finally:
         first.send_signal(signal.SIGINT)

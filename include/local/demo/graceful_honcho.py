@@ -10,9 +10,9 @@ asked to stop.  After a long demo this takes longer; killed then, its next start
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Process
@@ -23,7 +23,7 @@ from honcho import command, manager
 from honcho import process as honcho_process
 from honcho.printer import Printer
 
-from include.local.demo.processes import GIVES_UP, STARTS_AGAIN
+from include.local.demo.processes import GIVES_UP, STARTS_AGAIN, end
 
 # As honcho numbers the processes of its Procfile.
 SAVES_ITS_STATE = frozenset({"ministack.1"})
@@ -137,15 +137,15 @@ class SessionPopen(honcho_process.Popen):  # type: ignore[misc]
 
     def _end_session(self) -> None:
         self.wait()
-        self._signal(signal.SIGTERM)
-        time.sleep(LEFT_BEHIND_SECONDS)
-        self._signal(signal.SIGKILL)
+        # What ends may have started another one meanwhile.
+        for _ in range(2):
+            end(list(self._left()), LEFT_BEHIND_SECONDS)
 
-    def _signal(self, number: signal.Signals) -> None:
-        for pid in psutil.pids():
+    def _left(self) -> Iterator[psutil.Process]:
+        for process in psutil.process_iter():
             with suppress(ProcessLookupError, PermissionError):
-                if os.getsid(pid) == self.pid:
-                    os.kill(pid, number)
+                if os.getsid(process.pid) == self.pid:
+                    yield process
 
 
 if __name__ == "__main__":

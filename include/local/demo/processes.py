@@ -24,6 +24,8 @@ HONCHO = "include.local.demo.graceful_honcho"
 PROCFILE = ROOT / "include/local/demo/Procfile"
 # honcho itself kills what does not stop within 5 s, except what saves its state (graceful_honcho.py).
 STOP_TIMEOUT_SECONDS = 60
+# For a process to end that was asked to, and for one to be gone that was killed.
+PATIENCE_SECONDS = 3.0
 # An environment variable of every process of one demo: it identifies a straggler, whatever session that moved to.
 MARKER = "CLICKS_TO_DELIVERIES_DEMO"
 LOCK_NAME = "lock"
@@ -132,13 +134,13 @@ class Processes:
                 with suppress(subprocess.TimeoutExpired):
                     self._honcho.wait(1)
                 # honcho waits for the end of all output; a task whose scheduler is gone may hold that open.
-                _end(family.orphans())
+                end(family.orphans())
             if self._honcho.poll() is None:
                 self._honcho.kill()
                 self._honcho.wait()
         # A parent that ends here leaves new orphans: honcho starts each process from one of its own.
         for _ in range(2):
-            _end([*self._stragglers(), *family.orphans()])
+            end([*self._stragglers(), *family.orphans()])
         self._honcho = None
 
     def _stragglers(self) -> list[psutil.Process]:
@@ -228,14 +230,14 @@ class StateLock:
         self._file.close()
 
 
-def _end(processes: list[psutil.Process]) -> None:
-    """End the processes, gracefully at first."""
+def end(processes: list[psutil.Process], patience: float = PATIENCE_SECONDS) -> None:
+    """End the processes, gracefully at first: what is left after ``patience`` seconds is killed."""
     for process in processes:
         _signal(process, signal.SIGTERM)
-    _, alive = psutil.wait_procs(processes, timeout=3)
+    _, alive = psutil.wait_procs(processes, timeout=patience)
     for process in alive:
         _signal(process, signal.SIGKILL)
-    psutil.wait_procs(alive, timeout=3)
+    psutil.wait_procs(alive, timeout=PATIENCE_SECONDS)
 
 
 def _signal(process: psutil.Process, number: int) -> None:
