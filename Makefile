@@ -47,7 +47,7 @@ lint: .venv/dev .venv-checkov/installed ## Style, types, layers, SQL, CloudForma
 .PHONY: $(LINTS)
 lint-types: # First: it takes longest.
 	$(BIN)/mypy
-# These two tools keep nothing between runs: .lint/ keeps that they passed on what is there.
+# These two tools have no cache of their own. A file in .lint/ records that they passed on the sources as they are.
 lint-sql: .lint/sql
 lint-template: .lint/template
 .lint/sql: $(shell find sql -type f -not -name '*.pyc') include/sql.py include/names.py .venv/dev

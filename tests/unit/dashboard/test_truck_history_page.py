@@ -188,7 +188,8 @@ FAR = [
     datetime(2262, 4, 11, 23, 47, 17, tzinfo=UTC),  # and end here.
     datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
 ]
-# `make test` opens a page for each end of the calendar; each page is asked for every one of these instants.
+# `make test` opens a page for one end of the calendar, which is asked for every one of these instants; `make verify`
+# opens one for each of them.
 FAR_CLOCKS = [pytest.param(far, marks=[] if far == FAR[0] else pytest.mark.verify) for far in FAR]
 
 
