@@ -39,13 +39,13 @@ class Relays(NamedTuple):
     snowflake: Relay
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def place(ministack: Any, snowflake_server: Any) -> Place:
     """Where the stores with known contents are."""
     return Place(ministack, snowflake_server, account="100000000001", database="DASHBOARD")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stores(place: Place) -> Iterator[Stores]:
     """Stores with known contents; ``Stores.expected`` has the numbers."""
     with provisioned(place) as filled:
@@ -53,7 +53,7 @@ def stores(place: Place) -> Iterator[Stores]:
         yield filled
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def relays(place: Place) -> Iterator[Relays]:
     """Relays to the stores, up.  A test that takes one down brings it up again."""
     made = Relays(Relay(place.ministack.port), Relay(place.snowflake.port))
@@ -62,7 +62,7 @@ def relays(place: Place) -> Iterator[Relays]:
         relay.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dashboard(
     place: Place, stores: Stores, relays: Relays, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Dashboard]:
