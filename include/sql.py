@@ -173,6 +173,12 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
+def compile_templates() -> None:
+    """Compile every template of ``sql/``: a process that is forked afterwards need not."""
+    for path in _TEMPLATES.list_templates(extensions=["sql"]):
+        _TEMPLATES.get_template(path)
+
+
 def render(path: str, **params: str) -> str:
     """Return the text of ``sql/<path>`` as Snowflake gets it.
 

@@ -46,7 +46,7 @@ def evaluate(
     is_first_today = all(result.checked_at.date() < today for result in last.values())
     session = RuleSession(connection, open_reader, last, check_everything=is_first_today)
     found = [
-        *(session.check(rule) for rule in rules if not rule.relation),
+        *session.check([rule for rule in rules if not rule.relation]),
         *check_readings(connection, [rule for rule in rules if rule.relation], last, utc_now()),
         *map(_unusable_file, unusable),
     ]

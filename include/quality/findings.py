@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from include import names, sql
 from include.plausibility import plausible
 from include.quality.checks import RECENT, RULE_TIMEOUT, SAMPLES_KEPT
-from include.quality.rule_results import RuleResult
+from include.quality.rule_results import RuleResult, result_for
 from include.quality.rules import RELATIONS, Rule
 from include.snowflake_rows import first_row, rows_by_column
 
@@ -116,7 +116,7 @@ def check_readings(
     except errors.Error as failure:
         problems = dict.fromkeys(RELATIONS, str(failure))
     return [
-        _result(rule, now, status="error", message=problems[rule.relation])
+        result_for(rule, now, status="error", message=problems[rule.relation])
         if rule.relation in problems
         else _judged(rule, found[rule.name], now)
         for rule in rules
@@ -175,7 +175,7 @@ def _open_findings(connection: SnowflakeConnection) -> dict[str, list[dict[str, 
 
 def _judged(rule: Rule, rows: Sequence[Mapping[str, Any]], now: datetime) -> RuleResult:
     if not rows:
-        return _result(rule, now, status="pass", failed_count=0, message=rule.meaning)
+        return result_for(rule, now, status="pass", failed_count=0, message=rule.meaning)
     first = rows[0]
     if fleet := first.get("FLEET"):
         samples = [
@@ -184,7 +184,7 @@ def _judged(rule: Rule, rows: Sequence[Mapping[str, Any]], now: datetime) -> Rul
         ]
     else:
         samples = [_sample(row) for row in rows[:SAMPLES_KEPT]]
-    return _result(
+    return result_for(
         rule,
         now,
         status="fail",
@@ -200,7 +200,3 @@ def _sample(row: Mapping[str, Any]) -> str:
     """The truck first: an erasure finds it there."""
     readings = "1 reading" if row["READINGS"] == 1 else f"{row['READINGS']:,} readings, the last"
     return f"{row['TRUCK_ID']} {readings} at {row['EVENT_TIME']:%Y-%m-%d %H:%M:%S}: {row['DETAIL']}"
-
-
-def _result(rule: Rule, now: datetime, **found: Any) -> RuleResult:
-    return RuleResult(rule=rule.name, severity=rule.severity, notifies=rule.notifies, checked_at=now, **found)

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from include import sql
 from include.alerts import Alert
 from include.alerts.findings import store_alerts
+from include.quality.rules import Rule
 from include.snowflake_rows import execute, execute_rows, first_row, rows_by_column
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
     def is_notified(self) -> bool:
         """Whether people are notified of it: it fails the run, or is a warning that says so."""
         return self.fails_the_run or (self.status == "fail" and self.notifies)
+
+
+def result_for(rule: Rule, checked_at: datetime, **found: Any) -> RuleResult:
+    """Return the result of ``rule``; ``found`` are the fields that the check found."""
+    return RuleResult(rule=rule.name, severity=rule.severity, notifies=rule.notifies, checked_at=checked_at, **found)
 
 
 def utc_now() -> datetime:

@@ -89,6 +89,9 @@ class PipelineSnowflakeHook(SnowflakeHook):
             "login_timeout": login_timeout_seconds,
             "network_timeout": network_timeout_seconds,
             "socket_timeout": SOCKET_TIMEOUT_SECONDS,
+            # Otherwise each process asks the metadata services of three clouds, for Snowflake's statistics, before it
+            # logs in: up to 0.2 s.
+            "platform_detection_timeout_seconds": 0.0,
         }
 
     def get_conn(self) -> SnowflakeConnection:

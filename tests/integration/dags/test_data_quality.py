@@ -17,7 +17,7 @@ from clicks_to_deliveries.operators import send_alerts
 from clicks_to_deliveries.operators.check_quality import CheckQualityOperator, QualityFailed
 from clicks_to_deliveries.operators.send_alerts import SendAlertsOperator
 
-from include import names, quality
+from include import names, quality, snowflake_rows, sql
 from include.alerts.delivery import NotSentError
 from include.contracts import ClickEvent, Envelope
 from include.contracts.times import to_canonical
@@ -96,6 +96,19 @@ def check(stack: Any) -> Callable[..., dict[str, tuple]]:
     return check
 
 
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that check rules."""
+    texts = []
+
+    def rows_by_column(connection: Any, statement: str, *arguments: Any, **options: Any) -> Any:
+        texts.append(statement)
+        return snowflake_rows.rows_by_column(connection, statement, *arguments, **options)
+
+    monkeypatch.setattr(checks, "rows_by_column", rows_by_column)
+    return texts
+
+
 def statuses(found: dict[str, tuple]) -> dict[str, str]:
     return {name: status for name, (_, status, *_) in found.items()}
 
@@ -104,6 +117,7 @@ def notified(stack: Any) -> list[str]:
     return [alert["Subject"].split()[0] for alert in stack.stored_alerts()]
 
 
+RULES_OF = re.compile("as RULE,")
 PASSES = rule("passes", "select 1 as SAMPLE_KEY where false")
 FAILS = rule("fails", "select column1 as SAMPLE_KEY from values ('{{ 1/0 }}'), ('b')")
 
@@ -217,6 +231,25 @@ def test_a_rule_that_can_not_run_is_a_failure_and_stops_no_other(stack: Any, che
     (alert,) = stack.stored_alerts()
     assert "no_table can't run, since" in alert["Message"]
     assert "docs/runbooks/data_quality.md#a-rule-could-not-run" in alert["Message"]
+
+
+def test_rules_are_one_statement_and_one_that_could_not_run_is_alone_the_next_time(
+    stack: Any, check: Callable, only: Callable, sent: list[str]
+) -> None:
+    more = rule("more", "select column1 as SAMPLE_KEY from values ('100%'), ('99%')")
+    bounded = rule("bounded", f"select {sql.bind('since')} as SAMPLE_KEY where false")
+    only(FAILS, PASSES, more, bounded)
+    assert check()["more"][2:4] == [2, '["100%", "99%"]']
+    assert [len(RULES_OF.findall(text)) for text in sent] == [3, 1]
+    del sent[:]
+    broken = rule("broken", "select SAMPLE_KEY from NOWHERE", severity="warn")
+    only(FAILS, PASSES, more, broken)
+    expected = {"fails": "fail", "passes": "pass", "more": "fail", "broken": "error"}
+    assert statuses(check()) == expected
+    assert [len(RULES_OF.findall(text)) for text in sent] == [4, 1, 1, 1, 1]
+    del sent[:]
+    assert statuses(check()) == expected
+    assert sorted(len(RULES_OF.findall(text)) for text in sent) == [1, 3]
 
 
 @pytest.mark.verify

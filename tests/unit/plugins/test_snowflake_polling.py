@@ -101,6 +101,8 @@ def test_every_connection_has_time_limits(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(login))
     parameters = PipelineSnowflakeHook(network_timeout_seconds=7)._get_conn_params()
     assert (parameters["login_timeout"], parameters["network_timeout"]) == (20, 7)
+    # No metadata service of a cloud is asked before each login.
+    assert parameters["platform_detection_timeout_seconds"] == 0
     assert parameters["account"] == "a"
 
 
