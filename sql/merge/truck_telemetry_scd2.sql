@@ -304,46 +304,54 @@ using (
         from TRUCK_TELEMETRY_DATA as VERSIONS
         inner join DAMAGED on VERSIONS.TRUCK_ID = DAMAGED.TRUCK_ID
         where VERSIONS.EFFECTIVE_START_DATE is not null
+    ),
+
+    -- With the attributes: from the one row of RAW for the instant, or from several that say the
+    -- same.
+    DESCRIBED as (
+        select
+            CHANGES.TRUCK_ID,
+            CHANGES.LOAD_TIMESTAMP,
+            CHANGES.EVENT_TIME as EFFECTIVE_START_DATE,
+            CHANGES.END_TIME as EFFECTIVE_END_DATE,
+            CHANGES.END_TIME is null as IS_CURRENT,
+            CHANGES.KIND,
+            CHANGES.COPIES,
+            LANDED.LOAD_TIMESTAMP as LANDED_AT,
+            {{ attributes("LANDED") }}
+        from CHANGES
+        left join LANDED
+            on
+                CHANGES.TRUCK_ID = LANDED.TRUCK_ID
+                and CHANGES.EVENT_TIME = LANDED.EVENT_TIME
+                and CHANGES.STATE = LANDED.STATE
+                and CHANGES.COPIES > 0
     )
 
-    -- The attributes come from the one row of RAW for the instant, or from one of several that say
-    -- the same: row numbers are only for these, as they are wide.
+    -- Of several, one.  Row numbers are only for these, as the rows are wide.
     select
-        CHANGES.TRUCK_ID,
-        CHANGES.LOAD_TIMESTAMP,
-        CHANGES.EVENT_TIME as EFFECTIVE_START_DATE,
-        CHANGES.END_TIME as EFFECTIVE_END_DATE,
-        CHANGES.END_TIME is null as IS_CURRENT,
-        CHANGES.KIND,
-        {{ attributes("LANDED") }}
-    from CHANGES
-    left join LANDED
-        on
-            CHANGES.TRUCK_ID = LANDED.TRUCK_ID
-            and CHANGES.EVENT_TIME = LANDED.EVENT_TIME
-            and CHANGES.STATE = LANDED.STATE
-            and CHANGES.COPIES = 1
-    where CHANGES.COPIES < 2
+        TRUCK_ID,
+        LOAD_TIMESTAMP,
+        EFFECTIVE_START_DATE,
+        EFFECTIVE_END_DATE,
+        IS_CURRENT,
+        KIND,
+        {{ attributes() }}
+    from DESCRIBED
+    where COPIES < 2
     union all
     select
-        CHANGES.TRUCK_ID,
-        CHANGES.LOAD_TIMESTAMP,
-        CHANGES.EVENT_TIME as EFFECTIVE_START_DATE,
-        CHANGES.END_TIME as EFFECTIVE_END_DATE,
-        CHANGES.END_TIME is null as IS_CURRENT,
-        CHANGES.KIND,
-        {{ attributes("LANDED") }}
-    from CHANGES
-    inner join LANDED
-        on
-            CHANGES.TRUCK_ID = LANDED.TRUCK_ID
-            and CHANGES.EVENT_TIME = LANDED.EVENT_TIME
-            and CHANGES.STATE = LANDED.STATE
-    where CHANGES.COPIES > 1
+        TRUCK_ID,
+        LOAD_TIMESTAMP,
+        EFFECTIVE_START_DATE,
+        EFFECTIVE_END_DATE,
+        IS_CURRENT,
+        KIND,
+        {{ attributes() }}
+    from DESCRIBED
+    where COPIES > 1
     qualify
-        row_number() over (
-            partition by CHANGES.TRUCK_ID, CHANGES.EVENT_TIME order by LANDED.LOAD_TIMESTAMP
-        ) = 1
+        row_number() over (partition by TRUCK_ID, EFFECTIVE_START_DATE order by LANDED_AT) = 1
 ) as CHANGE
     -- An inserted row matches nothing, even if its key is that of a version to be deleted.
     on
