@@ -158,3 +158,11 @@ def test_rows_of_mixed_types_are_inserted_one_by_one():
     assert bulk_inserts.of(insert, [(1,), ("a",)]) is None
     assert bulk_inserts.of(insert, [(2**70,)]) is None
     assert bulk_inserts.of(parse("DELETE FROM T WHERE A = ?"), [(1,)]) is None
+
+
+def test_an_update_with_bound_values_counts_the_rows_that_it_joins_with_several(cursor):
+    cursor.execute("CREATE TABLE T AS SELECT 1 AS A, 0 AS B UNION ALL SELECT 2, 0")
+    cursor.execute("CREATE TABLE S AS SELECT 1 AS A UNION ALL SELECT 1 UNION ALL SELECT 2")
+    cursor.execute("UPDATE T SET B = ? FROM S WHERE T.A = S.A AND S.A < ?", (7, 2))
+    assert cursor.fetchall() == [(1, 1)]
+    assert cursor.execute("SELECT A, B FROM T ORDER BY A").fetchall() == [(1, 7), (2, 0)]

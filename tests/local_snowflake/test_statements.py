@@ -274,3 +274,17 @@ def test_the_same_text_with_other_values_bound_to_it_reads_another_table(warehou
     cursor = warehouse.connect(paramstyle="qmark").cursor()
     for name, value in (("ONE", 1), ("TWO", 2)):
         assert cursor.execute("SELECT A FROM IDENTIFIER(?) WHERE A < ?", (name, 5)).fetchall() == [(value,)]
+
+
+def test_rows_that_an_update_joins_with_several_are_counted(warehouse):
+    warehouse.rows("CREATE TABLE T (ID INTEGER, V INTEGER)")
+    warehouse.rows("CREATE TABLE S (ID INTEGER, V INTEGER, KIND INTEGER)")
+    warehouse.rows("CREATE TABLE KINDS (KIND INTEGER)")
+    warehouse.rows("INSERT INTO T VALUES (1, 0), (2, 0), (3, 0)")
+    warehouse.rows("INSERT INTO S VALUES (1, 10, 1), (1, 10, 1), (2, 20, 1), (2, 20, 2), (4, 40, 1)")
+    warehouse.rows("INSERT INTO KINDS VALUES (1)")
+    assert warehouse.rows("UPDATE T SET V = S.V FROM S WHERE T.ID = S.ID") == [(2, 2)]
+    update = "UPDATE T AS X SET V = S.V + %s FROM S JOIN KINDS ON S.KIND = KINDS.KIND WHERE X.ID = S.ID AND S.V < %s"
+    assert warehouse.rows(update, (1, 30)) == [(2, 1)]
+    assert warehouse.rows("UPDATE T SET V = V + 1") == [(3, 0)]
+    assert warehouse.rows("SELECT ID, V FROM T ORDER BY ID") == [(1, 12), (2, 22), (3, 1)]

@@ -65,7 +65,11 @@ def write(context: Context, expression: exp.Expr, binds: Binds | None) -> Result
         if is_staged:
             expression, binds = _staged(context, bound_values.inlined(expression, binds or [])), None
         tracking = stream_offsets.before_delete(context.catalog, context.duck, target) if target else []
+        several = _multi_joined(context, expression, binds) if isinstance(expression, exp.Update) else 0
         result = run(context, expression, binds)
+        if several:
+            updated = result.table.column(0)[0].as_py()
+            result = Result.of([name for name, _ in result.types], [[updated, several]], result.statement_type)
         stream_offsets.after_delete(context.duck, tracking)
         context.transaction.consume(read)
         if is_staged:
@@ -137,6 +141,23 @@ def _staged(context: Context, insert: exp.Expr) -> exp.Expr:
     context.duck.execute(f"CREATE OR REPLACE TEMPORARY TABLE {_OVERWRITING} AS {translated.sql('duckdb')}")
     insert.set("expression", exp.select("*").from_(_OVERWRITING))
     return insert
+
+
+def _multi_joined(context: Context, update: exp.Update, binds: Binds | None) -> int:
+    """How many rows an UPDATE joins with several rows of its FROM: Snowflake takes the values of any, and says so."""
+    source = update.args.get("from_")
+    if source is None:
+        return 0
+    table = update.this
+    name = table.args["alias"].this if table.args.get("alias") else table.this
+    rowid = exp.column("ROWID", table=name.copy())
+    joined = exp.select("1").from_(table.copy()).join(source.this.copy(), join_type="cross").group_by(rowid)
+    if where := update.args.get("where"):
+        joined = joined.where(where.this.copy())
+    counted = exp.select("COUNT(*)").from_(joined.having("COUNT(*) > 1").subquery("JOINED"))
+    translated = context.translator.translate(bound_values.inlined(counted, binds or []))
+    (rows,) = engine.row(context.duck, translated.sql("duckdb"))
+    return int(rows)
 
 
 def _target_of(context: Context, expression: exp.Expr) -> Key | None:
