@@ -12,6 +12,7 @@ import io
 import json
 import math
 import re
+import threading
 import time
 from base64 import b64decode, b64encode
 from collections import Counter
@@ -281,6 +282,7 @@ class _Meter:
         self.calls: Counter[str] = Counter()
         self.log = io.StringIO()
         self.measured_gb_seconds = 0.0
+        self._lock = threading.Lock()
         self._stored: set[tuple[str, ...]] = set()
 
     def invocation(
@@ -301,6 +303,11 @@ class _Meter:
         return self.answer(event_name.removeprefix("before-send."), request)
 
     def answer(self, call: str, request: AWSPreparedRequest) -> AWSResponse:
+        # The functions call from several threads, and a count that two threads raise at once would be lost.
+        with self._lock:
+            return self._answer(call, request)
+
+    def _answer(self, call: str, request: AWSPreparedRequest) -> AWSResponse:
         service, operation = call.split(".")
         body = request.body.read() if hasattr(request.body, "read") else request.body or b""
         self.calls[service] += 1
