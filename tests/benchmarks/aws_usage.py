@@ -17,6 +17,7 @@ import time
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import count, islice
 from typing import Any, NamedTuple
@@ -70,10 +71,12 @@ class Stream(NamedTuple):
     valid: Callable[[], Iterator[bytes]]
 
 
+# The same traffic whenever it is counted, so that docs/cost.md can be compared to the last digit.
+START = datetime(2026, 11, 1, tzinfo=UTC)
 STREAMS = {
-    "clicks": Stream(names.CLICK_STREAM, "kinesis_to_dynamodb", 1, clicks),
+    "clicks": Stream(names.CLICK_STREAM, "kinesis_to_dynamodb", 1, lambda: clicks(START)),
     # Every reading of a batch is of another truck: the most that the states can cost.
-    "readings": Stream(names.TRUCK_STREAM, "truck_data", 10, lambda: readings(BATCH)),
+    "readings": Stream(names.TRUCK_STREAM, "truck_data", 10, lambda: readings(BATCH, START)),
 }
 KINDS = {
     "clicks": ("valid", "invalid", "sent twice"),
