@@ -108,47 +108,27 @@ def generate(
     """
     with kept_state(plan.state) as (state, save), _manifest(plan) as manifest:
         start = to_microseconds(clock())
-        producer = Producer(kinesis_client, sleep=sleep)
-        summary = TrafficSummary(
-            started_at=to_canonical(to_datetime(start)),
-            planned=plan.clicks + plan.readings,
-            streams={plan.click_stream: StreamSummary(), plan.truck_stream: StreamSummary()},
-        )
         traffic = Traffic(plan, start, state)
-
-        def send(stream: str, records: list[TrafficRecord]) -> None:
-            sent_at = to_canonical(clock())
-
-            def accepted(results: list[AcceptedRecord[TrafficRecord]]) -> None:
-                manifest.write(results, sent_at)
-                for result in results:
-                    summary.streams[stream].count(result.record)
-
-            producer.send(stream, records, accepted, partial(manifest.note, sent_at))
-
-        def report(now: int) -> None:
-            summary.seconds = (now - start) / 1e6
-            summary.resent, summary.unanswered = producer.resent, producer.unanswered
-            if on_progress is not None:
-                on_progress(summary)
-
+        run = _Run(plan, start, Producer(kinesis_client, sleep=sleep), manifest)
+        report = on_progress or (lambda _: None)
         reported = saved = start
         try:
             for batch in _when_due(iter(traffic), clock, sleep):
                 for stream, records in batch.items():
-                    send(stream, records)
+                    run.send(stream, records, to_canonical(clock()))
                 now = to_microseconds(clock())
                 if now - saved >= _SAVE_EVERY:
                     saved = now
                     save(traffic.state())
                 if now - reported >= _PROGRESS_EVERY:
                     reported = now
-                    report(now)
+                    report(run.summary_at(now))
         finally:
             save(traffic.state())
         now = to_microseconds(clock())
+        summary = run.summary_at(now)
         summary.finished_at = to_canonical(to_datetime(now))
-        report(now)
+        report(summary)
         return summary
 
 
@@ -189,6 +169,34 @@ class _Manifest:
         """Append accepted records."""
         if self._writer:
             self._writer.append(_lines(results, sent_at))
+
+
+class _Run:
+    """One run's records on their way to Kinesis, the manifest and the summary."""
+
+    def __init__(self, plan: TrafficPlan, start: int, producer: Producer, manifest: _Manifest) -> None:
+        self._start = start
+        self._producer = producer
+        self._manifest = manifest
+        self._summary = TrafficSummary(
+            started_at=to_canonical(to_datetime(start)),
+            planned=plan.clicks + plan.readings,
+            streams={plan.click_stream: StreamSummary(), plan.truck_stream: StreamSummary()},
+        )
+
+    def send(self, stream: str, records: list[TrafficRecord], sent_at: str) -> None:
+        def accepted(results: list[AcceptedRecord[TrafficRecord]]) -> None:
+            self._manifest.write(results, sent_at)
+            for result in results:
+                self._summary.streams[stream].count(result.record)
+
+        self._producer.send(stream, records, accepted, partial(self._manifest.note, sent_at))
+
+    def summary_at(self, now: int) -> TrafficSummary:
+        """Return the summary as of ``now`` in microseconds, always the same object."""
+        self._summary.seconds = (now - self._start) / 1e6
+        self._summary.resent, self._summary.unanswered = self._producer.resent, self._producer.unanswered
+        return self._summary
 
 
 @contextmanager
