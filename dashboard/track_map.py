@@ -76,6 +76,7 @@ def _halves(
 
 
 def _line(places: pd.DataFrame) -> list[list[float]]:
+    # pandas has no types here.
     return places[["longitude", "latitude"]].astype(float).round(5).to_numpy().tolist()  # type: ignore[no-any-return]
 
 

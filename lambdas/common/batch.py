@@ -79,8 +79,8 @@ def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:
 
 
 def lag_seconds(event: KinesisEvent, batch: Sequence[BatchRecord]) -> float | None:
-    """The age of the batch's oldest record; None for an empty batch, and for a replay, which no stream delivered."""
-    if not batch or REPLAY in event:
+    """The age of the batch's oldest record; None for an empty batch, and for one that no stream delivered."""
+    if not batch or event.get("is_stored", False):
         return None
     return round((datetime.now(UTC) - min(record.arrival for record in batch)).total_seconds(), 3)
 

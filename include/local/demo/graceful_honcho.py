@@ -114,7 +114,7 @@ class GracefulManager(manager.Manager):  # type: ignore[misc]  # honcho has no t
         process["process"].start()
 
 
-class SessionProcess(honcho_process.Process):  # type: ignore[misc]
+class SessionProcess(honcho_process.Process):  # type: ignore[misc]  # honcho has no types
     """A process that has ended when its first process has: what that leaves behind is stopped.
 
     honcho waits for the end of the output, which children of a killed process would hold open.
@@ -125,7 +125,7 @@ class SessionProcess(honcho_process.Process):  # type: ignore[misc]
         self._child_ctor = SessionPopen
 
 
-class SessionPopen(honcho_process.Popen):  # type: ignore[misc]
+class SessionPopen(honcho_process.Popen):  # type: ignore[misc]  # honcho has no types
     """Leads a session, whose other processes it does not survive by more than LEFT_BEHIND_SECONDS.
 
     Its process group would not do: each of Airflow's tasks leads one of its own.

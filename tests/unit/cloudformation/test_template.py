@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from clicks_to_deliveries.hooks.stack import MAX_STORED_TEMPLATE_BYTES
 from include import names
 from include.cloudformation import STACK_POLICY, TEMPLATE
 from include.cloudformation.render import load, render
+from include.contracts import MAX_CLOCK_SKEW
 from include.settings import Settings
 from lambdas.common import metrics
 from tests.fixtures.named_template import named_template
@@ -196,6 +198,12 @@ def test_functions_that_judge_readings_have_one_metric_policy():
         variables = RESOURCES[function]["Properties"]["Environment"]["Variables"]
         policy = (variables["NULL_OUT_OF_RANGE"], variables["METRIC_DECIMALS"])
         assert policy == ({"Ref": "NullOutOfRange"}, {"Ref": "MetricDecimals"})
+
+
+def test_functions_allow_the_clock_skew_that_the_ledger_and_the_rules_allow():
+    for function in ("ClickFunction", "TruckFunction", "ApiFunction"):
+        seconds = RESOURCES[function]["Properties"]["Environment"]["Variables"]["MAX_CLOCK_SKEW_SECONDS"]
+        assert timedelta(seconds=int(seconds)) == MAX_CLOCK_SKEW
 
 
 def test_defaults_are_those_of_the_settings():

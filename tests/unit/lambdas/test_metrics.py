@@ -133,9 +133,10 @@ def test_empty_batch_has_counts_and_no_lag(start, kinesis_event, blobs):
     assert values(blob) == {"Processed": 0, "Duplicates": 0, "Quarantined": 0}
 
 
+@pytest.mark.parametrize("sender", [{"replay": {"by": "a test"}}, {}], ids=["replay", "rebuild"])
 @pytest.mark.parametrize("package", ["kinesis_to_dynamodb", "truck_data"])
-def test_replay_waited_in_quarantine_and_not_in_a_stream(start, kinesis_event, blobs, package):
-    start(package)(kinesis_event([b"still not json"]) | {"replay": True})
+def test_stored_records_waited_in_their_store_and_not_in_a_stream(start, kinesis_event, blobs, package, sender):
+    start(package)(kinesis_event([b"still not json"]) | {"is_stored": True} | sender)
 
     (blob,) = blobs()
     assert values(blob) == {"Processed": 1, "Duplicates": 0, "Quarantined": 1, "Quarantined.not_json": 1}
