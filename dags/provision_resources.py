@@ -15,7 +15,7 @@ Snowflake can't make in place, and a role that does not see what the stack relie
 (`docs/deploy.md`, "Upgrading").
 
 Firehose archives only from the moment it begins to read. `probe_archive` sends probe records until one from every
-shard has reached `raw-archive/`, then removes them (`docs/adr/0007`).
+shard has reached `raw-archive/`, then removes them (`docs/adr/0006`).
 
 - **Safe to run again?** Yes. A second run changes nothing.
 - **When it fails:** "nothing was changed" lists what is in the way of an upgrade. Otherwise the log of the failed task
@@ -49,7 +49,7 @@ from include import names, naming, snowflake_governance
 from include.cloudformation import STACK_POLICY, TEMPLATE
 from include.settings import settings
 
-# An update that makes one of them fire is rolled back; CloudFormation takes at most five (docs/adr/0067).
+# An update that makes one of them fire is rolled back; CloudFormation takes at most five (docs/adr/0016).
 FUNCTION_ALARMS = ("ClickErrorAlarm", "TruckErrorAlarm", "ApiErrorAlarm", "ArchiveErrorAlarm", "IntakeErrorAlarm")
 WATCHED = timedelta(minutes=settings().deploy_watch_minutes)
 CHOSEN = {

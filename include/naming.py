@@ -3,7 +3,7 @@
 The setting ``CTD_ENVIRONMENT``, such as ``staging``, goes in front of every name that the accounts and Airflow know:
 ``staging-ClickDataStream``, ``STAGING_ECOMMERCE_DATA``, ``staging_scd2_merge``.  Without it the names are as
 include/names.py writes them.  The CloudFormation template has a parameter for the same text, and the SQL files a
-variable (docs/adr/0063).
+variable (docs/adr/0015).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Firehose starts to read a stream at its tip, some time after the delivery stream
 probe in the archive proves that records are archived.
 
 A probe is an invalid record like any other.  Its function quarantines it, so everything that counts records counts it.
-Its sender then moves it to quarantine-resolved/ (docs/adr/0007).
+Its sender then moves it to quarantine-resolved/ (docs/adr/0006).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The template as it is deployed: one JSON text that contains the files it includes.
 
 ``Fn::Transform: AWS::Include`` with a path beside the template is what ``aws cloudformation package`` understands too;
-here the file is put in its place instead of being uploaded (docs/adr/0013).
+here the file is put in its place instead of being uploaded (docs/adr/0014).
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class ClickEvent(msgspec.Struct, frozen=True, gc=False):
     """Clicks on one item.
 
     ``timestamp`` is canonical UTC text (``2025-03-17T15:35:54.597252``), ``click_counts`` a number of clicks.
-    ``event_id`` is the name that the producer gave the event, if it did (docs/adr/0064).
+    ``event_id`` is the name that the producer gave the event, if it did (docs/adr/0003).
     """
 
     item_id: _ItemId

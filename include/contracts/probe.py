@@ -1,4 +1,4 @@
-"""What a probe of the archive looks like (include.archive.probe sends them, docs/adr/0007)."""
+"""What a probe of the archive looks like (include.archive.probe sends them, docs/adr/0006)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     python -m include.erasure --help
 
 The DAG ``erase_truck`` does this and then the same in Snowflake.  docs/erasure.md says what is erased and when, what
-stays for how long, and which permissions it needs; docs/adr/0011 and 0012 explain the order and the connections.
+stays for how long, and which permissions it needs; docs/adr/0011 explains the order and the connections.
 """
 
 from include.erasure.eraser import check_truck_id, erase

@@ -22,7 +22,7 @@ ClickRow = tuple[str, bytes, str]
 TAB = "\t"
 
 # Where each archived envelope is, with the row of its click.  A resolved record was accepted by its function, so it
-# counts as processed.  A quarantined record whose content the row has was written as well (docs/adr/0010).
+# counts as processed.  A quarantined record whose content the row has was written as well (docs/adr/0008).
 PLACES = f"""
     CREATE TEMP TABLE places AS
     SELECT

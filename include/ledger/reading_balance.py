@@ -16,7 +16,7 @@ from include.ledger.hour_database import ENVELOPE, HELD_OF_ARCHIVED, IN_ORDER, N
 # The state is that of sql/ledger/readings_of_hour.sql: covered, waiting or uncovered.
 ReadingRow = tuple[str, str, int, str, str, str]
 
-# Landed counts before resolved and quarantined: a replayed record is in two places (docs/adr/0010).
+# Landed counts before resolved and quarantined: a replayed record is in two places (docs/adr/0008).
 PLACES = f"""
     CREATE TEMP TABLE places AS
     SELECT

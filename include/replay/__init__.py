@@ -3,7 +3,7 @@
     python -m include.replay --help
 
 The DAG ``replay`` and the command line do the same with it; neither Airflow nor Lambda code is needed here.
-docs/adr/0010 explains the guarantees of a run.
+docs/adr/0008 explains the guarantees of a run.
 """
 
 from include.replay.plan import ReplayLimits, ReplayPlan

@@ -10,7 +10,7 @@ from include.contracts.quarantine import Quarantined
 from include.contracts.times import to_canonical
 from include.settings import Positive
 
-# Valid when replayed alone, and would then overwrite the click that was kept: only on request (docs/adr/0010).
+# Valid when replayed alone, and would then overwrite the click that was kept: only on request (docs/adr/0008).
 ON_REQUEST_ONLY = frozenset({"key_conflict"})
 
 

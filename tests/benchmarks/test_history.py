@@ -1,6 +1,6 @@
 """The SCD Type 2 MERGE through the local Snowflake and the stock connector, beside dbt snapshot on the same DuckDB.
 
-Every round starts from copies of the same files; how the comparison is made fair is in docs/adr/0040.
+Every round starts from copies of the same files; how the comparison is made fair is in docs/adr/0041.
 """
 
 from __future__ import annotations

@@ -116,8 +116,12 @@ def test_named_make_targets_exist(document: str) -> None:
     assert named <= set(MAKE_TARGET.findall((ROOT / "Makefile").read_text()))
 
 
-def test_decisions_are_numbered_without_gaps() -> None:
-    assert [int(path.name[:4]) for path in decisions()] == list(range(1, len(decisions()) + 1))
+def test_every_number_of_a_decision_is_a_record_or_leads_to_the_one_that_it_became_part_of() -> None:
+    records = {path.name[:4]: path.name for path in decisions()}
+    merged = re.findall(r"^\| (\d{4}) \| \[(\d{4})\]\((.+)\) \|$", (DECISIONS / "README.md").read_text(), re.MULTILINE)
+    assert all(records[number] == name for _, number, name in merged)
+    numbers = sorted([*records, *(number for number, _, _ in merged)])
+    assert numbers == [f"{number:04d}" for number in range(1, len(numbers) + 1)]
 
 
 @pytest.mark.parametrize("path", decisions(), ids=lambda path: path.name[:4])

@@ -1,6 +1,6 @@
 """Erase one truck from every store: objects and states first, then tables, then a check of what is left.
 
-docs/erasure.md describes it.  These operators have their own connections: no other task may erase (docs/adr/0012).
+docs/erasure.md describes it.  These operators have their own connections: no other task may erase (docs/adr/0011).
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def test_a_deployment_asks_for_everything_in_the_alternative_that_its_settings_c
 
 @pytest.mark.verify
 def test_the_rendered_template_is_clean_for_cfn_lint():
-    # W3660: gateway responses besides a Body; docs/adr/0013 says why.
+    # W3660: gateway responses besides a Body; docs/adr/0014 says why.
     from cfnlint.api import ManualArgs, lint
 
     assert lint(render(TEMPLATE), config=ManualArgs(ignore_checks=["W3660"])) == []

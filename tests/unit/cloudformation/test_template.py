@@ -371,7 +371,7 @@ def test_a_stopped_stack_reads_no_stream_answers_no_request_and_writes_to_no_buc
 def test_every_table_can_be_protected_and_a_new_stack_is_not():
     for table in of_type("AWS::DynamoDB::Table").values():
         assert table["DeletionProtectionEnabled"] == {"Fn::If": ["Protected", True, False]}
-    # A creation that fails half way has to be rolled back (docs/adr/0017).
+    # A creation that fails half way has to be rolled back (docs/adr/0016).
     assert TEMPLATE_DATA["Parameters"]["DeletionProtection"]["Default"] == "false"
 
 
