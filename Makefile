@@ -38,7 +38,7 @@ PROPERTIES = tests/unit/contracts tests/unit/generator/test_event_times.py tests
 verify: .venv/dev .venv-ministack/installed ## The long checks: the fault suite by several seeds, many examples of each property
 	$(BIN)/pytest -m "verify and not chaos" $(ARGS)
 	for seed in $(SEEDS); do $(BIN)/pytest -m chaos tests/chaos --seed $$seed $(ARGS) || exit 1; done
-	$(BIN)/pytest --hypothesis-profile thorough $(PROPERTIES) $(ARGS)
+	$(BIN)/pytest --hypothesis-profile thorough --seed $$(date +%s) $(PROPERTIES) $(ARGS)
 
 LINTS := lint-types lint-sql lint-template lint-style lint-layers lint-workflows
 lint: .venv/dev .venv-checkov/installed ## Style, types, layers, SQL, CloudFormation and workflows, two at a time

@@ -33,13 +33,13 @@ from clicks_to_deliveries.operators.erase_truck import (
     EraseRowsOperator,
     VerifyErasureOperator,
 )
-from clicks_to_deliveries.params import optional_time, truck_id
+from clicks_to_deliveries.params import optional_time, reported_id, unquoted
 
 from include import names
 from include.settings import settings
 
 PARAMS = {
-    "truck_id": truck_id("Truck", "Its id.", is_optional=False),
+    "truck_id": reported_id("Truck", "Its id.", is_optional=False),
     "confirm": Param("", type="string", title="The truck's id once more", description="Needed to erase."),
     "dry_run": Param(True, type="boolean", title="Only count", description="Switch off to erase."),
     "since": optional_time(
@@ -69,6 +69,7 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     params=PARAMS,
+    user_defined_filters={"unquoted": unquoted},
     **dag_arguments(
         __file__,
         title="Erase a truck",
@@ -88,7 +89,7 @@ with DAG(
         if not params["dry_run"] and params["confirm"] != params["truck_id"]:
             raise FormError(f"not confirmed: set the parameter confirm to {params['truck_id']}")
 
-    truck, count_only = "{{ params.truck_id }}", "{{ params.dry_run }}"
+    truck, count_only = "{{ params.truck_id | unquoted }}", "{{ params.dry_run }}"
     check_trackers = CheckTrackersOperator(task_id="check_trackers", truck_id=truck, count_only=count_only)
     count_objects = EraseObjectsOperator(
         task_id="count_objects",

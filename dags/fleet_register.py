@@ -21,7 +21,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 from clicks_to_deliveries.defaults import dag_arguments
 from clicks_to_deliveries.operators.change_register import ChangeRegisterOperator
-from clicks_to_deliveries.params import optional_time, truck_id
+from clicks_to_deliveries.params import optional_time, reported_id, truck_id, unquoted
 
 from include import names
 from include.register import ACTIONS, REGISTER
@@ -29,7 +29,7 @@ from include.register import ACTIONS, REGISTER
 PLAN = {
     "action": Param(REGISTER, type="string", enum=list(ACTIONS), title="Do"),
     "truck_id": truck_id("Truck", "The truck to register or retire, or that gets the readings.", is_optional=True),
-    "reported_id": truck_id("Reported id", "For an assignment: the id that the tracker reports.", is_optional=True),
+    "reported_id": reported_id("Reported id", "For an assignment: the id that the tracker reports.", is_optional=True),
     "since": optional_time(
         "At or after",
         "When the truck left, or the first event time of an assignment (empty: all). UTC if without offset.",
@@ -44,6 +44,7 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     params=PLAN | {"dry_run": Param(True, type="boolean", title="Dry run", description="Switch off to change it.")},
+    user_defined_filters={"unquoted": unquoted},
     **dag_arguments(
         __file__,
         title="Fleet register",
@@ -54,6 +55,7 @@ with DAG(
 ):
     ChangeRegisterOperator(
         task_id="change",
-        plan={name: f"{{{{ params['{name}'] or '' }}}}" for name in PLAN},
+        plan={name: f"{{{{ params['{name}'] or '' }}}}" for name in PLAN}
+        | {"reported_id": "{{ (params.reported_id or '') | unquoted }}"},
         show_only="{{ params.dry_run }}",
     )

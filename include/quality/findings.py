@@ -36,7 +36,7 @@ OPEN_HOURS = int(plausible["open_hours"])
 # The rules over the last hour are checked once per quarter of an hour, and leave out trucks that were silent longer.
 MINUTES_BETWEEN = 15
 LOOK_BACK = timedelta(hours=3)
-# More than this share of at least so many trucks have one cause: one line instead of one per truck.
+# At least this share of the trucks, and at least so many, have one cause: one line instead of one per truck.
 FLEET_SHARE = 0.5
 FLEET_AT_LEAST = 5
 

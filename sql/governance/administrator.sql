@@ -4,12 +4,14 @@
 -- prints these statements, and with --undo those that take all of it back.
 {%- set users = ("DEPLOYER", "TRANSFORMER", "REPAIRER", "READER", "ERASER") %}
 {%- set schema = env ~ "ECOMMERCE_DATA.TRUCK_TELEMETRY" %}
-use role USERADMIN;
+{%- if params.consumer_view | default("true") == "true" %}
+    use role USERADMIN;
 
--- Grant it to the roles of whoever may read the history.  They bring their own warehouse.
-create role if not exists {{ env }}TRUCK_TELEMETRY_CONSUMER
-comment = 'Consumers: read the secure view of the history, and nothing else';
+    -- Grant it to the roles of whoever may read the history.  They bring their own warehouse.
+    create role if not exists {{ env }}TRUCK_TELEMETRY_CONSUMER
+    comment = 'Consumers: read the secure view of the history, and nothing else';
 
+{%- endif %}
 use role ACCOUNTADMIN;
 {%- if params.credit_quota | default("") %}
 
@@ -58,5 +60,5 @@ use role ACCOUNTADMIN;
     grant usage on schema {{ schema }} to role {{ env }}TRUCK_TELEMETRY_CONSUMER;
     grant select on view {{ schema }}.CONSUMER_TRUCK_HISTORY
     to role {{ env }}TRUCK_TELEMETRY_CONSUMER;
+    grant role {{ env }}TRUCK_TELEMETRY_CONSUMER to role SYSADMIN;
 {%- endif %}
-grant role {{ env }}TRUCK_TELEMETRY_CONSUMER to role SYSADMIN;

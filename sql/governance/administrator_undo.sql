@@ -7,6 +7,8 @@
 {%- set schema = env ~ "ECOMMERCE_DATA.TRUCK_TELEMETRY" %}
 use role ACCOUNTADMIN;
 {%- if params.masked | default("false") == "true" %}
+    -- It has the positions as the policy says, and would show them to all consumers without it.
+    drop view if exists {{ schema }}.CONSUMER_TRUCK_HISTORY;
     {%- for table in ("TRUCK_TELEMETRY_RAW", "TRUCK_TELEMETRY_DATA") %}
         {%- for column in positions %}
             alter table {{ schema }}.{{ table }} modify column {{ column }} unset masking policy;
@@ -37,5 +39,5 @@ use role ACCOUNTADMIN;
 {%- endif %}
 {%- if params.consumer_view | default("true") == "true" %}
     drop view if exists {{ schema }}.CONSUMER_TRUCK_HISTORY;
+    drop role if exists {{ env }}TRUCK_TELEMETRY_CONSUMER;
 {%- endif %}
-drop role if exists {{ env }}TRUCK_TELEMETRY_CONSUMER;

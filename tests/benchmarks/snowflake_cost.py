@@ -25,13 +25,17 @@ WAREHOUSE, READER_WAREHOUSE = "WH", "READER_WH"
 READER_AUTO_SUSPEND = 60
 PAGE_LIFETIMES = (30, 60, 300, 3600)
 
-# Statements that need the warehouse, as the local meter counts them (a fleet of three trucks; all rules pass).
-STATEMENTS = {"monitor": 1, "quality": 41, "reconcile": 12, "alerts": 1}
+# Statements that need the warehouse, as the local meter counts them (a fleet of three trucks).
+STATEMENTS = {"monitor": 1, "reconcile": 12, "alerts": 1}
 # A merge: the lease (two), where to begin, the MERGE, its record, the lease again.
 BEFORE_MERGE, AFTER_MERGE = 3, 2
 # Assumed of an account: seconds of one small statement on an X-Small warehouse, and of the MERGE.
 STATEMENT_SECONDS = 0.5
 MERGE_SECONDS, MERGE_READINGS_PER_SECOND = 2.0, 20_000
+# A check of the rules: those that look equally far back are one statement, assumed as long as ten small ones.  The
+# others: the last results (two), what is staged of DynamoDB (three), new readings, open findings, old and new results.
+CHECK = (*[STATEMENT_SECONDS] * 9, *[10 * STATEMENT_SECONDS] * 2)
+CHECK_BEFORE = (STATEMENT_SECONDS,) * 41
 # Airflow: from an event to the first statement of its task; how much later than its interval the stream is asked; and
 # from the end of a merge to the check that follows it.
 TASK_LATENCY, POLL_LATENCY, CHECK_LATENCY = 5.0, 1.3, 12.0
@@ -50,6 +54,7 @@ class Setup:
     quality_interval: int  # s
     auto_suspend: int  # s
     asks_first: bool = True
+    check: tuple[float, ...] = CHECK  # s, of each of its statements
 
     def freshness(self) -> tuple[float, float]:
         """How old a reading is when the history has it, in seconds: on average, and at most."""
@@ -57,7 +62,7 @@ class Setup:
         return self.merge_interval / 2 + work, self.merge_interval + work
 
 
-BEFORE = Setup("before", merge_interval=60, quality_interval=0, auto_suspend=60, asks_first=False)
+BEFORE = Setup("before", merge_interval=60, quality_interval=0, auto_suspend=60, asks_first=False, check=CHECK_BEFORE)
 MINUTE = Setup("about a minute (default)", merge_interval=150, quality_interval=300, auto_suspend=20)
 SECONDS = replace(MINUTE, name="seconds", merge_interval=10, quality_interval=300)
 QUARTER = replace(MINUTE, name="a quarter of an hour", merge_interval=900, quality_interval=900)
@@ -133,7 +138,7 @@ class Simulation:
 
     def _check(self) -> Iterator[float]:
         self._checked_at = self._now
-        yield from self._small("quality")
+        yield from self._statements("quality", *self._setup.check)
 
     def _check_by_clock(self) -> Iterator[float]:
         age = self._now - self._checked_at

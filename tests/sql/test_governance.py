@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 
 import pytest
+from msgspec.structs import replace
 from snowflake.connector.errors import DatabaseError, ProgrammingError
 
 from include import names, snowflake_governance, sql
@@ -136,6 +137,28 @@ def test_everything_on_is_set_up_twice_seen_by_each_role_and_taken_back(provisio
         assert customers.rows(f"select {sql.POSITIONS[0]} from {SCHEMA}.{names.RAW_TABLE}") == [(POSITION[0],)]
     assert account.execute("show resource monitors") == account.execute("show network policies") == []
     assert account.execute(f"show masking policies in schema {SCHEMA}") == []
+
+
+def test_one_feature_is_taken_back_and_consumers_see_no_more_than_before(provisioned, account, snowflake):
+    set_up(ALL_ON, account, snowflake)
+    open_to_consumers(account)
+    nothing = replace(ALL_ON, snowflake_key_pair_only=False, snowflake_consumer_view=False)
+    rest = replace(nothing, snowflake_mask_positions=False)
+    try:
+        take_back(rest, account)
+        assert account.execute("show resource monitors") == account.execute("show network policies") == []
+        with as_role(provisioned, "CUSTOMERS") as customers, as_role(provisioned, "DISPATCH") as dispatch:
+            assert (customers.rows(SEEN), dispatch.rows(SEEN)) == (MASKED, EXACT)
+
+        take_back(replace(nothing, snowflake_credit_quota=None, snowflake_allowed_ips=""), account)
+        with as_role(provisioned, "CUSTOMERS") as customers:
+            assert customers.refusal(SEEN) == MISSING
+
+        set_up(Settings(deployment_bucket="unused"), account, snowflake)
+        with as_role(provisioned, "DISPATCH") as dispatch:
+            assert dispatch.rows(SEEN) == MASKED
+    finally:
+        take_back(Settings(deployment_bucket="unused"), account)
 
 
 def test_in_the_standard_edition_nobody_sees_positions_in_the_consumers_view(provisioned, account, snowflake):

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.unit
 
 DAGS = Path(__file__).parents[3] / "dags"
 RUN: Any = {"run_id": "run"}
+NOBODY = SimpleNamespace(xcom_pull=lambda **_: {"started_at": ""})
 NOTHING = {names.RAW_TABLE: 0, names.HISTORY_TABLE: 0}
 
 
@@ -192,6 +193,21 @@ def test_anything_left_anywhere_fails_and_is_named(snowflake, objects, where):
 def test_after_a_dry_run_there_is_nothing_to_verify(snowflake, objects):
     with pytest.raises(AirflowSkipException):
         verify("True").execute({})
+
+
+@pytest.mark.parametrize(
+    ("typed", "truck"),
+    [("TRK001", "TRK001"), ('"TRK001 "', "TRK001 "), ('"\tTRK001"', "\tTRK001"), ('"TRK001"', '"TRK001"'), ('"', '"')],
+)
+def test_an_id_with_a_blank_at_an_end_is_typed_in_quotes(typed, truck):
+    for dag_id, field in (("erase_truck", "truck_id"), ("fleet_register", "reported_id")):
+        dag = DagBag(DAGS / f"{dag_id}.py", collect_dags=True, bundle_path=DAGS).dags[dag_id]
+        form = {name: param.value for name, param in dag.params.items()} | {field: typed}
+        tasks = [task for task in dag.tasks if "truck_id" in task.template_fields or "plan" in task.template_fields]
+        assert tasks
+        for task in tasks:
+            task.render_template_fields({"params": form, "ti": NOBODY})
+            assert (task.plan[field] if field == "reported_id" else task.truck_id) == truck
 
 
 @pytest.mark.parametrize(

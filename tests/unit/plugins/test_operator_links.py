@@ -101,6 +101,8 @@ def test_a_form_refuses_what_is_mistyped(dagbag, dag_id, field, refused):
     ("dag_id", "field", "accepted"),
     [
         ("erase_truck", "truck_id", "TRK 001-Ä"),
+        ("erase_truck", "truck_id", f'"{"T" * 63} "'),
+        ("fleet_register", "reported_id", '" TRK001"'),
         ("fleet_register", "truck_id", "T"),
         ("repair_history", "truck_id", None),
         ("replay", "reasons", ["not_json", "not_processed"]),
