@@ -1,11 +1,11 @@
 """
 ### Erases one truck from every store
 
-**From** the truck's id, typed twice, **to** no trace of the truck: in the bucket abandoned batches, quarantine,
-resolved records, raw archive and landing files, with all their old versions; `TruckLatestState`; RAW, the history, the
-register, and the samples in quality results and ledger. Other trucks' records stay unchanged, byte for byte. Start it
-by hand with the form. By default it only counts. Otherwise a second person sees the counts, and approves or rejects
-within a day. It can't be undone.
+**From** the truck's id, typed twice, **to** no trace of the truck: in the buckets abandoned batches, quarantine,
+resolved records, raw archive and its errors, and landing files, with all their old versions; `TruckLatestState`; RAW,
+the history, the register, findings, and what names it in quality results, ledger and alerts. Other trucks' records stay
+unchanged, byte for byte. Start it by hand with the form. By default it only counts. Otherwise a second person sees the
+counts, and approves or rejects within a day. It can't be undone.
 
 First make the truck stop sending. The streams still hold its last records: run the DAG again, with *Stored since*, when
 the streams no longer have them (docs/erasure.md has the times). Pause `reconcile` until then, because its counts differ

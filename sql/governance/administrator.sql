@@ -60,5 +60,5 @@ use role ACCOUNTADMIN;
     grant usage on schema {{ schema }} to role {{ env }}TRUCK_TELEMETRY_CONSUMER;
     grant select on view {{ schema }}.CONSUMER_TRUCK_HISTORY
     to role {{ env }}TRUCK_TELEMETRY_CONSUMER;
-    grant role {{ env }}TRUCK_TELEMETRY_CONSUMER to role SYSADMIN;
+    grant role {{ env }}TRUCK_TELEMETRY_CONSUMER to role SYSADMIN; -- noqa: CV06
 {%- endif %}

@@ -39,5 +39,5 @@ use role ACCOUNTADMIN;
 {%- endif %}
 {%- if params.consumer_view | default("true") == "true" %}
     drop view if exists {{ schema }}.CONSUMER_TRUCK_HISTORY;
-    drop role if exists {{ env }}TRUCK_TELEMETRY_CONSUMER;
+    drop role if exists {{ env }}TRUCK_TELEMETRY_CONSUMER; -- noqa: CV06
 {%- endif %}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 from airflow.sdk import BaseOperator, Context
 
 from clicks_to_deliveries.hooks.snowflake_access import connect
@@ -29,9 +29,16 @@ def record_erasure(
     """Keep what decides how long copies stay; a try that follows another one knows the tables of both."""
     key = f"{names.ERASURE_PREFIX}{run_id}"
     before = rows.get(key)
-    known = msgspec.json.decode(before, type=Erasure).tables if before else {}
+    known = _erasure(key, before).tables if before else {}
     erasure = Erasure(run_id=run_id, erased_at=at, tables={**known, **tables}, load_message_at=message)
     rows.put(key, msgspec.json.encode(erasure).decode())
+
+
+def _erasure(key: str, text: str) -> Erasure:
+    try:
+        return msgspec.json.decode(text, type=Erasure)
+    except msgspec.MsgspecError as error:
+        raise AirflowFailException(f"Variable {key} can't be read: {error}") from error
 
 
 class CheckErasuresOperator(Killable, BaseOperator):
@@ -56,18 +63,23 @@ class CheckErasuresOperator(Killable, BaseOperator):
 
         Raises:
             AirflowSkipException: none is open.
+            AirflowFailException: somebody changed a Variable; all other erasures are checked.
             snowflake.connector.errors.Error: Snowflake did not answer; the next run checks the same.
         """
         rows = Variables()
         keys = rows.keys(names.ERASURE_PREFIX)
         if not keys:
             raise AirflowSkipException("no erased truck has copies left")
-        ends = {}
+        ends, damaged = {}, []
         with closing(connect(self.snowflake_conn_id)) as connection:
             tables, offsets = kept_tables.table_facts(connection), kept_tables.stream_offsets(connection)
             for key in keys:
                 if text := rows.get(key):
-                    erasure = msgspec.json.decode(text, type=Erasure)
+                    try:
+                        erasure = _erasure(key, text)
+                    except AirflowFailException as error:
+                        damaged.append(str(error))
+                        continue
                     found = copies(
                         erasure,
                         tables,
@@ -77,6 +89,8 @@ class CheckErasuresOperator(Killable, BaseOperator):
                     )
                     ends[erasure.run_id] = found[-1].until.isoformat()
                     self._report(rows, key, erasure, found, context)
+        if damaged:
+            raise AirflowFailException("; ".join(damaged))
         return ends
 
     def _report(self, rows: Rows, key: str, erasure: Erasure, found: Sequence[Copy], context: Context) -> None:

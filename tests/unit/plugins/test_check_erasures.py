@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from clicks_to_deliveries.notifiers.run_outbox import RunOutbox
 from clicks_to_deliveries.operators import check_erasures
 from clicks_to_deliveries.operators.check_erasures import CheckErasuresOperator, record_erasure
@@ -75,6 +75,15 @@ def test_people_are_told_once_that_the_last_copy_is_gone(rows: Rows) -> None:
     rows[f"{names.ERASURE_PREFIX}old"] = kept
     check()
     assert [each.alert_id for each in RunOutbox(rows).unsent()] == [alert.alert_id]
+
+
+def test_a_variable_that_somebody_changed_is_named_and_the_others_are_checked(rows: Rows) -> None:
+    rows[f"{names.ERASURE_PREFIX}a-changed"] = "no JSON"
+    rows[f"{names.ERASURE_PREFIX}b-changed"] = '{"run_id": 1}'
+    record_erasure(rows, "old", datetime.now(UTC) - timedelta(days=36), RAW, None)
+    with pytest.raises(AirflowFailException, match=r"erased\.a-changed can't be read.*erased\.b-changed can't be read"):
+        check()
+    assert len(RunOutbox(rows).unsent()) == 1
 
 
 def test_a_second_try_knows_the_tables_of_the_first(rows: Rows) -> None:
