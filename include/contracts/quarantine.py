@@ -171,7 +171,10 @@ def decode(body: bytes) -> Quarantined:
     Raises:
         msgspec.DecodeError: ``body`` is not a quarantine object (a ValueError).
     """
-    return _decode(body)
+    try:
+        return _decode(body)
+    except (UnicodeDecodeError, RecursionError) as error:  # msgspec's own, of bytes that a person has changed
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def decode_all(body: bytes) -> list[Quarantined]:
@@ -181,11 +184,11 @@ def decode_all(body: bytes) -> list[Quarantined]:
         msgspec.DecodeError: ``body`` is not a quarantine object (a ValueError).
     """
     try:
-        return [_decode(body)]
+        return [decode(body)]
     except msgspec.DecodeError:
         if b"\n" not in body.strip():
             raise
-    return [_decode(line) for line in body.splitlines()]
+    return [decode(line) for line in body.splitlines()]
 
 
 def answer_to_replay(verdicts: Iterable[Verdict]) -> AnswerToReplay:

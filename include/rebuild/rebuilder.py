@@ -128,7 +128,8 @@ class _StreamRebuild:
 
     def _rebuild_hour(self, start: datetime, end: datetime, objects: Sequence[ArchiveObject]) -> None:
         first, last = to_canonical(start), to_canonical(end)
-        name = f"{self._stream} {first}"
+        # With its end: a later run may ask for more of the hour, from the same objects.
+        name = f"{self._stream} {first} {last}"
         if not objects or self._progress.is_finished(name, objects):
             self._summary.skipped_hours += bool(objects)
             return

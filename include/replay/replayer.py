@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from include import names
 from include.aws_clients import S3_WORKERS, ReprocessingClients
 from include.batches import batched
+from include.contracts import aggregates
 from include.contracts.kinesis_event import KinesisEvent, kinesis_event
 from include.contracts.quarantine import QUARANTINED, Quarantined, Verdict
 from include.parallel import for_each
@@ -89,7 +90,7 @@ def replay_event(records: Sequence[Quarantined], by: str) -> KinesisEvent:
     """The event of an event source mapping with these records, and who replays them."""
     event = kinesis_event((record.envelope, b64encode(record.payload).decode()) for record in records)
     for record, entry in zip(records, event["Records"], strict=True):
-        if record.reason == "not_json":
+        if record.reason == "not_json" and aggregates.is_aggregate(record.payload):
             # Only a version that took no aggregates apart quarantined them for this reason.
             del entry["kinesis"]["subSequenceNumber"]
     event["replay"] = {"by": by}

@@ -1,4 +1,4 @@
-"""QuarantineIntake: moves a mapping's on-failure destination to quarantine, one object per record.
+"""QuarantineIntake: moves a mapping's on-failure destination to quarantine, one object per record of a usual batch.
 
 The bucket of abandoned batches invokes it for each new object, and a replay for objects that are still there.  It
 deletes an object once all its records are in quarantine, so it can stop anywhere and safely start again.
@@ -18,6 +18,11 @@ from lambdas.common.deadline import Deadline, InvocationContext
 from lambdas.common.object_store import Bucket
 from lambdas.common.quarantine import QuarantineWriter
 from lambdas.quarantine_intake import logic
+
+
+# An object each takes some milliseconds.  A batch of aggregated records, of which 6 MB hold tens of thousands, would not
+# be taken in within the function's minute, however often it is tried.
+MOST_SINGLE_OBJECTS = 1_000
 
 
 class S3Object(TypedDict):
@@ -72,8 +77,9 @@ def handler(event: S3Event, context: InvocationContext) -> dict[str, int]:
             logger.info("object was taken in before", extra={"key": key})
             continue
         records = logic.abandoned(body)
-        # A record that a processor has quarantined keeps its reason, and its object.
-        quarantine.keep(records, deadline, one_each=True)
+        # A record that a processor has quarantined keeps its reason, and its object.  If it is in another one too, a
+        # replay takes its reason from there.
+        quarantine.keep(records, deadline, one_each=len(records) <= MOST_SINGLE_OBJECTS)
         # Before the batch goes: then nothing else says that there was one.
         telemetry.put_new(logic.notice_key(key), logic.notice(records), "application/json")
         abandoned.delete(key)

@@ -75,7 +75,7 @@ def caller_id(context: RequestContext, authorization: Authorization) -> str:
 
 def claimed_access(context: RequestContext, claim: str) -> Access:
     """The access that a claim of the caller's token gives: truck ids separated by commas, or ``*``."""
-    trucks = frozenset(part.strip() for part in _claims(context).get(claim, "").split(","))
+    trucks = frozenset(filter(None, (part.strip() for part in _claims(context).get(claim, "").split(","))))
     return Access(trucks, trucks)
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.contracts import Envelope
-from include.contracts.quarantine import Attempt, Quarantined, decode, encode, object_key
+from include.contracts.quarantine import Attempt, Quarantined, decode, decode_all, encode, object_key
 from include.contracts.times import to_canonical
 from include.replay.replayer import replay_event
 from lambdas.common import batch
@@ -47,9 +47,13 @@ def test_an_attempt_is_in_a_history_once_and_in_order_of_time():
     assert record().tried(SECOND).tried(FIRST, SECOND).history == (FIRST, SECOND)
 
 
-def test_what_is_no_quarantine_object_is_refused():
-    with pytest.raises(msgspec.DecodeError):
-        decode(b'{"reason": "missing"}')
+@pytest.mark.parametrize(
+    "body", [b'{"reason": "missing"}', encode(record()).replace(b"missing", b"\xb0"), b"[" * 100_000], ids=range(3)
+)
+def test_what_is_no_quarantine_object_is_refused(body):
+    for read in (decode, decode_all):
+        with pytest.raises(msgspec.DecodeError):
+            read(body)
 
 
 def test_its_key_is_by_hour_of_arrival_shard_and_sequence_number():

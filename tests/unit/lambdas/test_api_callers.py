@@ -8,7 +8,7 @@ import pytest
 
 from include import names
 from lambdas.truck_telemetry_api.api_stores import REMEMBERED_SECONDS, Callers
-from lambdas.truck_telemetry_api.callers import caller_id
+from lambdas.truck_telemetry_api.callers import caller_id, claimed_access
 from lambdas.truck_telemetry_api.proxy import Problem
 from tests.unit.lambdas.test_truck_telemetry_api import Api, reading, statuses
 
@@ -189,6 +189,12 @@ def test_claims_of_a_token_bind_its_caller(api, cloud, monkeypatch):
     assert statuses(answers[0]) == ["accepted", "rejected", "accepted"]
     assert api.post(sent, who=token())["statusCode"] == 403
     assert "GetItem" not in api.function.calls
+
+
+@pytest.mark.parametrize("trucks", ["", ",", " T1,,T3, "])
+def test_a_claim_with_commas_too_many_names_no_truck_without_a_name(trucks):
+    access = claimed_access({"authorizer": {"claims": {"custom:trucks": trucks}}}, "custom:trucks")
+    assert access.reads == access.sends == {truck for truck in ("T1", "T3") if truck in trucks}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from include import names
-from include.contracts.quarantine import decode
+from include.contracts.quarantine import decode, decode_all
 from lambdas.common.deadline import StoreError
 from lambdas.quarantine_intake.logic import NotAnInvocationRecordError, abandoned
 from tests.fixtures.aggregates import aggregate
@@ -81,6 +81,18 @@ def test_every_record_is_quarantined_by_envelope_and_the_object_goes(function, c
     assert keys[0] == (
         f"quarantine/{names.CLICK_STREAM}/2026/11/22/14/shardId-000000000000-{first.envelope.sequence_number}.json"
     )
+
+
+def test_a_batch_of_very_many_aggregated_records_is_a_few_objects(function, cloud, put, left):
+    put(left(*(aggregate([b"%d" % number for number in range(600)], key="TRK001") for _ in range(2))))
+
+    assert function(notification(KEY)) == {"taken_in": 1200}
+
+    (body,) = cloud.objects(names.QUARANTINE_PREFIX).values()
+    records = decode_all(body)
+    assert len({record.envelope for record in records}) == 1200
+    assert {record.reason for record in records} == {"not_processed"}
+    assert function.calls.count("PutObject") == 2  # with the notice
 
 
 def test_a_notice_says_that_there_was_a_batch_before_it_goes(function, cloud, put, left, no_waiting):

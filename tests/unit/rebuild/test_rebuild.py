@@ -172,6 +172,15 @@ def test_a_finished_hour_is_skipped_until_the_archive_has_more_of_it(s3, tmp_pat
     assert rebuild(s3, functions, RebuildProgress(progress)).processed == 2
 
 
+def test_a_part_of_an_hour_that_is_finished_does_not_stand_for_the_hour(s3, tmp_path: Path):
+    half = HOUR + timedelta(minutes=30)
+    store(s3, "a", record(1), record(2, arrival=half))
+    functions = Functions()
+    progress = tmp_path / "progress"
+    assert rebuild(s3, functions, RebuildProgress(progress), until=half).processed == 1
+    assert rebuild(s3, functions, RebuildProgress(progress)).processed == 2
+
+
 def test_a_damaged_object_is_named(s3):
     key = f"{names.ARCHIVE_PREFIX}{names.TRUCK_STREAM}/{HOUR:%Y/%m/%d/%H}/damaged"
     s3.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(b"x" * 1000)[:20])

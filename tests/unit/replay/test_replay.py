@@ -102,6 +102,14 @@ def test_an_aggregate_that_an_older_version_quarantined_is_taken_apart_and_no_ot
     ]
 
 
+def test_a_record_of_an_aggregate_that_is_no_json_keeps_its_place_and_its_verdict(cloud, functions):
+    key = cloud.put(7, b"invalid", position=3, reason="not_json")
+    assert cloud.replay().outcomes == {"still_invalid": 1}
+    (event,) = functions.events
+    assert [each.envelope.number for each in records(event)] == ["7.3"]
+    assert list(cloud.objects(QUARANTINE)) == [key]
+
+
 def test_the_event_is_that_of_the_mapping_with_the_original_envelope(cloud, functions):
     cloud.put(7, b"\x00\xff", arrival="2026-11-22T14:30:00.123457")
     cloud.replay(by="who")
