@@ -47,6 +47,21 @@ def is_settled(status: Mapping[str, Any]) -> bool:
     return status["executionState"] != "RUNNING" or not status.get("pendingFileCount", 0)
 
 
+# A file that is being loaded is in no queue any more.
+BEING_LOADED = timedelta(minutes=2)
+
+
+def is_loaded(status: Mapping[str, Any], since: datetime | None = None) -> bool:
+    """Return whether no file is pending, or none that was announced before ``since`` (aware).
+
+    Where readings keep coming, some file is always pending.  A pipe that is paused goes on with those that it has.
+    ``status`` is the answer of ``pipe_status``; its oldestFileTimestamp is that of the files in the queue.
+    """
+    oldest = status.get("oldestFileTimestamp")
+    is_past = since is not None and oldest is not None and datetime.fromisoformat(oldest) >= since + BEING_LOADED
+    return is_past or not status.get("pendingFileCount", 0)
+
+
 class PipeActivity(msgspec.Struct, frozen=True):
     """What changes in a pipe's status whenever a file comes in: if it is as before, COPY_HISTORY has nothing new.
 

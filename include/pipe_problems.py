@@ -79,7 +79,9 @@ def judge_pipe(
             links=links,
             stored_at=now,
             runbook=RUNBOOK,
-            is_over=not still_open,
+            # Files that failed to load have no end of their own, so they open no incident of what stands still.
+            incident="" if any(kind in (*problems, *before) for kind in about) else f"load-errors/{digest}",
+            is_over=state == "recovered" and not still_open,
         )
 
     alerts = []

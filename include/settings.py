@@ -83,8 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_concurrency: Positive = 100
     reserved_concurrency: bool = True
     # How long Firehose collects records for the raw archive, in seconds: before it transforms them, and again before it
-    # stores an object.  A short interval makes many small objects.
-    archive_interval_seconds: Annotated[int, msgspec.Meta(ge=0, le=900)] = 60
+    # stores an object.  A short interval makes many small objects.  Twice the longest fits into the ledger's grace (15
+    # minutes, include/ledger/reconciliation.py) and into the time that provisioning waits for a probe.
+    archive_interval_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 60
 
     # Days after its time that a click is deleted from ClickStreamData; 0 keeps clicks.  The archive has them all.
     click_ttl_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 0
@@ -206,6 +207,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return None if hours is None else min((hours - 1) * 3600, 604_800)
 
 
+# CloudFormation names a role <stack>-<logical id>-<12 characters>, and shortens both parts if that is more than the 64
+# characters that IAM allows.  The stack role may make roles only if their names begin with the whole name of the stack.
+LONGEST_STACK_NAME = 31
+
 # The settings that are names in AWS.
 _NAMES = ("deployment_bucket", "telemetry_bucket", "stack_name")
 
@@ -234,6 +239,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         read = msgspec.convert(values, Settings, strict=False)
         # Functions that can't read their policy do not start: refuse it before it is deployed.
         read_metric_policy(read.null_out_of_range, read.metric_decimals)
+        if read.stack_role_arn and len(read.stack_name) > LONGEST_STACK_NAME:
+            raise SettingsError(
+                f"{PREFIX}STACK_NAME is {read.stack_name!r} with the environment. With {PREFIX}STACK_ROLE_ARN it has at"
+                f" most {LONGEST_STACK_NAME} characters, or the stack role may not make the roles: set a shorter one"
+            )
         if read.api_authorization == "jwt" and not read.api_user_pools:
             raise SettingsError(f"missing setting {PREFIX}API_USER_POOLS: {PREFIX}API_AUTHORIZATION=jwt needs it")
     except (msgspec.ValidationError, MetricPolicyError, EnvironmentNameError) as error:

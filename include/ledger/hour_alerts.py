@@ -73,10 +73,9 @@ def difference_alert(hours: Sequence[CountedHour], counted: int, run_id: str, li
 def recovery_alert(
     hours: Sequence[CountedHour], run_id: str, links: Links, now: datetime, *, still_differ: Sequence[str]
 ) -> Alert:
-    """Return the alert about ``hours`` that balance again; ``still_differ`` names those counted that do not."""
-    others = (
-        [f"{len(still_differ)} of the counted hours still differ: {', '.join(still_differ)}"] if still_differ else []
-    )
+    """Return the alert about ``hours`` that balance again; ``still_differ`` names those that people know of."""
+    shown = ", ".join(still_differ[:DIFFERENCES_SHOWN])
+    others = [f"still different: {len(still_differ)}, such as {shown}"] if still_differ else []
     return compose(
         alert_id=f"{DAG_ID}/{run_id}/{now.isoformat()}/recovered",
         state="recovered",

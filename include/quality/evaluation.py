@@ -47,12 +47,18 @@ def evaluate(
     session = RuleSession(connection, open_reader, last, check_everything=is_first_today)
     found = [
         *session.check([rule for rule in rules if not rule.relation]),
-        *check_readings(connection, [rule for rule in rules if rule.relation], last, utc_now()),
+        *check_readings(
+            connection,
+            [rule for rule in rules if rule.relation],
+            last,
+            utc_now(),
+            seconds_left=session.seconds_left,
+        ),
         *map(_unusable_file, unusable),
     ]
     now = utc_now()
     by_name = {rule.name: rule for rule in rules}
-    results, alerts = with_alerts(continued(found, last, now), by_name, run_id, links, now)
+    results, alerts = with_alerts(continued(found, last, now), last, by_name, run_id, links, now)
     store(connection, run_id, results, alerts, forget_old=is_first_today)
     return results, alerts
 

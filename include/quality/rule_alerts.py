@@ -13,29 +13,47 @@ from include.quality.rule_results import RuleResult
 from include.quality.rules import RUNBOOK, Rule
 
 DAG_ID = names.dag("data_quality")
+# The incident of warnings.
+WARNINGS = f"{DAG_ID}/warnings"
 SAMPLES_SHOWN = 5
 COULD_NOT_RUN = "a-rule-could-not-run"
 
 
 def with_alerts(
-    results: Sequence[RuleResult], rules: Mapping[str, Rule], run_id: str, links: Links, now: datetime
+    results: Sequence[RuleResult],
+    last: Mapping[str, RuleResult],
+    rules: Mapping[str, Rule],
+    run_id: str,
+    links: Links,
+    now: datetime,
 ) -> tuple[list[RuleResult], list[Alert]]:
     """Return the alerts that are due at ``now`` (naive UTC), and the results as they are once those are stored.
 
-    New failures of a run are one alert, warnings another, and recoveries a third.
+    New failures of a run are one alert and warnings another, and so are their ends.  Warnings are an incident of their
+    own: one may last for days, and a failure that comes meanwhile has to be a new incident.
+
+    Args:
+        last: the results of the last run, by rule: what they say of a rule that has recovered is what was alerted.
     """
     failing, recovered = alerts_due(results, now), recoveries_due(results)
     failures = [result for result in failing if result.fails_the_run]
     warnings = [result for result in failing if not result.fails_the_run]
     notified = {result.rule: result for result in [*after_alert(failing, now), *after_recovery(recovered)]}
     afterwards = [notified.get(result.rule, result) for result in results]
-    is_over = not any(result.alerted_at for result in afterwards)
     alerts = [
         *([_failure(failures, rules, run_id, links, now)] if failures else []),
         *([_warning(warnings, rules, run_id, links, now)] if warnings else []),
-        *([_recovery(recovered, run_id, links, now, is_over=is_over)] if recovered else []),
     ]
+    for incident in (DAG_ID, WARNINGS):
+        if over := [result for result in recovered if _incident(last.get(result.rule, result)) == incident]:
+            left = [result for result in afterwards if result.alerted_at and _incident(result) == incident]
+            alerts.append(_recovery(over, run_id, links, now, incident=incident, is_over=not left))
     return afterwards, alerts
+
+
+def _incident(result: RuleResult) -> str:
+    """Return the incident of a rule that fails: warnings that can't run are failures."""
+    return WARNINGS if result.severity == "warn" and result.status == "fail" else DAG_ID
 
 
 def _failure(
@@ -58,13 +76,18 @@ def _warning(
         "concerned by then, and one when it is over."
     )
     details = [*(_described(result, rules.get(result.rule), links) for result in results), what_next]
-    return _alert(results, "warning", "warning", "data is implausible", "\n".join(details), run_id, links, now)
+    impact = "data is implausible"
+    return _alert(results, "warning", "warning", impact, "\n".join(details), run_id, links, now, incident=WARNINGS)
 
 
-def _recovery(results: Sequence[RuleResult], run_id: str, links: Links, now: datetime, *, is_over: bool) -> Alert:
+def _recovery(
+    results: Sequence[RuleResult], run_id: str, links: Links, now: datetime, *, incident: str, is_over: bool
+) -> Alert:
     impact = "over" if is_over else "over for these rules, others still fail"
     details = "\n".join(map(_recovered, results))
-    return _alert(results, "recovered", "error", impact, details, run_id, links, now, is_over=is_over)
+    return _alert(
+        results, "recovered", "error", impact, details, run_id, links, now, incident=incident, is_over=is_over
+    )
 
 
 def _alert(
@@ -77,11 +100,12 @@ def _alert(
     links: Links,
     now: datetime,
     *,
+    incident: str = DAG_ID,
     is_over: bool = False,
 ) -> Alert:
     stored_at = now.replace(tzinfo=UTC)
     return compose(
-        alert_id=f"{DAG_ID}/{run_id}/{stored_at.isoformat()}/{state}",
+        alert_id=f"{incident}/{run_id}/{stored_at.isoformat()}/{state}",
         state=state,
         severity=severity,
         dag_id=DAG_ID,
@@ -91,6 +115,7 @@ def _alert(
         run_id=run_id,
         links=links,
         stored_at=stored_at,
+        incident=incident,
         is_over=is_over,
     )
 

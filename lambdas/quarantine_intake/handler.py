@@ -19,9 +19,8 @@ from lambdas.common.object_store import Bucket
 from lambdas.common.quarantine import QuarantineWriter
 from lambdas.quarantine_intake import logic
 
-
-# An object each takes some milliseconds.  A batch of aggregated records, of which 6 MB hold tens of thousands, would not
-# be taken in within the function's minute, however often it is tried.
+# An object each takes some milliseconds.  A batch of aggregated records, of which 6 MB hold tens of thousands, would
+# not be taken in within the function's minute, however often it is tried.
 MOST_SINGLE_OBJECTS = 1_000
 
 

@@ -1,4 +1,4 @@
-"""Names and values that differ between the releases of Airflow that the pipeline runs on (3.1 to 3.3)."""
+"""Names and values that differ between the releases of Airflow that the pipeline can be installed in (3.1 to 3.3)."""
 
 from __future__ import annotations
 

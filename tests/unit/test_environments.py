@@ -17,7 +17,7 @@ from include import naming
 from include.cloudformation import TEMPLATE
 from include.cloudformation.render import render
 from include.naming import EnvironmentNameError, read_environment
-from include.settings import Settings, SettingsError, read_settings
+from include.settings import LONGEST_STACK_NAME, Settings, SettingsError, read_settings
 from tests.fixtures.environments import imported_in
 from tests.fixtures.named_template import named_template
 
@@ -192,6 +192,18 @@ def test_a_bucket_that_is_too_long_with_the_environment_is_refused():
     assert read_settings(given).telemetry_bucket == "b" * 50
     with pytest.raises(SettingsError, match="length <= 53"):
         read_settings(given | {"CTD_ENVIRONMENT": "staging"})
+
+
+def test_a_stack_name_that_cloudformation_would_shorten_is_refused_where_the_stack_role_makes_the_roles():
+    given = BUCKET | {"CTD_ENVIRONMENT": "development"}
+    role = {"CTD_STACK_ROLE_ARN": "arn:aws:iam::123456789012:role/identities/x"}
+    assert len(read_settings(given).stack_name) == LONGEST_STACK_NAME + 1
+    with pytest.raises(SettingsError, match=r"CTD_STACK_NAME is 'development-clicks-to-deliveries'.*shorter"):
+        read_settings(given | role)
+    assert read_settings(given | role | {"CTD_STACK_NAME": "clicks"}).stack_name == "development-clicks"
+    resources = json.loads(render(TEMPLATE))["Resources"]
+    longest = max(len(name) for name, each in resources.items() if each["Type"] == "AWS::IAM::Role")
+    assert LONGEST_STACK_NAME + 1 + longest + 1 + 12 <= 64
 
 
 def test_the_environment_is_a_setting():

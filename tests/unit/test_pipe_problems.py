@@ -97,6 +97,17 @@ def test_load_errors_are_news_also_while_a_problem_lasts() -> None:
     ]
 
 
+def test_a_file_that_failed_is_no_end_of_anything_and_an_incident_of_its_own() -> None:
+    checks = Checks()
+    checks.check({}, "a.json.gz")
+    checks.check(PAUSED, "b.json.gz")
+    checks.check({})
+    a, b, end = sorted(checks.stored.values(), key=lambda alert: alert.stored_at)
+    assert [alert.is_over for alert in (a, b, end)] == [False, False, True]
+    assert a.incident.startswith("load-errors/")
+    assert b.incident == end.incident == "monitor_snowpipe"
+
+
 def test_a_check_that_is_repeated_after_a_crash_stores_nothing_twice_and_what_is_new_too() -> None:
     checks = Checks()
     checks.check(PAUSED, "a.json.gz", crashes=True)

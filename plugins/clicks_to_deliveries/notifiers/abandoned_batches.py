@@ -17,14 +17,20 @@ from include.contracts.abandoned import AbandonedBatch
 RUNBOOK = "docs/runbooks/abandoned_batches.md"
 # How many notices an alert quotes.
 QUOTED = 10
+# DeleteObjects takes no more keys in a call.
+AT_ONCE = 1_000
 
 
 def take_up_notices(s3: Any, bucket: str, outbox: RunOutbox, context: Context, links: Links) -> int:
-    """Store one alert about all notices, then delete them; return how many there were, 1,000 at most.
+    """Store one alert about all notices, then delete them; return how many there were.
 
     A crash in between leaves the notices, and the same notices give the same alert.
+
+    Raises:
+        RuntimeError: S3 did not delete them all; an alert about those that are left follows.
     """
-    found = s3.list_objects_v2(Bucket=bucket, Prefix=names.ABANDONED_PREFIX).get("Contents", [])
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=names.ABANDONED_PREFIX)
+    found = [each for page in pages for each in page.get("Contents", [])]
     if not found:
         return 0
     keys = [each["Key"] for each in found]
@@ -34,7 +40,12 @@ def take_up_notices(s3: Any, bucket: str, outbox: RunOutbox, context: Context, l
     ]
     since = min(each["LastModified"] for each in found)
     outbox.add(_alert(keys, quoted, since, context["dag"].dag_id, context["run_id"], links))
-    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
+    for start in range(0, len(keys), AT_ONCE):
+        some = [{"Key": key} for key in keys[start : start + AT_ONCE]]
+        errors = s3.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True}).get("Errors")
+        if errors:
+            first = errors[0]
+            raise RuntimeError(f"{len(errors)} notices were not deleted, such as {first['Key']}: {first['Code']}")
     return len(keys)
 
 

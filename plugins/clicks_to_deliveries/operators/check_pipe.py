@@ -147,7 +147,8 @@ class CheckPipeOperator(InRounds):
             status = pipe_status(connection, names.PIPE)
         if not is_settled(status):
             self.log.info("Waiting for %d pending files", status["pendingFileCount"])
-            trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, self.pending_limit.total_seconds())
+            limit = self.pending_limit.total_seconds()
+            trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, limit, datetime.now(UTC).timestamp())
             self.defer(
                 trigger=trigger,
                 method_name="report",
@@ -159,7 +160,7 @@ class CheckPipeOperator(InRounds):
     def report(
         self, context: Context, event: dict[str, Any], total: dict[str, int] | None = None, rounds: int = 0
     ) -> dict[str, int]:
-        """Check, now that no file is pending or the time is up."""
+        """Check, now that the files that were pending are loaded or the time is up."""
         progress = Progress(total or {}, rounds)
         return self.go_on(context, self.check(context, event["status"], progress), progress)
 

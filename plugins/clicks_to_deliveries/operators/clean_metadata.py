@@ -20,6 +20,9 @@ from include import names
 TABLES = (
     "asset_event",
     "callback",
+    # With Celery, a row for each task that ran; where there is no Celery, the command says so and goes on.
+    "celery_taskmeta",
+    "celery_tasksetmeta",
     "dag_run",
     "import_error",
     "job",

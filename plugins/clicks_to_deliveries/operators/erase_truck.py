@@ -24,7 +24,7 @@ from include import names
 from include.aws_clients import store_clients
 from include.contracts.times import parse
 from include.erasure import ErasureSummary, erase, erasure_report, kept_tables, truck_tables
-from include.pipe_and_stream import is_settled, pipe_status
+from include.pipe_and_stream import is_loaded, pipe_status
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -119,8 +119,8 @@ class EraseObjectsOperator(Killable, BaseOperator):
 class EraseRowsOperator(Killable, BaseOperator):
     """Erases the truck from the tables, in one transaction, or only counts.
 
-    First it waits (deferred) until the pipe has no file pending: a file that Snowpipe began to read before its object
-    was rewritten would bring the truck back.
+    First it waits (deferred) until the pipe has loaded each file that was announced before: one that Snowpipe began to
+    read before its object was rewritten would bring the truck back.
 
     :param count_only: (templated) erase nothing.
     :param pending_limit: longest wait for the pipe.
@@ -149,18 +149,22 @@ class EraseRowsOperator(Killable, BaseOperator):
         if not _as_bool(self.count_only):
             with closing(connect(self.snowflake_conn_id)) as connection:
                 status = pipe_status(connection, names.PIPE)
-            if not is_settled(status):
-                trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, self.pending_limit.total_seconds())
-                self.defer(trigger=trigger, method_name="erase", timeout=self.pending_limit + timedelta(minutes=1))
+            if not is_loaded(status):
+                since, limit = datetime.now(UTC).timestamp(), self.pending_limit.total_seconds()
+                trigger = PipeSettledTrigger(names.PIPE, self.snowflake_conn_id, limit, since, while_paused=True)
+                timeout = self.pending_limit + timedelta(minutes=1)
+                self.defer(trigger=trigger, method_name="erase", kwargs={"since": since}, timeout=timeout)
         return self.erase(context)
 
-    def erase(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, int]:
-        """Erase, once the pipe has settled.
+    def erase(
+        self, context: Context, event: dict[str, Any] | None = None, since: float | None = None
+    ) -> dict[str, int]:
+        """Erase, once the pipe has loaded the files that were announced before ``since`` (seconds since 1970).
 
         Raises:
-            RuntimeError: the pipe still has files pending.
+            RuntimeError: it has not.
         """
-        if event and not is_settled(event["status"]):
+        if event and not is_loaded(event["status"], datetime.fromtimestamp(since, UTC) if since else None):
             pending = event["status"]["pendingFileCount"]
             raise RuntimeError(f"{names.PIPE} has {pending} files pending: nothing was erased")
         with closing(connect(self.snowflake_conn_id)) as connection:

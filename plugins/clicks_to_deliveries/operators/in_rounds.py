@@ -25,6 +25,8 @@ TRIGGERER_PATIENCE = timedelta(minutes=3)
 # The shortest wait.  On a busy machine, Airflow's scheduler hears seconds later that a task's process ended to wait.
 # If the task is at work again by then, the scheduler takes it for dead, and starts another try.
 LEAST_PAUSE = timedelta(seconds=30)
+# No round begins later than this after its run began: the DAGs end a run after two hours, and the round takes time too.
+LATEST_ROUND = timedelta(minutes=100)
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -100,8 +102,10 @@ class InRounds(WithLineage, Killable, BaseOperator):
                 total[name] = total.get(name, 0) + count
         if not done.is_last and self._may_go_on(context):
             trigger, longest = self.wait()
-            kwargs = {"total": total, "rounds": progress.rounds + 1}
-            self.defer(trigger=trigger, method_name="next_round", kwargs=kwargs, timeout=longest + TRIGGERER_PATIENCE)
+            if datetime.now(UTC) + longest < context["dag_run"].start_date + LATEST_ROUND:
+                kwargs = {"total": total, "rounds": progress.rounds + 1}
+                timeout = longest + TRIGGERER_PATIENCE
+                self.defer(trigger=trigger, method_name="next_round", kwargs=kwargs, timeout=timeout)
         return self._end(context, total)
 
     def is_news(self, context: Context) -> bool:

@@ -27,7 +27,7 @@ from include import names
 from include.aws_clients import StoreClients, store_clients
 from include.contracts.times import parse
 from include.ledger import Balance, hours_between
-from include.ledger.due_hours import LedgerRow, Span, due_hours
+from include.ledger.due_hours import RECHECKED_FOR, LedgerRow, Span, due_hours
 from include.ledger.hour_alerts import CountedHour, difference_alert, differences_text, recovery_alert
 from include.ledger.ledger_table import ledger_row, ledger_rows, record_alerts, store_balance
 from include.ledger.quiet_hours import LastCount, after_count, closed_until, has_records, may_be_quiet
@@ -157,7 +157,7 @@ class ReconcileOperator(WithLineage, Killable, BaseOperator):
                     self._log_balance(balance)
                     entries.append(CountedHour(balance, known.get(balance.hour)))
             _report(entries, rows)
-            verdict = self._verdict(connection, entries, context, report_all=bool(requested))
+            verdict = self._verdict(connection, entries, rows, context, report_all=bool(requested))
         return verdict, rows, counted
 
     def _requested_hours(self) -> list[datetime]:
@@ -185,7 +185,13 @@ class ReconcileOperator(WithLineage, Killable, BaseOperator):
         )
 
     def _verdict(
-        self, connection: SnowflakeConnection, entries: list[CountedHour], context: Context, *, report_all: bool
+        self,
+        connection: SnowflakeConnection,
+        entries: list[CountedHour],
+        rows: Mapping[str, Mapping[datetime, LedgerRow]],
+        context: Context,
+        *,
+        report_all: bool,
     ) -> dict[str, Any]:
         run_id, now, links = context["run_id"], datetime.now(UTC), alert_links()
         unbalanced = [each for each in entries if each.differs]
@@ -195,7 +201,15 @@ class ReconcileOperator(WithLineage, Killable, BaseOperator):
         alerts = [difference_alert(new, len(entries), run_id, links, now)] if new else []
         if recovered:
             self.log.info("Balanced again: %s", ", ".join(each.name for each in recovered))
-            alerts.append(recovery_alert(recovered, run_id, links, now, still_differ=still_unbalanced))
+            # Not only those of this run: one that somebody counted by the form is not the end of the others.
+            others = [
+                f"{stream} {hour:%Y-%m-%dT%H}"
+                for stream, known in rows.items()
+                for hour, row in sorted(known.items())
+                if not row.balanced and not row.is_open and hour >= now - RECHECKED_FOR
+            ]
+            still_differ = sorted({*still_unbalanced, *others})
+            alerts.append(recovery_alert(recovered, run_id, links, now, still_differ=still_differ))
         record_alerts(connection, run_id, [each.balance for each in entries if each.is_to_record], alerts)
         if alerts:
             announce_stored_alerts(context["ti"])

@@ -144,6 +144,36 @@ def test_batches_that_were_given_up_are_one_alert_whatever_crashes(
     assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
 
 
+def test_more_batches_than_s3_lists_at_once_are_one_alert_too(aws: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3, stored = aws("s3"), World()
+    monkeypatch.setattr(measure_alerting, "Variables", lambda: stored)
+    make_buckets(aws)
+    notice = msgspec.json.encode(AbandonedBatch(function="F", stream="ClickDataStream", records=7, rule="rule"))
+    for number in range(1_001):
+        s3.put_object(Bucket=BUCKET, Key=f"{names.ABANDONED_PREFIX}{number:04}.json", Body=notice)
+    measure(aws, Protocol="email", Endpoint="on-call@example.com")
+    (alert,) = RunOutbox(stored).unsent()
+    assert alert.headline == "[failed] heartbeat: 1,001 batches were given up"
+    assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+
+
+def test_notices_that_s3_does_not_delete_fail_the_task(aws: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure_alerting, "Variables", World)
+    make_buckets(aws)
+    notice = msgspec.json.encode(AbandonedBatch(function="F", stream="ClickDataStream", records=7, rule="rule"))
+    aws("s3").put_object(Bucket=BUCKET, Key=f"{names.ABANDONED_PREFIX}kept.json", Body=notice)
+    original = botocore.client.BaseClient._make_api_call
+
+    def call(self: Any, name: str, arguments: Any) -> Any:
+        if name == "DeleteObjects":
+            return {"Errors": [{"Key": arguments["Delete"]["Objects"][0]["Key"], "Code": "AccessDenied"}]}
+        return original(self, name, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+    with pytest.raises(RuntimeError, match=r"1 notices were not deleted, such as .*kept\.json: AccessDenied"):
+        measure(aws, Protocol="email", Endpoint="on-call@example.com")
+
+
 def _killed_before(operation: str) -> Callable[..., Any]:
     original = botocore.client.BaseClient._make_api_call
 

@@ -97,6 +97,13 @@ def test_a_run_ends_with_its_round(variables: Rows, minutes: int, given: dict[st
     assert operator(Round({"rows": 3}), minutes=minutes).execute(context(**given)) == {"rounds": 1, "rows": 3}
 
 
+def test_a_run_ends_if_its_next_round_could_begin_when_airflow_has_ended_the_run(
+    variables: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counting, "wait", lambda _: (SimpleNamespace(), timedelta(hours=6)))
+    assert operator(Round({"rows": 3})).execute(context()) == {"rounds": 1, "rows": 3}
+
+
 @pytest.mark.parametrize("key", ["alerted_outage.counting", "unsent_alert.run.counting.7.0"])
 def test_a_success_after_a_failure_ends_its_run_as_people_wait_for_it(variables: Rows, key: str) -> None:
     variables[key] = "{}"

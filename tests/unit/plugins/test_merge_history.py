@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -130,7 +130,8 @@ def test_a_run_that_goes_on_records_each_merge_and_ends_when_no_row_comes(monkey
     connection = Connection(True, {"number of rows inserted": 5})
     monkeypatch.setattr(PipelineSnowflakeHook, "get_conn", lambda _: connection)
     monkeypatch.setattr(InRounds, "_may_go_on", lambda *_: True)
-    context = {"ti": SimpleNamespace(try_number=1), "run_id": "run-1"}
+    dag_run = SimpleNamespace(start_date=datetime.now(UTC))
+    context = {"ti": SimpleNamespace(try_number=1), "run_id": "run-1", "dag_run": dag_run}
     merging = MergeHistoryOperator(task_id="merge", min_interval=timedelta(seconds=60))
     began = time.time()
     with pytest.raises(TaskDeferred) as first:

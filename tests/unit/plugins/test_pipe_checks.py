@@ -102,7 +102,7 @@ def test_where_a_check_begins(state: dict[str, str], since: datetime | str) -> N
 
 
 def test_serialized_it_is_the_same_trigger() -> None:
-    classpath, arguments = PipeSettledTrigger("P", "c", wait_seconds=600).serialize()
+    classpath, arguments = PipeSettledTrigger("P", "c", wait_seconds=600, since=1.5, while_paused=True).serialize()
     assert classpath == f"{PipeSettledTrigger.__module__}.{PipeSettledTrigger.__qualname__}"
     assert PipeSettledTrigger(**arguments).serialize() == (classpath, arguments)
 

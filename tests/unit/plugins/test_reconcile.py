@@ -194,6 +194,19 @@ def test_one_hour_recovers_while_another_differs(ledger: Ledger) -> None:
     assert not ledger.alerts[-1].is_over
 
 
+def test_an_hour_that_recovers_is_not_the_end_of_one_that_this_run_did_not_count(ledger: Ledger) -> None:
+    ledger.found[HOUR] = LOST
+    with pytest.raises(ReportedFailure):
+        run("run 1")
+    ledger.found.clear()
+    yesterday = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
+    ledger.known[yesterday] = LedgerRow(False, False, 0, datetime.now(UTC), {"missing": 2})
+    run("run 2")
+    alert = ledger.alerts[-1]
+    assert (alert.state, alert.is_over) == ("recovered", False)
+    assert f"still different: 1, such as {TRUCKS} {yesterday:%Y-%m-%dT%H}" in alert.message
+
+
 def test_an_hours_records_are_counted_once_it_has_closed(ledger: Ledger, metrics: dict[str, float]) -> None:
     counters = {"ledger.hours": 0, "ledger.archived": 0, "ledger.quarantined": 0, "ledger.missing": 0}
     ledger.found[HOUR] = {**LOST, "is_open": True}

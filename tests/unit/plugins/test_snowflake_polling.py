@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from clicks_to_deliveries.triggers.pipe_settled import PipeSettledTrigger
 from snowflake.connector import errors
 
 pytestmark = pytest.mark.unit
+
+SINCE = 1_795_000_000.0
 
 
 class Connection:
@@ -121,14 +124,30 @@ def test_a_pipe_is_waited_for_until_nothing_is_pending(
     monkeypatch: pytest.MonkeyPatch, opened: list[Connection]
 ) -> None:
     open_with(monkeypatch, opened, status(2), status(1), status(0))
-    (event,) = settle(PipeSettledTrigger("P", "c", wait_seconds=60, poll_interval_seconds=0.001))
+    (event,) = settle(PipeSettledTrigger("P", "c", 60, SINCE, poll_interval_seconds=0.001))
     assert event.payload == {"status": {"executionState": "RUNNING", "pendingFileCount": 0}}
     assert [connection.is_open for connection in opened] == [False]
 
 
+@pytest.mark.parametrize(("oldest", "is_past"), [(SINCE + 60, False), (SINCE + 121, True)])
+def test_where_files_keep_coming_only_those_from_before_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, opened: list[Connection], oldest: float, is_past: bool
+) -> None:
+    queued = datetime.fromtimestamp(oldest, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    answers = [
+        json.dumps({"executionState": state, "pendingFileCount": 6, "oldestFileTimestamp": queued})
+        for state in ("RUNNING", "PAUSED")
+    ]
+    for answer in answers:
+        open_with(monkeypatch, opened, answer, status(0))
+        trigger = PipeSettledTrigger("P", "c", 60, SINCE, while_paused=True, poll_interval_seconds=0.001)
+        (event,) = settle(trigger)
+        assert event.payload["status"]["pendingFileCount"] == (6 if is_past else 0)
+
+
 def test_a_pipe_that_stops_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, opened: list[Connection]) -> None:
     open_with(monkeypatch, opened, status(2), status(2, "PAUSED"))
-    (event,) = settle(PipeSettledTrigger("P", "c", wait_seconds=60, poll_interval_seconds=0.001))
+    (event,) = settle(PipeSettledTrigger("P", "c", 60, SINCE, poll_interval_seconds=0.001))
     assert event.payload["status"]["executionState"] == "PAUSED"
 
 
@@ -136,7 +155,7 @@ def test_a_pipe_that_is_never_done_is_waited_for_so_long_and_no_longer(
     monkeypatch: pytest.MonkeyPatch, opened: list[Connection]
 ) -> None:
     open_with(monkeypatch, opened, status(2), status(2))
-    (event,) = settle(PipeSettledTrigger("P", "c", wait_seconds=0))
+    (event,) = settle(PipeSettledTrigger("P", "c", 0, SINCE))
     assert event.payload["status"]["pendingFileCount"] == 2
 
 
@@ -145,5 +164,5 @@ def test_an_error_fails_the_wait_and_leaves_no_connection(
 ) -> None:
     open_with(monkeypatch, opened, errors.ProgrammingError("no such pipe"))
     with pytest.raises(StatementRefusedError, match="no such pipe"):
-        settle(PipeSettledTrigger("P", "c", wait_seconds=60))
+        settle(PipeSettledTrigger("P", "c", 60, SINCE))
     assert [connection.is_open for connection in opened] == [False]

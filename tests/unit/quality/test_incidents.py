@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -39,7 +41,7 @@ class Runs:
         self.now += MINUTE
         found = [result(status, severity, rule, self.now, **more) for rule, status in zip(rules, statuses, strict=True)]
         before = incidents.continued(found, self.last, self.now)
-        results, alerts = with_alerts(before, {}, "run", Links(), self.now)
+        results, alerts = with_alerts(before, self.last, {}, "run", Links(), self.now)
         if crashes:
             return
         self.last = {each.rule: each for each in results}
@@ -134,6 +136,28 @@ def test_a_failure_that_is_back_before_its_end_was_stored_continues(runs: Runs) 
     runs.run("fail")
     assert runs.notified == [("failing", ["r"])]
     assert runs.last["r"].failing_since == START + MINUTE
+
+
+def test_a_failure_beside_a_warning_is_an_incident_of_its_own_and_each_ends_alone() -> None:
+    def alerts(*now: RuleResult, last: Sequence[RuleResult] = ()) -> tuple[list[RuleResult], list[tuple]]:
+        before = {each.rule: each for each in last}
+        found = incidents.continued(now, before, START)
+        results, stored = with_alerts(found, before, {}, "run", Links(), START)
+        assert len({alert.alert_id for alert in stored}) == len(stored)
+        return results, [(alert.incident, alert.state, alert.is_over) for alert in stored]
+
+    warns = partial(result, severity="warn", rule="w", notifies=True)
+    warned, first = alerts(warns("fail"), result("pass"))
+    assert first == [("data_quality/warnings", "warning", False)]
+    both, second = alerts(warns("fail"), result("fail"), last=warned)
+    assert second == [("data_quality", "failed", False)]
+    one, third = alerts(warns("fail"), result("pass"), last=both)
+    assert third == [("data_quality", "recovered", True)]
+    assert alerts(warns("pass"), result("pass"), last=one)[1] == [("data_quality/warnings", "recovered", True)]
+    assert alerts(warns("pass"), result("pass"), last=both)[1] == [
+        ("data_quality", "recovered", True),
+        ("data_quality/warnings", "recovered", True),
+    ]
 
 
 def test_failures_that_begin_together_share_a_notification_and_each_ends_alone(runs: Runs) -> None:

@@ -27,7 +27,7 @@ def result(**more: Any) -> quality.RuleResult:
 
 
 def alert_about(*results: quality.RuleResult, links: Links = LINKS) -> Alert:
-    (alert,) = with_alerts(results, {"a": RULE}, "run-1", links, NOW)[1]
+    (alert,) = with_alerts(results, {}, {"a": RULE}, "run-1", links, NOW)[1]
     return alert
 
 
