@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from include.pipe_and_stream import STREAMS, is_settled, problem_of_stream
+from include.pipe_and_stream import STREAMS, is_loaded, is_settled, problem_of_stream
 
 pytestmark = pytest.mark.unit
 
@@ -60,6 +60,23 @@ def test_a_stream_that_soon_is_stale_is_reported_with_the_time_in_utc() -> None:
 
 def test_a_stream_that_is_not_there_is_a_problem() -> None:
     assert problem(stream(name="AXSTREAM")).startswith("stream A_STREAM does not exist")
+
+
+@pytest.mark.parametrize(
+    ("pending", "oldest", "loaded"),
+    [
+        (0, None, True),
+        (3, None, False),
+        (3, "2026-11-22T14:01:59.999Z", False),
+        (3, "2026-11-22T14:02:00.000Z", True),
+    ],
+    ids=["none pending", "unknown age", "may be loaded still", "all are newer"],
+)
+def test_files_from_before_are_loaded_although_others_wait(pending: int, oldest: str | None, loaded: bool) -> None:
+    for state in ("RUNNING", "PAUSED"):
+        status = {"executionState": state, "pendingFileCount": pending, "oldestFileTimestamp": oldest}
+        assert is_loaded(status, datetime(2026, 11, 22, 14, tzinfo=UTC)) is loaded
+        assert is_loaded(status) is (pending == 0)
 
 
 @pytest.mark.parametrize(
