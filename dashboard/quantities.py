@@ -35,6 +35,11 @@ def count(number: int) -> str:
     return f"{mantissa} × 10{exponent.lstrip('+').translate(_SUPERSCRIPTS)}"
 
 
+def at_least(number: int, is_more: bool) -> str:
+    """Return a count, such as ``5,000``, or ``5,000+`` if there are more than could be counted."""
+    return f"{count(number)}+" if is_more else count(number)
+
+
 def number_of(number: int, thing: str) -> str:
     """Return a count with what is counted, such as ``1 truck`` or ``2 trucks``."""
     return f"{count(number)} {thing}" if number == 1 else f"{count(number)} {thing}s"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import NamedTuple
 
 import pandas as pd
@@ -74,10 +73,17 @@ class Pace(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """How far the readings have got: the name of a stage, and when the newest of them got there."""
+    """How far the readings have got.
+
+    Attributes:
+        name: the name of a stage.
+        newest: when the newest of them got there, or None if there is none.
+        asked_since: only readings that arrived since then were looked for; None if it is all of them.
+    """
 
     name: str
     newest: datetime | None
+    asked_since: datetime | None = None
 
 
 def compared_periods(now: datetime) -> tuple[Period, Period]:
@@ -96,11 +102,14 @@ def pace(sums: PeriodSums) -> Pace:
 
 
 def of_clicks(pace: Pace | None, newest: datetime | None, now: datetime) -> list[Problem]:
-    """Return what is wrong with the clicks; ``newest`` is the time of the newest one."""
+    """Return what is wrong with the clicks; ``newest`` is the time of the newest one.
+
+    The pace is of all items.  The newest click is that of some, so it proves no stop while the others are clicked.
+    """
     if pace is None or pace.is_partial:
         return []
     silence = None if newest is None else (now - newest).total_seconds()
-    if (silence is None or silence > STOPPED_SECONDS) and pace.clicks_yesterday:
+    if (silence is None or silence > STOPPED_SECONDS) and pace.clicks_yesterday and pace.per_minute <= 0:
         since = "in the last 24 hours" if silence is None else f"for {duration(silence)}"
         text = f"No click has arrived {since}, and yesterday at this time there were some"
         return [Problem(text, "live_clicks", {"view": "live", "window": "24 hours"}, is_failure=True)]
@@ -134,14 +143,17 @@ def of_trucks(fleet: fleet_states.Fleet | None, now: datetime) -> list[Problem]:
 
 def of_stages(stages: Sequence[Stage]) -> list[Problem]:
     """Return where readings have stopped, from the first stage to the last; at most one place."""
-    for before, after in pairwise(stages):
-        if before.newest is None:
-            continue
-        behind = None if after.newest is None else (before.newest - after.newest).total_seconds()
-        if behind is None or behind > STOPPED_SECONDS:
-            how_far = "there are none" if behind is None else f"{duration(behind)} behind {before.name}"
-            text = f"Readings stop before {after.name}: {how_far}"
-            return [Problem(text, "pipeline_health", {}, is_failure=True)]
+    before = Stage("", None)
+    for after in stages:
+        if before.newest is not None:
+            if after.newest is None and after.asked_since is not None and before.newest < after.asked_since:
+                continue  # The readings before are older than what was looked for here.
+            behind = None if after.newest is None else (before.newest - after.newest).total_seconds()
+            if behind is None or behind > STOPPED_SECONDS:
+                how_far = "there are none" if behind is None else f"{duration(behind)} behind {before.name}"
+                text = f"Readings stop before {after.name}: {how_far}"
+                return [Problem(text, "pipeline_health", {}, is_failure=True)]
+        before = after
     return []
 
 

@@ -36,7 +36,7 @@ class Pipeline(NamedTuple):
     runs: pd.DataFrame | None
     results: pd.DataFrame | None
     hours: pd.DataFrame | None
-    quarantined: int | None
+    quarantined: data.QuarantineSize | None
 
     @property
     def merged(self) -> list[verdicts.Stage]:
@@ -131,7 +131,7 @@ def ask(
     if states is not None:
         stages.append(verdicts.Stage("truck states", _instant(states["arrival_time"].max())))
     if data.BUCKET_STORE not in failures and data.SETTINGS not in failures:
-        stages.append(verdicts.Stage("landing files", landing))
+        stages.append(verdicts.Stage("landing files", landing, data.landing_asked_since(now)))
     if tables is not None:
         loaded = tables.set_index("table_name")["newest"][names.RAW_TABLE]
         stages.append(verdicts.Stage("raw readings", _instant(loaded)))
@@ -253,10 +253,11 @@ def show_pipeline(pipeline: Pipeline, clicks: Clicks) -> None:
             Figure("Failing rules", failing_rules(pipeline.results), "Quality", "pipeline_health", {"part": "Quality"}),
             Figure(
                 "Quarantined, last hour",
-                None if pipeline.quarantined is None else quantities.count(pipeline.quarantined),
+                None if pipeline.quarantined is None else quantities.at_least(*pipeline.quarantined),
                 "Quarantine",
                 "pipeline_health",
                 {"part": "Quarantine"},
+                meaning=f"At most {data.MAX_KEYS_PER_HOUR:,} objects of each hour and stream are counted.",
             ),
             Figure("Balanced hours", balance(pipeline.hours), "Ledger", "pipeline_health", {"part": "Ledger"}),
             Figure("Last merge", last_merge(pipeline.runs), "Merge runs", "pipeline_health", {"part": "Merge runs"}),

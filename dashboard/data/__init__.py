@@ -37,12 +37,13 @@ from dashboard.data.quarantined import (
     NOT_READ,
     QuarantineCounts,
     QuarantineObject,
+    QuarantineSize,
     quarantine,
     quarantine_object,
     quarantine_size,
 )
 from dashboard.data.register import NO_REGISTER, FleetRegister
-from dashboard.data.s3 import newest_landing
+from dashboard.data.s3 import MAX_KEYS_PER_HOUR, landing_asked_since, newest_landing
 from dashboard.data.settings import airflow_url, connection_settings, deployment
 from dashboard.data.stores import (
     BUCKET_STORE,
@@ -84,6 +85,7 @@ __all__ = [
     "DURABLE",
     "FUNCTION_STORE",
     "MAX_ITEMS",
+    "MAX_KEYS_PER_HOUR",
     "MAX_NEEDY",
     "MAX_PERIODS",
     "MAX_QUARANTINE_READS",
@@ -112,6 +114,7 @@ __all__ = [
     "PipeStatus",
     "QuarantineCounts",
     "QuarantineObject",
+    "QuarantineSize",
     "StoreUnavailableError",
     "StreamMapping",
     "airflow_url",
@@ -129,6 +132,7 @@ __all__ = [
     "history_span",
     "item_hours",
     "items",
+    "landing_asked_since",
     "ledger",
     "load_history",
     "merge_runs",

@@ -173,6 +173,8 @@ def _click_frame(rows: list[IndexedClick], catalogue: dict[str, str]) -> pd.Data
 def newest_click() -> datetime | None:
     """Return the timestamp of the newest click of the last 24 hours, or None if there is none.
 
+    Only the first :data:`MAX_ITEMS` items of the catalogue are asked.
+
     Raises:
         StoreUnavailableError: DynamoDB can't answer.
     """

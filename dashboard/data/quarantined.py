@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from dashboard.data import lifetimes
 from dashboard.data.aws import WORKERS, client, errors_of
-from dashboard.data.s3 import BucketObject, list_hour, list_hours
+from dashboard.data.s3 import MAX_KEYS_PER_HOUR, BucketObject, list_hour, list_hours
 from dashboard.data.settings import deployment
 from dashboard.data.stores import BUCKET_STORE
 from include import names
@@ -33,6 +33,7 @@ from include.contracts.quarantine import (
     object_key,
     records_in,
 )
+from include.s3_objects import GONE_CODES, error_code
 
 # The limits of one answer.  A page says when it shows less than there is.
 MAX_QUARANTINE_READS = 500
@@ -46,6 +47,13 @@ NOT_READ, NOT_A_RECORD = "not read", "not a record"
 RECORD_COLUMNS = ("stream", "hour", "reason", "key", "written", "size")
 
 
+class QuarantineSize(NamedTuple):
+    """How many records are in quarantine, and whether there are more in objects beyond :data:`MAX_KEYS_PER_HOUR`."""
+
+    records: int
+    is_cut: bool
+
+
 class QuarantineCounts(NamedTuple):
     """Quarantined records of the last hours.
 
@@ -56,12 +64,15 @@ class QuarantineCounts(NamedTuple):
             :data:`MAX_QUARANTINE_READS` are read.
         records: one row per record in :data:`RECORD_COLUMNS`, the last written first: stream, hour of arrival, reason,
             key, when it was written (UTC) and its size in bytes.  Records of a batch that was not read are not in it.
+        cut_off: the streams of which an hour has more than :data:`MAX_KEYS_PER_HOUR` objects; nothing here has those
+            beyond.
     """
 
     frame: pd.DataFrame
     listed: int
     unread: int
     records: pd.DataFrame = pd.DataFrame(columns=list(RECORD_COLUMNS))
+    cut_off: tuple[str, ...] = ()
 
 
 class QuarantineObject(NamedTuple):
@@ -81,24 +92,27 @@ class QuarantineObject(NamedTuple):
 
 
 @st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
-def quarantine_size(hours: int) -> int:
+def quarantine_size(hours: int) -> QuarantineSize:
     """Return how many records arrived and were quarantined in the last ``hours``, without reading them.
 
     Raises:
         StoreUnavailableError: S3 can't answer.
     """
-    return sum(records_in(item.key) for _, item in _listed(hours))
+    listed, cut_off = _listed(hours)
+    return QuarantineSize(sum(records_in(item.key) for _, item in listed), bool(cut_off))
 
 
 @st.cache_data(ttl=lifetimes.CHECKS, show_spinner=False)
 def quarantine(hours: int) -> QuarantineCounts:
     """Return the records that arrived and were quarantined in the last ``hours``.
 
+    An object that a replay moves meanwhile is left out.
+
     Raises:
         StoreUnavailableError: S3 can't answer.
     """
     bucket = deployment().telemetry_bucket
-    listed = _listed(hours)
+    listed, cut_off = _listed(hours)
     listed.sort(key=lambda row: row[1].written, reverse=True)
     # The records of an object count together: it is read whole or not at all.
     up_to = list(accumulate(records_in(item.key) for _, item in listed))
@@ -120,7 +134,7 @@ def quarantine(hours: int) -> QuarantineCounts:
     counts = records.groupby(["stream", "hour", "reason"], as_index=False)["records"].sum()
     total, unread = int(records["records"].sum()), int(records.loc[records["reason"] == NOT_READ, "records"].sum())
     listable = records.loc[~records["key"].map(is_batch).astype(bool), list(RECORD_COLUMNS)].reset_index(drop=True)
-    return QuarantineCounts(counts, total, unread, listable)
+    return QuarantineCounts(counts, total, unread, listable, cut_off)
 
 
 @st.cache_data(ttl=lifetimes.CHECKS, max_entries=5, show_spinner=False)
@@ -137,7 +151,7 @@ def quarantine_object(key: str) -> QuarantineObject | None:
         try:
             answer = client("s3").get_object(Bucket=deployment().telemetry_bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
+            if error_code(error) in GONE_CODES:
                 return _of_a_batch(key)
             raise
         size = int(answer["ContentLength"])
@@ -151,27 +165,28 @@ def quarantine_object(key: str) -> QuarantineObject | None:
 
 
 def _of_a_batch(key: str) -> QuarantineObject | None:
-    """Return the record that will have this key, from the batch that has it."""
+    """Return the record that will have this key, from the batch that has it; None if no batch has it any more."""
     s3, bucket = client("s3"), deployment().telemetry_bucket
     hour, _, name = key.rpartition("/")
     shard_id = name.rpartition("-")[0]
-    for item in list_hour(f"{hour}/{shard_id}-"):
+    for item in list_hour(f"{hour}/{shard_id}-", MAX_KEYS_PER_HOUR).objects:
         if is_batch(item.key) and any(entry.key == key for entry in _entries(s3, bucket, item)):
-            body = s3.get_object(Bucket=bucket, Key=item.key)["Body"].read()
-            for record in decode_all(body):
+            body = _body(s3, bucket, item.key)
+            for record in [] if body is None else decode_all(body):
                 if object_key(names.QUARANTINE_PREFIX, record.envelope) == key:
                     line = encode(record)
                     return QuarantineObject(key, len(line), line, record)
     return None
 
 
-def _listed(hours: int) -> list[tuple[str, BucketObject]]:
-    """Return the stream and the object of the records of the last ``hours``."""
-    return [
-        (stream, item)
+def _listed(hours: int) -> tuple[list[tuple[str, BucketObject]], tuple[str, ...]]:
+    """Return the stream and the object of the records of the last ``hours``, and the streams that have more objects."""
+    listings = {
+        stream: list_hours(f"{names.QUARANTINE_PREFIX}{stream}/", hours)
         for stream in (names.CLICK_STREAM, names.TRUCK_STREAM)
-        for item in list_hours(f"{names.QUARANTINE_PREFIX}{stream}/", hours)
-    ]
+    }
+    found = [(stream, item) for stream, listing in listings.items() for item in listing.objects]
+    return found, tuple(stream for stream, listing in listings.items() if listing.is_cut)
 
 
 class _Entry(NamedTuple):
@@ -185,8 +200,10 @@ class _Entry(NamedTuple):
 # The cache key includes the time written, so an object that was replaced is read again.
 @lru_cache(maxsize=2_000)
 def _entries(s3: Any, bucket: str, item: BucketObject) -> list[_Entry]:
-    """Return the records in one quarantine object."""
-    body = s3.get_object(Bucket=bucket, Key=item.key)["Body"].read()
+    """Return the records in one quarantine object; none if it is gone."""
+    body = _body(s3, bucket, item.key)
+    if body is None:
+        return []
     try:
         if not is_batch(item.key):
             return [_Entry(item.key, str(json.loads(body)["reason"]), item.size)]
@@ -196,6 +213,17 @@ def _entries(s3: Any, bucket: str, item: BucketObject) -> list[_Entry]:
         ]
     except (ValueError, KeyError, TypeError):  # Someone put another file there.
         return [_Entry(item.key, NOT_A_RECORD, item.size)]
+
+
+def _body(s3: Any, bucket: str, key: str) -> bytes | None:
+    """Return the bytes of an object, or None if it is gone: a replay has moved it since it was listed."""
+    try:
+        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error_code(error) in GONE_CODES:
+            return None
+        raise
+    return body
 
 
 def _hour_of(key: str) -> str:

@@ -17,6 +17,16 @@ from include import names
 
 # The limits of one answer.  A page says when it shows less than there is.
 MAX_KEYS_PER_HOUR = 5_000
+# The keys of an hour sort by shard, and those of a shard by time.  A full shard has 7,200 landing objects an hour
+# (docs/load.md), so this reaches the end of two of them, and their newest object is as new as that of any other shard.
+# A call lists 1,000.
+MAX_LANDING_KEYS = 20_000
+
+# Landing objects are looked for in this hour and so many before.
+LANDING_HOURS = 3
+# An object has the hour of its first record, and a batch takes so long at most (the template's
+# TruckBatchingWindowSeconds).
+LONGEST_BATCH = timedelta(minutes=5)
 
 
 class BucketObject(NamedTuple):
@@ -27,26 +37,45 @@ class BucketObject(NamedTuple):
     size: int
 
 
-@st.cache_data(ttl=lifetimes.PROGRESS, show_spinner=False)
-def newest_landing(hours: int = 3) -> datetime | None:
-    """Return when the newest landing object of the last ``hours`` was written, or None if there is none.
+class Listing(NamedTuple):
+    """Objects, and whether there are more than may be listed."""
 
-    It lists the newest hour that has any, and at most :data:`MAX_KEYS_PER_HOUR` objects of it.
+    objects: list[BucketObject]
+    is_cut: bool
+
+
+@st.cache_data(ttl=lifetimes.PROGRESS, show_spinner=False)
+def newest_landing() -> datetime | None:
+    """Return when the newest landing object of the last :data:`LANDING_HOURS` was written, or None if there is none.
+
+    It lists the newest hour that has any, and at most :data:`MAX_LANDING_KEYS` objects of it.
 
     Raises:
         StoreUnavailableError: S3 can't answer.
     """
     with errors_of(BUCKET_STORE):
-        for prefix in reversed(_prefixes(names.LANDING_PREFIX, hours)):
-            if listed := list_hour(prefix):
+        for prefix in reversed(_prefixes(names.LANDING_PREFIX, LANDING_HOURS)):
+            if listed := list_hour(prefix, MAX_LANDING_KEYS).objects:
                 return max(item.written for item in listed)
     return None
 
 
-def list_hours(prefix: str, hours: int) -> list[BucketObject]:
-    """List the objects under ``<prefix><yyyy>/<mm>/<dd>/<HH>/`` of this hour and the ``hours`` before it."""
+def landing_asked_since(instant: datetime) -> datetime:
+    """Return the arrival from which on :func:`newest_landing`, asked at ``instant``, finds the object of any record."""
+    return hours_between(instant - timedelta(hours=LANDING_HOURS), instant)[0] + LONGEST_BATCH
+
+
+def list_hours(prefix: str, hours: int) -> Listing:
+    """List the objects under ``<prefix><yyyy>/<mm>/<dd>/<HH>/`` of this hour and the ``hours`` before it.
+
+    Of each hour it lists at most :data:`MAX_KEYS_PER_HOUR`.
+    """
+    prefixes, most = _prefixes(prefix, hours), MAX_KEYS_PER_HOUR
     with errors_of(BUCKET_STORE), ThreadPoolExecutor(WORKERS) as pool:
-        return [item for hour in pool.map(list_hour, _prefixes(prefix, hours)) for item in hour]
+        listings = list(pool.map(lambda hour: list_hour(hour, most), prefixes))
+    return Listing(
+        [item for listing in listings for item in listing.objects], any(listing.is_cut for listing in listings)
+    )
 
 
 def _prefixes(prefix: str, hours: int) -> list[str]:
@@ -54,15 +83,17 @@ def _prefixes(prefix: str, hours: int) -> list[str]:
     return [f"{prefix}{hour:%Y/%m/%d/%H}/" for hour in hours_between(instant - timedelta(hours=hours), instant)]
 
 
-def list_hour(prefix: str) -> list[BucketObject]:
-    """List the objects under ``prefix``, at most :data:`MAX_KEYS_PER_HOUR`.  A caller turns the errors of S3."""
+def list_hour(prefix: str, most: int) -> Listing:
+    """List the objects under ``prefix``, at most ``most``.  A caller turns the errors of S3."""
     pages = (
         client("s3")
         .get_paginator("list_objects_v2")
-        .paginate(Bucket=deployment().telemetry_bucket, Prefix=prefix, PaginationConfig={"MaxItems": MAX_KEYS_PER_HOUR})
+        .paginate(Bucket=deployment().telemetry_bucket, Prefix=prefix, PaginationConfig={"MaxItems": most})
     )
-    return [
+    objects = [
         BucketObject(item["Key"], item["LastModified"], item["Size"])
         for page in pages
         for item in page.get("Contents", [])
     ]
+    # boto3 knows where to resume only if it stopped before the end.
+    return Listing(objects, pages.resume_token is not None)

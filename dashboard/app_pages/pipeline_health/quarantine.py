@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, as_sent, choices, data, times, ui
+from dashboard import access, as_sent, choices, data, quantities, times, ui
 from dashboard.app_pages.pipeline_health import quarantined_record
 from dashboard.charts import axes, pipeline_charts
 from dashboard.charts.drawing import draw
@@ -39,9 +39,10 @@ def show(hours: int) -> None:
 def _counts(answer: data.QuarantineCounts, hours: int) -> None:
     by_stream = answer.frame.groupby("stream")["records"].sum()
     cards = st.columns(4)
-    cards[0].metric("Quarantined", f"{answer.listed:,}", border=True, help=f"Records of the last {hours} h.")
+    total = quantities.at_least(answer.listed, bool(answer.cut_off))
+    cards[0].metric("Quarantined", total, border=True, help=f"Records of the last {hours} h.")
     for card, (stream, records) in zip(cards[1:3], by_stream.items(), strict=False):
-        card.metric(as_sent.markdown(str(stream)), f"{records:,}", border=True)
+        card.metric(as_sent.markdown(str(stream)), quantities.at_least(records, stream in answer.cut_off), border=True)
     cards[3].metric("Reasons", f"{answer.frame['reason'].nunique()}", border=True)
     chart, counts = st.columns([3, 2])
     with chart.container(border=True):
@@ -54,6 +55,12 @@ def _counts(answer: data.QuarantineCounts, hours: int) -> None:
     with counts.container(border=True):
         st.markdown("**By stream and reason**")
         _by_stream_and_reason(answer.frame)
+    if answer.cut_off:
+        streams = " and ".join(as_sent.markdown(stream) for stream in answer.cut_off)
+        st.caption(
+            f"There are hours of {streams} with more than {data.MAX_KEYS_PER_HOUR:,} objects. Of such an hour, only "
+            f"the first {data.MAX_KEYS_PER_HOUR:,} are counted and listed, by shard and time of arrival."
+        )
     if answer.unread:
         st.caption(
             f"The reasons are those of the newest {data.MAX_QUARANTINE_READS:,} records. The other {answer.unread:,} "

@@ -102,7 +102,8 @@ class InRounds(WithLineage, Killable, BaseOperator):
                 total[name] = total.get(name, 0) + count
         if not done.is_last and self._may_go_on(context):
             trigger, longest = self.wait()
-            if datetime.now(UTC) + longest < context["dag_run"].start_date + LATEST_ROUND:
+            began = context["dag_run"].start_date
+            if began is not None and datetime.now(UTC) + longest < began + LATEST_ROUND:
                 kwargs = {"total": total, "rounds": progress.rounds + 1}
                 timeout = longest + TRIGGERER_PATIENCE
                 self.defer(trigger=trigger, method_name="next_round", kwargs=kwargs, timeout=timeout)

@@ -149,7 +149,7 @@ def empty_stores(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
         "open_findings": pd.DataFrame(columns=["rule", "truck_id", "detail"]),
         "fleet_register": data.NO_REGISTER,
         "newest_landing": None,
-        "quarantine_size": 0,
+        "quarantine_size": data.QuarantineSize(0, is_cut=False),
         "table_freshness": pd.DataFrame({"table_name": tables, "table_rows": 0, "newest": [pd.NaT, pd.NaT]}),
         "stream_lags": pd.DataFrame(columns=["stream", "kind", "minute", "seconds"]),
         "stream_mappings": [],

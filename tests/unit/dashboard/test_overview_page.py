@@ -32,7 +32,7 @@ def all_right(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
         "merge_runs": pd.DataFrame({"started_at": [pd.Timestamp(now - timedelta(seconds=40))]}),
         "quality_results": pd.DataFrame({"rule": ["a"], "severity": ["fail"], "status": ["pass"]}),
         "ledger": hours.assign(archived=100, quarantined=1),
-        "quarantine_size": 7,
+        "quarantine_size": data.QuarantineSize(7, is_cut=False),
     }
     for name, answer in answers.items():
         monkeypatch.setattr(data, name, lambda *_, answer=answer: answer)
@@ -72,6 +72,28 @@ def test_what_is_wrong_is_a_link_to_where_to_look(
     assert "maintenance" in found["1 truck needs attention: `TRK001` →"]
     # What is broken comes first.
     assert next(iter(found)).startswith("1 quality rule")
+
+
+def test_a_night_without_readings_is_no_stop_before_the_landing_files(
+    all_right: None, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    evening = now - timedelta(hours=5)
+    tables = pd.DataFrame({"table_name": ["TRUCK_TELEMETRY_RAW"], "newest": [pd.Timestamp(evening)]})
+    monkeypatch.setattr(data, "truck_states", lambda: typed([reading("TRK001", evening)]))
+    monkeypatch.setattr(data, "newest_landing", lambda: None)
+    monkeypatch.setattr(data, "table_freshness", lambda: tables)
+    assert [link for link in links(run("overview")) if link.endswith("→")] == ["No truck has reported for 5 h →"]
+    # A reading of this hour has to be in a landing file.
+    monkeypatch.setattr(data, "truck_states", lambda: typed([reading("TRK001", now)]))
+    assert "Readings stop before landing files: there are none →" in links(run("overview"))
+
+
+def test_a_figure_of_a_listing_that_was_cut_says_so(all_right: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "quarantine_size", lambda hours: data.QuarantineSize(5_003, is_cut=True))
+    page = run("overview")
+    assert metrics(page)["Quarantined, last hour"] == "5,003+"
+    figure = next(metric for metric in page.metric if metric.label == "Quarantined, last hour")
+    assert "5,000 objects" in figure.help
 
 
 @pytest.mark.parametrize("store", [data.SNOWFLAKE_STORE, data.STATE_STORE, data.BUCKET_STORE])

@@ -261,6 +261,23 @@ def test_a_quarantined_record_is_read_when_it_is_opened_and_shown_as_sent(
     assert (list(page.code), list(page.get("link_button")), len(read)) == ([], [], 2)
 
 
+def test_counts_of_an_hour_that_was_cut_off_say_so(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    answer = quarantined(now, 5_000)
+    monkeypatch.setattr(data, "quarantine", lambda hours: answer)
+    page = opened("Quarantine")
+    assert metrics(page)["Quarantined"] == "5,000"
+    assert not any("objects" in caption.value for caption in page.caption)
+    clicks = answer.frame.assign(stream=names.CLICK_STREAM, records=3)
+    both = answer._replace(
+        frame=pd.concat([answer.frame, clicks], ignore_index=True), listed=5_003, cut_off=(names.TRUCK_STREAM,)
+    )
+    monkeypatch.setattr(data, "quarantine", lambda hours: both)
+    page.run()
+    shown = metrics(page)
+    assert (shown["Quarantined"], shown["`TruckTelemetry`"], shown["`ClickDataStream`"]) == ("5,003+", "5,000+", "3")
+    assert any("`TruckTelemetry` with more than 5,000 objects" in caption.value for caption in page.caption)
+
+
 def test_an_alert_that_nobody_got_yet_is_announced_and_a_device_can_not_format_it(
     monkeypatch: pytest.MonkeyPatch, now: datetime
 ) -> None:

@@ -37,6 +37,12 @@ def said(problems: list[verdicts.Problem]) -> list[tuple[str, bool]]:
         (a_pace(0.0, 0.0, 0), A_WHILE, []),  # Nobody clicks at this time of the day.
         (a_pace(now=4.0), timedelta(0), [("There are 60% fewer clicks than at the same time yesterday", False)]),
         (a_pace(0.5, 2.0, 29), timedelta(0), []),  # Too few to compare.
+        (a_pace(now=120.0), A_WHILE, []),  # The newest clicks are of items beyond the first 200.
+        (
+            a_pace(now=4.0),
+            A_WHILE,
+            [("There are 60% fewer clicks than at the same time yesterday", False)],
+        ),
         (a_pace(now=4.0, is_partial=True), timedelta(0), []),
         (None, timedelta(0), []),
     ],
@@ -86,6 +92,19 @@ def test_readings_stop_where_the_next_stage_is_far_behind() -> None:
     # What follows is as old as it must be.
     assert said(verdicts.of_stages([first, none, late])) == [("Readings stop before b: there are none", True)]
     assert verdicts.of_stages([first._replace(newest=None), none]) == []
+
+
+def test_a_stage_is_not_judged_by_readings_older_than_what_was_asked_of_it() -> None:
+    silent_since = NOW - timedelta(hours=5)
+    first, third = (verdicts.Stage(name, silent_since) for name in ("a", "c"))
+    asked = verdicts.Stage("b", None, asked_since=silent_since + timedelta(seconds=1))
+    assert verdicts.of_stages([first, asked, third]) == []
+    # What follows is then judged by the stage before.
+    late = third._replace(newest=silent_since - A_WHILE)
+    assert said(verdicts.of_stages([first, asked, late])) == [("Readings stop before c: 20 min behind a", True)]
+    # A reading that would have been found is missing.
+    stopped = [("Readings stop before b: there are none", True)]
+    assert said(verdicts.of_stages([first, asked._replace(asked_since=silent_since), third])) == stopped
 
 
 def test_failures_of_rules_and_warnings_are_told_apart() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from botocore.exceptions import ClientError
 
 from dashboard import data
-from dashboard.data import quarantined
+from dashboard.data import aws as dashboard_aws
+from dashboard.data import quarantined, s3
 from include import names
 from include.contracts.envelope import Envelope
 from include.contracts.quarantine import Quarantined, batch_objects, encode
@@ -114,7 +116,7 @@ def test_each_record_of_a_batch_is_counted_listed_and_read(aws: Any, now: dateti
     put_batch(aws, record(1), record(2, "missing"), record(3))
     put_quarantined(aws, names.CLICK_STREAM, "2026/11/22/14", 4, "not_json")
     answer = data.quarantine(1)
-    assert (data.quarantine_size(1), answer.listed, answer.unread) == (4, 4, 0)
+    assert (data.quarantine_size(1), answer.listed, answer.unread) == ((4, False), 4, 0)
     assert dict(zip(answer.frame["reason"], answer.frame["records"], strict=True)) == {"missing": 1, "not_json": 3}
     keys = [KEY.replace("-1.json", f"-{number}.json") for number in (1, 2, 3, 4)]
     assert sorted(answer.records["key"]) == keys
@@ -144,6 +146,59 @@ def test_a_foreign_object_with_the_name_of_a_batch_is_counted_as_one(aws: Any, n
 
 def test_a_record_that_a_replay_resolved_is_gone(aws: Any, now: datetime) -> None:
     assert data.quarantine_object(KEY) is None
+
+
+def replay_before_reading(aws: Any, key: str) -> None:
+    """A replay moves an object between the dashboard's listing and its reading."""
+
+    def move(params: dict[str, Any], **_: Any) -> None:
+        if params["Key"] == key:
+            aws["s3"].delete_object(Bucket=aws["bucket"], Key=key)
+
+    dashboard_aws.client("s3").meta.events.register("before-parameter-build.s3.GetObject", move)
+
+
+def test_an_object_that_a_replay_moves_meanwhile_is_left_out(aws: Any, now: datetime) -> None:
+    for sequence in (1, 2):
+        put_quarantined(aws, names.CLICK_STREAM, "2026/11/22/14", sequence, "not_json")
+    replay_before_reading(aws, KEY.replace("-1.json", "-2.json"))
+    answer = data.quarantine(1)
+    assert (answer.listed, answer.unread, list(answer.records["key"])) == (1, 0, [KEY])
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_record_whose_batch_a_replay_moves_meanwhile_is_gone(aws: Any, now: datetime, is_listed: bool) -> None:
+    batch = put_batch(aws, record(1), record(2))
+    if is_listed:  # Then the dashboard knows what is in the batch.
+        assert data.quarantine(1).listed == 2
+    replay_before_reading(aws, batch)
+    assert data.quarantine_object(KEY) is None
+
+
+def test_a_refusal_to_read_is_no_object_that_is_gone(aws: Any, now: datetime) -> None:
+    put_quarantined(aws, names.CLICK_STREAM, "2026/11/22/14", 1, "not_json")
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+
+    dashboard_aws.client("s3").meta.events.register("before-parameter-build.s3.GetObject", refuse)
+    with pytest.raises(data.StoreUnavailableError, match="refused"):
+        data.quarantine(1)
+
+
+def test_an_hour_with_more_objects_than_the_limit_says_so(
+    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "MAX_KEYS_PER_HOUR", 2)
+    for sequence in (1, 2):
+        put_quarantined(aws, names.CLICK_STREAM, "2026/11/22/14", sequence, "not_json")
+        put_quarantined(aws, names.TRUCK_STREAM, "2026/11/22/14", sequence, "missing")
+    assert (data.quarantine_size(1), data.quarantine(1).cut_off) == ((4, False), ())
+    put_quarantined(aws, names.TRUCK_STREAM, "2026/11/22/14", 3, "missing")
+    data.quarantine_size.clear()
+    data.quarantine.clear()
+    answer = data.quarantine(1)
+    assert (data.quarantine_size(1), answer.listed, answer.cut_off) == ((4, True), 4, (names.TRUCK_STREAM,))
 
 
 def test_nothing_outside_quarantine_is_read(aws: Any) -> None:

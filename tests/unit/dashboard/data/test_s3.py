@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from moto.backends import get_backend
+from moto.core import DEFAULT_ACCOUNT_ID
 
 from dashboard import data
+from dashboard.data import s3
 
 pytestmark = pytest.mark.unit
 
@@ -19,3 +22,39 @@ def test_newest_landing_object(aws: Any, now: datetime) -> None:
     written = data.newest_landing()
     assert written is not None
     assert abs((written - datetime.now(UTC)).total_seconds()) < 60
+
+
+def put_landing(aws: Any, hour: str, sequence: int, written: datetime) -> None:
+    key = f"telemetry-data/{hour}/shardId-0-{sequence}-{sequence}-x.json.gz"
+    aws["s3"].put_object(Bucket=aws["bucket"], Key=key, Body=b"")
+    # Keys of a bucket in memory have the time at which the test runs.
+    bucket = get_backend("s3")[DEFAULT_ACCOUNT_ID]["aws"].buckets[aws["bucket"]]
+    bucket.keys[key].last_modified = written.replace(tzinfo=None, microsecond=0)
+
+
+def test_the_newest_landing_object_of_a_full_hour_is_its_last(
+    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "MAX_KEYS_PER_HOUR", 2)
+    for minute in range(4):
+        put_landing(aws, "2026/11/22/14", minute, now.replace(minute=minute, second=0))
+    assert data.newest_landing() == now.replace(minute=3, second=0)
+
+
+def test_what_is_listed_of_an_hour_of_landing_objects_has_a_limit(
+    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "MAX_LANDING_KEYS", 3)
+    for minute in range(4):
+        put_landing(aws, "2026/11/22/14", minute, now.replace(minute=minute, second=0))
+    assert data.newest_landing() == now.replace(minute=2, second=0)
+
+
+@pytest.mark.parametrize(("hour", "is_found"), [("2026/11/22/11", True), ("2026/11/22/10", False)])
+def test_a_landing_object_of_a_record_that_must_be_found_is_listed(
+    aws: Any, now: datetime, hour: str, is_found: bool
+) -> None:
+    put_landing(aws, hour, 1, now)
+    assert (data.newest_landing() is not None) is is_found
+    # The batch of a record from 11:04 may have begun at 10:59, and its object has that hour.
+    assert data.landing_asked_since(now) == datetime(2026, 11, 22, 11, tzinfo=UTC) + timedelta(minutes=5)
