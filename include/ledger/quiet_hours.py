@@ -1,7 +1,8 @@
 """Hours in which nothing happened: the ledger does not count them, and so needs no warehouse for them.
 
 An hour is quiet if nothing of it is in the raw archive, in quarantine or in the click table, and Snowpipe loaded
-nothing since the last count.  All this is asked without Snowflake, or answered by its services layer.
+nothing since the last count.  All this is asked without Snowflake, or answered by its services layer.  A quiet hour
+whose records reach the archive later is counted after all (due_hours.py).
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from include.contracts.times import to_canonical
 from include.ledger.balance import HOUR, Balance
 from include.ledger.click_balance import archived_click, balance_clicks
 from include.ledger.click_rows import DynamoClickRows
+from include.ledger.due_hours import RECHECKED_FOR
 from include.ledger.held_records import held_rows, reason_of
 from include.ledger.hour_database import HourDatabase
 from include.ledger.landing_zone import S3LandingZone
@@ -47,6 +48,14 @@ def first_hour(s3: Any, bucket: str, stream: str) -> datetime | None:
     prefix = f"{names.ARCHIVE_PREFIX}{stream}/"
     found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents")
     return hour_of(found[0]["Key"]) if found else None
+
+
+def stored_lately(s3: Any, bucket: str, stream: str, now: datetime) -> Iterator[ArchiveObject]:
+    """The objects of the archive by which due_hours sees that an hour gained records after it was counted.
+
+    Only a listing, of three days of keys: a request per thousand objects.
+    """
+    return archive.objects(s3, bucket, stream, now - RECHECKED_FOR)
 
 
 def reconcile(

@@ -31,7 +31,7 @@ from include.ledger.due_hours import RECHECKED_FOR, LedgerRow, Span, due_hours
 from include.ledger.hour_alerts import CountedHour, difference_alert, differences_text, recovery_alert
 from include.ledger.ledger_table import ledger_row, ledger_rows, record_alerts, store_balance
 from include.ledger.quiet_hours import LastCount, after_count, closed_until, has_records, may_be_quiet
-from include.ledger.reconciliation import GRACE, STREAMS, first_hour, reconcile_stream
+from include.ledger.reconciliation import GRACE, STREAMS, first_hour, reconcile_stream, stored_lately
 from include.pipe_and_stream import PipeActivity, pipe_status
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class ReconcileOperator(WithLineage, Killable, BaseOperator):
                     state.set(STATE_KEY, msgspec.json.encode(last.with_quiet(until)).decode())
                     raise AirflowSkipException(f"Nothing happened since {last.until:%Y-%m-%dT%H}")
             verdict, rows, counted = self._count(connection, clients, context, [], last.quiet if last else ())
-            count = after_count(rows, counted, loaded, datetime.now(UTC), GRACE, last)
+            count = after_count(rows, counted, loaded, now, GRACE, last)
             state.set(STATE_KEY, msgspec.json.encode(count).decode())
             return verdict
 
@@ -138,8 +138,16 @@ class ReconcileOperator(WithLineage, Killable, BaseOperator):
             for stream in STREAMS:
                 known = ledger_rows(connection, stream)
                 rows[stream] = dict(known)
+                # An hour is stored with when its count began: what the archive gets from then on may not be in it.
+                began = datetime.now(UTC)
                 hours = requested or due_hours(
-                    stream, first_hour(clients.s3, self.bucket, stream), known, datetime.now(UTC), GRACE, quiet
+                    stream,
+                    first_hour(clients.s3, self.bucket, stream),
+                    known,
+                    began,
+                    GRACE,
+                    quiet,
+                    stored_lately(clients.s3, self.bucket, stream, began),
                 )
                 counted[stream] = len(hours)
                 for balance in reconcile_stream(
@@ -151,9 +159,8 @@ class ReconcileOperator(WithLineage, Killable, BaseOperator):
                     index_shards=self.index_shards,
                     click_ttl_days=self.click_ttl_days,
                 ):
-                    checked_at = datetime.now(UTC)
-                    store_balance(connection, balance, context["run_id"], checked_at)
-                    rows[stream][balance.hour] = ledger_row(balance, checked_at)
+                    store_balance(connection, balance, context["run_id"], began)
+                    rows[stream][balance.hour] = ledger_row(balance, began)
                     self._log_balance(balance)
                     entries.append(CountedHour(balance, known.get(balance.hour)))
             _report(entries, rows)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include import names
+from include.archive import ArchiveObject
 from include.ledger.due_hours import LedgerRow, due_hours
 
 pytestmark = pytest.mark.unit
@@ -33,6 +34,11 @@ def counted(until, **of):
 
 def at(number, minutes=20):
     return FIRST + number * HOUR + timedelta(minutes=minutes)
+
+
+def stored(number, moment, stream=TRUCKS):
+    """An object of the archive whose oldest record arrived in the hour of that number."""
+    return ArchiveObject(f"{names.ARCHIVE_PREFIX}{stream}/{FIRST + number * HOUR:%Y/%m/%d/%H}/x.gz", moment, 1)
 
 
 def test_nothing_while_there_is_no_archive():
@@ -96,3 +102,51 @@ def test_clicks_are_counted_once_more_after_a_day():
     assert due_hours(TRUCKS, FIRST, known, at(26), GRACE) == []
     known |= {hour: row(hour, age=timedelta(hours=25)) for hour in hours(0, 1)}
     assert due_hours(CLICKS, FIRST, known, at(26), GRACE) == []
+
+
+@pytest.mark.parametrize("stream", [TRUCKS, CLICKS])
+def test_an_hour_counted_while_both_paths_were_held_is_counted_again_when_its_records_come(stream):
+    """From 13:50 on nothing could be written: at 14:20 the rest of hour 13 was in no store, so it balanced."""
+    known = counted(14)
+    late = [stored(13, at(14, 25), stream)]
+    assert due_hours(stream, FIRST, known, at(15, 20), GRACE, objects=late) == hours(13, 14)
+    known |= {hour: row(hour, age=timedelta(hours=1, minutes=20)) for hour in hours(13)}
+    known |= {hour: row(hour) for hour in hours(14)}
+    assert due_hours(stream, FIRST, known, at(16, 10), GRACE, objects=late) == []
+
+
+def test_a_late_object_may_have_records_of_each_hour_until_it_was_stored():
+    late = [stored(13, at(17, 50))]
+    assert due_hours(TRUCKS, FIRST, counted(17), at(18, 10), GRACE, objects=late) == hours(13, 14, 15, 16)
+
+
+def test_what_was_stored_before_the_count_is_in_it():
+    on_time = [stored(number, at(number + 1, 14)) for number in range(14)]
+    assert due_hours(TRUCKS, FIRST, counted(14), at(15, 10), GRACE, objects=on_time) == []
+
+
+def test_an_object_that_came_while_its_hour_was_counted_may_not_be_in_it_nor_if_the_clocks_differ():
+    known = counted(14)
+    for minutes in (17, 20, 21):
+        late = [stored(13, at(14, minutes))]
+        assert due_hours(TRUCKS, FIRST, known, at(15, 10), GRACE, objects=late) == hours(13)
+
+
+def test_an_object_that_firehose_can_not_have_stored_so_late_was_rewritten_and_brings_nothing():
+    rewritten = [stored(10, at(36, 5)), stored(12, at(36, 5))]
+    assert due_hours(TRUCKS, FIRST, counted(36), at(36, 10), GRACE, objects=rewritten) == hours(*range(12, 35))
+
+
+def test_late_objects_are_looked_for_two_days():
+    known, late = counted(80), [stored(10, at(11, 40))]
+    assert due_hours(TRUCKS, FIRST, known, at(57, 50), GRACE, objects=late) == hours(10)
+    assert due_hours(TRUCKS, FIRST, known, at(58, 0), GRACE, objects=late) == hours(10)
+    assert due_hours(TRUCKS, FIRST, known, at(58, 1), GRACE, objects=late) == []
+
+
+def test_a_quiet_hour_whose_records_come_later_is_counted():
+    quiet = [(FIRST + 2 * HOUR, FIRST + 10 * HOUR)]
+    before = [stored(1, at(2, 1))]
+    assert due_hours(TRUCKS, FIRST, counted(2), at(10), GRACE, quiet, before) == []
+    late = [*before, stored(8, at(10, 25))]
+    assert due_hours(TRUCKS, FIRST, counted(2), at(11), GRACE, quiet, late) == hours(8, 9, 10)

@@ -10,7 +10,8 @@ import pytest
 from include import names
 from include.archive import ArchiveError
 from include.ledger import hours_between
-from include.ledger.reconciliation import first_hour, reconcile_stream
+from include.ledger.due_hours import LedgerRow, due_hours
+from include.ledger.reconciliation import first_hour, reconcile_stream, stored_lately
 
 pytestmark = pytest.mark.unit
 
@@ -109,6 +110,23 @@ def test_the_archive_begins_with_its_oldest_object(world):
     world.archived(10)
     world.archived(-7300, stream=CLICKS)
     assert first_hour(world.s3, "telemetry-of-a-test", TRUCKS) == world.hour
+
+
+def test_records_that_came_after_their_hour_was_counted_are_found_by_one_listing(world):
+    """Everything in moto is stored now, five hours after the hour of the records."""
+    world.archived(10)
+    world.archived(20, stream=CLICKS)
+    world.archived(-80 * 3600, name="old")
+    world.calls.clear()
+    now = datetime.now(UTC)
+    found = list(stored_lately(world.s3, "telemetry-of-a-test", TRUCKS, now))
+    assert [each.key.rpartition("/")[2] for each in found] == ["10.gz"]
+    assert world.calls == {"ListObjectsV2": 1}
+
+    counted = {world.hour: LedgerRow(False, True, 0, world.hour + HOUR + timedelta(minutes=20), None)}
+    grace = timedelta(hours=9)
+    assert due_hours(TRUCKS, world.hour, counted, now, grace, objects=found) == [world.hour]
+    assert due_hours(TRUCKS, world.hour, counted, now, grace) == []
 
 
 @pytest.mark.verify

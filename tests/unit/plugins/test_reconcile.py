@@ -313,3 +313,25 @@ def test_a_quiet_hour_takes_no_lease_and_is_skipped(ledger: Ledger, monkeypatch:
     scheduled.has_records = True
     scheduled.run()
     assert scheduled.leases == 3
+
+
+def test_what_the_archive_gets_while_an_hour_is_counted_makes_it_due_again(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+    reading_began: list[datetime] = []
+
+    def due(stream: str, *arguments: Any) -> list[datetime]:
+        given[stream] = arguments[-1]
+        return [HOUR]
+
+    def read(*arguments: Any, **options: Any) -> Iterator[Balance]:
+        reading_began.append(datetime.now(UTC))
+        yield from ledger.reconcile_stream(*arguments, **options)
+
+    monkeypatch.setattr(reconcile, "stored_lately", lambda s3, bucket, stream, now: f"objects of {stream}")
+    monkeypatch.setattr(reconcile, "due_hours", due)
+    monkeypatch.setattr(reconcile, "reconcile_stream", read)
+    run()
+    assert given == {stream: f"objects of {stream}" for stream in (names.CLICK_STREAM, TRUCKS)}
+    assert ledger.known[HOUR].checked_at <= reading_began[-1]
