@@ -6,11 +6,10 @@ and arrival hour. An hour balances if every archived record is in its sink, a du
 every record in a store is archived, no click key has two contents, and the history covers `TRUCK_TELEMETRY_RAW`.
 
 Runs hourly, twenty minutes past. It counts the hours that have closed since the last run (after an outage at most 24
-per stream), and hours of the last two days that did not balance, or whose
-archive got objects after they were counted. Started with the form, it counts the hours from
-*Since* to *Until* again, including the open hour, which is marked as open and fails nothing. A run is skipped, without
-resuming a warehouse, when nothing happened in the hours that closed: nothing is in the archive, in quarantine or in the
-click table, and nothing was loaded.
+per stream), and hours of the last two days that did not balance, or whose archive got objects after they were counted.
+Started with the form, it counts the hours from *Since* to *Until* again, including the open hour, which is marked as
+open and fails nothing. A run is skipped, without resuming a warehouse, when nothing happened in the hours that closed:
+nothing is in the archive, in quarantine or in the click table, and nothing was loaded.
 
 - **Safe to run again?** Yes: it changes only the ledger, whose rows it overwrites.
 - **When it fails:** all balances are stored. The alert names the hour, how many records differ, and the files or
