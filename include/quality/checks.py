@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include import sql
-from include.quality.rule_results import RuleResult, result_for, utc_now
+from include.quality.rule_results import RuleResult, found_before_error, result_for, utc_now
 from include.quality.rules import WHOLE, Rule
 from include.quality.staged_items import SOURCES, ItemReader, ItemsError, ItemSource
 from include.snowflake_rows import execute_rows, rows_by_column
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 SAMPLES_KEPT = 20
-# How far a rule over a table that only grows looks back, except in the first run of a day (UTC) and while it fails.
+# How far a rule over a table that only grows looks back, except in the first run of a day (UTC), and while it may still
+# find what it has found.
 RECENT = timedelta(days=2)
 # A rule that takes longer has failed.  Rules in one statement have it together, but at most half of the time that is
 # left.  When the time for all rules has passed, the rules that are left have failed too.
@@ -81,11 +83,20 @@ class RuleSession:
         self._check_everything = check_everything
         self._deadline = time.monotonic() + TIME_FOR_ALL.total_seconds()
 
+    @property
+    def seconds_left(self) -> float:
+        """What is left of the time for all rules; 0: nothing."""
+        return max(0.0, self._deadline - time.monotonic())
+
     def check(self, rules: Sequence[Rule]) -> list[RuleResult]:
         """Return what each rule finds, in their order; a rule that can't run is a result with status "error".
 
         Rules that look equally far back are one statement.  If it fails, each is checked alone: that names the rule
-        that can't run, and stops no other.  A rule that could not run the last time is alone from the start.
+        that can't run, and stops no other.  A rule that could not run the last time is alone from the start.  Rules
+        that look at everything come last, because they may need all the time that there is.
+
+        Raises:
+            snowflake.connector.errors.Error: the results of earlier runs could not be read.
         """
         results: dict[str, RuleResult] = {}
         groups: dict[tuple[str | None, str], list[Rule]] = defaultdict(list)
@@ -96,7 +107,7 @@ class RuleSession:
                 last = self._last.get(rule.name)
                 is_alone = last is not None and last.status == "error"
                 groups[self._since(rule), rule.name if is_alone else ""].append(rule)
-        for (since, _), group in groups.items():
+        for (since, _), group in sorted(groups.items(), key=lambda each: each[0][0] == WHOLE):
             results |= self._check(group, since)
         return [results[rule.name] for rule in rules]
 
@@ -104,8 +115,8 @@ class RuleSession:
         """Return the results by rule, all of which have the bind ``since``, or none if it is None."""
         from snowflake.connector import errors
 
-        seconds_left = self._deadline - time.monotonic()
-        if seconds_left <= 0:
+        seconds_left = self.seconds_left
+        if not seconds_left:
             problem = f"not run: the rules before it took more than {TIME_FOR_ALL}"
             return {rule.name: _error(rule, problem) for rule in rules}
         if len(rules) > 1:
@@ -124,21 +135,38 @@ class RuleSession:
         except errors.Error as failure:
             if len(rules) > 1:
                 return {name: result for rule in rules for name, result in self._check([rule], since).items()}
+            (rule,) = rules
+            if failure.errno != CANCELLED:
+                return {rule.name: _error(rule, str(failure))}
             # The connector does not always say that its own timeout cancelled the statement.
             seconds = time.monotonic() - started
-            cancelled = f"cancelled after {seconds:.0f} s of a timeout of {timeout} s: "
-            return {rules[0].name: _error(rules[0], f"{cancelled if failure.errno == CANCELLED else ''}{failure}")}
+            problem = f"cancelled after {seconds:.0f} s of a timeout of {timeout} s: {failure}"
+            if since == WHOLE:
+                # What it finds in the recent past is certain.  If that is clean, nobody knows about the rest.
+                recent = self._check(rules, _recently())
+                if recent[rule.name].status == "fail":
+                    return recent
+            return {rule.name: _error(rule, problem)}
         return {rule.name: _judged(rule, found[rule.name], checked_at) for rule in rules}
 
     def _since(self, rule: Rule) -> str | None:
-        """Return from when on a bounded rule checks: the recent past, or everything if it is new or did not pass."""
+        """Return from when on a bounded rule checks: the recent past, or everything if it is new or found something.
+
+        After an error it is the recent past again, because everything may be more than the rule can read in its time.
+        But a rule that had found something before the error must not pass because it did not read the rows.
+        """
         if not rule.is_bounded:
             return None
         last = self._last.get(rule.name)
-        if self._check_everything or last is None or last.status != "pass":
+        if self._check_everything or last is None or last.status in ("fail", "removed"):
             return WHOLE
-        # Midnight: the tables are clustered by day, and Snowflake need not compile the same text again all day long.
-        return (utc_now() - RECENT).replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
+        if last.status == "error" and rule.name in self._found_before_error:
+            return WHOLE
+        return _recently()
+
+    @cached_property
+    def _found_before_error(self) -> frozenset[str]:
+        return found_before_error(self._connection, self._last.values())
 
     def _unread(self, rule: Rule) -> str:
         """Stage what the rule reads; return which source could not be read, and why; empty: all were."""
@@ -170,6 +198,11 @@ class RuleSession:
             for start in range(0, len(rows), ROWS_PER_INSERT):
                 some = rows[start : start + ROWS_PER_INSERT]
                 execute_rows(cursor, insert, [dict(zip(source.columns, row, strict=True)) for row in some])
+
+
+def _recently() -> str:
+    # Midnight: the tables are clustered by day, and Snowflake need not compile the same text again all day long.
+    return (utc_now() - RECENT).replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
 
 
 def _error(rule: Rule, message: str) -> RuleResult:

@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 # News are checked when the warehouse runs anyway, and at the latest after this.
 LONGEST_WAIT = timedelta(minutes=14)
 # After the last news, time alone changes results: trucks and items become silent (15 and 30 minutes), what should have
-# arrived is missing (15 minutes), clicks leave the hour that is checked, and findings are over.
-AGES = (timedelta(minutes=20), timedelta(minutes=75), timedelta(hours=OPEN_HOURS, minutes=20))
+# arrived is missing (15 minutes), clicks leave the hour that is checked, and findings are over.  The last news may be a
+# quarter of an hour old when a check sees them.  At 35 minutes, silence of half an hour is sure, and the hour that is
+# checked still has the clicks before it.
+AGES = (
+    timedelta(minutes=20),
+    timedelta(minutes=35),
+    timedelta(minutes=75),
+    timedelta(hours=OPEN_HOURS, minutes=20),
+)
 
 
 class Signs(msgspec.Struct, frozen=True):

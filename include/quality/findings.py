@@ -15,6 +15,7 @@ findings, and its samples are trucks with their counts.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from include import names, sql
 from include.plausibility import plausible
-from include.quality.checks import RECENT, RULE_TIMEOUT, SAMPLES_KEPT
+from include.quality.checks import RECENT, RULE_TIMEOUT, SAMPLES_KEPT, TIME_FOR_ALL
 from include.quality.rule_results import RuleResult, result_for
 from include.quality.rules import RELATIONS, Rule
 from include.snowflake_rows import first_row, rows_by_column
@@ -88,27 +89,36 @@ from (
 
 
 def check_readings(
-    connection: SnowflakeConnection, rules: Sequence[Rule], last: Mapping[str, RuleResult], now: datetime
+    connection: SnowflakeConnection,
+    rules: Sequence[Rule],
+    last: Mapping[str, RuleResult],
+    now: datetime,
+    *,
+    seconds_left: float = TIME_FOR_ALL.total_seconds(),
 ) -> list[RuleResult]:
     """Check what is new by every rule, and return a result for each.
 
-    If a statement fails, every rule of its relation is an error, and the next run checks the same readings.
+    If a statement fails, every rule of its relation is an error, and the next run checks the same readings.  It has
+    more time for them: a stream can't be consumed in part, so a backlog that was too much once would only grow.
 
     Args:
         rules: those over a relation.
         last: the results of the last run, by rule.
         now: naive UTC.
+        seconds_left: what the other rules left of the time for all rules; a statement has a minute in any case.
     """
     from snowflake.connector import errors
 
     if not rules:
         return []
     problems: dict[str, str] = {}
+    deadline = time.monotonic() + seconds_left
     for name in RELATIONS:
         reading = [rule for rule in rules if rule.relation == name]
         if reading and (name == NEW_READINGS or any(_is_due(last.get(rule.name), now) for rule in reading)):
             try:
-                _record(connection, name, reading, last, now)
+                timeout = _timeout(reading, last, deadline - time.monotonic())
+                _record(connection, name, reading, last, now, timeout)
             except errors.Error as failure:
                 problems[name] = str(failure)
     try:
@@ -140,7 +150,12 @@ def relation(name: str) -> str:
 
 
 def _record(
-    connection: SnowflakeConnection, name: str, rules: Sequence[Rule], last: Mapping[str, RuleResult], now: datetime
+    connection: SnowflakeConnection,
+    name: str,
+    rules: Sequence[Rule],
+    last: Mapping[str, RuleResult],
+    now: datetime,
+    timeout_seconds: int,
 ) -> None:
     if name == NEW_READINGS:
         last_check = max((result.checked_at for result in last.values()), default=now)
@@ -149,7 +164,13 @@ def _record(
         since = (now - LOOK_BACK).replace(minute=0, second=0, microsecond=0)
     # The only bind is the same for hours, so that the statement need not be compiled again for each check.
     statement, binds = record_statement(name, rules), {"since": since.isoformat()}
-    rows_by_column(connection, statement, binds, timeout_seconds=int(RULE_TIMEOUT.total_seconds()))
+    rows_by_column(connection, statement, binds, timeout_seconds=timeout_seconds)
+
+
+def _timeout(rules: Sequence[Rule], last: Mapping[str, RuleResult], seconds_left: float) -> int:
+    """Return how long the statement of ``rules`` may take, in seconds: after an error all that is left."""
+    could_not_run = any(rule.name in last and last[rule.name].status == "error" for rule in rules)
+    return int(max(RULE_TIMEOUT.total_seconds(), seconds_left if could_not_run else 0))
 
 
 def _is_due(last: RuleResult | None, now: datetime) -> bool:

@@ -77,6 +77,18 @@ def last_results(connection: SnowflakeConnection) -> dict[str, RuleResult]:
     return {result.rule: result for result in found}
 
 
+def found_before_error(connection: SnowflakeConnection, last: Iterable[RuleResult]) -> frozenset[str]:
+    """Return the rules that could not run the last time, and had found something earlier in the same incident.
+
+    Nothing is asked of Snowflake if every rule could run.
+    """
+    since = {result.rule: result.failing_since for result in last if result.status == "error" and result.failing_since}
+    if not since:
+        return frozenset()
+    rows = rows_by_column(connection, _statement("last_found"), {"since": min(since.values()).isoformat()})
+    return frozenset(row["RULE"] for row in rows if row["RULE"] in since and row["FOUND_AT"] >= since[row["RULE"]])
+
+
 def store(
     connection: SnowflakeConnection,
     run_id: str,

@@ -6,7 +6,8 @@ is NULL, so that a rule finds it.  ``sql/quality/staging/<source>.sql`` creates 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -29,7 +30,10 @@ CLICK_WINDOW = timedelta(hours=1)
 CLICKS_PER_PARTITION = 50
 # At most this many items per run.  From a larger catalogue, each day takes others.
 MAX_ITEMS = 200
+# Each whole click costs a read, so the newest clicks of all items are enough.  But while others are busy, none of these
+# is of an item that fell silent: so many of its newest are read in any case, as clicks_keep_coming needs.
 MAX_CLICKS = 2_000
+CLICKS_PER_ITEM = 20
 WORKERS = 8
 
 Row = tuple[str | None, ...]
@@ -154,7 +158,7 @@ class ItemReader:
         It reads less than the sources' rows: of the clicks, the newest.
         """
         rows = [*self.rows("truck_states"), *self.rows("click_items")]
-        newest = max((key["Timestamp"]["S"] for key in self._recent_keys()), default="")
+        newest = max((_stored_at(key) for keys in self._recent_keys().values() for key in keys), default="")
         return sha256(msgspec.json.encode([sorted(rows, key=str), newest])).hexdigest()
 
     def _truck_states(self) -> Iterator[DynamoItem]:
@@ -168,24 +172,34 @@ class ItemReader:
 
     def _recent_clicks(self) -> list[DynamoItem]:
         """Whole items of the newest clicks: their keys from the index, which has no envelope, then the items by key."""
+        by_item = self._recent_keys()
+        newest = _newest(MAX_CLICKS, (key for keys in by_item.values() for key in keys))
+        of_each = [key for keys in by_item.values() for key in _newest(CLICKS_PER_ITEM, keys)]
+        # DynamoDB refuses a batch that names a key twice.
+        keys = {(_stored_at(key), key["Item_ID"][_TEXT]): key for key in (*newest, *of_each)}
         with ThreadPoolExecutor(WORKERS) as pool:
-            keys = nlargest(MAX_CLICKS, self._recent_keys(), key=lambda key: key["Timestamp"]["S"])
             return [
                 item | {CLICK_TIME: {_TEXT: time_of_row(item["Timestamp"][_TEXT])}}
-                for items in pool.map(self._get, click_table.batches(keys))
+                for items in pool.map(self._get, click_table.batches(keys.values()))
                 for item in items
             ]
 
-    def _recent_keys(self) -> list[DynamoItem]:
-        """The keys of the newest clicks of each partition."""
+    def _recent_keys(self) -> dict[str, list[DynamoItem]]:
+        """The keys of the newest clicks of each partition, by the item that the partition is of."""
         day = f"{self._now:%Y-%m-%d}"
         known = [item["Item_ID"]["S"] for item in self._click_items]
         asked = sorted(known, key=lambda item: crc32(f"{day} {item}".encode()))[:MAX_ITEMS]
-        partitions = [
-            partition for hour in self._hours() for partition in click_table.partitions(asked, hour, self._index_shards)
-        ]
+        partitions = {
+            partition: item
+            for hour in self._hours()
+            for item in asked
+            for partition in click_table.partitions([item], hour, self._index_shards)
+        }
+        by_item: dict[str, list[DynamoItem]] = defaultdict(list)
         with ThreadPoolExecutor(WORKERS) as pool:
-            return [key for found in pool.map(self._newest_keys, partitions) for key in found]
+            for item, found in zip(partitions.values(), pool.map(self._newest_keys, partitions), strict=True):
+                by_item[item] += found
+        return by_item
 
     def _hours(self) -> list[datetime]:
         """The hours that the window touches, up to the skew of a device whose clock is ahead."""
@@ -217,3 +231,12 @@ class ItemReader:
             return click_table.batch_get(self._client, keys)
         except TimeoutError as error:
             raise ItemsError(str(error)) from error
+
+
+def _stored_at(key: DynamoItem) -> str:
+    text: str = key["Timestamp"][_TEXT]
+    return text
+
+
+def _newest(count: int, keys: Iterable[DynamoItem]) -> list[DynamoItem]:
+    return nlargest(count, keys, key=_stored_at)

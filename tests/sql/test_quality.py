@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include import names, quality, sql
+from include.alerts import Links
 from include.contracts import METRICS, ContractError, Envelope, TelemetryReading
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from include.contracts.text import BLANKS, CONTROLS, require_id
@@ -718,3 +719,27 @@ def test_limits_of_the_metrics_are_those_of_the_contracts(healthy_snowflake):
     found = sorted(offending(healthy_snowflake, rule))
     assert [key.split()[0] for key in found] == ["TRK001", "TRK002"]
     assert all(key.endswith(" ".join(ATTRIBUTES)) for key in found)
+
+
+def test_an_error_between_two_checks_hides_no_failure_and_keeps_no_rule_from_the_recent_past(empty_snowflake):
+    about = {"name": "r", "severity": "warn", "owner": "o", "meaning": "m", "action": "a", "runbook": "r"}
+    since = f"EVENT_TIME >= {sql.bind('since')}::timestamp_ntz"
+    works = quality.Rule(**about, statement=f"select TRUCK_ID as SAMPLE_KEY from {names.RAW_TABLE} where {since}")
+    broken = quality.Rule(**about, statement=f"select SAMPLE_KEY from NOWHERE where {since}")
+    runs = iter("abcdefgh")
+
+    def check(rule):
+        try:
+            results, _ = quality.evaluate(empty_snowflake.connection, next(runs), [rule], [], lambda: None, Links())
+        finally:
+            empty_snowflake.connection.autocommit(True)
+        return results[0].status
+
+    old = reading(event_time=NOW - timedelta(days=90))
+    empty_snowflake.land([old])
+    assert [check(works), check(broken), check(broken), check(works)] == ["fail", "error", "error", "fail"]
+    empty_snowflake.execute(f"delete from {names.RAW_TABLE}")
+    assert [check(works), check(broken)] == ["pass", "error"]
+    # Only the next first check of a day finds it.
+    empty_snowflake.land([old])
+    assert [check(works), check(works)] == ["pass", "pass"]

@@ -84,6 +84,29 @@ def test_time_alone_changes_results_a_few_times_after_the_last_news(decide: Any)
     assert checks == len(AGES)
 
 
+@pytest.mark.parametrize("minutes_between", [5, 15])
+def test_when_all_clicks_stop_a_check_comes_while_the_last_hour_still_has_them(
+    monkeypatch: pytest.MonkeyPatch, minutes_between: int
+) -> None:
+    # No truck reports: clicks are all that is new.  Silence of more than 30 minutes is to be found.
+    monkeypatch.setattr(due, "signs_of", lambda connection: QUIET)
+    monkeypatch.setattr(due, "is_awake", lambda connection: False)
+    for minute in range(60):
+        stop = NOW + timedelta(hours=1, minutes=minute)
+        last, ages = LastCheck("earlier", NOW, "offset", "none", NOW, reminds=False), []
+        for number in range(1, 180 // minutes_between):
+            # A run comes some seconds after its minute, the earlier ones later.
+            now = NOW + timedelta(minutes=number * minutes_between, seconds=30 - number / 10)
+            items = str(min(now, stop)) if now - stop < timedelta(hours=1) else ""
+            decision = due.decide(
+                None, last, f"run {number}", now, min_interval=INTERVAL, newest_items=lambda items=items: items  # type: ignore[arg-type, misc]
+            )  # fmt: skip
+            if decision.is_due:
+                last = due.after_check(decision, last, f"run {number}", now, reminds=False)
+                ages.append(now - stop)
+        assert any(timedelta(minutes=30) < age < timedelta(minutes=58) for age in ages), (minute, ages)
+
+
 def test_a_failure_that_lasts_is_checked_again_for_its_reminder(decide: Any) -> None:
     failing = {"reminds": True, "news_at": NOW - timedelta(days=3)}
     assert not decide(checked(timedelta(hours=5), **failing)).is_due

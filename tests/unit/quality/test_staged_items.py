@@ -100,12 +100,33 @@ def test_clicks_of_the_last_hour_of_every_item_and_shard(dynamodb: Any) -> None:
 def test_no_more_than_the_newest_of_a_partition_and_in_all(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staged_items, "CLICKS_PER_PARTITION", 3)
     monkeypatch.setattr(staged_items, "MAX_CLICKS", 5)
+    monkeypatch.setattr(staged_items, "CLICKS_PER_ITEM", 2)
     by_item = {
         item: [click(dynamodb, timedelta(seconds=10 * second + offset), item) for second in range(6)]
         for offset, item in enumerate(("A", "B"))
     }
     newest = sorted(by_item["A"][:3] + by_item["B"][:3], reverse=True)[:5]
     assert sorted((row["CLICK_TIME"] for row in rows(dynamodb, "recent_clicks")), reverse=True) == newest
+
+
+def test_the_newest_of_an_item_that_fell_silent_while_others_are_busy(
+    dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staged_items, "MAX_CLICKS", 4)
+    monkeypatch.setattr(staged_items, "CLICKS_PER_ITEM", 3)
+    busy = [click(dynamodb, timedelta(seconds=second), "BUSY", shards=2) for second in range(6)]
+    # In two hours, and in several shards.
+    silent = [click(dynamodb, timedelta(minutes=29, seconds=30 * n), "SILENT", shards=2) for n in range(6)]
+    few = [click(dynamodb, timedelta(minutes=50), "FEW", shards=2)]
+    found = [(row["ITEM_ID"], row["CLICK_TIME"]) for row in rows(dynamodb, "recent_clicks", shards=2)]
+    assert sorted(found) == sorted(
+        [*(("BUSY", at) for at in busy[:4]), *(("SILENT", at) for at in silent[:3]), ("FEW", few[0])]
+    )
+
+
+def test_as_many_clicks_of_an_item_are_kept_as_the_rule_about_silence_needs() -> None:
+    (rule,) = (rule for rule in quality.rules() if rule.name == "clicks_keep_coming")
+    assert f"count(*) >= {staged_items.CLICKS_PER_ITEM}\n" in rule.statement
 
 
 def test_of_a_large_catalogue_other_items_every_day(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
