@@ -79,7 +79,7 @@ def answered_by(api: TestClient, teardown: DAG, did: list[str]) -> Callable[[str
         return waiting[0] if waiting else None
 
     def answer(person: str, option: str) -> dict[str, Any]:
-        asked = wait_for(question, "the question", deadline=30)
+        asked = wait_for(question, "the question", deadline=120)
         run = f"/api/v2/dags/{teardown.dag_id}/dagRuns/{asked['task_instance']['dag_run_id']}"
         assert did == ["count"]
         answered = api.patch(
