@@ -39,14 +39,6 @@ def pipe_status(connection: SnowflakeConnection, pipe: str) -> dict[str, Any]:
     return status
 
 
-def is_settled(status: Mapping[str, Any]) -> bool:
-    """Return whether waiting can't change a pipe's status: no file is pending, or the pipe does not run.
-
-    ``status`` is the answer of ``pipe_status``.
-    """
-    return status["executionState"] != "RUNNING" or not status.get("pendingFileCount", 0)
-
-
 # A file that is being loaded is in no queue any more.
 BEING_LOADED = timedelta(minutes=2)
 
@@ -60,6 +52,14 @@ def is_loaded(status: Mapping[str, Any], since: datetime | None = None) -> bool:
     oldest = status.get("oldestFileTimestamp")
     is_past = since is not None and oldest is not None and datetime.fromisoformat(oldest) >= since + BEING_LOADED
     return is_past or not status.get("pendingFileCount", 0)
+
+
+def is_settled(status: Mapping[str, Any], since: datetime | None = None) -> bool:
+    """Return whether waiting can't change a pipe's status: it has loaded what it had, or it does not run.
+
+    ``status`` is the answer of ``pipe_status``, ``since`` as for ``is_loaded``.
+    """
+    return status["executionState"] != "RUNNING" or is_loaded(status, since)
 
 
 class PipeActivity(msgspec.Struct, frozen=True):

@@ -28,6 +28,17 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code"))
 
 
+def read_if_there(s3: Any, bucket: str, key: str) -> bytes | None:
+    """The bytes of an object that was listed, or None if it is gone: a replay moves objects meanwhile."""
+    try:
+        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error_code(error) in GONE_CODES:
+            return None
+        raise
+    return body
+
+
 def list_objects(
     s3: Any, bucket: str, prefix: str, *, after: str | None = None, last: str | None = None
 ) -> Iterator[dict[str, Any]]:

@@ -33,7 +33,7 @@ from include.contracts.quarantine import (
     object_key,
     records_in,
 )
-from include.s3_objects import GONE_CODES, error_code
+from include.s3_objects import GONE_CODES, error_code, read_if_there
 
 # The limits of one answer.  A page says when it shows less than there is.
 MAX_QUARANTINE_READS = 500
@@ -171,7 +171,7 @@ def _of_a_batch(key: str) -> QuarantineObject | None:
     shard_id = name.rpartition("-")[0]
     for item in list_hour(f"{hour}/{shard_id}-", MAX_KEYS_PER_HOUR).objects:
         if is_batch(item.key) and any(entry.key == key for entry in _entries(s3, bucket, item)):
-            body = _body(s3, bucket, item.key)
+            body = read_if_there(s3, bucket, item.key)
             for record in [] if body is None else decode_all(body):
                 if object_key(names.QUARANTINE_PREFIX, record.envelope) == key:
                     line = encode(record)
@@ -201,7 +201,7 @@ class _Entry(NamedTuple):
 @lru_cache(maxsize=2_000)
 def _entries(s3: Any, bucket: str, item: BucketObject) -> list[_Entry]:
     """Return the records in one quarantine object; none if it is gone."""
-    body = _body(s3, bucket, item.key)
+    body = read_if_there(s3, bucket, item.key)
     if body is None:
         return []
     try:
@@ -213,17 +213,6 @@ def _entries(s3: Any, bucket: str, item: BucketObject) -> list[_Entry]:
         ]
     except (ValueError, KeyError, TypeError):  # Someone put another file there.
         return [_Entry(item.key, NOT_A_RECORD, item.size)]
-
-
-def _body(s3: Any, bucket: str, key: str) -> bytes | None:
-    """Return the bytes of an object, or None if it is gone: a replay has moved it since it was listed."""
-    try:
-        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error_code(error) in GONE_CODES:
-            return None
-        raise
-    return body
 
 
 def _hour_of(key: str) -> str:

@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from include import names
 from include.contracts.envelope import Envelope, read_number
 from include.contracts.quarantine import decode, decode_all, hour_prefix, is_batch
 from include.contracts.times import to_canonical
 from include.ledger.hour_database import QUARANTINE, RESOLVED
-from include.s3_objects import GONE_CODES, error_code, list_objects
+from include.s3_objects import list_objects, read_if_there
 
 PREFIXES = ((QUARANTINE, names.QUARANTINE_PREFIX), (RESOLVED, names.RESOLVED_PREFIX))
 
@@ -39,12 +38,9 @@ def reason_of(s3: Any, bucket: str, key: str) -> str:
 
 def _batch(s3: Any, bucket: str, key: str) -> Iterator[tuple[str, str, int]]:
     """The envelopes of a batch's object; none if it is gone: a replay has unpacked it."""
-    try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error_code(error) in GONE_CODES:
-            return
-        raise
+    body = read_if_there(s3, bucket, key)
+    if body is None:
+        return
     try:
         envelopes = [record.envelope for record in decode_all(body)]
     except msgspec.DecodeError:

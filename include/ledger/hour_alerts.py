@@ -17,6 +17,11 @@ RUNBOOK = "docs/runbooks/reconcile.md"
 DIFFERENCES_SHOWN = 10
 
 
+def hour_name(stream: str, hour: datetime) -> str:
+    """Return how people are told of a stream's hour."""
+    return f"{stream} {hour:%Y-%m-%dT%H}"
+
+
 class CountedHour(NamedTuple):
     """The balance of an hour now, and what the ledger had of it before."""
 
@@ -25,7 +30,7 @@ class CountedHour(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.balance.stream} {self.balance.hour:%Y-%m-%dT%H}"
+        return hour_name(self.balance.stream, self.balance.hour)
 
     @property
     def differs(self) -> bool:

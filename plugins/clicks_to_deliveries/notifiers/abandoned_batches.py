@@ -13,6 +13,7 @@ from clicks_to_deliveries.notifiers.run_outbox import RunOutbox
 from include import names
 from include.alerts import Alert, Links, compose
 from include.contracts.abandoned import AbandonedBatch
+from include.s3_objects import list_objects
 
 RUNBOOK = "docs/runbooks/abandoned_batches.md"
 # How many notices an alert quotes.
@@ -29,8 +30,7 @@ def take_up_notices(s3: Any, bucket: str, outbox: RunOutbox, context: Context, l
     Raises:
         RuntimeError: S3 did not delete them all; an alert about those that are left follows.
     """
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=names.ABANDONED_PREFIX)
-    found = [each for page in pages for each in page.get("Contents", [])]
+    found = list(list_objects(s3, bucket, names.ABANDONED_PREFIX))
     if not found:
         return 0
     keys = [each["Key"] for each in found]

@@ -28,7 +28,7 @@ from include.aws_clients import StoreClients, store_clients
 from include.contracts.times import parse
 from include.ledger import Balance, hours_between
 from include.ledger.due_hours import RECHECKED_FOR, LedgerRow, Span, due_hours
-from include.ledger.hour_alerts import CountedHour, difference_alert, differences_text, recovery_alert
+from include.ledger.hour_alerts import CountedHour, difference_alert, differences_text, hour_name, recovery_alert
 from include.ledger.ledger_table import ledger_row, ledger_rows, record_alerts, store_balance
 from include.ledger.quiet_hours import LastCount, after_count, closed_until, has_records, may_be_quiet
 from include.ledger.reconciliation import GRACE, STREAMS, first_hour, reconcile_stream, stored_lately
@@ -210,7 +210,7 @@ class ReconcileOperator(WithLineage, Killable, BaseOperator):
             self.log.info("Balanced again: %s", ", ".join(each.name for each in recovered))
             # Not only those of this run: one that somebody counted by the form is not the end of the others.
             others = [
-                f"{stream} {hour:%Y-%m-%dT%H}"
+                hour_name(stream, hour)
                 for stream, known in rows.items()
                 for hour, row in sorted(known.items())
                 if not row.balanced and not row.is_open and hour >= now - RECHECKED_FOR

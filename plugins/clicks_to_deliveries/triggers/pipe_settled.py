@@ -50,12 +50,12 @@ class PipeSettledTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         deadline = time.monotonic() + self.wait_seconds
         since = None if self.since is None else datetime.fromtimestamp(self.since, UTC)
+        is_over = is_loaded if self.while_paused else is_settled
         poller = SnowflakePoller(self.snowflake_conn_id, tag_of(self))
         try:
             while True:
                 status = await poller.ask(partial(pipe_status, pipe=self.pipe))
-                is_over = is_loaded(status, since) or (is_settled(status) and not self.while_paused)
-                if is_over or time.monotonic() >= deadline:
+                if is_over(status, since) or time.monotonic() >= deadline:
                     break
                 await asyncio.sleep(self.poll_interval_seconds)
         finally:

@@ -32,22 +32,18 @@ def put_landing(aws: Any, hour: str, sequence: int, written: datetime) -> None:
     bucket.keys[key].last_modified = written.replace(tzinfo=None, microsecond=0)
 
 
-def test_the_newest_landing_object_of_a_full_hour_is_its_last(
-    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("limit", "objects", "newest"),
+    [("MAX_KEYS_PER_HOUR", 2, 3), ("MAX_LANDING_KEYS", 3, 2)],
+    ids=["more than other listings have is the last", "more than its own limit is not listed"],
+)
+def test_the_newest_landing_object_of_a_full_hour(
+    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch, limit: str, objects: int, newest: int
 ) -> None:
-    monkeypatch.setattr(s3, "MAX_KEYS_PER_HOUR", 2)
+    monkeypatch.setattr(s3, limit, objects)
     for minute in range(4):
         put_landing(aws, "2026/11/22/14", minute, now.replace(minute=minute, second=0))
-    assert data.newest_landing() == now.replace(minute=3, second=0)
-
-
-def test_what_is_listed_of_an_hour_of_landing_objects_has_a_limit(
-    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(s3, "MAX_LANDING_KEYS", 3)
-    for minute in range(4):
-        put_landing(aws, "2026/11/22/14", minute, now.replace(minute=minute, second=0))
-    assert data.newest_landing() == now.replace(minute=2, second=0)
+    assert data.newest_landing() == now.replace(minute=newest, second=0)
 
 
 @pytest.mark.parametrize(("hour", "is_found"), [("2026/11/22/11", True), ("2026/11/22/10", False)])
