@@ -35,8 +35,9 @@ SEEDS ?= 1 2 3
 # The tests whose examples hypothesis makes.
 PROPERTIES = tests/unit/contracts tests/unit/generator/test_event_times.py tests/sql/test_scd2_histories.py \
              tests/integration/truck_telemetry_api/test_openapi.py
+verify: WORKERS = 3
 verify: .venv/dev .venv-ministack/installed ## The long checks: the fault suite by several seeds, many examples of each property
-	$(BIN)/pytest -m "verify and not chaos" $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile -m "verify and not chaos" $(ARGS)
 	for seed in $(SEEDS); do $(BIN)/pytest -m chaos tests/chaos --seed $$seed $(ARGS) || exit 1; done
 	$(BIN)/pytest --hypothesis-profile thorough --seed $$(date +%s) $(PROPERTIES) $(ARGS)
 
