@@ -101,7 +101,7 @@ with DAG(
     count_rows = EraseRowsOperator(task_id="count_rows", truck_id=truck, count_only=True)
     approve = ApproveOperator(
         task_id="approve",
-        subject="Erase truck {{ params.truck_id }} from every store?",
+        subject="Erase truck {{ params.truck_id | unquoted | tojson }} from every store?",
         body=QUESTION,
         only_count=count_only,
         approval=settings().approval,

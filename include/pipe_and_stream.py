@@ -39,6 +39,8 @@ def pipe_status(connection: SnowflakeConnection, pipe: str) -> dict[str, Any]:
     return status
 
 
+# In these states a pipe loads the files that it has; new ones it takes only while it runs.
+LOADS = ("RUNNING", "PAUSED")
 # A file that is being loaded is in no queue any more.
 BEING_LOADED = timedelta(minutes=2)
 
@@ -54,12 +56,14 @@ def is_loaded(status: Mapping[str, Any], since: datetime | None = None) -> bool:
     return is_past or not status.get("pendingFileCount", 0)
 
 
-def is_settled(status: Mapping[str, Any], since: datetime | None = None) -> bool:
+def is_settled(status: Mapping[str, Any], since: datetime | None = None, *, while_paused: bool = False) -> bool:
     """Return whether waiting can't change a pipe's status: it has loaded what it had, or it does not run.
 
-    ``status`` is the answer of ``pipe_status``, ``since`` as for ``is_loaded``.
+    ``status`` is the answer of ``pipe_status``, ``since`` as for ``is_loaded``.  With ``while_paused``, a pipe that is
+    paused is waited for too.
     """
-    return status["executionState"] != "RUNNING" or is_loaded(status, since)
+    goes_on = LOADS if while_paused else LOADS[:1]
+    return status["executionState"] not in goes_on or is_loaded(status, since)
 
 
 class PipeActivity(msgspec.Struct, frozen=True):

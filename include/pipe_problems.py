@@ -5,7 +5,7 @@ A problem is a text by its kind, such as "pipe".  The text may change (how long 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -23,6 +23,7 @@ STREAM, STREAM_AT_RISK = "stream", "stream at risk"
 BECOMES = {STREAM_AT_RISK: STREAM}
 #: A problem that lasts is notified again after this time.
 REMIND_AFTER = timedelta(hours=6)
+IMPACT = "readings reach RAW and the history late, or not at all"
 
 
 class OpenProblem(msgspec.Struct, frozen=True):
@@ -64,10 +65,9 @@ def judge_pipe(
     still_open = {kind: _continued(before.get(kind), now, is_alerted=kind in again) for kind in problems}
     reported = [*new, *again]
 
-    def alert(state: State, about: Sequence[str], details: Sequence[str], impact: str) -> Alert:
-        digest = sha256("\n".join(about).encode()).hexdigest()[:16]
+    def alert(state: State, about: Sequence[str], details: Sequence[str], impact: str, incident: str = "") -> Alert:
         return compose(
-            alert_id=f"{DAG_ID}/{since.isoformat()}/{digest}/{state}",
+            alert_id=f"{DAG_ID}/{since.isoformat()}/{_digest(about)}/{state}",
             state=state,
             severity="error",
             dag_id=DAG_ID,
@@ -79,17 +79,18 @@ def judge_pipe(
             links=links,
             stored_at=now,
             runbook=RUNBOOK,
-            # Files that failed to load have no end of their own, so they open no incident of what stands still.
-            incident="" if any(kind in (*problems, *before) for kind in about) else f"load-errors/{digest}",
+            incident=incident,
             is_over=state == "recovered" and not still_open,
         )
 
     alerts = []
-    if reported or failed_files:
-        state: State = "failed" if new or failed_files else "still failing"
-        texts = [*(problems[kind] for kind in reported), *failed_files.values()]
-        impact = "readings reach RAW and the history late, or not at all"
-        alerts.append(alert(state, [*reported, *failed_files], texts, impact))
+    if reported:
+        texts = [problems[kind] for kind in reported]
+        alerts.append(alert("failed" if new else "still failing", reported, texts, IMPACT))
+    if failed_files:
+        # They have no end of their own, so that of what stands still must not be theirs.
+        incident = f"load-errors/{_digest(failed_files)}"
+        alerts.append(alert("failed", [*failed_files], list(failed_files.values()), IMPACT, incident))
     if over:
         ended = [
             f"{kind}: over, after {duration(before[kind].since, now)} (since {in_utc(before[kind].since)})"
@@ -97,6 +98,10 @@ def judge_pipe(
         ]
         alerts.append(alert("recovered", over, ended, "others last" if still_open else "over"))
     return PipeAlerts(alerts, still_open)
+
+
+def _digest(about: Iterable[str]) -> str:
+    return sha256("\n".join(about).encode()).hexdigest()[:16]
 
 
 def _continued(open_problem: OpenProblem | None, now: datetime, *, is_alerted: bool) -> OpenProblem:

@@ -76,11 +76,22 @@ def difference_alert(hours: Sequence[CountedHour], counted: int, run_id: str, li
 
 
 def recovery_alert(
-    hours: Sequence[CountedHour], run_id: str, links: Links, now: datetime, *, still_differ: Sequence[str]
+    hours: Sequence[CountedHour],
+    run_id: str,
+    links: Links,
+    now: datetime,
+    *,
+    still_differ: Sequence[str],
+    given_up: Sequence[str] = (),
 ) -> Alert:
-    """Return the alert about ``hours`` that balance again; ``still_differ`` names those that people know of."""
-    shown = ", ".join(still_differ[:DIFFERENCES_SHOWN])
-    others = [f"still different: {len(still_differ)}, such as {shown}"] if still_differ else []
+    """Return the alert about ``hours`` that balance again.
+
+    Args:
+        still_differ: the hours that differ and are counted again: while there are any, the incident is not over.
+        given_up: those that differ and are too old for it.  One that is lost for good would keep the incident open for
+            ever, and no channel would report another in it.
+    """
+    others = [*_named("still different", still_differ), *_named("still different, and not counted any more", given_up)]
     return compose(
         alert_id=f"{DAG_ID}/{run_id}/{now.isoformat()}/recovered",
         state="recovered",
@@ -94,6 +105,10 @@ def recovery_alert(
         stored_at=now,
         is_over=not still_differ,
     )
+
+
+def _named(what: str, hours: Sequence[str]) -> list[str]:
+    return [f"{what}: {len(hours)}, such as {', '.join(hours[:DIFFERENCES_SHOWN])}"] if hours else []
 
 
 def differences_text(hours: Sequence[CountedHour], counted: int) -> str:

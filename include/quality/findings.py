@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from include import names, sql
 from include.plausibility import plausible
 from include.quality.checks import RECENT, RULE_TIMEOUT, SAMPLES_KEPT, TIME_FOR_ALL
-from include.quality.rule_results import RuleResult, result_for
+from include.quality.rule_results import RuleResult, last_ran, result_for
 from include.quality.rules import RELATIONS, Rule
 from include.snowflake_rows import first_row, rows_by_column
 
@@ -159,6 +159,9 @@ def _record(
 ) -> None:
     if name == NEW_READINGS:
         last_check = max((result.checked_at for result in last.values()), default=now)
+        if _could_not_run(rules, last):
+            # The statement consumes the stream, so it has to read all that came since it last could.
+            last_check = last_ran(connection, [rule.name for rule in rules]) or last_check
         since = (last_check - RECENT).replace(hour=0, minute=0, second=0, microsecond=0)
     else:
         since = (now - LOOK_BACK).replace(minute=0, second=0, microsecond=0)
@@ -169,8 +172,11 @@ def _record(
 
 def _timeout(rules: Sequence[Rule], last: Mapping[str, RuleResult], seconds_left: float) -> int:
     """Return how long the statement of ``rules`` may take, in seconds: after an error all that is left."""
-    could_not_run = any(rule.name in last and last[rule.name].status == "error" for rule in rules)
-    return int(max(RULE_TIMEOUT.total_seconds(), seconds_left if could_not_run else 0))
+    return int(max(RULE_TIMEOUT.total_seconds(), seconds_left if _could_not_run(rules, last) else 0))
+
+
+def _could_not_run(rules: Iterable[Rule], last: Mapping[str, RuleResult]) -> bool:
+    return any(rule.name in last and last[rule.name].status == "error" for rule in rules)
 
 
 def _is_due(last: RuleResult | None, now: datetime) -> bool:

@@ -29,42 +29,60 @@ def with_alerts(
 ) -> tuple[list[RuleResult], list[Alert]]:
     """Return the alerts that are due at ``now`` (naive UTC), and the results as they are once those are stored.
 
-    New failures of a run are one alert and warnings another, and so are their ends.  Warnings are an incident of their
-    own: one may last for days, and a failure that comes meanwhile has to be a new incident.
+    New failures of a run are one alert and warnings another, and so are their ends.  The rules of severity "warn" are
+    an incident of their own: one may find something for days, and a failure that comes meanwhile has to be a new
+    incident.  It is theirs also while they can't run: a rule that can't run for once neither ends nor opens one.
 
     Args:
-        last: the results of the last run, by rule: what they say of a rule that has recovered is what was alerted.
+        last: the results of the last run, by rule.  They say in which incident people know of a rule.
     """
-    failing, recovered = alerts_due(results, now), recoveries_due(results)
-    failures = [result for result in failing if result.fails_the_run]
-    warnings = [result for result in failing if not result.fails_the_run]
+    moved = [result for result in results if result.alerted_at and result.is_notified and _has_moved(result, last)]
+    failing = [*alerts_due([result for result in results if result not in moved], now), *moved]
+    recovered = recoveries_due(results)
     notified = {result.rule: result for result in [*after_alert(failing, now), *after_recovery(recovered)]}
     afterwards = [notified.get(result.rule, result) for result in results]
-    alerts = [
-        *([_failure(failures, rules, run_id, links, now)] if failures else []),
-        *([_warning(warnings, rules, run_id, links, now)] if warnings else []),
-    ]
+    alerts = []
     for incident in (DAG_ID, WARNINGS):
-        if over := [result for result in recovered if _incident(last.get(result.rule, result)) == incident]:
+        new = [result for result in failing if _incident(result) == incident]
+        if failures := [result for result in new if result.fails_the_run]:
+            is_reminder = all(result.alerted_at and result not in moved for result in failures)
+            alerts.append(_failure(failures, rules, run_id, links, now, incident=incident, is_reminder=is_reminder))
+        if warnings := [result for result in new if not result.fails_the_run]:
+            alerts.append(_warning(warnings, rules, run_id, links, now))
+        if over := [each for each in [*recovered, *moved] if _incident(last.get(each.rule, each)) == incident]:
             left = [result for result in afterwards if result.alerted_at and _incident(result) == incident]
-            alerts.append(_recovery(over, run_id, links, now, incident=incident, is_over=not left))
+            # Who gets only alerts of one severity has to get the end of what they were told.
+            could_not_run = any(last[each.rule].status == "error" for each in over if each.rule in last)
+            severity: Severity = "error" if incident == DAG_ID or could_not_run else "warning"
+            alerts.append(_recovery(over, run_id, links, now, severity, incident=incident, is_over=not left))
     return afterwards, alerts
 
 
 def _incident(result: RuleResult) -> str:
-    """Return the incident of a rule that fails: warnings that can't run are failures."""
-    return WARNINGS if result.severity == "warn" and result.status == "fail" else DAG_ID
+    return WARNINGS if result.severity == "warn" else DAG_ID
+
+
+def _has_moved(result: RuleResult, last: Mapping[str, RuleResult]) -> bool:
+    """Return whether somebody changed the severity of the rule, and with it the incident."""
+    return _incident(last.get(result.rule, result)) != _incident(result)
 
 
 def _failure(
-    results: Sequence[RuleResult], rules: Mapping[str, Rule], run_id: str, links: Links, now: datetime
+    results: Sequence[RuleResult],
+    rules: Mapping[str, Rule],
+    run_id: str,
+    links: Links,
+    now: datetime,
+    *,
+    incident: str,
+    is_reminder: bool,
 ) -> Alert:
-    is_reminder = all(result.alerted_at for result in results)
     hours = REMIND_AFTER // timedelta(hours=1)
     what_next = f"You get a reminder every {hours} hours while this lasts, and one message when it is over."
     details = [*(_described(result, rules.get(result.rule), links) for result in results), what_next]
     state: State = "still failing" if is_reminder else "failed"
-    return _alert(results, state, "error", "data is wrong or late", "\n".join(details), run_id, links, now)
+    impact = "data is wrong or late"
+    return _alert(results, state, "error", impact, "\n".join(details), run_id, links, now, incident=incident)
 
 
 def _warning(
@@ -81,12 +99,19 @@ def _warning(
 
 
 def _recovery(
-    results: Sequence[RuleResult], run_id: str, links: Links, now: datetime, *, incident: str, is_over: bool
+    results: Sequence[RuleResult],
+    run_id: str,
+    links: Links,
+    now: datetime,
+    severity: Severity,
+    *,
+    incident: str,
+    is_over: bool,
 ) -> Alert:
     impact = "over" if is_over else "over for these rules, others still fail"
     details = "\n".join(map(_recovered, results))
     return _alert(
-        results, "recovered", "error", impact, details, run_id, links, now, incident=incident, is_over=is_over
+        results, "recovered", severity, impact, details, run_id, links, now, incident=incident, is_over=is_over
     )
 
 
@@ -100,7 +125,7 @@ def _alert(
     links: Links,
     now: datetime,
     *,
-    incident: str = DAG_ID,
+    incident: str,
     is_over: bool = False,
 ) -> Alert:
     stored_at = now.replace(tzinfo=UTC)
@@ -134,10 +159,10 @@ def _described(result: RuleResult, rule: Rule | None, links: Links) -> str:
 
 
 def _recovered(result: RuleResult) -> str:
+    still = "is only a warning now" if result.severity == "warn" else "is a warning no more"
     outcome = {
         "pass": "passes again",
-        "fail": "still fails, but is only a warning now",
         "removed": "was removed while it failed",
-    }[result.status]
+    }.get(result.status, f"still fails, but {still}")
     since = result.failing_since or result.checked_at
     return f"{result.rule} {outcome}, after {duration(since, result.checked_at)} (since {in_utc(since)})"

@@ -89,6 +89,12 @@ def found_before_error(connection: SnowflakeConnection, last: Iterable[RuleResul
     return frozenset(row["RULE"] for row in rows if row["RULE"] in since and row["FOUND_AT"] >= since[row["RULE"]])
 
 
+def last_ran(connection: SnowflakeConnection, rules: Iterable[str]) -> datetime | None:
+    """Return when any of ``rules`` could last run; None if no such result is kept."""
+    ran = {row["RULE"]: row["RAN_AT"] for row in rows_by_column(connection, _statement("last_ran"))}
+    return max((ran[rule] for rule in rules if rule in ran), default=None)
+
+
 def store(
     connection: SnowflakeConnection,
     run_id: str,

@@ -30,10 +30,15 @@ def reported_id(title: str, description: str, *, is_optional: bool) -> Param:
 
 
 def unquoted(text: str) -> str:
-    """Return the id that was typed into a field of ``reported_id``; quotes that need not be there are its own."""
+    """Return the id that was typed into a field of ``reported_id``; quotes that need not be there are its own.
+
+    So there is a text for every id: one that would be unquoted itself has quotes around its own.
+    """
     inside = text[1:-1]
-    is_quoted = text == f"{_QUOTE}{inside}{_QUOTE}" and inside != inside.strip()
-    return inside if is_quoted else text
+    if text != f"{_QUOTE}{inside}{_QUOTE}":
+        return text
+    needs_quotes = inside != inside.strip() or unquoted(inside) != inside
+    return inside if needs_quotes else text
 
 
 def _id(title: str, description: str, max_length: int, *, is_optional: bool) -> Param:

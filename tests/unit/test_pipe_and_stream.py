@@ -89,3 +89,10 @@ def test_files_from_before_are_loaded_although_others_wait(pending: int, oldest:
 )
 def test_waiting_ends_when_it_would_change_nothing(status: dict[str, Any], settled: bool) -> None:
     assert is_settled(status) is settled
+
+
+@pytest.mark.parametrize(("state", "settled"), [("PAUSED", False), ("STOPPED_MISSING_TABLE", True)])
+def test_a_pipe_that_is_paused_loads_the_files_that_it_has_and_one_that_stopped_does_not(
+    state: str, settled: bool
+) -> None:
+    assert is_settled({"executionState": state, "pendingFileCount": 1}, while_paused=True) is settled

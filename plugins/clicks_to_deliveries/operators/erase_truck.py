@@ -24,7 +24,7 @@ from include import names
 from include.aws_clients import store_clients
 from include.contracts.times import parse
 from include.erasure import ErasureSummary, erase, erasure_report, kept_tables, truck_tables
-from include.pipe_and_stream import is_loaded, pipe_status
+from include.pipe_and_stream import LOADS, is_loaded, pipe_status
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -162,11 +162,13 @@ class EraseRowsOperator(Killable, BaseOperator):
         """Erase, once the pipe has loaded the files that were announced before ``since`` (seconds since 1970).
 
         Raises:
-            RuntimeError: it has not.
+            RuntimeError: it has not yet.
+            AirflowFailException: it can't, because somebody has to repair it first.
         """
         if event and not is_loaded(event["status"], datetime.fromtimestamp(since, UTC) if since else None):
-            pending = event["status"]["pendingFileCount"]
-            raise RuntimeError(f"{names.PIPE} has {pending} files pending: nothing was erased")
+            pending, state = event["status"]["pendingFileCount"], event["status"]["executionState"]
+            problem = f"{names.PIPE} is {state} and has {pending} files pending: nothing was erased"
+            raise (RuntimeError if state in LOADS else AirflowFailException)(problem)
         with closing(connect(self.snowflake_conn_id)) as connection:
             connection.autocommit(True)  # The script begins and commits its own transaction.
             found = truck_tables.count_rows(connection, self.truck_id)

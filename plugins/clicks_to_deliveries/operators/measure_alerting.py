@@ -56,8 +56,14 @@ class MeasureAlertingOperator(Killable, BaseOperator):
 
     def execute(self, context: Context) -> None:
         s3 = self._client("s3")
-        if given_up := take_up_notices(s3, self.bucket, RunOutbox(Variables()), context, alert_links()):
-            self.log.warning("%d batches were given up; an alert is stored", given_up)
+        try:
+            self._measure(s3)
+        finally:
+            # Neither waits for the other: an alarm has its metrics, and people the alert, whichever fails.
+            if given_up := take_up_notices(s3, self.bucket, RunOutbox(Variables()), context, alert_links()):
+                self.log.warning("%d batches were given up; an alert is stored", given_up)
+
+    def _measure(self, s3: Any) -> None:
         if not self.alert_topic_arn:
             raise AirflowFailException("there is no alert topic until provision_resources has run")
         waiting = self._waiting_batches(s3)

@@ -12,13 +12,14 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from clicks_to_deliveries.hooks.snowflake_poller import SnowflakePoller, tag_of
-from include.pipe_and_stream import is_loaded, is_settled, pipe_status
+from include.pipe_and_stream import is_settled, pipe_status
 
 
 class PipeSettledTrigger(BaseTrigger):
     """Fires when the pipe has loaded all files announced before ``since``, or ``wait_seconds`` have passed.
 
-    A pipe that does not run ends the wait too, except ``while_paused``: it goes on with the files that it has.
+    A pipe that does not run ends the wait too.  With ``while_paused``, one that is paused does not: it goes on with the
+    files that it has.
 
     :param since: seconds since 1970; by default, whatever is announced is waited for.
 
@@ -50,12 +51,11 @@ class PipeSettledTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         deadline = time.monotonic() + self.wait_seconds
         since = None if self.since is None else datetime.fromtimestamp(self.since, UTC)
-        is_over = is_loaded if self.while_paused else is_settled
         poller = SnowflakePoller(self.snowflake_conn_id, tag_of(self))
         try:
             while True:
                 status = await poller.ask(partial(pipe_status, pipe=self.pipe))
-                if is_over(status, since) or time.monotonic() >= deadline:
+                if is_settled(status, since, while_paused=self.while_paused) or time.monotonic() >= deadline:
                     break
                 await asyncio.sleep(self.poll_interval_seconds)
         finally:

@@ -158,8 +158,15 @@ def test_rows_wait_for_files_that_are_being_loaded(snowflake):
 
 
 def test_rows_stay_when_files_are_pending_for_too_long(snowflake):
-    with pytest.raises(RuntimeError, match="3 files pending"):
+    with pytest.raises(RuntimeError, match="is RUNNING and has 3 files pending"):
         rows().erase(RUN, {"status": {"executionState": "RUNNING", "pendingFileCount": 3}})
+    assert snowflake.erased == []
+
+
+def test_a_pipe_that_somebody_has_to_repair_first_is_not_waited_for_again(snowflake):
+    status = {"executionState": "STOPPED_MISSING_TABLE", "pendingFileCount": 3}
+    with pytest.raises(AirflowFailException, match="is STOPPED_MISSING_TABLE and has 3 files pending"):
+        rows().erase(RUN, {"status": status})
     assert snowflake.erased == []
 
 
@@ -197,7 +204,15 @@ def test_after_a_dry_run_there_is_nothing_to_verify(snowflake, objects):
 
 @pytest.mark.parametrize(
     ("typed", "truck"),
-    [("TRK001", "TRK001"), ('"TRK001 "', "TRK001 "), ('"\tTRK001"', "\tTRK001"), ('"TRK001"', '"TRK001"'), ('"', '"')],
+    [
+        ("TRK001", "TRK001"),
+        ('"TRK001 "', "TRK001 "),
+        ('"\tTRK001"', "\tTRK001"),
+        ('"TRK001"', '"TRK001"'),
+        ('"', '"'),
+        ('"" x""', '" x"'),
+        ('""" x"""', '"" x""'),
+    ],
 )
 def test_an_id_with_a_blank_at_an_end_is_typed_in_quotes(typed, truck):
     for dag_id, field in (("erase_truck", "truck_id"), ("fleet_register", "reported_id")):

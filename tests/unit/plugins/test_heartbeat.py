@@ -172,6 +172,12 @@ def test_notices_that_s3_does_not_delete_fail_the_task(aws: Client, monkeypatch:
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
     with pytest.raises(RuntimeError, match=r"1 notices were not deleted, such as .*kept\.json: AccessDenied"):
         measure(aws, Protocol="email", Endpoint="on-call@example.com")
+    # Batches wait where nothing can be deleted, too: their alarm needs its metric.
+    assert reported(aws).keys() == {
+        names.ABANDONED_BATCHES_METRIC,
+        names.ARCHIVE_ERRORS_METRIC,
+        names.ALERT_SUBSCRIBERS_METRIC,
+    }
 
 
 def _killed_before(operation: str) -> Callable[..., Any]:

@@ -207,6 +207,20 @@ def test_an_hour_that_recovers_is_not_the_end_of_one_that_this_run_did_not_count
     assert f"still different: 1, such as {TRUCKS} {yesterday:%Y-%m-%dT%H}" in alert.message
 
 
+def test_the_end_of_an_incident_names_the_hours_that_nobody_counts_any_more(ledger: Ledger) -> None:
+    ledger.found[HOUR] = LOST
+    with pytest.raises(ReportedFailure):
+        run("run 1")
+    ledger.found.clear()
+    long_ago = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
+    ledger.known[long_ago] = LedgerRow(False, False, 0, datetime.now(UTC), {"missing": 2})
+    run("run 2")
+    alert = ledger.alerts[-1]
+    # One that is lost for good keeps no incident open, in which the next one would not be heard.
+    assert alert.is_over
+    assert f"still different, and not counted any more: 1, such as {TRUCKS} {long_ago:%Y-%m-%dT%H}" in alert.message
+
+
 def test_an_hours_records_are_counted_once_it_has_closed(ledger: Ledger, metrics: dict[str, float]) -> None:
     counters = {"ledger.hours": 0, "ledger.archived": 0, "ledger.quarantined": 0, "ledger.missing": 0}
     ledger.found[HOUR] = {**LOST, "is_open": True}

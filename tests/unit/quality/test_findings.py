@@ -32,9 +32,12 @@ class Backlog:
         self.now = NOON
         self.waiting = 0.0
         self.timeouts: dict[str, int] = {}
+        self.since = ""
+        self.ran_at: datetime | None = None
         self.last: dict[str, RuleResult] = {}
         self._clock = 0.0
         monkeypatch.setattr(findings, "rows_by_column", self._rows)
+        monkeypatch.setattr(findings, "last_ran", lambda _connection, _rules: self.ran_at)
         monkeypatch.setattr(findings, "time", SimpleNamespace(monotonic=lambda: self._clock))
 
     def check(self, after: timedelta, seconds_left: float = ALL) -> set[str]:
@@ -43,10 +46,12 @@ class Backlog:
         self.waiting += after.total_seconds() * READINGS_PER_SECOND
         results = check_readings(None, RULES, self.last, self.now, seconds_left=seconds_left)  # type: ignore[arg-type]
         self.last = {result.rule: result for result in results}
+        if all(result.status == "pass" for result in results):
+            self.ran_at = self.now
         return {self.last[rule.name].status for rule in RULES if rule.relation == NEW_READINGS}
 
     def _rows(
-        self, _connection: Any, statement: str, _binds: Any = None, *, timeout_seconds: int | None = None
+        self, _connection: Any, statement: str, binds: Any = None, *, timeout_seconds: int | None = None
     ) -> list[dict[str, Any]]:
         if "merge into" not in statement:
             return []
@@ -54,6 +59,7 @@ class Backlog:
         is_new = "STAGED_NEW_READINGS" in statement
         self.timeouts["new_readings" if is_new else "last_hour"] = timeout_seconds
         if is_new:
+            self.since = binds["since"]
             self._clock += min(self.waiting / SPEED, timeout_seconds)
             if self.waiting / SPEED > timeout_seconds:
                 raise errors.ProgrammingError(msg="SQL execution canceled", errno=CANCELLED)
@@ -75,6 +81,21 @@ def test_a_backlog_that_is_too_much_for_one_check_is_checked_by_the_next(backlog
     assert backlog.timeouts["new_readings"] == ALL
     assert backlog.check(five) == {"pass"}
     assert backlog.timeouts["new_readings"] == ONE
+
+
+def test_after_an_outage_of_days_all_that_came_meanwhile_is_checked(backlog: Backlog) -> None:
+    five = timedelta(minutes=5)
+    backlog.check(five)
+    ran_at = backlog.now
+    backlog.check(timedelta(minutes=20))
+    for _ in range(3):
+        assert backlog.check(timedelta(days=1)) == {"error"}
+        # The statement consumes all of the stream: what lies before `since` would never be checked.
+        assert datetime.fromisoformat(backlog.since) <= ran_at - timedelta(days=2)
+    backlog.waiting = 0
+    assert backlog.check(five) == {"pass"}
+    assert backlog.check(five) == {"pass"}
+    assert datetime.fromisoformat(backlog.since).date() == backlog.now.date() - timedelta(days=2)
 
 
 def test_a_backlog_gets_the_time_that_the_other_rules_left_and_never_less_than_a_rule(backlog: Backlog) -> None:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
 
-from include.alerts import Links
+from include.alerts import Alert, Links
 from include.quality import RuleResult, incidents
 from include.quality.incidents import REMIND_AFTER
 from include.quality.rule_alerts import with_alerts
@@ -158,6 +159,79 @@ def test_a_failure_beside_a_warning_is_an_incident_of_its_own_and_each_ends_alon
         ("data_quality", "recovered", True),
         ("data_quality/warnings", "recovered", True),
     ]
+
+
+class Phone:
+    """What PagerDuty shows: an incident is open from an alert about it until one says that it is over."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.last: dict[str, RuleResult] = {}
+        self.open: set[str] = set()
+
+    def run(self, *found: RuleResult) -> list[Alert]:
+        self.now += MINUTE
+        results = incidents.continued(found, self.last, self.now)
+        results, alerts = with_alerts(results, self.last, {}, "run", Links(), self.now)
+        self.last = {each.rule: each for each in results}
+        for alert in alerts:
+            self.open = self.open - {alert.incident} if alert.is_over else self.open | {alert.incident}
+        return alerts
+
+    @property
+    def known(self) -> set[str]:
+        """The incidents of the rules that people believe to fail."""
+        kinds = {"fail": "data_quality", "warn": "data_quality/warnings"}
+        return {kinds[each.severity] for each in self.last.values() if each.alerted_at}
+
+
+STATUSES = ("pass", "fail", "error")
+
+
+def test_an_incident_is_open_exactly_while_a_rule_of_it_fails_whatever_comes_in_between() -> None:
+    for steps in product(product(STATUSES, repeat=2), repeat=4):
+        phone = Phone()
+        for of_warning, of_failure in (*steps, ("pass", "pass")):
+            warning = result(of_warning, severity="warn", rule="w", notifies=True)
+            phone.run(warning, result(of_failure, rule="f"))
+            assert phone.open == phone.known, steps
+            failing = {"data_quality/warnings": of_warning, "data_quality": of_failure}
+            assert phone.open == {incident for incident, status in failing.items() if status != "pass"}, steps
+        assert phone.open == set(), steps
+
+
+def test_a_warning_that_can_not_run_neither_ends_nor_hides_another() -> None:
+    phone = Phone()
+    first, second = (partial(result, severity="warn", rule=rule, notifies=True) for rule in "ab")
+    phone.run(first("fail"), second("fail"))
+    phone.run(first("pass"), second("error"))
+    assert phone.open == {"data_quality/warnings"}
+    phone.run(first("pass"), second("fail"))
+    assert phone.open == {"data_quality/warnings"}
+    phone.run(first("pass"), second("pass"))
+    assert phone.open == set()
+
+
+@pytest.mark.parametrize(("before", "after"), [("fail", "warn"), ("warn", "fail")])
+def test_a_rule_whose_severity_changes_while_it_fails_ends_there_and_begins_here(before: str, after: str) -> None:
+    phone = Phone()
+    phone.run(result("fail", severity=before, notifies=True))
+    alerts = phone.run(result("fail", severity=after, notifies=True))
+    assert {alert.state for alert in alerts} == {"recovered", "failed" if after == "fail" else "warning"}
+    assert phone.open == phone.known
+    assert len(phone.open) == 1
+    phone.run(result("pass", severity=after, notifies=True))
+    assert phone.open == set()
+
+
+@pytest.mark.parametrize("severity", ["fail", "warn"])
+@pytest.mark.parametrize("status", ["fail", "error"])
+def test_the_end_has_the_severity_of_its_start(severity: str, status: str) -> None:
+    phone = Phone()
+    (start,) = phone.run(result(status, severity=severity, notifies=True))
+    (end,) = phone.run(result("pass", severity=severity, notifies=True))
+    assert end.is_over
+    assert end.severity == start.severity
 
 
 def test_failures_that_begin_together_share_a_notification_and_each_ends_alone(runs: Runs) -> None:
