@@ -101,16 +101,22 @@ def pace(sums: PeriodSums) -> Pace:
     return Pace(clicks / MINUTES, before / MINUTES, before, top if top and top[2] > 0 else None, bool(sums.not_read))
 
 
-def of_clicks(pace: Pace | None, newest: datetime | None, now: datetime) -> list[Problem]:
+def of_clicks(
+    pace: Pace | None, newest: datetime | None, now: datetime, *, is_newest_of_all: bool = True
+) -> list[Problem]:
     """Return what is wrong with the clicks; ``newest`` is the time of the newest one.
 
-    The pace is of all items.  The newest click is that of some, so it proves no stop while the others are clicked.
+    The pace is of all items.  If the newest click is that of only some, it proves no stop while the others are clicked,
+    and does not say for how long they have not been.
     """
     if pace is None or pace.is_partial:
         return []
     silence = None if newest is None else (now - newest).total_seconds()
     if (silence is None or silence > STOPPED_SECONDS) and pace.clicks_yesterday and pace.per_minute <= 0:
-        since = "in the last 24 hours" if silence is None else f"for {duration(silence)}"
+        if not is_newest_of_all:
+            since = f"in the last {MINUTES} minutes"
+        else:
+            since = "in the last 24 hours" if silence is None else f"for {duration(silence)}"
         text = f"No click has arrived {since}, and yesterday at this time there were some"
         return [Problem(text, "live_clicks", {"view": "live", "window": "24 hours"}, is_failure=True)]
     if pace.change is not None and pace.change < -FEWER_CLICKS and pace.clicks_yesterday >= FEW_CLICKS:

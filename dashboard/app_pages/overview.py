@@ -23,10 +23,11 @@ ui.header("Overview", "Are the clicks, the trucks and the pipeline all right?")
 
 
 class Clicks(NamedTuple):
-    """What the stores answered about clicks; None if they can't."""
+    """What the stores answered about clicks; None if they can't.  The newest may be that of only some items."""
 
     pace: verdicts.Pace | None
     newest: datetime | None
+    is_newest_of_all: bool
 
 
 class Pipeline(NamedTuple):
@@ -87,7 +88,8 @@ def live() -> None:
         )
         return
 
-    of_clicks, of_trucks = verdicts.of_clicks(clicks.pace, clicks.newest, now), verdicts.of_trucks(fleet, now)
+    of_clicks = verdicts.of_clicks(clicks.pace, clicks.newest, now, is_newest_of_all=clicks.is_newest_of_all)
+    of_trucks = verdicts.of_trucks(fleet, now)
     of_pipeline = [
         *verdicts.of_stages([*pipeline.stages, *pipeline.merged]),
         *verdicts.of_quality(pipeline.results),
@@ -114,10 +116,11 @@ def ask(
     failures: dict[str, data.StoreUnavailableError], now: datetime
 ) -> tuple[Clicks, pd.DataFrame | None, data.FleetRegister, Pipeline]:
     """Return what the stores answer, the newest readings of the trucks among it; None if they can't."""
-    sums, newest, states, register, landing, tables, runs, results, hours, quarantined = ui.ask_all(
+    sums, newest, items, states, register, landing, tables, runs, results, hours, quarantined = ui.ask_all(
         failures,
         partial(data.period_sums, *verdicts.compared_periods(now)),
         data.newest_click,
+        data.items,
         data.truck_states,
         data.fleet_register,
         data.newest_landing,
@@ -136,7 +139,7 @@ def ask(
         loaded = tables.set_index("table_name")["newest"][names.RAW_TABLE]
         stages.append(verdicts.Stage("raw readings", _instant(loaded)))
     return (
-        Clicks(None if sums is None else verdicts.pace(sums), newest),
+        Clicks(None if sums is None else verdicts.pace(sums), newest, len(items or {}) <= data.MAX_ITEMS),
         states,
         register or data.NO_REGISTER,
         Pipeline(stages, runs, results, hours, quarantined),

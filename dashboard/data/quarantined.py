@@ -2,16 +2,15 @@
 
 Listing finds objects by their hour of arrival.  The reason is in an object's body, so the newest objects are read; each
 of them once, however often the page refreshes.  An object has one record, or those of a batch: then its name says how
-many.  A record of a batch is named by the key that it has once a replay has given it an object of its own, so its
-address stays.
+many, and the first and the last of them.  A record of a batch is named by the key that it has once a replay has given
+it an object of its own, so its address stays.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -24,6 +23,7 @@ from dashboard.data.s3 import MAX_KEYS_PER_HOUR, BucketObject, list_hour, list_h
 from dashboard.data.settings import deployment
 from dashboard.data.stores import BUCKET_STORE
 from include import names
+from include.contracts.envelope import read_number
 from include.contracts.quarantine import (
     Quarantined,
     decode,
@@ -37,6 +37,8 @@ from include.s3_objects import GONE_CODES, error_code, read_if_there
 
 # The limits of one answer.  A page says when it shows less than there is.
 MAX_QUARANTINE_READS = 500
+# Of every object, so many records count before the rest of any: a large one must not hide the reasons in the others.
+FIRST_OF_AN_OBJECT = 100
 # A record of Kinesis has up to 10 MiB, and a third more as base64.
 MAX_RECORD_BYTES = 16 * 2**20
 # How much is read of an object that is larger, and so is no record.
@@ -61,7 +63,7 @@ class QuarantineCounts(NamedTuple):
         frame: stream, hour, reason, records.
         listed: the number of records found.
         unread: the number of records, of those found, with the reason :data:`NOT_READ`: only the newest
-            :data:`MAX_QUARANTINE_READS` are read.
+            :data:`MAX_QUARANTINE_READS` are read, and of a large object only the first.
         records: one row per record in :data:`RECORD_COLUMNS`, the last written first: stream, hour of arrival, reason,
             key, when it was written (UTC) and its size in bytes.  Records of a batch that was not read are not in it.
         cut_off: the streams of which an hour has more than :data:`MAX_KEYS_PER_HOUR` objects; nothing here has those
@@ -111,24 +113,9 @@ def quarantine(hours: int) -> QuarantineCounts:
     Raises:
         StoreUnavailableError: S3 can't answer.
     """
-    bucket = deployment().telemetry_bucket
     listed, cut_off = _listed(hours)
     listed.sort(key=lambda row: row[1].written, reverse=True)
-    # The records of an object count together: it is read whole or not at all.
-    up_to = list(accumulate(records_in(item.key) for _, item in listed))
-    reads = max(1, sum(records <= MAX_QUARANTINE_READS for records in up_to))
-    s3 = client("s3")
-    with errors_of(BUCKET_STORE), ThreadPoolExecutor(WORKERS) as pool:
-        entries = list(pool.map(lambda row: _entries(s3, bucket, row[1]), listed[:reads]))
-    rows = {
-        entry.key: (stream, _hour_of(item.key), entry.reason, entry.key, item.written, entry.size, 1)
-        for (stream, item), found in zip(listed, entries, strict=False)
-        for entry in found
-    }
-    for stream, item in listed[reads:]:
-        held = records_in(item.key)
-        rows.setdefault(item.key, (stream, _hour_of(item.key), NOT_READ, item.key, item.written, item.size, held))
-    records = pd.DataFrame(rows.values(), columns=[*RECORD_COLUMNS, "records"])
+    records = pd.DataFrame(_rows(listed), columns=[*RECORD_COLUMNS, "records"])
     for column in ("hour", "written"):
         records[column] = pd.to_datetime(records[column], utc=True)
     counts = records.groupby(["stream", "hour", "reason"], as_index=False)["records"].sum()
@@ -168,15 +155,70 @@ def _of_a_batch(key: str) -> QuarantineObject | None:
     """Return the record that will have this key, from the batch that has it; None if no batch has it any more."""
     s3, bucket = client("s3"), deployment().telemetry_bucket
     hour, _, name = key.rpartition("/")
-    shard_id = name.rpartition("-")[0]
+    shard_id, _, number = name.removesuffix(".json").rpartition("-")
     for item in list_hour(f"{hour}/{shard_id}-", MAX_KEYS_PER_HOUR).objects:
-        if is_batch(item.key) and any(entry.key == key for entry in _entries(s3, bucket, item)):
-            body = read_if_there(s3, bucket, item.key)
-            for record in [] if body is None else decode_all(body):
-                if object_key(names.QUARANTINE_PREFIX, record.envelope) == key:
-                    line = encode(record)
-                    return QuarantineObject(key, len(line), line, record)
+        body = read_if_there(s3, bucket, item.key) if _spans(item.key, number) else None
+        for record in [] if body is None else _records(body):
+            if object_key(names.QUARANTINE_PREFIX, record.envelope) == key:
+                line = encode(record)
+                return QuarantineObject(key, len(line), line, record)
     return None
+
+
+def _spans(key: str, number: str) -> bool:
+    """Return whether ``key`` is that of a batch which can have the record with this number: no other need be read."""
+    parts = key.rsplit("-", 4)
+    if not is_batch(key) or len(parts) < 5:
+        return False
+    _, first, last, _, _ = parts
+    return _by_value(first) <= _by_value(number) <= _by_value(last)
+
+
+def _by_value(number: str) -> tuple[int, str, int]:
+    """Return what sorts numbers (Envelope.number) by value: sequence numbers are decimal without leading zeros."""
+    sequence_number, sub_sequence_number = read_number(number)
+    return len(sequence_number), sequence_number, sub_sequence_number
+
+
+def _records(body: bytes) -> list[Quarantined]:
+    """Return the records in an object's bytes; none if someone put another file there."""
+    try:
+        return decode_all(body)
+    except ValueError:
+        return []
+
+
+def _rows(listed: list[tuple[str, BucketObject]]) -> Iterable[tuple[Any, ...]]:
+    """Return :data:`RECORD_COLUMNS` and the number of records, from objects of which the newest comes first.
+
+    A record that is read has a row of its own; all others of an object have one together.
+    """
+    s3, bucket = client("s3"), deployment().telemetry_bucket
+    shares = _shares([records_in(item.key) for _, item in listed])
+    asked = [item for (_, item), share in zip(listed, shares, strict=True) if share]
+    with errors_of(BUCKET_STORE), ThreadPoolExecutor(WORKERS) as pool:
+        read = dict(zip(asked, pool.map(lambda item: _contents(s3, bucket, item), asked), strict=True))
+    # By key: while a replay unpacks a batch, a record is in two objects.
+    rows: dict[str, tuple[Any, ...]] = {}
+    for (stream, item), share in zip(listed, shares, strict=True):
+        first, held = read.get(item, _Contents([], records_in(item.key)))
+        shown, hour = first[:share], _hour_of(item.key)
+        for entry in shown:
+            rows[entry.key] = (stream, hour, entry.reason, entry.key, item.written, entry.size, 1)
+        if unread := held - len(shown):
+            rows.setdefault(item.key, (stream, hour, NOT_READ, item.key, item.written, item.size, unread))
+    return rows.values()
+
+
+def _shares(held: list[int]) -> list[int]:
+    """Return how many records of each object are read, from the number that each holds; the newest object is first."""
+    shares, left = [0] * len(held), MAX_QUARANTINE_READS
+    for most in (FIRST_OF_AN_OBJECT, MAX_QUARANTINE_READS):
+        for place, records in enumerate(held):
+            more = min(min(records, most) - shares[place], left)
+            shares[place] += more
+            left -= more
+    return shares
 
 
 def _listed(hours: int) -> tuple[list[tuple[str, BucketObject]], tuple[str, ...]]:
@@ -197,22 +239,31 @@ class _Entry(NamedTuple):
     size: int
 
 
+class _Contents(NamedTuple):
+    """The first records of an object, at most :data:`MAX_QUARANTINE_READS`, and how many it has."""
+
+    first: list[_Entry]
+    records: int
+
+
 # The cache key includes the time written, so an object that was replaced is read again.
 @lru_cache(maxsize=2_000)
-def _entries(s3: Any, bucket: str, item: BucketObject) -> list[_Entry]:
-    """Return the records in one quarantine object; none if it is gone."""
+def _contents(s3: Any, bucket: str, item: BucketObject) -> _Contents:
+    """Return what is in one quarantine object; nothing if it is gone."""
     body = read_if_there(s3, bucket, item.key)
     if body is None:
-        return []
+        return _Contents([], 0)
     try:
         if not is_batch(item.key):
-            return [_Entry(item.key, str(json.loads(body)["reason"]), item.size)]
-        return [
+            return _Contents([_Entry(item.key, decode(body).reason, item.size)], 1)
+        found = decode_all(body)
+        first = [
             _Entry(object_key(names.QUARANTINE_PREFIX, record.envelope), record.reason, len(line))
-            for record, line in zip(decode_all(body), body.splitlines(), strict=True)
+            for record, line in zip(found[:MAX_QUARANTINE_READS], body.splitlines(), strict=False)
         ]
-    except (ValueError, KeyError, TypeError):  # Someone put another file there.
-        return [_Entry(item.key, NOT_A_RECORD, item.size)]
+    except ValueError:  # Someone put another file there.
+        return _Contents([_Entry(item.key, NOT_A_RECORD, item.size)], 1)
+    return _Contents(first, len(found))
 
 
 def _hour_of(key: str) -> str:

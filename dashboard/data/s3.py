@@ -14,6 +14,7 @@ from dashboard.data.clock import hours_between, now
 from dashboard.data.settings import deployment
 from dashboard.data.stores import BUCKET_STORE
 from include import names
+from include.ledger.landing_zone import LONGEST_BATCH
 
 # The limits of one answer.  A page says when it shows less than there is.
 MAX_KEYS_PER_HOUR = 5_000
@@ -22,11 +23,10 @@ MAX_KEYS_PER_HOUR = 5_000
 # A call lists 1,000.
 MAX_LANDING_KEYS = 20_000
 
-# Landing objects are looked for in this hour and so many before.
-LANDING_HOURS = 3
-# An object has the hour of its first record, and a batch takes so long at most (the template's
-# TruckBatchingWindowSeconds).
-LONGEST_BATCH = timedelta(minutes=5)
+# Landing objects are looked for in this hour and so many before.  An object is under the hour of its first record, and
+# after an outage a batch spans hours: so any record of this hour and the three before is in an object that is found.
+RECENT_HOURS = 3
+LANDING_HOURS = RECENT_HOURS + LONGEST_BATCH // timedelta(hours=1)
 
 
 class BucketObject(NamedTuple):
@@ -48,13 +48,17 @@ class Listing(NamedTuple):
 def newest_landing() -> datetime | None:
     """Return when the newest landing object of the last :data:`LANDING_HOURS` was written, or None if there is none.
 
-    It lists the newest hour that has any, and at most :data:`MAX_LANDING_KEYS` objects of it.
+    It lists the newest hour that has any, and at most :data:`MAX_LANDING_KEYS` objects of it.  While no truck reports,
+    that is five calls.
 
     Raises:
         StoreUnavailableError: S3 can't answer.
     """
+    prefixes = _prefixes(names.LANDING_PREFIX, LANDING_HOURS)
     with errors_of(BUCKET_STORE):
-        for prefix in reversed(_prefixes(names.LANDING_PREFIX, LANDING_HOURS)):
+        for hours_ago, prefix in enumerate(reversed(prefixes)):
+            if hours_ago == RECENT_HOURS + 1 and not list_hour(names.LANDING_PREFIX, 1, after=prefixes[0]).objects:
+                break
             if listed := list_hour(prefix, MAX_LANDING_KEYS).objects:
                 return max(item.written for item in listed)
     return None
@@ -83,12 +87,14 @@ def _prefixes(prefix: str, hours: int) -> list[str]:
     return [f"{prefix}{hour:%Y/%m/%d/%H}/" for hour in hours_between(instant - timedelta(hours=hours), instant)]
 
 
-def list_hour(prefix: str, most: int) -> Listing:
-    """List the objects under ``prefix``, at most ``most``.  A caller turns the errors of S3."""
+def list_hour(prefix: str, most: int, *, after: str = "") -> Listing:
+    """List the objects under ``prefix`` with keys ``after`` this one, at most ``most``.  A caller turns S3's errors."""
     pages = (
         client("s3")
         .get_paginator("list_objects_v2")
-        .paginate(Bucket=deployment().telemetry_bucket, Prefix=prefix, PaginationConfig={"MaxItems": most})
+        .paginate(
+            Bucket=deployment().telemetry_bucket, Prefix=prefix, StartAfter=after, PaginationConfig={"MaxItems": most}
+        )
     )
     objects = [
         BucketObject(item["Key"], item["LastModified"], item["Size"])

@@ -120,7 +120,7 @@ _BATCH_KEY = re.compile(r"-(\d+)-[0-9a-f]{16}\.jsonl$")
 
 
 def batch_objects(prefix: str, records: Iterable[Quarantined]) -> Iterator[tuple[str, bytes]]:
-    """The fewest objects for ``records``, in order: (key, bytes) for each shard and hour of arrival.
+    """The fewest objects for ``records``, by their numbers: (key, bytes) for each shard and hour of arrival.
 
     The same records always give the same objects.
     """
@@ -129,8 +129,13 @@ def batch_objects(prefix: str, records: Iterable[Quarantined]) -> Iterator[tuple
         envelope = record.envelope
         return hour_prefix(prefix, envelope.stream, envelope.arrival_time), envelope.shard_id
 
-    # Sorting is stable: records of one shard and hour keep their order.
-    for (hour, shard_id), group in groupby(sorted(records, key=place), place):
+    def order(record: Quarantined) -> tuple[tuple[str, str], int, str, int]:
+        number = record.envelope.sequence_number
+        # A decimal number without leading zeros: by length, then by text.
+        return place(record), len(number), number, record.envelope.sub_sequence_number
+
+    # So the name has the least and the greatest number: those on which our code fails come last in ``records``.
+    for (hour, shard_id), group in groupby(sorted(records, key=order), place):
         held = list(group)
         if len(held) == 1:
             yield object_key(prefix, held[0].envelope), encode(held[0])

@@ -8,6 +8,7 @@ from typing import Literal, TypedDict
 
 import msgspec
 
+from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from lambdas.truck_telemetry_api.proxy import Problem, RequestContext
 
 # By what API Gateway identifies a caller: the API key, the IAM identity that signed the request, or the subject of a
@@ -74,8 +75,12 @@ def caller_id(context: RequestContext, authorization: Authorization) -> str:
 
 
 def claimed_access(context: RequestContext, claim: str) -> Access:
-    """The access that a claim of the caller's token gives: truck ids separated by commas, or ``*``."""
-    trucks = frozenset(filter(None, (part.strip() for part in _claims(context).get(claim, "").split(","))))
+    """The access that a claim of the caller's token gives: truck ids separated by commas, or ``*``.
+
+    A part that can be no truck's id names none: DynamoDB would refuse it as a key, and the whole request with it.
+    """
+    parts = (part.strip() for part in _claims(context).get(claim, "").split(","))
+    trucks = frozenset(part for part in parts if 1 <= len(part) <= MAX_TRUCK_ID_LENGTH)
     return Access(trucks, trucks)
 
 

@@ -63,8 +63,8 @@ def _counts(answer: data.QuarantineCounts, hours: int) -> None:
         )
     if answer.unread:
         st.caption(
-            f"The reasons are those of the newest {data.MAX_QUARANTINE_READS:,} records. The other {answer.unread:,} "
-            f"are counted as “{data.NOT_READ}”."
+            f"The reasons are those of the newest {data.MAX_QUARANTINE_READS:,} records; of a large batch, only the "
+            f"first records are among them. The other {answer.unread:,} are counted as “{data.NOT_READ}”."
         )
 
 

@@ -440,6 +440,14 @@ def test_the_archive_never_expires():
     assert expiring == [names.LANDING_PREFIX, names.RESOLVED_PREFIX]
 
 
+def test_a_landing_object_is_gone_before_snowpipe_forgets_that_it_has_loaded_it():
+    rules = RESOURCES["TelemetryBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    (days,) = [rule["ExpirationInDays"] for rule in rules if rule.get("Prefix") == names.LANDING_PREFIX]
+    # Of an object of 00:01, S3 rounds the end up by nearly a day, and it removes what has expired within about another.
+    rounding, lag = 1, 1
+    assert days + rounding + lag < 14
+
+
 def test_alarms_can_publish_to_the_encrypted_topic():
     alarms = of_type("AWS::CloudWatch::Alarm")
     assert alarms

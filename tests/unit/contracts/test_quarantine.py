@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.contracts import Envelope
-from include.contracts.quarantine import Attempt, Quarantined, decode, decode_all, encode, object_key
+from include.contracts.quarantine import Attempt, Quarantined, batch_objects, decode, decode_all, encode, object_key
 from include.contracts.times import to_canonical
 from include.replay.replayer import replay_event
 from lambdas.common import batch
@@ -59,6 +59,21 @@ def test_what_is_no_quarantine_object_is_refused(body):
 def test_its_key_is_by_hour_of_arrival_shard_and_sequence_number():
     key = object_key("quarantine/", record().envelope)
     assert key == "quarantine/TruckTelemetry/2026/11/22/14/shardId-000000000002-4965.json"
+
+
+def test_the_name_of_a_batch_spans_its_numbers_in_whatever_order_they_come():
+    numbers = [("10", 0), ("200", 0), ("15", 0), ("200", 3)]
+    records = [
+        msgspec.structs.replace(
+            record(),
+            envelope=msgspec.structs.replace(record().envelope, sequence_number=number, sub_sequence_number=sub),
+        )
+        for number, sub in numbers
+    ]
+    ((key, body),) = batch_objects("quarantine/", records)
+    assert f"shardId-000000000002-10-{records[3].envelope.number}-4-" in key
+    assert decode_all(body) == [records[0], records[2], records[1], records[3]]
+    assert [*batch_objects("quarantine/", reversed(records))] == [(key, body)]
 
 
 @given(

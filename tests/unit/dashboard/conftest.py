@@ -55,7 +55,7 @@ def fresh_caches() -> Iterator[None]:
     """No test sees another's answers."""
     st.cache_data.clear()
     st.cache_resource.clear()
-    quarantined._entries.cache_clear()
+    quarantined._contents.cache_clear()
     sign_in.cache_clear()
     yield
     sign_in.cache_clear()

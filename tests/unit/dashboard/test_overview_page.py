@@ -88,6 +88,19 @@ def test_a_night_without_readings_is_no_stop_before_the_landing_files(
     assert "Readings stop before landing files: there are none →" in links(run("overview"))
 
 
+@pytest.mark.parametrize(("items", "since"), [(200, "24 hours"), (201, "15 minutes")])
+def test_clicks_that_stop_are_said_to_have_stopped_for_as_long_as_all_items_are_known_not_to_be_clicked(
+    all_right: None, monkeypatch: pytest.MonkeyPatch, items: int, since: str
+) -> None:
+    silent = pd.DataFrame([("MOB001", "Mobile", 0, 0, 150)], columns=data.period_sums().items.columns)
+    monkeypatch.setattr(data, "period_sums", lambda *_: data.PeriodSums(silent, pd.DataFrame(), 0, 0, 0, None, 0, 0))
+    monkeypatch.setattr(data, "newest_click", lambda: None)
+    # Beyond the first 200, an item may have been clicked 16 minutes ago.
+    monkeypatch.setattr(data, "items", lambda: {f"MOB{number}": "Mobile" for number in range(items)})
+    expected = f"No click has arrived in the last {since}, and yesterday at this time there were some →"
+    assert expected in links(run("overview"))
+
+
 def test_a_figure_of_a_listing_that_was_cut_says_so(all_right: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "quarantine_size", lambda hours: data.QuarantineSize(5_003, is_cut=True))
     page = run("overview")

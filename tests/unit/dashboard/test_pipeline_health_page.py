@@ -278,6 +278,17 @@ def test_counts_of_an_hour_that_was_cut_off_say_so(monkeypatch: pytest.MonkeyPat
     assert any("`TruckTelemetry` with more than 5,000 objects" in caption.value for caption in page.caption)
 
 
+def test_records_that_were_not_read_are_said_to_be_counted_without_their_reason(
+    monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    monkeypatch.setattr(data, "quarantine", lambda hours: quarantined(now, 603)._replace(unread=103))
+    captions = [caption.value for caption in opened("Quarantine").caption]
+    assert (
+        "The reasons are those of the newest 500 records; of a large batch, only the first records are among them. "
+        "The other 103 are counted as “not read”."
+    ) in captions
+
+
 def test_an_alert_that_nobody_got_yet_is_announced_and_a_device_can_not_format_it(
     monkeypatch: pytest.MonkeyPatch, now: datetime
 ) -> None:

@@ -53,6 +53,15 @@ def test_clicks_are_judged_by_the_same_time_yesterday(
     assert said(verdicts.of_clicks(pace, NOW - age, NOW)) == expected
 
 
+@pytest.mark.parametrize("newest", [None, NOW - A_WHILE], ids=["none of them was clicked", "one was clicked"])
+def test_a_newest_click_of_only_some_items_does_not_say_since_when_no_other_was_clicked(
+    newest: datetime | None,
+) -> None:
+    assert said(verdicts.of_clicks(a_pace(now=0.0), newest, NOW, is_newest_of_all=False)) == [
+        ("No click has arrived in the last 15 minutes, and yesterday at this time there were some", True)
+    ]
+
+
 def test_the_pace_is_of_both_days_and_names_the_most_clicked_item() -> None:
     items = pd.DataFrame(
         [("A", "Camera", 30, 2, 15), ("B", "Laptop", 45, 3, 0)],

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from include import names
+from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from lambdas.truck_telemetry_api.api_stores import REMEMBERED_SECONDS, Callers
 from lambdas.truck_telemetry_api.callers import caller_id, claimed_access
 from lambdas.truck_telemetry_api.proxy import Problem
@@ -40,6 +41,15 @@ def state(cloud):
         cloud.dynamodb.put_item(TableName=names.TRUCK_STATE_TABLE, Item={"Truck_ID": {"S": truck}, **times})
 
     return write
+
+
+@pytest.fixture
+def bind_by_claim(api, monkeypatch):
+    """Binds callers by the claim ``custom:trucks`` of their token."""
+    for name, value in (("API_AUTHORIZATION", "jwt"), ("TRUCKS_CLAIM", "custom:trucks")):
+        monkeypatch.setenv(name, value)
+    module = api.function.module
+    monkeypatch.setattr(module, "env", module.environment.read(module.ApiEnvironment, module.os.environ))
 
 
 def test_a_caller_sends_readings_of_its_trucks_only_and_each_refusal_says_why(api, cloud, register):
@@ -173,12 +183,7 @@ def test_the_log_names_the_caller(api, caplog, register):
     assert line.caller == "key-of-a-customer"
 
 
-def test_claims_of_a_token_bind_its_caller(api, cloud, monkeypatch):
-    for name, value in (("API_AUTHORIZATION", "jwt"), ("TRUCKS_CLAIM", "custom:trucks")):
-        monkeypatch.setenv(name, value)
-    module = api.function.module
-    monkeypatch.setattr(module, "env", module.environment.read(module.ApiEnvironment, module.os.environ))
-
+def test_claims_of_a_token_bind_its_caller(api, cloud, bind_by_claim):
     def token(**claims):
         return {"authorizer": {"claims": {"sub": "device-1", **claims}}}
 
@@ -189,6 +194,21 @@ def test_claims_of_a_token_bind_its_caller(api, cloud, monkeypatch):
     assert statuses(answers[0]) == ["accepted", "rejected", "accepted"]
     assert api.post(sent, who=token())["statusCode"] == 403
     assert "GetItem" not in api.function.calls
+
+
+def test_a_part_of_a_claim_that_is_too_long_for_a_truck_names_none(api, state, bind_by_claim):
+    state("T1")
+    longest = "x" * MAX_TRUCK_ID_LENGTH
+    state(longest)
+
+    def shown(trucks: str) -> list[str]:
+        answer = api("GET", "/trucks", who={"authorizer": {"claims": {"sub": "device-1", "custom:trucks": trucks}}})
+        assert answer["statusCode"] == 200
+        return [truck["truck_id"] for truck in answer["document"]["trucks"]]
+
+    assert shown("x" * 3_000) == []
+    assert "BatchGetItem" not in api.function.calls
+    assert shown(f"{'x' * 3_000}, T1, {longest}") == ["T1", longest]
 
 
 @pytest.mark.parametrize("trucks", ["", ",", " T1,,T3, "])

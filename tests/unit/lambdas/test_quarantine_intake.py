@@ -1,6 +1,7 @@
 """QuarantineIntake: the objects of an on-failure destination become quarantine, record by record."""
 
 import json
+import math
 from urllib.parse import quote_plus
 
 import pytest
@@ -207,6 +208,15 @@ def test_without_an_answer_of_the_function_the_rule_says_only_why_the_mapping_ga
 def test_what_is_no_invocation_record_of_kinesis_is_refused(left, change):
     with pytest.raises(NotAnInvocationRecordError):
         abandoned(json.dumps(left({"a": 1}) | change).encode())
+
+
+# Infinity is what Python's JSON takes, too.
+@pytest.mark.parametrize("time", [1e300, 1e17, math.inf, math.nan, 1e12, None], ids=str)
+def test_a_time_of_arrival_that_no_clock_has_is_refused(left, time):
+    document = left({"a": 1})
+    document["payload"]["Records"][0]["kinesis"]["approximateArrivalTimestamp"] = time
+    with pytest.raises(NotAnInvocationRecordError):
+        abandoned(json.dumps(document).encode())
 
 
 @pytest.mark.parametrize(

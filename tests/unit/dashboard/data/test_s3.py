@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 
-from dashboard import data
+from dashboard import data, verdicts
 from dashboard.data import s3
+from dashboard.data.s3 import list_hour
 
 pytestmark = pytest.mark.unit
 
@@ -46,11 +47,33 @@ def test_the_newest_landing_object_of_a_full_hour(
     assert data.newest_landing() == now.replace(minute=newest, second=0)
 
 
-@pytest.mark.parametrize(("hour", "is_found"), [("2026/11/22/11", True), ("2026/11/22/10", False)])
+@pytest.mark.parametrize(("hour", "is_found"), [("2026/11/21/11", True), ("2026/11/21/10", False)])
 def test_a_landing_object_of_a_record_that_must_be_found_is_listed(
     aws: Any, now: datetime, hour: str, is_found: bool
 ) -> None:
     put_landing(aws, hour, 1, now)
     assert (data.newest_landing() is not None) is is_found
-    # The batch of a record from 11:04 may have begun at 10:59, and its object has that hour.
-    assert data.landing_asked_since(now) == datetime(2026, 11, 22, 11, tzinfo=UTC) + timedelta(minutes=5)
+    # The batch of a record from 11:00 may have begun a day before, and its object has that hour.
+    assert data.landing_asked_since(now) == datetime(2026, 11, 22, 11, tzinfo=UTC)
+
+
+def test_the_older_hours_are_one_call_while_no_truck_reports(
+    aws: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_landing(aws, "2026/11/20/14", 1, now)
+    asked: list[str] = []
+    monkeypatch.setattr(s3, "list_hour", lambda prefix, *a, **k: asked.append(prefix) or list_hour(prefix, *a, **k))
+    assert data.newest_landing() is None
+    assert [prefix.removeprefix("telemetry-data/2026/11/22/") for prefix in asked] == [
+        "14/", "13/", "12/", "11/", "telemetry-data/",
+    ]  # fmt: skip
+
+
+def test_the_batch_after_a_pause_of_hours_is_found_under_the_hour_of_its_first_record(aws: Any, now: datetime) -> None:
+    put_landing(aws, "2026/11/22/08", 1, now)
+    # Its last record arrived just now.
+    stages = [
+        verdicts.Stage("truck states", now),
+        verdicts.Stage("landing files", data.newest_landing(), data.landing_asked_since(now)),
+    ]
+    assert verdicts.of_stages(stages) == []
