@@ -68,16 +68,17 @@ def show(truck: str, span: Span, first: datetime, instant: datetime | None) -> S
             chart = truck_charts.version_bands(bands, span, visible)
             # A change is an instant; the version may last for long.
             changes = bands.assign(end=bands["start"] + width)
-        # A chart of another span has nothing selected.
-        key = key_of("time_line", truck, *span)
-        event = draw(
-            chart,
-            width="stretch",
-            on_select="rerun",
-            selection_mode=[truck_charts.BRUSH],
-            key=key,
-            alt="Versions of the truck over time. The table below lists them.",
-        )
+        # A chart of another span has nothing selected, so it is another element.  Its place keeps the height meanwhile
+        # (style.css).
+        with st.container(key="time_line_of_bars" if versions is None else "time_line_of_bands"):
+            event = draw(
+                chart,
+                width="stretch",
+                on_select="rerun",
+                selection_mode=[truck_charts.BRUSH],
+                key=key_of("time_line", truck, *span),
+                alt="Versions of the truck over time. The table below lists them.",
+            )
         zoom(span, brushed(event), first)
     return Shown(count, width, versions, changes)
 

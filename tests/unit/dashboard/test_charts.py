@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import dashboard
 from dashboard import quantities
 from dashboard.charts import click_charts, pipeline_charts, truck_charts
 from dashboard.spans import Span
 
 pytestmark = pytest.mark.unit
 
+STYLE = Path(dashboard.__file__).parent / "style.css"
 START = pd.Timestamp("2026-11-22T14:00:00Z")
 
 
@@ -114,12 +118,16 @@ SPAN = Span(*(instant.to_pydatetime() for instant in seconds(0, 60)))
 def test_the_time_line_reaches_over_its_span_and_marks_the_instant(instant: pd.Timestamp | None, layers: int) -> None:
     slices = pd.DataFrame({"start": seconds(5), "end": seconds(10), "versions": [7]})
     bands = slices.assign(state="past", changed="Fuel level")
-    for chart in (
-        truck_charts.version_bars(slices, SPAN, instant),
-        truck_charts.version_bands(bands, SPAN, instant),
+    for kind, chart in (
+        ("bars", truck_charts.version_bars(slices, SPAN, instant)),
+        ("bands", truck_charts.version_bands(bands, SPAN, instant)),
     ):
         spec = chart.to_dict()
         assert len(spec["layer"]) == layers
+        # The place of the chart is as high before it is drawn.
+        place = re.search(rf"\.st-key-time_line_of_{kind} {{\s+min-height: (\d+)px;", STYLE.read_text())
+        assert place is not None
+        assert spec["height"] == int(place[1])
         # A person selects a span by dragging.
         assert spec["params"][0]["name"] == truck_charts.BRUSH
         drawn = [pd.Timestamp(row["start"]) for rows in spec["datasets"].values() for row in rows if "start" in row]
