@@ -50,8 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(
             f"{stream}: {summary.processed:,} records processed in {summary.batches:,} batches "
             f"({summary.archived:,} lines, {summary.duplicates:,} duplicates, {summary.probes:,} probes; "
-            f"{summary.hours} hours, {summary.skipped_hours} finished before)"
+            f"{summary.hours} hours)"
         )
+        if summary.skipped_hours:
+            print(f"{stream}: {summary.skipped_hours} hours skipped: {options.progress} says that they are finished")
     return 0
 
 

@@ -19,8 +19,8 @@ class RebuildError(RuntimeError):
 class RebuildProgress:
     """The finished hours.
 
-    An hour is recorded with the objects that it was rebuilt from: if the archive has more of it since, it is rebuilt
-    again.
+    An hour's name has its bucket and stream.  It is recorded with the objects that it was rebuilt from: if the archive
+    has more of it since, it is rebuilt again.
     """
 
     def __init__(self, path: Path | None) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -17,16 +16,15 @@ from include.archive import ArchiveObject
 from include.archive.archive_objects import CLOCK_DIFFERENCE, hour_of
 from include.aws_clients import ReprocessingClients
 from include.batches import batched
-from include.contracts import probe
 from include.contracts.archive import ArchivedRecord
 from include.contracts.kinesis_event import kinesis_event
 from include.contracts.times import to_canonical
 from include.parallel import for_each
+from include.rebuild.archived_hours import HOUR, ArchivedHour, ArchivedHours, holding
 from include.rebuild.rebuild_progress import RebuildError, RebuildProgress
 from include.rebuild.sorted_records import SortedRecords
 from include.stream_functions import FUNCTIONS, Processed, StreamFunctions
 
-HOUR = timedelta(hours=1)
 # As in the event source mappings.  Payloads in base64 leave room for the envelopes within Lambda's 6 MB.
 BATCH_RECORDS = 500
 BATCH_BYTES = 3_000_000
@@ -109,57 +107,51 @@ class _StreamRebuild:
     def rebuild(self) -> RebuildSummary:
         plan = self._plan
         objects = list(archive.objects(self._s3, self._bucket, self._stream, plan.since, plan.until))
-        for start, end in self._hours(objects):
-            self._rebuild_hour(start, end, [each for each in objects if _may_hold(each, start, end)])
+        with tempfile.TemporaryDirectory(prefix="rebuild-") as directory:
+            archived = ArchivedHours(self._s3, self._bucket, Path(directory), plan.until)
+            for start, end in self._hours(objects):
+                self._rebuild_hour(archived, start, end, holding(objects, start, end))
         return self._summary
 
     def _hours(self, objects: Sequence[ArchiveObject]) -> Iterator[tuple[datetime, datetime]]:
-        """Hours in which records of the objects can have arrived, cut to the plan's range."""
+        """Hours (UTC) in which records of the objects can have arrived, cut to the plan's range."""
         if not objects:
             return
         since = max(filter(None, (self._plan.since, hour_of(objects[0].key))))
         last = max(each.modified for each in objects) + CLOCK_DIFFERENCE
         until = min(filter(None, (self._plan.until, last)))
-        start = since
+        start = since.astimezone(UTC)
         while start < until:
             end = min(start.replace(minute=0, second=0, microsecond=0) + HOUR, until)
             yield start, end
             start = end
 
-    def _rebuild_hour(self, start: datetime, end: datetime, objects: Sequence[ArchiveObject]) -> None:
-        first, last = to_canonical(start), to_canonical(end)
+    def _rebuild_hour(
+        self, archived: ArchivedHours, start: datetime, end: datetime, objects: Sequence[ArchiveObject]
+    ) -> None:
         # With its end: a later run may ask for more of the hour, from the same objects.
-        name = f"{self._stream} {first} {last}"
-        if not objects or self._progress.is_finished(name, objects):
-            self._summary.skipped_hours += bool(objects)
+        name = f"{self._stream} {to_canonical(start)} {to_canonical(end)}"
+        # With its bucket: a copy of the archive in another one has the same objects.
+        in_progress = f"{self._bucket} {name}"
+        if objects and self._progress.is_finished(in_progress, objects):
+            self._summary.skipped_hours += 1
             return
-        with tempfile.TemporaryDirectory(prefix="rebuild-") as directory:
-            records = SortedRecords(Path(directory) / "records.sqlite")
-            counts: Counter[str] = Counter()
-            for each in objects:
-                found, new = records.add(self._data(each, first, last, counts))
-                counts["archived"] += found
-                counts["duplicates"] += found - new
-            stop = threading.Event()
-            work = partial(self._rebuild_shard, records, stop)
-            for_each(work, records.shards(), workers=self._plan.shards_at_once, stop=stop)
+        if hour := archived.take(start, objects):
+            self._process_hour(name, hour)
+        if objects:
+            self._progress.finish(in_progress, objects)
+
+    def _process_hour(self, name: str, hour: ArchivedHour) -> None:
+        records, counts = hour
+        stop = threading.Event()
+        work = partial(self._rebuild_shard, records, stop)
+        for_each(work, records.shards(), workers=self._plan.shards_at_once, stop=stop)
         self._summary.hours += counts["archived"] > 0
         self._summary.archived += counts["archived"] + counts["probes"]
         self._summary.duplicates += counts["duplicates"]
         self._summary.probes += counts["probes"]
-        self._progress.finish(name, objects)
         if counts["archived"]:
             self._report(f"{name}: {counts['archived'] - counts['duplicates']:,} records")
-
-    def _data(self, each: ArchiveObject, first: str, last: str, counts: Counter[str]) -> Iterator[ArchivedRecord]:
-        """The records of an object that arrived in time and are no probes."""
-        for record in archive.read(self._s3, self._bucket, each.key):
-            if first <= record.arrival_time < last:
-                # Resolved long ago; its function would quarantine it again.
-                if record.partition_key == probe.PARTITION_KEY and probe.is_probe(record.payload):
-                    counts["probes"] += 1
-                else:
-                    yield record
 
     def _rebuild_shard(self, records: SortedRecords, stop: threading.Event, shard_id: str) -> None:
         batches = batched(
@@ -185,8 +177,3 @@ class _StreamRebuild:
                 f"{FUNCTIONS[self._stream]} did not process {self._stream} {first.shard_id}, {first.envelope.number} "
                 f"({first.arrival_time}) to {last.envelope.number}: {outcome.detail}"
             )
-
-
-def _may_hold(each: ArchiveObject, start: datetime, end: datetime) -> bool:
-    """Whether the object can have records from that time: they arrived between the hour in its key and its storing."""
-    return hour_of(each.key) < end and each.modified + CLOCK_DIFFERENCE >= start

@@ -59,5 +59,9 @@ class SortedRecords:
             for (line,) in rows:
                 yield decode_line(line)
 
+    def delete(self) -> None:
+        """Delete the file."""
+        self._path.unlink()
+
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=60)

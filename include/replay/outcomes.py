@@ -10,8 +10,10 @@ import msgspec
 
 from include.contracts.quarantine import Attempt, Quarantined, Verdict
 from include.contracts.times import to_canonical
+from include.replay import legacy_aggregates
+from include.replay.plan import ReplayPlan
 from include.replay.quarantine_store import QuarantineObject, QuarantineStore
-from include.replay.results import GONE, RESOLVED, STILL_INVALID, ReplayResults
+from include.replay.results import GONE, LEFT_OUT, RESOLVED, STILL_INVALID, ReplayResults
 
 #: (shard, number as Envelope.number has it) -> why the function found the record invalid again.
 Verdicts = Mapping[tuple[str, str], Verdict]
@@ -34,11 +36,16 @@ class OutcomeStore:
         self._by = by
         self._clock = clock
 
-    def read(self, keys: Sequence[str]) -> list[QuarantineObject]:
-        """The objects as they are now, without those that another replay has moved."""
+    def read(self, keys: Sequence[str], plan: ReplayPlan) -> list[QuarantineObject]:
+        """The objects as they are now, without those that another replay has moved.
+
+        Also without those that have a verdict that the plan does not take: from their batch, or of another replay.
+        """
         found = [each for each in self._pool.map(self._store.read, keys) if each]
+        taken = [each for each in found if plan.takes(each.record)]
         self.results.count(GONE, len(keys) - len(found))
-        return found
+        self.results.count(LEFT_OUT, len(found) - len(taken))
+        return taken
 
     def resolve_or_keep(self, batch: Sequence[QuarantineObject], verdicts: Verdicts) -> None:
         """Resolve what is valid now; keep what has a verdict."""
@@ -74,6 +81,9 @@ class OutcomeStore:
 
 def _judged(record: Quarantined, verdict: Verdict) -> Quarantined:
     """The record with the function's latest verdict."""
+    if legacy_aggregates.is_whole(record):
+        # The verdict is on that one; the function has stored what became of the others.
+        record = legacy_aggregates.first_user_record(record)
     return msgspec.structs.replace(
         record, reason=verdict.reason, field=verdict.field, value=verdict.value, rule=verdict.rule
     )

@@ -9,6 +9,7 @@ Every write is conditional on the version that was read, so replays at the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -87,27 +88,34 @@ class QuarantineStore:
         found = self._read(key, decode_all)
         return found[1] if found else []
 
-    def unpack(self, key: str) -> None:
+    def unpack(self, key: str, pool: ThreadPoolExecutor | None = None) -> list[str]:
         """Give each record of a batch's object an object of its own, and delete the batch's.
 
-        A run that is stopped in between leaves the batch; unpacking it again leaves what was unpacked before as it is.
+        A record whose own object is there but damaged has no other copy: then the batch stays, and this returns the
+        keys of such objects.  A run that is stopped in between leaves the batch too; unpacking it again leaves what was
+        unpacked before as it is.
+
+        Args:
+            pool: writes several objects at a time.
 
         Raises:
-            UnreadableObjectError: it is not a quarantine object.
+            UnreadableObjectError: the batch's object is not a quarantine object.
             ConflictError: an object kept changing.
         """
         found = self._read(key, decode_all)
         if found is None:
-            return
+            return []
         etag, records = found
-        for record in records:
-            self._add(object_key(names.QUARANTINE_PREFIX, record.envelope), record)
+        written = pool.map(self._add_own, records) if pool else map(self._add_own, records)
+        if damaged := [each for each in written if each]:
+            return damaged
         try:
             self._s3.delete_object(Bucket=self.bucket, Key=key, IfMatch=etag)
         except ClientError as error:
             # Another run has unpacked it, or an erasure has just taken a record out: the next run unpacks the rest.
             if error_code(error) not in CHANGED_CODES | GONE_CODES:
                 raise
+        return []
 
     def amend(self, found: QuarantineObject, change: Callable[[Quarantined], Quarantined]) -> bool:
         """Replace the object with ``change`` of it; False if another replay has moved it.
@@ -164,6 +172,15 @@ class QuarantineStore:
             return answer["ETag"], decoded(answer["Body"].read())
         except msgspec.DecodeError as error:
             raise UnreadableObjectError(f"{key}: {error}") from error
+
+    def _add_own(self, record: Quarantined) -> str | None:
+        """Give the record an object of its own; return its key if a damaged one is there."""
+        key = object_key(names.QUARANTINE_PREFIX, record.envelope)
+        try:
+            self._add(key, record)
+        except UnreadableObjectError:
+            return key
+        return None
 
     def _add(self, key: str, record: Quarantined) -> None:
         """Write an object of one record, or join the record with the one that is there."""

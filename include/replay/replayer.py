@@ -18,10 +18,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from include import names
 from include.aws_clients import S3_WORKERS, ReprocessingClients
 from include.batches import batched
-from include.contracts import aggregates
 from include.contracts.kinesis_event import KinesisEvent, kinesis_event
 from include.contracts.quarantine import QUARANTINED, Quarantined, Verdict
 from include.parallel import for_each
+from include.replay import legacy_aggregates
 from include.replay.outcomes import OutcomeStore, Verdicts
 from include.replay.plan import ReplayLimits, ReplayPlan
 from include.replay.quarantine_store import QuarantineObject, QuarantineStore
@@ -82,7 +82,7 @@ def replay(
         if not dry_run:
             functions = StreamFunctions(clients.lambda_, attempts=MAX_ATTEMPTS)
             outcomes = OutcomeStore(store, pool, results, by, clock)
-            _Replay(functions, outcomes, limits or ReplayLimits(), by).replay(selection.records)
+            _Replay(functions, outcomes, plan, limits or ReplayLimits(), by).replay(selection.records)
     return summarize(selection, results, dry_run=dry_run, abandoned=len(abandoned), not_taken_in=not_taken_in)
 
 
@@ -90,8 +90,8 @@ def replay_event(records: Sequence[Quarantined], by: str) -> KinesisEvent:
     """The event of an event source mapping with these records, and who replays them."""
     event = kinesis_event((record.envelope, b64encode(record.payload).decode()) for record in records)
     for record, entry in zip(records, event["Records"], strict=True):
-        if record.reason == "not_json" and aggregates.is_aggregate(record.payload):
-            # Only a version that took no aggregates apart quarantined them for this reason.
+        if legacy_aggregates.is_whole(record):
+            # Without it, the function takes the aggregate apart.
             del entry["kinesis"]["subSequenceNumber"]
     event["replay"] = {"by": by}
     return event
@@ -118,8 +118,11 @@ def _take_in(lambda_: Any, keys: Iterable[str]) -> dict[str, str]:
 class _Replay:
     """The shards of one run, some at a time."""
 
-    def __init__(self, functions: StreamFunctions, outcomes: OutcomeStore, limits: ReplayLimits, by: str) -> None:
+    def __init__(
+        self, functions: StreamFunctions, outcomes: OutcomeStore, plan: ReplayPlan, limits: ReplayLimits, by: str
+    ) -> None:
         self.outcomes = outcomes
+        self.plan = plan
         self.limits = limits
         self.stop = threading.Event()
         self._functions = functions
@@ -160,7 +163,7 @@ class _Shard:
                 return
             if self._is_given_up:
                 self._outcomes.results.count(NOT_TRIED, len(batch))
-            elif found := self._outcomes.read([record.key for record in batch]):
+            elif found := self._outcomes.read([record.key for record in batch], self._run.plan):
                 self._send(batch[0].stream, found)
                 logger.info("%s %s: %s", batch[0].stream, batch[0].shard_id, dict(self._outcomes.results.outcomes))
 

@@ -13,8 +13,9 @@ from include.replay.selection import Selection
 
 # How an attempt can end, as histories and summaries say it.
 RESOLVED, STILL_INVALID, RAISED, REFUSED = "resolved", "still_invalid", "raised", "refused"
-# Moved by another replay, and not sent because too many records before it failed.
-GONE, NOT_TRIED = "gone", "not_tried"
+# Moved by another replay; not sent because too many records before it failed, or because it has got a verdict that the
+# plan does not take.
+GONE, NOT_TRIED, LEFT_OUT = "gone", "not_tried", "left_out"
 
 ERRORS_KEPT = 10
 
@@ -61,7 +62,7 @@ class ReplaySummary(msgspec.Struct, kw_only=True):
     outcomes: dict[str, int]
     # Present reason -> records that are still invalid.
     still: dict[str, int]
-    # Keys below quarantine/ that are no quarantine objects.
+    # Keys below quarantine/ that are no quarantine objects, or damaged ones.
     unreadable: list[str]
     # Batches that a mapping gave up on and that were not in quarantine yet.
     abandoned: int

@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import tempfile
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,14 +15,16 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from include import names
+from include import archive, names
 from include.archive import ArchiveError
+from include.archive.archive_objects import hour_of
 from include.aws_clients import ReprocessingClients
 from include.contracts.archive import ArchivedRecord, encode_line
 from include.contracts.probe import PARTITION_KEY, payload
 from include.contracts.times import to_canonical
 from include.rebuild import RebuildError, RebuildPlan, RebuildProgress
 from include.rebuild import rebuild as rebuild_streams
+from include.rebuild.__main__ import main
 from include.rebuild.sorted_records import SortedRecords
 from include.stream_functions import FunctionError
 from lambdas.common.batch import records as records_of
@@ -79,9 +83,9 @@ def store(s3, name: str, *records: ArchivedRecord, hour: datetime = HOUR) -> Non
     s3.put_object(Bucket=BUCKET, Key=f"{names.ARCHIVE_PREFIX}{names.TRUCK_STREAM}/{hour:%Y/%m/%d/%H}/{name}", Body=body)
 
 
-def rebuild(s3, functions: Functions, progress: RebuildProgress | None = None, **plan):
+def rebuild(s3, functions: Functions, progress: RebuildProgress | None = None, *, bucket: str = BUCKET, **plan):
     chosen = RebuildPlan(streams=(names.TRUCK_STREAM,), **plan)
-    return rebuild_streams(ReprocessingClients(s3, functions), BUCKET, chosen, progress=progress)[names.TRUCK_STREAM]
+    return rebuild_streams(ReprocessingClients(s3, functions), bucket, chosen, progress=progress)[names.TRUCK_STREAM]
 
 
 def test_each_shard_is_processed_in_order_and_each_record_once_however_the_objects_are_cut(s3):
@@ -103,7 +107,7 @@ def test_the_function_receives_the_record_as_it_did_the_first_time(s3):
     assert (seen.envelope, seen.payload, seen.arrival) == (sent.envelope, b"\xff\x00", arrival)
 
 
-def test_an_object_that_reaches_into_the_next_hour_is_read_for_both(s3):
+def test_an_object_that_reaches_into_the_next_hour_has_records_of_both(s3):
     before = HOUR - timedelta(hours=1)
     store(s3, "a", record(1, arrival=HOUR - timedelta(seconds=1)), record(2, arrival=HOUR), hour=before)
     functions = Functions()
@@ -115,6 +119,106 @@ def test_an_object_that_reaches_into_the_next_hour_is_read_for_both(s3):
     functions = Functions()
     rebuild(s3, functions, until=HOUR)
     assert functions.batches == [[("0", 1)]]
+
+
+@pytest.fixture
+def hundred_hours(s3) -> datetime:
+    """The first of a hundred hours, ten days ago; each has an object with its last record, the next hour's first record
+    twice, and a record of five hours later.
+
+    moto stores them now, as an erasure does that rewrites them all.
+    """
+    first = HOUR - timedelta(days=10)
+    for number in range(100):
+        hour = first + number * timedelta(hours=1)
+        last, early, late = (
+            record(3 * number + place, arrival=hour + timedelta(minutes=minutes))
+            for place, minutes in ((0, 59), (1, 61), (2, 5 * 60))
+        )
+        store(s3, "a", last, early, early, late, hour=hour)
+    return first
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Key -> how often it was read."""
+    counts: Counter[str] = Counter()
+    read = archive.read
+
+    def counted(client, bucket: str, key: str):
+        counts[key] += 1
+        return read(client, bucket, key)
+
+    monkeypatch.setattr(archive, "read", counted)
+    return counts
+
+
+def as_firehose_stored_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each object of ``hundred_hours`` the time at which Firehose stored it, at the earliest."""
+    listed = archive.objects
+
+    def objects(*arguments):
+        for each in listed(*arguments):
+            yield each._replace(modified=hour_of(each.key) + timedelta(hours=5, minutes=1))
+
+    monkeypatch.setattr(archive, "objects", objects)
+
+
+def test_after_an_erasure_each_object_is_read_once_and_the_result_is_the_same(s3, hundred_hours, reads, monkeypatch):
+    erased, untouched = Functions(), Functions()
+    after_erasure = rebuild(s3, erased)
+    assert set(reads.values()) == {1}
+    assert len(reads) == 100
+
+    reads.clear()
+    as_firehose_stored_them(monkeypatch)
+    without = rebuild(s3, untouched)
+
+    assert set(reads.values()) == {1}
+    assert erased.batches == untouched.batches
+    assert after_erasure == without
+    assert (without.hours, without.processed, without.duplicates) == (105, 300, 100)
+    assert sorted(number for batch in erased.batches for _, number in batch) == list(range(300))
+
+
+@pytest.mark.parametrize(("is_erased", "read_again"), [(True, 25), (False, 5)])
+def test_a_rebuild_that_goes_on_reads_only_what_can_reach_into_its_hours(
+    s3, hundred_hours, reads, monkeypatch, tmp_path: Path, is_erased, read_again
+):
+    if not is_erased:
+        as_firehose_stored_them(monkeypatch)
+    progress = tmp_path / "progress"
+    begin = hundred_hours + timedelta(hours=50)
+    rebuild(s3, Functions(), RebuildProgress(progress), until=begin)
+    reads.clear()
+    functions = Functions()
+
+    done = rebuild(s3, functions, RebuildProgress(progress))
+
+    assert done.skipped_hours == 50
+    # Hour 50's objects and those behind them, and those before that may have records of it.
+    assert (len(reads), set(reads.values())) == (50 + read_again, {1})
+    assert sorted(number for batch in functions.batches for _, number in batch) == sorted(
+        3 * number + place for number in range(100) for place, hours in ((0, 0), (1, 1), (2, 5)) if number + hours >= 50
+    )
+
+
+def test_temporary_files_are_those_of_the_hours_that_are_read_and_not_rebuilt_yet(
+    s3, hundred_hours, monkeypatch, tmp_path: Path
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    kept: list[int] = []
+    process = Functions.invoke
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict:
+        (directory,) = tmp_path.glob("rebuild-*")
+        kept.append(len(list(directory.iterdir())))
+        return process(self, FunctionName, Payload)
+
+    monkeypatch.setattr(Functions, "invoke", invoke)
+    rebuild(s3, Functions())
+    # This hour, the next one, and the late records of four more.
+    assert max(kept) == 6
 
 
 def test_a_batch_has_at_most_500_records(s3):
@@ -170,6 +274,34 @@ def test_a_finished_hour_is_skipped_until_the_archive_has_more_of_it(s3, tmp_pat
     assert done.skipped_hours >= 1
     store(s3, "b", record(2))
     assert rebuild(s3, functions, RebuildProgress(progress)).processed == 2
+
+
+def test_the_same_archive_in_another_bucket_is_rebuilt_with_the_same_progress_file(s3, tmp_path: Path):
+    hour = HOUR - timedelta(hours=2)
+    store(s3, "a", record(1, arrival=hour), hour=hour)
+    progress = tmp_path / "progress"
+    rebuild(s3, Functions(), RebuildProgress(progress))
+    s3.create_bucket(Bucket="another")
+    for entry in s3.list_objects_v2(Bucket=BUCKET)["Contents"]:
+        s3.copy_object(Bucket="another", Key=entry["Key"], CopySource={"Bucket": BUCKET, "Key": entry["Key"]})
+    functions = Functions()
+    assert rebuild(s3, functions, RebuildProgress(progress), bucket="another").skipped_hours == 0
+    assert functions.batches == [[("0", 1)]]
+    assert rebuild(s3, functions, RebuildProgress(progress)).processed == 0
+
+
+def test_the_command_says_how_many_hours_it_skipped_because_of_which_file(s3, tmp_path: Path, monkeypatch, capsys):
+    store(s3, "a", record(1))
+    clients = ReprocessingClients(s3, Functions())
+    monkeypatch.setattr("include.rebuild.__main__.reprocessing_clients", lambda connections: clients)
+    progress = tmp_path / "rebuild.json"
+    arguments = ["--bucket", BUCKET, "--stream", names.TRUCK_STREAM, "--progress", str(progress)]
+    assert main(arguments) == 0
+    assert "skipped" not in capsys.readouterr().out
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "TruckTelemetry: 0 records processed" in printed
+    assert f" hours skipped: {progress} says that they are finished" in printed
 
 
 def test_a_part_of_an_hour_that_is_finished_does_not_stand_for_the_hour(s3, tmp_path: Path):

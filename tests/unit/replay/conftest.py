@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +15,19 @@ from moto import mock_aws
 
 from include import names
 from include.aws_clients import ReprocessingClients
-from include.contracts import Envelope
-from include.contracts.quarantine import Quarantined, batch_objects, decode, encode, object_key
+from include.contracts import ContractError, Envelope
+from include.contracts.aggregates import is_aggregate, rejection
+from include.contracts.quarantine import (
+    Quarantined,
+    Verdict,
+    answer_to_replay,
+    batch_objects,
+    decode,
+    encode,
+    object_key,
+)
 from include.replay import ReplayPlan, ReplaySummary, replay
+from lambdas.common.batch import records as user_records
 
 BUCKET = "telemetry-of-a-test"
 
@@ -54,19 +63,17 @@ class Functions:
             self.refusals -= 1
             return _answer({"batchItemFailures": [{"itemIdentifier": records[0]["kinesis"]["sequenceNumber"]}]})
         verdicts = []
-        for record in records:
-            number, shard = record["kinesis"]["sequenceNumber"], record["eventID"].partition(":")[0]
-            payload = b64decode(record["kinesis"]["data"])
+        for payload, envelope in ((each.payload, each.envelope) for each in user_records(event)):
             if payload == b"raise" and not self.fixed:
                 return _answer({"errorType": "KeyError", "errorMessage": "poison"}, error="Unhandled")
-            if payload == b"invalid" and not self.fixed:
-                verdict = {"reason": "missing", "field": "Item_ID", "value": None, "rule": "must be there"}
-                place = {"sub_sequence_number": record["kinesis"].get("subSequenceNumber", 0)}
-                verdicts.append({"shard_id": shard, "sequence_number": number, **place, **verdict})
+            if is_aggregate(payload):
+                verdicts.append(Verdict.of(envelope, rejection(payload)))
+            elif payload == b"invalid" and not self.fixed:
+                verdicts.append(Verdict.of(envelope, ContractError("missing", "Item_ID", None, "must be there")))
             else:
-                self.sinks[FunctionName].add((shard, number))
+                self.sinks[FunctionName].add((envelope.shard_id, envelope.number))
         answer = {"batchItemFailures": []}
-        return _answer(answer if self.silent else answer | {"quarantined": verdicts})
+        return _answer(answer if self.silent else answer | answer_to_replay(verdicts))
 
 
 def _answer(body: Any, error: str | None = None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from base64 import b64decode
 from datetime import UTC, datetime
 
 import pytest
@@ -102,6 +103,37 @@ def test_an_aggregate_that_an_older_version_quarantined_is_taken_apart_and_no_ot
     ]
 
 
+def test_an_aggregate_of_an_older_version_whose_first_record_is_still_invalid_is_resolved_after_the_fix(
+    cloud, functions
+):
+    key = cloud.put(7, aggregate([b"invalid", b"valid"]), reason="not_json")
+
+    assert cloud.replay().still == {"missing": 1}
+
+    # What is left of it is its first record; the function has stored the other.
+    (kept,) = cloud.objects(QUARANTINE).values()
+    assert (b64decode(kept["payload_base64"]), kept["reason"]) == (b"invalid", "missing")
+    assert (kept["envelope"]["sequence_number"], kept["envelope"]["partition_key"]) == ("7", "key-0")
+    assert functions.sinks[names.CLICK_FUNCTION] == {("shardId-000000000000", "7.1")}
+    functions.fixed = True
+    assert cloud.replay().outcomes == {"resolved": 1}
+    assert cloud.objects(QUARANTINE) == {}
+    assert attempts(cloud.objects(RESOLVED)[key.replace(QUARANTINE, RESOLVED)]) == [
+        ("a test", "still_invalid"),
+        ("a test", "resolved"),
+    ]
+    assert functions.sinks[names.CLICK_FUNCTION] == {("shardId-000000000000", number) for number in ("7", "7.1")}
+
+
+def test_a_broken_aggregate_that_an_older_version_quarantined_stays_as_it_was_sent(cloud, functions):
+    payload = aggregate([b"1", b"2"])[:-1]
+    cloud.put(7, payload, reason="not_json")
+    assert cloud.replay().still == {"broken_aggregate": 1}
+    assert cloud.replay().still == {"broken_aggregate": 1}
+    (kept,) = cloud.objects(QUARANTINE).values()
+    assert (b64decode(kept["payload_base64"]), kept["envelope"]["partition_key"]) == (payload, "key-7")
+
+
 def test_a_record_of_an_aggregate_that_is_no_json_keeps_its_place_and_its_verdict(cloud, functions):
     key = cloud.put(7, b"invalid", position=3, reason="not_json")
     assert cloud.replay().outcomes == {"still_invalid": 1}
@@ -191,6 +223,20 @@ def test_a_key_conflict_is_replayed_only_when_named(cloud):
     cloud.put(1, reason="key_conflict")
     assert cloud.replay().total == 0
     assert cloud.replay(reasons=("key_conflict",)).outcomes == {"resolved": 1}
+
+
+def test_a_record_that_another_replay_finds_in_conflict_meanwhile_is_not_sent(cloud, functions):
+    cloud.put(1)
+    later = cloud.put(2)
+
+    def judge(event):
+        functions.before = lambda event: None
+        cloud.put(2, reason="key_conflict")
+
+    functions.before = judge
+    assert cloud.replay(limits=ReplayLimits(batch_records=1)).outcomes == {"resolved": 1, "left_out": 1}
+    assert [numbers for _, numbers in functions.calls] == [["1"]]
+    assert list(cloud.objects(QUARANTINE)) == [later]
 
 
 def test_a_record_that_makes_the_function_raise_is_found_by_halving_and_the_others_are_resolved(cloud, functions):
