@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.truck,
             dry_run=options.execute is None,
             since=options.since,
+            whole_click_archive=options.whole_click_archive,
             report=lambda text: print(text, file=sys.stderr, flush=True),
         )
     except (ConflictError, ClientError, BotoCoreError, OSError) as error:
@@ -60,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     add_bucket(parser)
     parser.add_argument(
         "--since", type=utc_time, metavar="TIME", help="only what was stored since (ISO 8601, UTC), after a clean run"
+    )
+    parser.add_argument(
+        "--whole-click-archive",
+        action="store_true",
+        help="also look for readings in the click stream's archive where its quarantine names none (docs/erasure.md)",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="only count (the default)")

@@ -36,6 +36,22 @@ def attribution(truck_id: str) -> Attribution:
     return belongs
 
 
+def stray_attribution(truck_id: str) -> Attribution:
+    """Return the same for records of the click stream: a *stray* is a truck's record that was sent there.
+
+    A record that names an item is a click.  In any other, the id in quotes may be any value of a click: it counts only
+    beside ``truck_id``.  What names no truck is another's, never unknown: a click names none.
+    """
+    belongs = attribution(truck_id)
+
+    def is_stray(payload: bytes, partition_key: str | None) -> bool:
+        text = payload.lower()
+        may_be = b"item_id" not in text and (b"truck_id" in text or partition_key == truck_id)
+        return may_be and bool(belongs(payload, partition_key))
+
+    return is_stray
+
+
 def _named(payload: bytes) -> list[str]:
     """The trucks that an object names: one in a valid record, any number in others."""
     document: dict[str, Any] | None

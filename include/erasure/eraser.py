@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from include import names
 from include.aws_clients import S3_WORKERS, StoreClients
 from include.contracts.telemetry import MAX_TRUCK_ID_LENGTH
 from include.contracts.times import to_canonical
 from include.erasure import formats
-from include.erasure.attribution import attribution
+from include.erasure.attribution import attribution, stray_attribution
+from include.erasure.click_archive import ClickArchive
 from include.erasure.formats import Format
 from include.erasure.summary import ErasedRecords, ErasureSummary
-from include.erasure.versions import ObjectVersion, VersionedBucket
+from include.erasure.versions import ObjectVersion, VersionContent, VersionedBucket
 from include.parallel import for_each
 from include.s3_objects import UnreadableObjectError
 
@@ -28,11 +29,17 @@ UNREADABLE_KEPT = 100
 
 
 class ErasedStore(NamedTuple):
-    """A prefix of a bucket with records of trucks, and the format of its objects."""
+    """A prefix of a bucket with records of trucks, and the format of its objects.
+
+    ``names_strays``: what it holds of the truck says which objects of the click archive have to be read.  ``versions``
+    lists what has to be read; None: all below the prefix.
+    """
 
     bucket: str
     prefix: str
     format: Format
+    names_strays: bool = False
+    versions: Callable[[VersionedBucket, datetime | None], Iterator[ObjectVersion]] | None = None
 
 
 def erase(
@@ -42,6 +49,7 @@ def erase(
     *,
     dry_run: bool = True,
     since: datetime | None = None,
+    whole_click_archive: bool = False,
     report: Callable[[str], None] = lambda text: None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ErasureSummary:
@@ -52,6 +60,8 @@ def erase(
 
     Args:
         since: read only what was stored since then (aware): the start of an earlier clean run.
+        whole_click_archive: read all of the click archive (stored ``since``), not only the hours in which the click
+            stream rejected the truck's readings.
         report: called with one line per store and pass.
 
     Raises:
@@ -60,7 +70,7 @@ def erase(
         ClientError, BotoCoreError: a store failed although boto3 repeated the request.
     """
     check_truck_id(truck_id)
-    stores = _stores(bucket, truck_id)
+    stores = _stores(bucket, truck_id, ClickArchive(is_whole=whole_click_archive))
     summary = ErasureSummary(
         truck_id=truck_id,
         dry_run=dry_run,
@@ -70,12 +80,8 @@ def erase(
     for number in range(1, 2 if dry_run else MAX_PASSES + 1):
         began = clock()
         found_before = summary.found
-        for store in stores:
-            erased = summary.stores[store.prefix]
-            versioned = VersionedBucket(clients.s3, store.bucket)
-            _StorePass(versioned, store, erased, dry_run=dry_run, is_first=number == 1).erase(since)
-            found = f"{erased.records:,} records and {erased.outdated:,} old versions of {truck_id}"
-            report(f"{store.prefix}: {erased.read:,} versions read, {found}")
+        passes = [_StorePass(clients.s3, store, summary, is_first=number == 1) for store in stores]
+        _one_pass(passes, since, report)
         had_state = _erase_state(clients, truck_id, dry_run)
         summary.state |= had_state
         summary.passes = number
@@ -97,16 +103,42 @@ def check_truck_id(truck_id: str) -> str:
     return truck_id
 
 
-def _stores(bucket: str, truck_id: str) -> list[ErasedStore]:
-    """In the order in which records move from one to the next, so that none returns to a store that is done."""
-    belongs = attribution(truck_id)
-    stream = f"{names.TRUCK_STREAM}/"
+def _one_pass(passes: list[_StorePass], since: datetime | None, report: Callable[[str], None]) -> None:
+    """Read first what names strays, and erase it only when the click archive has none of them any more.
+
+    So a run that is killed, or meets an archive object that a person has to repair, finds them again.
+    """
+    for each in passes:
+        if each.store.names_strays:
+            each.find(since)
+    is_archive_readable = True
+    for each in passes:
+        if is_archive_readable or not each.store.names_strays:
+            each.erase(since)
+        if each.store.versions:
+            is_archive_readable = not each.has_unreadable
+        report(str(each))
+
+
+def _stores(bucket: str, truck_id: str, click_archive: ClickArchive) -> list[ErasedStore]:
+    """In the order in which records move from one to the next, so that none returns to a store that is done.
+
+    But the click archive is before those that name its strays.
+    """
+    belongs, is_stray, note = attribution(truck_id), stray_attribution(truck_id), click_archive.note
+    trucks, clicks = f"{names.TRUCK_STREAM}/", f"{names.CLICK_STREAM}/"
+    batches = formats.abandoned_batches(belongs, is_stray, note)
+    strays = formats.quarantine(is_stray, note)
     return [
-        ErasedStore(names.abandoned_bucket(bucket), names.ON_FAILURE_PREFIX, formats.abandoned_batches(belongs)),
-        ErasedStore(bucket, names.QUARANTINE_PREFIX + stream, formats.quarantine(belongs)),
-        ErasedStore(bucket, names.RESOLVED_PREFIX + stream, formats.quarantine(belongs)),
-        ErasedStore(bucket, names.ARCHIVE_PREFIX + stream, formats.archive(belongs)),
-        ErasedStore(bucket, names.ARCHIVE_ERROR_PREFIX + stream, formats.archive_errors(belongs)),
+        ErasedStore(bucket, names.ARCHIVE_PREFIX + clicks, formats.archive(is_stray), versions=click_archive.versions),
+        ErasedStore(names.abandoned_bucket(bucket), names.ON_FAILURE_PREFIX, batches, names_strays=True),
+        ErasedStore(bucket, names.QUARANTINE_PREFIX + clicks, strays, names_strays=True),
+        ErasedStore(bucket, names.RESOLVED_PREFIX + clicks, strays, names_strays=True),
+        ErasedStore(bucket, names.ARCHIVE_ERROR_PREFIX + clicks, formats.archive_errors(is_stray)),
+        ErasedStore(bucket, names.QUARANTINE_PREFIX + trucks, formats.quarantine(belongs)),
+        ErasedStore(bucket, names.RESOLVED_PREFIX + trucks, formats.quarantine(belongs)),
+        ErasedStore(bucket, names.ARCHIVE_PREFIX + trucks, formats.archive(belongs)),
+        ErasedStore(bucket, names.ARCHIVE_ERROR_PREFIX + trucks, formats.archive_errors(belongs)),
         ErasedStore(bucket, names.LANDING_PREFIX, formats.landing(truck_id)),
     ]
 
@@ -114,33 +146,70 @@ def _stores(bucket: str, truck_id: str) -> list[ErasedStore]:
 class _StorePass:
     """One pass through one store, several objects at a time."""
 
-    def __init__(
-        self, bucket: VersionedBucket, store: ErasedStore, erased: ErasedRecords, *, dry_run: bool, is_first: bool
-    ) -> None:
-        self._bucket = bucket
-        self._store = store
-        self._erased = erased
-        self._dry_run = dry_run
+    def __init__(self, s3: Any, store: ErasedStore, summary: ErasureSummary, *, is_first: bool) -> None:
+        self.store = store
+        self._bucket = VersionedBucket(s3, store.bucket)
+        self._erased = summary.stores[store.prefix]
+        self._truck_id = summary.truck_id
+        self._dry_run = summary.dry_run
         self._is_first = is_first
+        # What find() found.
+        self._found: list[ObjectVersion] | None = None
         self._counting = threading.Lock()
 
-    def erase(self, since: datetime | None) -> None:
-        versions = self._bucket.versions(self._store.prefix, since)
-        while page := list(islice(versions, PAGE)):
-            for_each(self._erase_version, page, workers=S3_WORKERS)
+    def __str__(self) -> str:
+        erased = self._erased
+        found = f"{erased.records:,} records and {erased.outdated:,} old versions of {self._truck_id}"
+        return f"{self.store.prefix}: {erased.read:,} versions read, {found}"
 
-    def _erase_version(self, version: ObjectVersion) -> None:
+    @property
+    def has_unreadable(self) -> bool:
+        return bool(self._erased.unreadable)
+
+    def find(self, since: datetime | None) -> None:
+        """Read and count, and change nothing: erase() then erases exactly what this found."""
+        self._found = []
+        self._for_each(self._find_in, self._versions(since))
+
+    def erase(self, since: datetime | None) -> None:
+        if self._found is None:
+            self._for_each(self._erase_in, self._versions(since))
+        elif not self._dry_run:
+            self._for_each(self._erase_found, iter(self._found))
+
+    def _versions(self, since: datetime | None) -> Iterator[ObjectVersion]:
+        if self.store.versions:
+            return self.store.versions(self._bucket, since)
+        return self._bucket.versions(self.store.prefix, since)
+
+    def _for_each(self, work: Callable[[ObjectVersion], None], versions: Iterator[ObjectVersion]) -> None:
+        while page := list(islice(versions, PAGE)):
+            for_each(work, page, workers=S3_WORKERS)
+
+    def _find_in(self, version: ObjectVersion) -> None:
         with self._bucket.read(version) as content:
-            if content is None:
-                return
-            try:
-                counts = self._store.format(content.body, None)
-            except UnreadableObjectError:
-                self._count_unreadable(version)
-                return
-            ending = None
-            if counts.truck and not self._dry_run:
-                ending = self._bucket.take_out(version, content, self._store.format)
+            if self._count(version, content) and self._found is not None:
+                self._found.append(version)
+
+    def _erase_in(self, version: ObjectVersion) -> None:
+        with self._bucket.read(version) as content:
+            if self._count(version, content) and content and not self._dry_run:
+                self._take_out(version, content)
+
+    def _erase_found(self, version: ObjectVersion) -> None:
+        with self._bucket.read(version) as content:
+            if content:
+                self._take_out(version, content)
+
+    def _count(self, version: ObjectVersion, content: VersionContent | None) -> bool:
+        """Count what the version holds; return whether it has records of the truck."""
+        if content is None:
+            return False
+        try:
+            counts = self.store.format(content.body, None)
+        except UnreadableObjectError:
+            self._count_unreadable(version)
+            return False
         with self._counting:
             erased = self._erased
             erased.read += 1
@@ -150,8 +219,13 @@ class _StorePass:
                 erased.unattributable += counts.unattributable if self._is_first else 0
             else:
                 erased.outdated += bool(counts.truck)
-            erased.rewritten += ending == "rewritten"
-            erased.deleted += ending == "deleted"
+        return bool(counts.truck)
+
+    def _take_out(self, version: ObjectVersion, content: VersionContent) -> None:
+        ending = self._bucket.take_out(version, content, self.store.format)
+        with self._counting:
+            self._erased.rewritten += ending == "rewritten"
+            self._erased.deleted += ending == "deleted"
 
     def _count_unreadable(self, version: ObjectVersion) -> None:
         with self._counting:

@@ -17,6 +17,7 @@ import msgspec
 
 from include import names
 from include.contracts.archive import decode_line
+from include.contracts.envelope import Envelope
 from include.contracts.kinesis_event import KinesisEventRecord, envelope_of, user_records
 from include.contracts.quarantine import decode_all
 from include.erasure.attribution import Attribution
@@ -82,8 +83,11 @@ def archive_errors(belongs: Attribution) -> Format:
     return _lines(lambda line: belongs(a2b_base64(decoder.decode(line).raw_data), None))
 
 
-def quarantine(belongs: Attribution) -> Format:
-    """Quarantine objects: one record, or one per line (include.contracts.quarantine)."""
+def quarantine(belongs: Attribution, found: Callable[[Envelope], None] = lambda envelope: None) -> Format:
+    """Quarantine objects: one record, or one per line (include.contracts.quarantine).
+
+    ``found`` is called with each record of the truck.
+    """
 
     def split(body: IO[bytes], rest: IO[bytes] | None) -> RecordCounts:
         counts = RecordCounts()
@@ -97,6 +101,8 @@ def quarantine(belongs: Attribution) -> Format:
         for record, line in zip(records, lines, strict=True):
             whose = belongs(record.payload, record.envelope.partition_key)
             counts.add(whose)
+            if whose:
+                found(record.envelope)
             if rest and not whose:
                 rest.write(line)
         return counts
@@ -104,8 +110,10 @@ def quarantine(belongs: Attribution) -> Format:
     return split
 
 
-def abandoned_batches(belongs: Attribution) -> Format:
-    """Batches that a mapping gave up on: one object per batch, with its event.  A batch of clicks has no trucks.
+def abandoned_batches(
+    belongs: Attribution, is_stray: Attribution, found_stray: Callable[[Envelope], None] = lambda envelope: None
+) -> Format:
+    """Batches that a mapping gave up on: one object per batch, with its event.  A batch of clicks may have strays.
 
     Aggregates are taken apart, and stay so: the readings of other trucks are kept.
 
@@ -114,15 +122,20 @@ def abandoned_batches(belongs: Attribution) -> Format:
 
     def judge(record: KinesisEventRecord) -> bool | None:
         envelope = envelope_of(record)
-        if envelope.stream != names.TRUCK_STREAM:
+        judge_of_stream = {names.TRUCK_STREAM: belongs, names.CLICK_STREAM: is_stray}.get(envelope.stream)
+        if judge_of_stream is None:
             return False
-        return belongs(a2b_base64(record["kinesis"]["data"]), envelope.partition_key)
+        whose = judge_of_stream(a2b_base64(record["kinesis"]["data"]), envelope.partition_key)
+        if whose and envelope.stream == names.CLICK_STREAM:
+            found_stray(envelope)
+        return whose
 
     def split(body: IO[bytes], rest: IO[bytes] | None) -> RecordCounts:
         counts = RecordCounts()
         kept = []
+        data = body.read()
         try:
-            written = json.load(body)
+            written = json.loads(data)
             is_text = isinstance(written["payload"], str)
             event = json.loads(written["payload"]) if is_text else written["payload"]
             for record in user_records(event["Records"]):
@@ -130,8 +143,8 @@ def abandoned_batches(belongs: Attribution) -> Format:
                 counts.add(whose)
                 if not whose:
                     kept.append(record)
-        # Anything that bytes can hold instead of such a batch.
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        # Anything that bytes can hold instead of such a batch: the last two come from a time that no clock has.
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError, OSError) as error:
             raise UnreadableObjectError(f"{type(error).__name__}: {error}") from error
         if rest:
             event["Records"] = kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ ERASE = "ops/erase_truck.sql"
 COUNT = "ops/count_truck.sql"
 REWRITTEN = "ops/rewritten_by_erasure.sql"
 ASSIGNMENTS = "ops/assignments_of_truck.sql"
+# What a message says that named the truck.
+INSTEAD = "It named a truck that was erased"
+_METACHARACTERS = re.compile(r"[\\.^$|?*+()\[\]{}]")
 
 
 def count_rows(connection: SnowflakeConnection, truck_id: str) -> dict[str, int]:
@@ -62,11 +66,25 @@ def erase_rows(connection: SnowflakeConnection, truck_id: str) -> None:
 
 
 def _binds(truck_id: str) -> dict[str, str]:
-    """The truck's id, and the id within JSON: in samples of rules (by json) and details of the ledger (by msgspec)."""
+    """The truck's id, the id within JSON, and what finds and replaces it in messages.
+
+    JSON: in samples of rules (by json) and details of the ledger (by msgspec).
+    """
     key, text = json.dumps(truck_id), msgspec.json.encode(truck_id).decode()
     return {
         "truck_id": truck_id,
         "whole_key": key,
         "begin_of_key": f"{key[:-1]} ",
         "within_text": f" {text[1:-1]} ",
+        "by_itself": _by_itself(truck_id),
+        "instead": INSTEAD,
     }
+
+
+def _by_itself(truck_id: str) -> str:
+    """The pattern of the id with neither a letter nor a digit of ASCII beside it.
+
+    An id can have any character, so any other one may end it: a message is rather replaced once too often.
+    """
+    escaped = _METACHARACTERS.sub(r"\\\g<0>", truck_id)
+    return f"[^A-Za-z0-9]{escaped}[^A-Za-z0-9]"

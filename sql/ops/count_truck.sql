@@ -37,7 +37,11 @@ from DATA_QUALITY_RESULTS
 where
     contains(SAMPLES, {{ bind("whole_key") }})
     or contains(SAMPLES, {{ bind("begin_of_key") }})
-    or (STATUS = 'error' and contains(MESSAGE, {{ bind("truck_id") }}))
+    or (
+        STATUS = 'error'
+        and MESSAGE <> {{ bind("instead") }}
+        and regexp_instr(' ' || MESSAGE || ' ', {{ bind("by_itself") }}) > 0
+    )
 union all
 select
     'CONSERVATION_LEDGER' as STORE,
@@ -49,4 +53,6 @@ select
     'ALERTS' as STORE,
     count(*) as FOUND
 from ALERTS
-where contains(MESSAGE, {{ bind("truck_id") }});
+where
+    MESSAGE <> {{ bind("instead") }}
+    and regexp_instr(' ' || MESSAGE || ' ', {{ bind("by_itself") }}) > 0;

@@ -1,5 +1,6 @@
 -- Erases one truck from every table: RAW, the history, the register, and samples that name it.
--- Binds `truck_id`, and the text that contains it in JSON samples (include/erasure).
+-- Binds `truck_id`, the texts that contain it in JSON samples, the pattern that finds it in
+-- messages, and what these say instead (include/erasure).
 --
 -- One transaction: afterwards the truck is gone from every table, or nothing has changed.
 -- Idempotent.  Run it in the pool history_writer, after the landing objects were rewritten and when
@@ -41,10 +42,13 @@ update DATA_QUALITY_RESULTS
 set SAMPLES = '[]'
 where contains(SAMPLES, {{ bind("whole_key") }}) or contains(SAMPLES, {{ bind("begin_of_key") }});
 
--- The error of a rule may quote the value that caused it.
+-- The error of a rule may quote the value that caused it.  TRK1 is not named where TRK10 is.
 update DATA_QUALITY_RESULTS
-set MESSAGE = 'It named a truck that was erased'
-where STATUS = 'error' and contains(MESSAGE, {{ bind("truck_id") }});
+set MESSAGE = {{ bind("instead") }}
+where
+    STATUS = 'error'
+    and MESSAGE <> {{ bind("instead") }}
+    and regexp_instr(' ' || MESSAGE || ' ', {{ bind("by_itself") }}) > 0;
 
 -- The ledger's details name a reading by shard, sequence number, truck and time.
 update CONSERVATION_LEDGER
@@ -53,7 +57,9 @@ where contains(DETAILS, {{ bind("within_text") }});
 
 -- A message quotes samples.  One that was not sent yet still says which rule or hour it is about.
 update ALERTS
-set MESSAGE = 'It named a truck that was erased'
-where contains(MESSAGE, {{ bind("truck_id") }});
+set MESSAGE = {{ bind("instead") }}
+where
+    MESSAGE <> {{ bind("instead") }}
+    and regexp_instr(' ' || MESSAGE || ' ', {{ bind("by_itself") }}) > 0;
 
 commit;

@@ -13,6 +13,9 @@ from sql.merge.history_oracle import ATTRIBUTES, from_raw, history
 
 pytestmark = pytest.mark.sql
 
+ALERT_COLUMNS = (
+    "ALERT_ID", "INCIDENT", "STATE", "SEVERITY", "HEADLINE", "MESSAGE", "IS_OVER", "RUN_ID", "STORED_AT", "SENT_TO",
+)  # fmt: skip
 START = datetime(2026, 11, 22, 10)  # noqa: DTZ001  A TIMESTAMP_NTZ: UTC by convention.
 QUALITY_COLUMNS = ("RUN_ID", "RULE", "SEVERITY", "STATUS", "FAILED_COUNT", "SAMPLES", "MESSAGE", "CHECKED_AT")
 
@@ -38,6 +41,10 @@ def quality_row(rule, samples, message="-", status="fail"):
     return ("run", rule, "warn", status, len(samples), json.dumps(samples), message, START)
 
 
+def alert(alert_id, message):
+    return (alert_id, "i", "failed", "error", "[failed] a", message, False, "run", START, "[]")
+
+
 @pytest.fixture
 def filled(empty_snowflake):
     empty_snowflake.land(readings("TRK001") + readings("TRK002") + readings("TRK0011"))
@@ -59,22 +66,7 @@ def filled(empty_snowflake):
         ("RULE", "TRUCK_ID", "READINGS", "FIRST_FOUND_AT", "LAST_FOUND_AT", "EVENT_TIME", "DETAIL"),
         [("positions_are_on_roads", truck, 1, START, START, START, "at 0, 0") for truck in ("TRK001", "TRK0011")],
     )
-    empty_snowflake.insert(
-        names.ALERTS_TABLE,
-        (
-            "ALERT_ID",
-            "INCIDENT",
-            "STATE",
-            "SEVERITY",
-            "HEADLINE",
-            "MESSAGE",
-            "IS_OVER",
-            "RUN_ID",
-            "STORED_AT",
-            "SENT_TO",
-        ),
-        [("1", "i", "failed", "error", "[failed] a", "samples  TRK001", False, "run", START, "[]")],
-    )
+    empty_snowflake.insert(names.ALERTS_TABLE, ALERT_COLUMNS, [alert("1", "samples  TRK001")])
     yield empty_snowflake
     empty_snowflake.execute(f"delete from {names.ALERTS_TABLE}")
     # All tests share the register.
@@ -208,3 +200,64 @@ def test_an_id_is_a_value_whatever_is_in_it(filled):
     truck_tables.erase_rows(filled.connection, odd)
     assert set(truck_tables.count_rows(filled.connection, odd).values()) == {0}
     assert truck_tables.count_rows(filled.connection, "TRK002")[names.RAW_TABLE] == 6
+
+
+def messages(filled):
+    return dict(filled.execute("select ALERT_ID, MESSAGE from ALERTS"))
+
+
+def test_an_alert_or_error_that_names_only_a_truck_with_a_longer_id_stays(filled):
+    others = {
+        "longer": "samples  TRK10, XTRK1, TRK1A",
+        "unsent": "a rule: 1 offending key\n  samples  TRK10 2026-11-22\n",
+    }
+    ours = {
+        "alone": "TRK1",
+        "listed": "samples  TRK10, TRK1",
+        "line": "of TRK10\nTRK1: no position",
+        "quoted": "'TRK1'",
+    }
+    filled.insert(names.ALERTS_TABLE, ALERT_COLUMNS, [alert(*each) for each in (others | ours).items()])
+    rows = [("theirs", "Numeric value 'TRK10' is not recognized"), ("ours", "Numeric value 'TRK1' is not recognized")]
+    filled.insert(
+        names.QUALITY_RESULTS_TABLE, QUALITY_COLUMNS, [quality_row(rule, [], text, "error") for rule, text in rows]
+    )
+    found = truck_tables.count_rows(filled.connection, "TRK1")
+    assert (found[names.ALERTS_TABLE], found[names.QUALITY_RESULTS_TABLE]) == (len(ours), 1)
+    truck_tables.erase_rows(filled.connection, "TRK1")
+    assert messages(filled) == {"1": "samples  TRK001"} | others | dict.fromkeys(ours, truck_tables.INSTEAD)
+    assert quality(filled)["theirs"] == ([], rows[0][1])
+    assert quality(filled)["ours"] == ([], truck_tables.INSTEAD)
+    assert set(truck_tables.count_rows(filled.connection, "TRK1").values()) == {0}
+
+
+@pytest.mark.parametrize("truck", ["truck", truck_tables.INSTEAD])
+def test_nothing_is_left_of_a_truck_whose_id_is_in_the_text_that_replaces_it(filled, truck):
+    filled.insert(names.ALERTS_TABLE, ALERT_COLUMNS, [alert("2", f"samples  {truck} 2026-11-22")])
+    filled.insert(names.QUALITY_RESULTS_TABLE, QUALITY_COLUMNS, [quality_row("e", [], f"'{truck}'", "error")])
+    truck_tables.erase_rows(filled.connection, "TRK001")
+    assert truck_tables.count_rows(filled.connection, truck)[names.ALERTS_TABLE] == 1
+    truck_tables.erase_rows(filled.connection, truck)
+    assert set(truck_tables.count_rows(filled.connection, truck).values()) == {0}
+    assert messages(filled) == dict.fromkeys(("1", "2"), truck_tables.INSTEAD)
+
+
+ODD_IDS = (
+    "Trück's \"%\\_' or 1=1 --", ".*", "[a-z]+", "^(a|b{2})?$", "1, 1", "\\d", "-1-", "\u7532\U0001f69a",
+)  # fmt: skip
+
+
+def test_a_message_names_an_id_of_any_characters(empty_snowflake):
+    try:
+        for odd in ODD_IDS:
+            ours = {"ours": f"x{odd}, {odd} 2026", "alone": odd, "between": f"…{odd}”"}
+            others = {"theirs": f"samples  x{odd}9, trk 1, a"}
+            empty_snowflake.insert(
+                names.ALERTS_TABLE, ALERT_COLUMNS, [alert(*each) for each in (ours | others).items()]
+            )
+            assert truck_tables.count_rows(empty_snowflake.connection, odd)[names.ALERTS_TABLE] == len(ours), odd
+            truck_tables.erase_rows(empty_snowflake.connection, odd)
+            assert messages(empty_snowflake) == others | dict.fromkeys(ours, truck_tables.INSTEAD), odd
+            empty_snowflake.execute(f"delete from {names.ALERTS_TABLE}")
+    finally:
+        empty_snowflake.execute(f"delete from {names.ALERTS_TABLE}")

@@ -58,9 +58,20 @@ FUNCTIONS = (
     names.ARCHIVE_FUNCTION,
 )
 ABANDONED = names.abandoned_bucket(BUCKET)
-# The prefixes of every object, and those of trucks alone.
-TRUCKS = tuple(prefix for prefix in PREFIXES if names.CLICK_STREAM not in prefix and prefix != names.RESOLVED_PREFIX)
-RESOLVED_TRUCKS = f"{names.RESOLVED_PREFIX}{names.TRUCK_STREAM}/"
+# Where a reading can be: in the click stream, too, if it was sent there.
+HOLD_READINGS = tuple(prefix for prefix in PREFIXES if prefix != names.RESOLVED_PREFIX)
+RESOLVED = tuple(f"{names.RESOLVED_PREFIX}{stream}/" for stream in STREAMS)
+CLICK_ARCHIVE = f"{names.ARCHIVE_PREFIX}{names.CLICK_STREAM}/"
+# Of each prefix that has streams, that of a stream that is not the pipeline's.
+OTHER_STREAMS = tuple(
+    f"{prefix}AnotherStream/"
+    for prefix in (
+        names.QUARANTINE_PREFIX,
+        names.RESOLVED_PREFIX,
+        names.ARCHIVE_PREFIX,
+        names.ARCHIVE_ERROR_PREFIX,
+    )
+)
 
 
 # --- Calls of these jobs alone ----------------------------------------------------------------------------------------
@@ -249,12 +260,12 @@ WORKS: dict[str, list[Call]] = {
         invoke(names.INTAKE_FUNCTION),
     ],
     "erase": [
-        *(make(prefix) for prefix in (*TRUCKS, RESOLVED_TRUCKS) for make in (list_objects, list_versions)),
-        *(get(f"{prefix}present") for prefix in TRUCKS),
-        *(put(f"{prefix}object") for prefix in (*TRUCKS, RESOLVED_TRUCKS)),
-        *(delete(f"{prefix}expendable") for prefix in (*TRUCKS, RESOLVED_TRUCKS)),
-        get_version(f"{names.LANDING_PREFIX}present"),
-        *(delete_version(f"{prefix}expendable") for prefix in TRUCKS),
+        *(make(prefix) for prefix in (*HOLD_READINGS, *RESOLVED) for make in (list_objects, list_versions)),
+        *(get(f"{prefix}present") for prefix in HOLD_READINGS),
+        *(put(f"{prefix}object") for prefix in (*HOLD_READINGS, *RESOLVED)),
+        *(delete(f"{prefix}expendable") for prefix in (*HOLD_READINGS, *RESOLVED)),
+        *(get_version(f"{prefix}present") for prefix in (names.LANDING_PREFIX, CLICK_ARCHIVE)),
+        *(delete_version(f"{prefix}expendable") for prefix in HOLD_READINGS),
         get_item(names.TRUCK_STATE_TABLE),
         delete_item(names.TRUCK_STATE_TABLE),
     ],
@@ -354,12 +365,12 @@ REFUSED: dict[str, list[Call]] = {
         *POWER,
         *(
             make(prefix)
-            for prefix in (f"{names.ARCHIVE_PREFIX}{names.CLICK_STREAM}/", "")
+            for prefix in ("", names.ARCHIVE_PREFIX, names.QUARANTINE_PREFIX, names.ABANDONED_PREFIX, *OTHER_STREAMS)
             for make in (list_objects, list_versions)
         ),
-        *(get(f"{prefix}present") for prefix in PREFIXES if names.CLICK_STREAM in prefix),
-        *(put(f"{prefix}object") for prefix in PREFIXES if names.CLICK_STREAM in prefix),
-        *(delete(f"{prefix}expendable") for prefix in PREFIXES if names.CLICK_STREAM in prefix),
+        get(f"{names.ABANDONED_PREFIX}present"),
+        *(put(f"{prefix}object") for prefix in (names.ABANDONED_PREFIX, *OTHER_STREAMS)),
+        *(delete(f"{prefix}expendable") for prefix in (names.ABANDONED_PREFIX, *OTHER_STREAMS)),
         put_item(names.TRUCK_STATE_TABLE),
         scan(names.TRUCK_STATE_TABLE),
         *(make(table) for table in TABLES[:2] for make in (get_item, delete_item, scan)),

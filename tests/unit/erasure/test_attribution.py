@@ -5,11 +5,12 @@ import json
 import pytest
 
 from include.contracts import probe
-from include.erasure.attribution import attribution
+from include.erasure.attribution import attribution, stray_attribution
 
 pytestmark = pytest.mark.unit
 
 whose = attribution("TRK001")
+is_stray = stray_attribution("TRK001")
 FLAT = {"TRUCK_ID": "TRK001", "TIMESTAMP": "2026-11-22T14:00:00", "VEHICLE_SPEED": 50}
 NESTED = {"truck_id": "TRK001", "timestamp": "2026-11-22T14:00:00", "gps_location": {"latitude": 1}}
 
@@ -78,3 +79,45 @@ def test_an_id_of_any_characters():
 
 def test_a_probe_is_known_to_belong_to_no_truck():
     assert whose(probe.payload("a test"), probe.PARTITION_KEY) is False
+
+
+@pytest.mark.parametrize(
+    ("payload", "partition_key"),
+    [
+        pytest.param(json.dumps(FLAT).encode(), "key", id="flat_upper_case"),
+        pytest.param(json.dumps(NESTED).encode(), None, id="nested"),
+        pytest.param(b'{"truck_id": "TRK001", "vehicle_sp', "key", id="cut_off"),
+        pytest.param(json.dumps(json.dumps(FLAT)).encode(), "key", id="encoded_twice"),
+        pytest.param(json.dumps([NESTED]).encode(), "key", id="in_an_array"),
+        pytest.param(b"\x1f\x8b\x08", "TRK001", id="compressed"),
+        pytest.param(b"", "TRK001", id="empty"),
+    ],
+)
+def test_a_reading_in_the_click_stream_is_a_stray(payload, partition_key):
+    assert is_stray(payload, partition_key) is True
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(b'{"Item_ID": "TRK001", "Item_Name": "TRK001"}', id="an_item_of_the_same_id"),
+        pytest.param(b'{"Item_ID": "A", "truck_id": "TRK001"}', id="a_click_that_names_a_truck"),
+        pytest.param(b'{"Item_ID": "TRK001", "Item_N', id="a_click_that_is_cut_off"),
+        pytest.param(b'{"item_id": "A", "Item_Name": "TRK001"}', id="a_click_in_other_letters"),
+        pytest.param(b'{"truck_id": "TRK002", "note": "TRK001"}', id="another_truck"),
+    ],
+)
+@pytest.mark.parametrize("partition_key", ["TRK001", "key", None])
+def test_another_truck_and_a_click_are_no_strays_whatever_the_partition_key(payload, partition_key):
+    assert is_stray(payload, partition_key) is False
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *(b"", b"{", b"\xff", b"{}", b'{"truck_id": null}', b'{"Click_Counts": "TRK001"}'),
+        *(b'{"truck_id": "TRK0011", "not', probe.payload("a test")),
+    ],
+)
+def test_what_names_no_truck_in_the_click_stream_is_anothers_and_not_unknown(payload):
+    assert is_stray(payload, "a key") is False

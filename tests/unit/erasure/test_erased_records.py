@@ -1,8 +1,10 @@
 """Erasing a truck from the bucket and the table of states: what goes, what stays, and how both are counted."""
 
 import gzip
+import io
 import json
 import sys
+from base64 import b64encode
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 
 from include import names
 from include.contracts.archive import decode_line
-from include.erasure import erasure_report
+from include.erasure import erasure_report, formats
+from include.erasure.attribution import attribution
+from include.s3_objects import UnreadableObjectError
 from lambdas.common.batch import records
 from tests.fixtures.aggregates import aggregate
 from tests.fixtures.erasure_stores import ENDED, NOBODYS, OURS, REWRITTEN, THEIRS, Watched, fill
@@ -40,13 +44,17 @@ def test_nothing_of_the_truck_is_left_and_everything_of_others(cloud):
 
     assert summary.is_clean
     assert not summary.failed
-    assert {prefix.partition("/")[0]: store.records for prefix, store in summary.stores.items()} == {
-        "aws": 2,
-        "quarantine": 1,
-        "quarantine-resolved": 1,
-        "raw-archive": 4,
-        "raw-archive-errors": 2,
-        "telemetry-data": 3,
+    assert {prefix: store.records for prefix, store in summary.stores.items()} == {
+        "aws/lambda/": 3,
+        "quarantine/ClickDataStream/": 2,
+        "quarantine/TruckTelemetry/": 1,
+        "quarantine-resolved/ClickDataStream/": 1,
+        "quarantine-resolved/TruckTelemetry/": 1,
+        "raw-archive/ClickDataStream/": 1,
+        "raw-archive/TruckTelemetry/": 4,
+        "raw-archive-errors/ClickDataStream/": 1,
+        "raw-archive-errors/TruckTelemetry/": 2,
+        "telemetry-data/": 3,
     }
     assert sum(store.unattributable for store in summary.stores.values()) == 2
     assert sum(store.rewritten for store in summary.stores.values()) == len(REWRITTEN)
@@ -54,7 +62,7 @@ def test_nothing_of_the_truck_is_left_and_everything_of_others(cloud):
 
 
 def test_no_version_of_any_object_holds_the_truck(cloud):
-    fill(cloud)
+    keys = fill(cloud)
     # Like a retried batch, and like a quarantine object after a replay.
     key = cloud.land("both", "TRK002", "TRK001", "TRK003", "TRK001")
     quarantined = cloud.quarantine(7, OURS)
@@ -65,7 +73,9 @@ def test_no_version_of_any_object_holds_the_truck(cloud):
     left = cloud.versions()
     for (each, _), body in left.items():
         content = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
-        assert b'"TRK001"' not in content or names.CLICK_STREAM in each or each.endswith("clicks"), each
+        # An item may have the truck's id; then its clicks have it as partition key.
+        assert b'"TRK001"' not in content or each == keys["rejected_click"], each
+        assert b64encode(OURS) not in content, each
     assert len([each for each, _ in left if each == key]) == 1
     # Noncurrent versions of others stay until S3 expires them.
     assert len([each for each, _ in left if each == theirs]) == 1
@@ -143,6 +153,13 @@ def test_the_same_lines_give_the_bytes_that_the_function_would_have_written(clou
     assert first[4:8] == bytes(4)
 
 
+def event(arrival: str) -> bytes:
+    """An abandoned batch of one record, with this time of arrival."""
+    kinesis = f'{{"partitionKey": "k", "sequenceNumber": "1", "data": "", "approximateArrivalTimestamp": {arrival}}}'
+    record = f'{{"kinesis": {kinesis}, "eventID": "s:1", "eventSourceARN": "arn:stream/{names.TRUCK_STREAM}"}}'
+    return f'{{"payload": {{"Records": [{record}]}}}}'.encode()
+
+
 def test_an_unreadable_object_stays_and_is_named(cloud):
     damaged = f"{names.LANDING_PREFIX}damaged.json.gz"
     cloud.put(damaged, gzip.compress(OURS * 50)[:-20])
@@ -150,10 +167,45 @@ def test_an_unreadable_object_stays_and_is_named(cloud):
     cloud.put(foreign, b"TRK001")
     batch = f"{names.ON_FAILURE_PREFIX}mapping/shardId-0/notes"
     cloud.put(batch, b'{"payload": {"Records": [{}]}}')
+    timeless = f"{names.ON_FAILURE_PREFIX}mapping/shardId-0/timeless"
+    cloud.put(timeless, event("1e300"))
+    cloud.abandon("ours", OURS)
     summary = cloud.erase()
-    assert set(summary.unreadable) == cloud.keys() == {damaged, foreign, batch}
+    assert set(summary.unreadable) == cloud.keys() == {damaged, foreign, batch, timeless}
     assert summary.failed
-    assert sum(f"stays: {key}" in erasure_report(summary) for key in (damaged, foreign, batch)) == 3
+    assert sum(f"stays: {key}" in erasure_report(summary) for key in (damaged, foreign, batch, timeless)) == 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"TRK001",
+        b"\xff",
+        b"[]",
+        b'{"payload": 5}',
+        b'{"payload": {"Records": [5]}}',
+        b'{"payload": ' + b"[" * 100_000,
+        event("null"),
+        event('"today"'),
+        # No float, no time of the platform, no year of a calendar.
+        event("1e300"),
+        event("Infinity"),
+        event("NaN"),
+        event("1" + "0" * 400),
+        event("1e17"),
+        event("1e12"),
+    ],
+)
+def test_any_other_bytes_among_abandoned_batches_are_an_unreadable_object(body):
+    whose = attribution("TRK001")
+    with pytest.raises(UnreadableObjectError):
+        formats.abandoned_batches(whose, whose)(io.BytesIO(body), None)
+
+
+def test_an_abandoned_batch_of_another_time_is_readable():
+    whose = attribution("TRK001")
+    assert formats.abandoned_batches(whose, whose)(io.BytesIO(event("1e9")), None).unattributable == 1
 
 
 def test_a_line_that_is_no_reading_stays(cloud):
@@ -186,7 +238,7 @@ def test_every_version_is_read_once_per_pass(cloud):
             reads.append((arguments["Key"], arguments["VersionId"]))
 
     cloud.erase(s3=Watched(cloud.s3, before=note), dry_run=True)
-    assert len(reads) == len(set(reads)) == len(cloud.versions()) - 1  # The click stream's archive is not read.
+    assert len(reads) == len(set(reads)) == len(cloud.versions()) - 1  # No stray arrived in the other hour.
 
 
 def test_a_bucket_without_versions_is_erased_as_well(cloud):

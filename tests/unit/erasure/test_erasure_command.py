@@ -7,6 +7,7 @@ import pytest
 from include import names
 from include.aws_clients import StoreClients
 from include.erasure.__main__ import main
+from tests.fixtures.erasure_stores import CLICK, OURS
 
 pytestmark = pytest.mark.unit
 
@@ -40,6 +41,14 @@ def test_the_command_wants_the_id_twice(cloud, command, capsys):
     assert stopped.value.code == 2
     assert "not confirmed" in capsys.readouterr().err
     assert len(cloud.keys()) == 1
+
+
+def test_the_command_looks_through_the_whole_click_archive_if_told_to(cloud, command, capsys):
+    cloud.archive("stray", CLICK, OURS, stream=names.CLICK_STREAM)
+    assert command(["--truck", "TRK001"]) == 0
+    assert "raw-archive/ClickDataStream/: 0 records of TRK001" in capsys.readouterr().out
+    assert command(["--truck", "TRK001", "--whole-click-archive"]) == 0
+    assert "raw-archive/ClickDataStream/: 1 records of TRK001" in capsys.readouterr().out
 
 
 def test_the_exit_code_says_that_something_is_left(cloud, command):

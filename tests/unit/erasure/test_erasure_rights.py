@@ -51,5 +51,5 @@ def test_the_documented_rights_are_those_that_are_used(cloud):
     rights = (DOCS / "erasure.md").read_text().partition("## Rights")[2].partition("snowflake_erasure")[0]
     assert used | NOT_CALLED == set(re.findall(r"`((?:s3|dynamodb):\w+)`", rights))
     prefixes = re.findall(r"`([\w/-]+/)`", rights)
-    assert len(prefixes) == 6
+    assert len(prefixes) == 10
     assert [place for place in places if place and not place.startswith(tuple(prefixes))] == []
