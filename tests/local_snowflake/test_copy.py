@@ -159,6 +159,15 @@ def test_skip_file_with_a_limit(warehouse, copy_readings):
     assert history(warehouse)["again.json.gz"][:2] == ("Load failed", 0)
 
 
+@pytest.mark.parametrize(
+    ("lines", "bad", "status"), [(15, 1, "Partially loaded"), (20, 2, "Partially loaded"), (15, 2, "Load failed")]
+)
+def test_a_file_is_skipped_if_more_than_a_share_of_its_lines_are_bad(warehouse, copy_readings, lines, bad, status):
+    warehouse.put("a.json.gz", *[GOOD[0]] * (lines - bad), *["bad"] * bad)
+    warehouse.rows(f"{copy_readings} ON_ERROR = 'SKIP_FILE_10%'")
+    assert history(warehouse)["a.json.gz"][:2] == (status, 0 if status == "Load failed" else lines - bad)
+
+
 def test_damaged_files_fail_alone(warehouse, copy_readings):
     whole = gzip.compress(b'{"truck": "T1"}\n' * 100)
     warehouse.put("cut.json.gz", raw=whole[: len(whole) // 2])

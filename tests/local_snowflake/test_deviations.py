@@ -138,11 +138,18 @@ def test_clustering_and_comments_on_columns_are_forgotten(warehouse):
         "DROP SCHEMA {schema} RESTRICT",
         "SELECT TO_CHAR(ID, '99.9') FROM T",
         "EXPLAIN SELECT 1",
+        "CREATE OR ALTER TABLE T (ID INTEGER, NAME STRING)",
+        "CREATE TABLE T2 (ID INTEGER) WITH ROW ACCESS POLICY RP ON (ID)",
+        "CREATE TABLE T2 (ID INTEGER) WITH TAG (OWNED_BY = 'her')",
+        "CREATE MATERIALIZED VIEW V AS SELECT ID FROM T",
+        "CREATE VOLATILE TABLE T2 (ID INTEGER)",
     ],
 )
 def test_unsupported_features_are_refused(warehouse, statement):
     warehouse.rows("CREATE TABLE T (ID INTEGER)")
+    warehouse.rows("INSERT INTO T VALUES (1)")
     warehouse.rows("CREATE STREAM NEW_ROWS ON TABLE T APPEND_ONLY = TRUE")
     error = warehouse.error(statement.format(schema=warehouse.schema))
     assert error.errno == 2
     assert "Unsupported feature of the local Snowflake" in error.msg
+    assert warehouse.rows("SELECT ID FROM T") == [(1,)]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from include.local.snowflake.errors import SnowflakeError
 from include.local.snowflake.instance import Instance
 from include.local.snowflake.meter import CLOUD_SERVICES_ONLY, Assumptions, Charge, Meter, credits_per_hour, size_of
 from include.local.snowflake.session import Session
@@ -50,6 +51,13 @@ class Account:
 
 @pytest.mark.unit
 class TestBook:
+    def test_hours_of_more_than_15_days_ago_are_forgotten(self):
+        account = Account()
+        for day in (0, 1, 16):
+            account.statement(day * 86400, day * 86400 + 1, warehouse=None)
+        days = [(hour - START).days for hour, _ in account.meter.warehouse_hours()]
+        assert days == [1, 16]
+
     def test_a_resume_is_billed_60_seconds_and_the_idle_time_until_the_suspension(self):
         account = Account()
         charge = account.statement(0, 10)
@@ -178,6 +186,57 @@ class TestHour:
         everything = self.rows(hour, bill.format("DATE_RANGE_END => '2026-11-27T10:00:00Z'::TIMESTAMP_TZ"))
         assert sorted(everything) == [("CLOUD_SERVICES_ONLY", 0), ("WH", 396)]
         assert self.rows(hour, bill.format("DATE_RANGE_END => '2026-11-27T09:00:00Z'::TIMESTAMP_TZ")) == []
+
+    def test_a_warehouse_whose_auto_suspend_is_unset_suspends_after_ten_minutes(self, tmp_path):
+        clock = SimulatedClock()
+        meter = Meter(clock, Assumptions(shortest_seconds=1.0, check_seconds=0.0))
+        instance = Instance(tmp_path, meter=meter)
+        session = Session(instance)
+        for sql in (
+            "CREATE WAREHOUSE WH WITH WAREHOUSE_SIZE = LARGE AUTO_SUSPEND = 60 COMMENT = 'large'",
+            "ALTER WAREHOUSE WH SUSPEND",
+            "ALTER WAREHOUSE WH UNSET AUTO_SUSPEND, WAREHOUSE_SIZE, COMMENT",
+            "USE WAREHOUSE WH",
+        ):
+            session.execute(sql)
+        clock.at(3600)
+        session.execute("SELECT COUNT(*) FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY())")
+        clock.at(7200)
+        assert meter.warehouse_hours()[START + timedelta(hours=1), "WH"].seconds == 601
+        (shown,) = self.rows(session, "SHOW WAREHOUSES LIKE 'WH'")
+        assert (shown[3], shown[11], shown[21]) == ("X-Small", 600, "")
+        session.close()
+        instance.close()
+
+    def test_a_warehouse_is_resumed_twice_only_with_if_suspended(self, hour):
+        hour.execute("CREATE WAREHOUSE TWICE")
+        with pytest.raises(SnowflakeError, match="cannot be resumed"):
+            hour.execute("ALTER WAREHOUSE TWICE RESUME")
+        hour.execute("ALTER WAREHOUSE TWICE RESUME IF SUSPENDED")
+        hour.execute("ALTER WAREHOUSE TWICE SUSPEND")
+        hour.execute("ALTER WAREHOUSE TWICE RESUME")
+        hour.execute("DROP WAREHOUSE TWICE")
+
+    @pytest.mark.parametrize(
+        ("statement", "errno"),
+        [
+            ("ALTER WAREHOUSE COMPUTE_WH RESUMEE", 2),
+            ("ALTER WAREHOUSE COMPUTE_WH SET", 1003),
+            ("ALTER WAREHOUSE COMPUTE_WH SET COLOUR = RED", 2),
+            ("ALTER WAREHOUSE COMPUTE_WH UNSET COLOUR", 2),
+            ("CREATE WAREHOUSE W2 WAREHOUSE_SIZE = 'BOGUS'", 1008),
+            ("CREATE WAREHOUSE W2 AUTO_SUSPEND = SOON", 1008),
+            ("CREATE WAREHOUSE W2 AUTO_RESUME = 3", 1008),
+            ("CREATE WAREHOUSE W2 MAX_CLUSTER_COUNT = 3", 2),
+            ("ALTER WAREHOUSE COMPUTE_WH ABORT ALL QUERIES", 2),
+            ("ALTER WAREHOUSE COMPUTE_WH RENAME TO W2", 2),
+        ],
+    )
+    def test_what_a_warehouse_can_not_have_is_refused(self, hour, statement, errno):
+        with pytest.raises(SnowflakeError) as refused:
+            hour.execute(statement)
+        assert refused.value.errno == errno
+        assert self.rows(hour, "SHOW WAREHOUSES LIKE 'W2'") == []
 
     def test_what_each_tag_adds_to_it(self, hour):
         by_tag = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from snowflake.connector import DatabaseError
 
 pytestmark = pytest.mark.integration
 
@@ -21,6 +22,24 @@ def test_a_copy_of_a_table_has_its_defaults_and_constraints(warehouse, how):
     assert warehouse.error("INSERT INTO COPIED VALUES (3, NULL)").errno == 100072
 
 
+@pytest.mark.parametrize("how", ["LIKE", "CLONE"])
+def test_a_copy_replaces_a_table_spares_it_or_is_temporary(warehouse, how):
+    warehouse.rows("CREATE TABLE T (ID INTEGER, NAME STRING NOT NULL DEFAULT 'x')")
+    warehouse.rows("CREATE TABLE COPIED (OTHER INTEGER)")
+    warehouse.rows(f"CREATE TABLE IF NOT EXISTS COPIED {how} T")
+    assert warehouse.rows("SELECT OTHER FROM COPIED") == []
+    warehouse.rows(f"CREATE OR REPLACE TRANSIENT TABLE COPIED {how} T")
+    assert warehouse.rows("SELECT ID FROM COPIED") == []
+    warehouse.rows(f"CREATE TEMPORARY TABLE PASSING {how} T")
+    warehouse.rows("INSERT INTO PASSING (ID) VALUES (1)")
+    assert warehouse.rows("SELECT NAME FROM PASSING") == [("x",)]
+    assert "its own copy" in warehouse.error(f"CREATE OR REPLACE TABLE T {how} T").msg
+    listed = [row[1] for row in warehouse.rows(f"SHOW TABLES IN SCHEMA TESTS.{warehouse.schema}")]
+    assert listed == ["COPIED", "T"]
+    with warehouse.connect() as other, pytest.raises(DatabaseError):
+        other.cursor().execute("SELECT * FROM PASSING")
+
+
 def test_a_clone_of_a_database_is_refused(warehouse):
     assert "CREATE DATABASE ... CLONE" in warehouse.error("CREATE DATABASE COPY_OF_TESTS CLONE TESTS").msg
 
@@ -30,6 +49,25 @@ def test_the_case_of_a_quoted_name_is_kept(warehouse):
     assert warehouse.rows('SELECT "a" FROM "lower"') == []
     assert [row[1] for row in warehouse.rows(f"SHOW TABLES IN SCHEMA {warehouse.schema}")] == ["lower"]
     assert warehouse.error("SELECT A FROM LOWER").errno == 2003
+
+
+def test_a_quotation_mark_in_a_name_is_a_letter_like_others(warehouse):
+    warehouse.rows('CREATE TABLE "A""B" (ID INTEGER, "C""D" STRING NOT NULL DEFAULT \'x\')')
+    assert [row[1] for row in warehouse.rows(f"SHOW TABLES IN SCHEMA {warehouse.schema}")] == ['A"B']
+    warehouse.rows('CREATE STREAM S ON TABLE "A""B" APPEND_ONLY = TRUE')
+    warehouse.rows('INSERT INTO IDENTIFIER(\'"A""B"\') (ID) VALUES (1)')
+    warehouse.rows('DELETE FROM "A""B"')
+    assert warehouse.rows('SELECT ID, "C""D" FROM S') == [(1, "x")]
+    warehouse.rows('CREATE TABLE "E""F" LIKE "A""B"')
+    warehouse.rows('DROP TABLE "A""B"')
+    assert [row[1] for row in warehouse.rows(f"SHOW TABLES IN SCHEMA {warehouse.schema}")] == ['E"F']
+
+
+@pytest.mark.parametrize("name", ['DATABASE "A""B"', 'SCHEMA "A""B"', 'SCHEMA "A\'B"', 'TABLE "A\'B" (ID INTEGER)'])
+def test_quotation_marks_in_names_that_are_refused(warehouse, name):
+    assert warehouse.error(f"CREATE {name}").errno == 2
+    assert warehouse.rows(f"SHOW TABLES IN SCHEMA {warehouse.schema}") == []
+    assert warehouse.rows("SHOW SCHEMAS LIKE 'A%B' IN DATABASE TESTS") == []
 
 
 def names(cursor):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from snowflake.connector import DatabaseError
 
 pytestmark = pytest.mark.integration
 
@@ -88,3 +89,21 @@ def test_autocommit_is_shown_and_unset(warehouse):
 )
 def test_unsupported_parameters_are_refused(warehouse, statement, message):
     assert message in warehouse.error(statement).msg
+
+
+@pytest.mark.parametrize("parameters", [{"WEEK_START": 1}, {"AUTOCOMMIT": 2}, {"STATEMENT_TIMEOUT_IN_SECONDS": "soon"}])
+def test_a_login_with_unsupported_parameters_is_refused(warehouse, parameters):
+    with pytest.raises(DatabaseError, match=next(iter(parameters))):
+        warehouse.connect(session_parameters=parameters, login_timeout=5)
+
+
+def test_what_a_statement_states_for_itself_is_heeded_or_refused(warehouse):
+    cursor = warehouse.connection.cursor()
+    assert cursor.execute("SELECT 1", _statement_params={"QUERY_TAG": "once"}).fetchall() == [(1,)]
+    with pytest.raises(DatabaseError, match="TIMEZONE"):
+        cursor.execute("SELECT 1", _statement_params={"TIMEZONE": "UTC"})
+
+
+def test_autocommit_is_true_or_false(warehouse):
+    assert "AUTOCOMMIT" in warehouse.error("ALTER SESSION SET AUTOCOMMIT = 1").msg
+    assert warehouse.rows("SHOW PARAMETERS LIKE 'AUTOCOMMIT'")[0][1] == "true"

@@ -233,6 +233,16 @@ def test_a_pipe_without_its_table_reports_it_and_continues_when_it_is_back(wareh
     assert status(warehouse)["executionState"] == "RUNNING"
 
 
+def test_a_pipe_that_is_paused_can_load_again_and_slows_no_other(warehouse, deaf_pipe, wait_until):
+    warehouse.rows("ALTER TABLE READINGS RENAME TO ELSEWHERE")
+    warehouse.put("a.json.gz", {"truck": "T1"})
+    warehouse.rows("ALTER PIPE INTAKE REFRESH")
+    wait_until(lambda: "error" in status(warehouse))
+    warehouse.rows("ALTER PIPE INTAKE SET PIPE_EXECUTION_PAUSED = TRUE")
+    wait_until(lambda: "error" not in status(warehouse))
+    assert status(warehouse)["executionState"] == "PAUSED"
+
+
 def test_a_pipe_loads_with_its_owners_privileges(warehouse, deaf_pipe, wait_until):
     role = f"LOADER_{warehouse.schema}"
     for statement in (

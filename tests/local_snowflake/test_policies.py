@@ -149,6 +149,26 @@ def test_setting_a_policy_needs_the_table_and_the_policy(admin, instance):
     assert admin.rows("SELECT A FROM OTHER") == [(1.0,)]
 
 
+def test_taking_a_policy_off_needs_the_policy_too(admin, instance):
+    admin.rows(
+        "CREATE MASKING POLICY WEAK AS (VAL FLOAT) RETURNS FLOAT -> VAL",
+        "CREATE ROLE KEEPER",
+        "GRANT USAGE ON DATABASE D TO ROLE KEEPER",
+        "GRANT USAGE, CREATE TABLE ON SCHEMA D.S TO ROLE KEEPER",
+        "GRANT APPLY ON MASKING POLICY WEAK TO ROLE KEEPER",
+    )
+    keeper = Person(instance, "KEEPER")
+    keeper.rows("CREATE TABLE KEPT (A FLOAT)")
+    unset = "ALTER TABLE KEPT MODIFY COLUMN A UNSET MASKING POLICY"
+    assert keeper.refusal(unset) == 1003, "it has none: the statement is allowed, and makes no sense"
+    admin.rows("ALTER TABLE KEPT MODIFY COLUMN A SET MASKING POLICY EXACT")
+    assert keeper.refusal(unset) == MISSING
+    assert keeper.refusal("ALTER TABLE KEPT MODIFY COLUMN A SET MASKING POLICY WEAK FORCE") == MISSING
+    admin.rows("GRANT APPLY ON MASKING POLICY EXACT TO ROLE KEEPER")
+    keeper.rows(unset, "DROP TABLE KEPT")
+    admin.rows("DROP MASKING POLICY WEAK", "DROP ROLE KEEPER")
+
+
 def test_a_new_body_holds_wherever_the_policy_is_set(admin, guest):
     (body,) = [row[3] for row in admin.rows("DESC MASKING POLICY EXACT")]
     assert guest.refusal("ALTER MASKING POLICY EXACT SET BODY -> VAL") == MISSING
@@ -212,6 +232,50 @@ def test_a_secure_view_hides_its_text(admin, guest):
     assert listed(guest, "V") == [(False, "YES")]
     assert guest.refusal("ALTER VIEW V UNSET SECURE") == INSUFFICIENT
     admin.rows("ALTER VIEW V UNSET SECURE")
+
+
+def test_a_view_under_another_name_keeps_its_text_and_its_policies(admin, guest):
+    admin.rows(
+        "CREATE TAG KIND",
+        "CREATE SECURE VIEW BEFORE AS SELECT ID, ID + 0.5 AS LAT FROM T",
+        "GRANT SELECT ON VIEW BEFORE TO ROLE GUEST",
+        "ALTER VIEW BEFORE MODIFY COLUMN LAT SET MASKING POLICY EXACT",
+        "ALTER VIEW BEFORE SET TAG KIND = 'exact'",
+        "ALTER VIEW BEFORE RENAME TO AFTER",
+    )
+    assert guest.rows("SELECT * FROM AFTER ORDER BY ID") == [(1, None), (2, None)]
+    secure = "SELECT VIEW_DEFINITION IS NOT NULL, IS_SECURE FROM INFORMATION_SCHEMA.VIEWS WHERE TABLE_NAME = 'AFTER'"
+    assert guest.rows(secure) == [(False, "YES")]
+    assert admin.rows("SELECT SYSTEM$GET_TAG('KIND', 'AFTER', 'TABLE')") == [("exact",)]
+    admin.rows("CREATE VIEW BEFORE AS SELECT ID, ID + 0.5 AS LAT FROM T")
+    admin.rows("GRANT SELECT ON VIEW BEFORE TO ROLE GUEST")
+    assert guest.rows("SELECT LAT FROM BEFORE ORDER BY ID") == [(1.5,), (2.5,)]
+    admin.rows("DROP VIEW BEFORE", "DROP VIEW AFTER", "DROP TAG KIND")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "TABLE {} SET TAG SCOPE = 'x'",
+        "TABLE {} MODIFY COLUMN A SET TAG SCOPE = 'x'",
+        "TABLE {} MODIFY COLUMN A SET MASKING POLICY EXACT",
+        "VIEW {} SET SECURE",
+        "SCHEMA {} SET TAG SCOPE = 'x'",
+        "DATABASE {} UNSET TAG SCOPE",
+        "STREAM {} SET COMMENT = 'x'",
+    ],
+)
+def test_if_exists_lets_what_is_changed_be_missing(admin, change):
+    admin.rows("CREATE OR REPLACE TAG SCOPE")
+    kind, _, rest = change.partition(" ")
+    assert admin.refusal(f"ALTER {kind} {rest.format('NONE_SUCH')}") == MISSING
+    admin.rows(f"ALTER {kind} IF EXISTS {rest.format('NONE_SUCH')}")
+    admin.rows("DROP TAG SCOPE")
+
+
+def test_if_exists_does_not_let_the_policy_be_missing(admin):
+    assert admin.refusal("ALTER TABLE IF EXISTS T SET TAG NO_SUCH_TAG = 'x'") == MISSING
+    assert admin.refusal("ALTER TABLE IF EXISTS T MODIFY COLUMN ID SET MASKING POLICY NO_SUCH_POLICY") == MISSING
 
 
 # --- tags -------------------------------------------------------------------------------------------------------------

@@ -141,6 +141,16 @@ NEEDS = [
         ["SELECT ON TABLE T"],
         MISSING,
     ),
+    ("SELECT * FROM TABLE(VALIDATE(D.S.T, JOB_ID => 'x'))", ["SELECT ON TABLE T"], MISSING),
+    (
+        "SELECT * FROM TABLE(INFORMATION_SCHEMA.WAREHOUSE_METERING_HISTORY(CURRENT_DATE()))",
+        ["MONITOR USAGE ON ACCOUNT"],
+        INSUFFICIENT,
+    ),
+    ("SELECT * FROM TABLE(INFORMATION_SCHEMA.PIPE_USAGE_HISTORY())", ["MONITOR USAGE ON ACCOUNT"], INSUFFICIENT),
+    ("SELECT * FROM TABLE(INFORMATION_SCHEMA.LOCAL_METER())", ["MONITOR USAGE ON ACCOUNT"], INSUFFICIENT),
+    ("SHOW PARAMETERS IN TABLE D.S.T", ["SELECT ON TABLE T"], MISSING),
+    ("SHOW PARAMETERS IN WAREHOUSE COMPUTE_WH", ["USAGE ON WAREHOUSE COMPUTE_WH"], MISSING),
     ("USE SCHEMA D.HIDDEN", ["USAGE ON SCHEMA D.HIDDEN"], MISSING),
     ("USE WAREHOUSE COMPUTE_WH", ["USAGE ON WAREHOUSE COMPUTE_WH"], MISSING),
 ]  # fmt: skip
@@ -229,6 +239,76 @@ def test_a_query_needs_a_warehouse_that_the_role_may_use(admin, anyone):
     assert anyone.refusal("SELECT * FROM T") == NO_WAREHOUSE
     assert anyone.refusal("INSERT INTO T VALUES (1)") == NO_WAREHOUSE
     assert anyone.rows("SELECT CURRENT_WAREHOUSE()") == [("WH",)]
+
+
+# --- beside the privileges --------------------------------------------------------------------------------------------
+
+SYNTAX, NOT_HONOURED, UNKNOWN, UNKNOWN_TABLE_FUNCTION = 1003, 2, 2140, 2143
+ONLY_DUCKDB_HAS = [
+    ("SELECT * FROM QUERY('SELECT * FROM D.HIDDEN.SECRET')", SYNTAX),
+    ("SELECT * FROM QUERY_TABLE('D.HIDDEN.SECRET')", SYNTAX),
+    ("SELECT * FROM TABLE(QUERY_TABLE('D.HIDDEN.SECRET'))", UNKNOWN_TABLE_FUNCTION),
+    ("SELECT * FROM (VALUES (1)), LATERAL READ_TEXT('/etc/hostname')", SYNTAX),
+    ("SELECT * FROM READ_TEXT('/etc/hostname')", SYNTAX),
+    ("SELECT * FROM D.S.READ_CSV('/etc/hostname')", SYNTAX),
+    ("INSERT INTO MINE SELECT 1 FROM READ_TEXT('/etc/hostname')", SYNTAX),
+    ("CREATE TABLE READ AS SELECT * FROM READ_TEXT('/etc/hostname')", SYNTAX),
+    ("CREATE VIEW READ AS SELECT * FROM READ_TEXT('/etc/hostname')", SYNTAX),
+    ("FROM '/etc/hostname'", SYNTAX),
+    ('SELECT * FROM "/etc/hostname"', MISSING),
+    ("SELECT * FROM DUCKDB_TABLES()", SYNTAX),
+    ("SELECT * FROM DUCKDB_TABLES", MISSING),
+    ("SELECT * FROM D.OWN.DUCKDB_DATABASES", MISSING),
+    ("DESCRIBE SELECT * FROM D.HIDDEN.SECRET", NOT_HONOURED),
+    ("PRAGMA database_list", NOT_HONOURED),
+    ("SELECT CURRENT_SETTING('temp_directory')", UNKNOWN),
+    ("SELECT NEXTVAL('D.S.NUMBERS')", UNKNOWN),
+    ("SELECT LIST_SUM(ARRAY_CONSTRUCT(1))", UNKNOWN),
+    ("SELECT NO_SUCH_FUNCTION(1)", UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("statement", "errno"), ONLY_DUCKDB_HAS)
+def test_nobody_reads_around_the_privileges_with_what_only_duckdb_has(admin, anyone, statement, errno):
+    """Not even in a schema of one's own, where every name could be that of a table of one's own."""
+    admin.rows("CREATE SCHEMA D.OWN", "GRANT OWNERSHIP ON SCHEMA D.OWN TO ROLE WORKER")
+    anyone.rows("USE SCHEMA D.OWN", "CREATE TABLE MINE (A INTEGER)")
+    assert anyone.refusal(statement) == errno
+    anyone.rows("DROP SCHEMA D.OWN")
+
+
+@pytest.mark.parametrize("role", ["SYSADMIN", "ACCOUNTADMIN"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM {}",
+        "UPDATE {} SET \"name\" = 'X'",
+        "DELETE FROM {}",
+        "DROP TABLE {}",
+        "DESC TABLE {}",
+        "CREATE TABLE D.S.COPIED CLONE {}",
+        "GRANT SELECT ON TABLE {} TO ROLE PUBLIC",
+    ],
+)
+@pytest.mark.parametrize(
+    "table",
+    [
+        '"_fs_global"."_fs_information_schema"."objects"',
+        '"_FS_GLOBAL"."_fs_information_schema"."objects"',
+        'D."_fs_information_schema"."streams"',
+        'D."_FS_INFORMATION_SCHEMA"."streams"',
+        "SYSTEM.MAIN.DUCKDB_TABLES",
+        "MEMORY.MAIN.DUCKDB_TABLES",
+    ],
+)
+def test_the_tables_of_the_server_itself_exist_for_nobody(instance, role, statement, table):
+    assert Person(instance, role=role).refusal(statement.format(table)) == MISSING
+
+
+def test_nobody_uses_a_schema_of_the_server_itself(admin):
+    assert admin.refusal('USE SCHEMA "_fs_global"."_fs_information_schema"') == MISSING
+    assert admin.refusal('USE SCHEMA D."_fs_information_schema"') == MISSING
+    assert admin.refusal("USE DATABASE MEMORY") == MISSING
 
 
 # --- roles of a session -----------------------------------------------------------------------------------------------
@@ -356,6 +436,88 @@ def test_grant_option_passes_on_and_can_be_taken_back(admin, anyone):
 )
 def test_grants_and_users_that_make_no_sense_are_refused(admin, statement, errno):
     assert admin.refusal(statement) == errno
+
+
+def test_a_role_or_user_that_is_replaced_has_nothing_of_the_old_one(admin):
+    admin.rows(
+        "CREATE ROLE OLD", "CREATE USER EVE", "GRANT ROLE OLD TO USER EVE", "GRANT SELECT ON TABLE T TO ROLE OLD"
+    )
+    admin.rows("CREATE OR REPLACE ROLE OLD")
+    assert admin.rows("SHOW GRANTS TO ROLE OLD") == admin.rows("SHOW GRANTS OF ROLE OLD") == []
+    admin.rows("GRANT ROLE OLD TO USER EVE", "CREATE OR REPLACE USER EVE")
+    assert admin.rows("SHOW GRANTS TO USER EVE") == []
+    assert admin.column("SHOW GRANTS ON ROLE OLD", "privilege") == ["OWNERSHIP"]
+    admin.rows("DROP ROLE OLD", "DROP USER EVE")
+
+
+# --- statements of others ---------------------------------------------------------------------------------------------
+
+HISTORY = "SELECT QUERY_TEXT FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY(RESULT_LIMIT => 10000))"
+
+
+def test_only_accountadmin_gives_a_warehouse_its_resource_monitor(admin, anyone):
+    admin.rows(
+        "CREATE RESOURCE MONITOR LIMITED WITH CREDIT_QUOTA = 10", "GRANT CREATE WAREHOUSE ON ACCOUNT TO ROLE WORKER"
+    )
+    admin.rows("GRANT MODIFY ON WAREHOUSE WH TO ROLE WORKER")
+    assert anyone.refusal("ALTER WAREHOUSE WH SET RESOURCE_MONITOR = LIMITED") == INSUFFICIENT
+    assert anyone.refusal("CREATE WAREHOUSE W2 RESOURCE_MONITOR = LIMITED") == INSUFFICIENT
+    admin.rows("CREATE WAREHOUSE W2 RESOURCE_MONITOR = LIMITED", "DROP WAREHOUSE W2", "DROP RESOURCE MONITOR LIMITED")
+
+
+@pytest.mark.parametrize("privilege", ["MONITOR", "OPERATE"])
+def test_the_history_has_ones_own_statements_and_those_of_warehouses_that_one_watches(admin, anyone, privilege):
+    admin.rows("USE WAREHOUSE WH", f"SELECT 'of ADMIN, {privilege}'")
+    anyone.rows(f"SELECT 'of ANN, {privilege}'")
+    of_both = {f"SELECT 'of ADMIN, {privilege}'", f"SELECT 'of ANN, {privilege}'"}
+    assert of_both & {text for (text,) in anyone.rows(HISTORY)} == {f"SELECT 'of ANN, {privilege}'"}
+    assert of_both <= {text for (text,) in admin.rows(HISTORY)}
+    admin.rows(f"GRANT {privilege} ON WAREHOUSE WH TO ROLE WORKER")
+    assert of_both <= {text for (text,) in anyone.rows(HISTORY)}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE USER BOB PASSWORD = 'top''secret' COMMENT = 'x'",
+        "/* a */ alter user BOB set password='top''secret', comment = 'x'",
+        "ALTER USER BOB SET PASSWORD = $$top''secret$$ COMMENT = 'x'",
+        "CREATE OR REPLACE USER BOB COMMENT = 'x' PASSWORD = 'top''secret'",
+    ],
+)
+def test_the_text_that_is_kept_of_a_statement_has_no_password(instance, admin, statement):
+    query = admin.session.query(statement)
+    instance.queries.end(query)
+    ((text,),) = admin.rows(HISTORY)[1:2]
+    assert "secret" not in text
+    assert "PASSWORD" in text.upper()
+    assert "'x'" in text
+
+
+def test_a_statement_is_stopped_by_its_user_and_by_who_operates_its_warehouse(instance, admin, anyone):
+    admin.rows("USE WAREHOUSE WH")
+    others = admin.session.query("SELECT 1")
+    cancel = f"SELECT SYSTEM$CANCEL_QUERY('{others.id}')"
+    cancel_all = f"SELECT SYSTEM$CANCEL_ALL_QUERIES({others.sender.session})"
+    admin.rows("GRANT MONITOR ON WAREHOUSE WH TO ROLE WORKER")
+    assert (anyone.refusal(cancel), anyone.refusal(cancel_all)) == (INSUFFICIENT, INSUFFICIENT)
+    assert anyone.refusal(f"SELECT SYSTEM$ABORT_SESSION({others.sender.session})") == MISSING
+    admin.rows("GRANT OPERATE ON WAREHOUSE WH TO ROLE WORKER")
+    assert anyone.rows(cancel) == [(f"query [{others.id}] terminated.",)]
+    instance.queries.end(others)
+    mine = anyone.session.query("SELECT 1")
+    another = Person(instance, user="ANN", role="PUBLIC", warehouse=None)
+    assert another.rows(f"SELECT SYSTEM$CANCEL_QUERY('{mine.id}')") == [(f"query [{mine.id}] terminated.",)]
+    instance.queries.end(mine)
+    assert another.rows(f"SELECT SYSTEM$ABORT_SESSION({mine.sender.session})")
+
+
+def test_a_result_is_scanned_by_its_user_alone(instance, admin, anyone):
+    query = anyone.session.query("SELECT 42", asynchronous=True)
+    anyone.session.execute("SELECT 42", query=query)
+    scan = f"SELECT * FROM TABLE(RESULT_SCAN('{query.id}'))"
+    assert anyone.rows(scan) == [(42,)]
+    assert admin.refusal(scan) == 709
 
 
 def test_grants_commit_by_themselves_and_survive_a_restart(tmp_path):

@@ -88,6 +88,21 @@ def test_warehouse_and_integration_are_recorded(warehouse):
     warehouse.rows(f"CREATE STAGE FINE URL = 's3://allowed/here/x/' STORAGE_INTEGRATION = {name}")
     error = warehouse.error(f"CREATE STAGE WRONG URL = 's3://other/' STORAGE_INTEGRATION = {name}")
     assert "not allowed by integration" in error.msg
+    for url in ("s3://allowed/here-not/", "s3://allowed/here/secret/x/", "s3://allowed/here/secret"):
+        warehouse.rows(
+            f"ALTER STORAGE INTEGRATION {name} SET STORAGE_BLOCKED_LOCATIONS = ('s3://allowed/here/secret/')"
+        )
+        error = warehouse.error(f"CREATE STAGE WRONG URL = '{url}' STORAGE_INTEGRATION = {name}")
+        assert "not allowed by integration" in error.msg
+    warehouse.rows(f"ALTER STORAGE INTEGRATION {name} UNSET STORAGE_BLOCKED_LOCATIONS")
+    warehouse.rows(f"ALTER STORAGE INTEGRATION {name} SET ENABLED = FALSE")
+    assert (
+        "not enabled"
+        in warehouse.error(f"CREATE STAGE WRONG URL = 's3://allowed/here/' STORAGE_INTEGRATION = {name}").msg
+    )
+    warehouse.rows("CREATE TABLE T (A STRING)")
+    copy = "COPY INTO T FROM (SELECT $1:a FROM @FINE) FILE_FORMAT = (TYPE = JSON)"
+    assert "not enabled" in warehouse.error(copy).msg
     assert [row[1] for row in warehouse.rows("SHOW STAGES IN SCHEMA")] == ["FINE"]
     warehouse.rows("DROP STAGE FINE")
     warehouse.rows(f"DROP INTEGRATION {name}")

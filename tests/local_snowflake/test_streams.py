@@ -204,6 +204,24 @@ def test_rolled_back_delete_changes_nothing(warehouse):
     assert stream(warehouse) == [3]
 
 
+def test_a_stream_with_kept_rows_has_the_columns_of_its_table(warehouse):
+    warehouse.rows("CREATE STREAM ALL_ROWS ON TABLE SOURCE APPEND_ONLY = TRUE SHOW_INITIAL_ROWS = TRUE")
+    warehouse.rows("INSERT INTO SOURCE VALUES (3), (4)")
+    warehouse.rows("DELETE FROM SOURCE WHERE ID = 3")
+    warehouse.rows("ALTER TABLE SOURCE ADD COLUMN NAME STRING")
+    warehouse.rows("INSERT INTO SOURCE VALUES (5, 'five')")
+    assert warehouse.rows("SELECT ID, NAME FROM NEW_ROWS ORDER BY 1") == [(3, None), (4, None), (5, "five")]
+    warehouse.rows("DELETE FROM SOURCE WHERE ID >= 4")
+    warehouse.rows("ALTER TABLE SOURCE RENAME COLUMN NAME TO CALLED")
+    warehouse.rows("ALTER TABLE SOURCE ALTER COLUMN ID SET DATA TYPE NUMBER(20, 0)")
+    assert warehouse.rows("SELECT ID, CALLED FROM NEW_ROWS ORDER BY 1") == [(3, None), (4, None), (5, "five")]
+    warehouse.rows("ALTER TABLE SOURCE DROP COLUMN CALLED")
+    assert stream(warehouse) == [3, 4, 5]
+    warehouse.rows("CREATE TABLE INITIAL AS SELECT ID FROM ALL_ROWS")
+    assert warehouse.rows("SELECT ID FROM INITIAL ORDER BY 1") == [(1,), (2,)]
+    assert warehouse.rows("SELECT ID FROM ALL_ROWS ORDER BY 1") == [(3,), (4,), (5,)]
+
+
 def test_update_and_merge_into_the_table_are_not_inserts(warehouse):
     warehouse.rows("UPDATE SOURCE SET ID = 10 WHERE ID = 1")
     assert stream(warehouse) == []
@@ -243,6 +261,14 @@ def test_dropped_table_makes_it_stale_until_both_are_there_again(warehouse):
     warehouse.rows("CREATE OR REPLACE STREAM NEW_ROWS ON TABLE SOURCE APPEND_ONLY = TRUE")
     warehouse.rows("INSERT INTO SOURCE VALUES (4)")
     assert stream(warehouse) == [4]
+
+
+def test_the_stream_in_a_cte_of_its_name_is_the_stream(warehouse):
+    warehouse.rows("INSERT INTO SOURCE VALUES (3)")
+    inner = "WITH NEW_ROWS AS (SELECT ID FROM NEW_ROWS) SELECT ID + 1 FROM NEW_ROWS"
+    assert warehouse.rows(f"SELECT * FROM ({inner})") == warehouse.rows(inner) == [(4,)]
+    beside = "SELECT X.ID, NEW_ROWS.ID FROM (WITH NEW_ROWS AS (SELECT 7 AS ID) SELECT ID FROM NEW_ROWS) X, NEW_ROWS"
+    assert warehouse.rows(beside) == [(7, 3)]
 
 
 def test_a_cte_of_the_same_name_is_not_the_stream(warehouse):

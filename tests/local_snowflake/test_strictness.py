@@ -130,6 +130,19 @@ def test_a_copy_transforms_with_snowflakes_functions_only(warehouse, expression,
         assert feature in error.msg
 
 
+def test_a_copy_trims_the_side_and_the_characters_that_it_names(warehouse):
+    warehouse.stage()
+    warehouse.put("1.json.gz", {"truck": "  xA "})
+    for expression, truck in (
+        ("LTRIM($1:truck)", "xA "),
+        ("LTRIM($1:truck::STRING, ' x')", "A "),
+        ("RTRIM($1:truck)", "  xA"),
+    ):
+        warehouse.rows(f"COPY INTO READINGS (TRUCK) FROM (SELECT {expression} FROM @LANDING) FORCE = TRUE")
+        assert warehouse.rows("SELECT TRUCK FROM READINGS") == [(truck,)]
+        warehouse.rows("DELETE FROM READINGS")
+
+
 def test_the_times_of_copy_history_are_constants_of_the_last_14_days(warehouse):
     warehouse.stage()
     warehouse.put("one.json", {"truck": "A"})

@@ -55,6 +55,23 @@ def test_a_column_is_known_to_be_a_variant(documents, expression, value):
 
 
 @pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("TRIM('xax', 'x')", "a"),
+        ("LTRIM('xxax', 'x')", "ax"),
+        ("RTRIM('axyx', 'yx')", "a"),
+        ("LTRIM('  a ')", "a "),
+        ("RTRIM(' a  ')", " a"),
+        ("TRIM(' a' || CHR(160))", "a\xa0"),
+        ("RTRIM(5.50, 0)", "5.5"),
+        ('LTRIM(PARSE_JSON(\'{"a": " b "}\'):a)', "b "),
+    ],
+)
+def test_trimming_heeds_its_side_and_its_characters(person, expression, value):
+    assert person.rows(f"SELECT {expression}") == [(value,)]
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "SELECT W || '!' FROM (SELECT V AS W, ID FROM T) WHERE ID = 2",
@@ -139,6 +156,7 @@ def test_last_query_id_is_that_of_the_statement_before(person):
         "SELECT * FROM T AT (OFFSET => -60)",
         "SELECT * FROM T MATCH_RECOGNIZE (ORDER BY ID MEASURES FIRST(ID) AS F PATTERN (X+) DEFINE X AS ID > 0)",
         "COPY INTO @LANDING FROM T",
+        "SELECT * FROM TABLE('T')",
     ],
 )
 def test_statements_that_are_refused_by_name(documents, statement):

@@ -17,7 +17,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,14 +44,7 @@ class StartError(RuntimeError):
     """MiniStack can't start; the message says why in one line."""
 
 
-def server_environment(
-    port: int,
-    state: Path,
-    *,
-    host: str = "127.0.0.1",
-    tls: Tls | None = None,
-    environ: Mapping[str, str] = os.environ,
-) -> dict[str, str]:
+def server_environment(port: int, state: Path, *, host: str = "127.0.0.1", tls: Tls | None = None) -> dict[str, str]:
     """Return the whole environment of the MiniStack process.
 
     MiniStack writes the state of its services to ``state/services`` on SIGTERM, S3 objects to ``state/s3`` immediately.
@@ -72,10 +64,10 @@ def server_environment(
     )
     return {
         **enforcement,
-        **{name: environ[name] for name in PASSED_ON if name in environ},
+        **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
         "GATEWAY_PORT": str(port),
         "BIND_HOST": host,
-        "MINISTACK_REGION": environ.get("AWS_DEFAULT_REGION", REGION),
+        "MINISTACK_REGION": os.environ.get("AWS_DEFAULT_REGION", REGION),
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
         "PERSIST_STATE": "1",
         "STATE_DIR": str(state / "services"),

@@ -59,23 +59,14 @@ class Engine:
     def __init__(self, program: str) -> None:
         self.program = program
 
-    def compose(self, *arguments: str, quiet: bool = False) -> None:
-        """Run a command of Compose, on this terminal unless ``quiet``.
+    def compose(self, *arguments: str) -> None:
+        """Run a command of Compose on this terminal.
 
         Raises:
-            EngineError: it failed; of a quiet one the message has the output.
+            EngineError: it failed.
         """
-        done = subprocess.run(
-            [self.program, "compose", *arguments],
-            cwd=ROOT,
-            check=False,
-            stdout=subprocess.PIPE if quiet else None,
-            stderr=subprocess.STDOUT if quiet else None,
-            text=True,
-        )
-        if done.returncode:
-            said = f":\n{done.stdout[-3000:]}" if quiet else ""
-            raise EngineError(f"{self.program} compose {' '.join(arguments)} failed{said}")
+        if subprocess.run([self.program, "compose", *arguments], cwd=ROOT, check=False).returncode:
+            raise EngineError(f"{self.program} compose {' '.join(arguments)} failed")
 
     def start(self, *arguments: str, log: IO[str]) -> subprocess.Popen[str]:
         """Begin a command of Compose, whose output goes to ``log``."""

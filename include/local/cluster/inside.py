@@ -142,14 +142,14 @@ def connect_to_snowflake() -> SnowflakeConnection:
 def main() -> int:
     options = _options()
     cluster = Cluster()
-    if options.command == "report":
-        return 0 if cluster.report() else 1
     commands: dict[str, Callable[[], object]] = {
         "provision": cluster.provision,
         "send": lambda: cluster.send(json.loads(options.traffic)),
         "follow": lambda: cluster.follow(options.run),
     }
     try:
+        if options.command == "report":
+            return 0 if cluster.report() else 1
         print(json.dumps(commands[options.command]()))
     except DemoError as error:
         cluster.console.print(f"[red]{error}[/red]")

@@ -79,7 +79,7 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         "DEMO_CA_BUNDLE": str(certificates.bundle),
         **_aws(state, ports.aws, aws_tls, read_settings(settings).stack_name),
         "DEMO_SNOWFLAKE_KEYS": str(keys),
-        # Something that shows or disturbs the calls can be between Snowflake and its clients: a proxy's port.
+        # The port of a proxy that shows or disturbs the calls to Snowflake.
         **_snowflake(int(os.environ.get("DEMO_SNOWFLAKE_PROXY_PORT", ports.snowflake)), keys, certificates.bundle),
         **_airflow(state, ports.airflow),
         **settings,

@@ -28,15 +28,18 @@ nothing outside itself.  Its modules, from the wire to the disk; a module import
 | ``new_account``, ``login_checks``, ``users`` | an account's first roles and user; policies of a login; users |
 | ``stream_offsets``, ``pipe_queue``, ``ingestion``, ``writers``, ``queries``, ``grants`` | what outlives a statement |
 | ``variables``, ``bulk_inserts``, ``bindings``, ``identifiers`` | a session's variables; bound values and names |
-| ``parameter_values``, ``catalog``, ``engine`` | our objects, and DuckDB's |
+| ``parameter_values``, ``warehouses`` | the values of parameters; the options of a warehouse |
+| ``catalog``, ``engine`` | our objects, and DuckDB's |
 | ``results``, ``memo``, ``notifications``, ``meter`` | Arrow; values kept by statement; the SQS queue; costs |
 | ``bound_values`` | bind variables as literals |
 | ``statements``, ``grammar``, ``grant_grammar``, ``policy_grammar``, ``reader`` | parsing, where sqlglot does not |
 | ``resource_monitors`` | what a statement says of one |
 | ``column_names`` | names of columns without an alias |
-| ``fakesnow_adapter``, ``names``, ``privileges``, ``storage``, ``tls``, ``errors`` | fakesnow, S3, TLS, errors |
+| ``fakesnow_adapter``, ``privileges``, ``storage``, ``tls`` | fakesnow, S3, TLS |
 | ``rewriting``, ``variant_columns`` | before fakesnow translates: what to rewrite; which columns are VARIANTs |
-| ``dates``, ``variants``, ``flattening``, ``aggregates`` | one module per kind of rewriting |
+| ``dates``, ``flattening``, ``aggregates`` | one module per kind of rewriting |
 | ``arithmetic``, ``epoch_times``, ``texts`` | where fakesnow's translations of numbers and times are not Snowflake's |
-| ``keywords``, ``duckdb_macros`` | reserved words; functions that translations call |
+| ``keywords`` | reserved words |
+| ``variants``, ``names`` | operators on VARIANTs; names of objects |
+| ``errors``, ``duckdb_macros`` | Snowflake's errors; functions that translations call |
 """

@@ -113,7 +113,7 @@ def _existing(context: Context, kind: str, name: Name | str) -> Securable:
     """
     on = _securable(context, kind, Name((name,)) if isinstance(name, str) else name)
     manages = {"MANAGE GRANTS", OWNERSHIP} & context.held(THE_ACCOUNT)
-    # Everybody sees that a role exists; a user only its owner.
+    # Everybody sees that a role or a user exists.
     if not ownership.exists(context, on) or not (manages or kind in ("ROLE", "USER") or context.sees(on)):
         raise errors.does_not_exist(kind, on.name)
     return on

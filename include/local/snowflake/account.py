@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 
-from . import errors, login_checks, notification_integrations, resource_monitors, warehouse_listing
+from . import errors, login_checks, notification_integrations, resource_monitors, warehouse_listing, warehouses
 from . import parameter_values as values
-from .catalog import ACCOUNT, CatalogObject, like_pattern
+from .catalog import ACCOUNT, CatalogObject
 from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
 from .names import Key
@@ -19,6 +19,8 @@ IAM_USER_ARN = "arn:aws:iam::000000000000:user/local-snowflake"
 
 
 _PROPERTY_COLUMNS = ["property", "property_type", "property_value", "property_default"]
+# What UNSET takes away from other objects than a warehouse.
+_UNSETTABLE = {"COMMENT", "STORAGE_BLOCKED_LOCATIONS"}
 _TIMEOUTS = (values.STATEMENT_TIMEOUT, values.QUEUED_TIMEOUT)
 
 
@@ -43,7 +45,7 @@ def create(context: Context, statement: Create) -> Result:
     name = statement.name.last
     title = statement.kind.rsplit(" ", 1)[-1].capitalize()
     created = context.catalog.create(context.duck, statement, _key(name), definition)
-    if created and statement.kind == "WAREHOUSE":
+    if created and statement.kind == warehouses.KIND:
         context.instance.meter.define(name, definition)
         if not definition.get("INITIALLY_SUSPENDED", False):
             _resume(context, name)
@@ -54,23 +56,39 @@ def create(context: Context, statement: Create) -> Result:
 
 def alter(context: Context, statement: Alter) -> Result:
     name = statement.name.last
+    is_warehouse = statement.kind == warehouses.KIND
+    if statement.action not in (warehouses.ACTIONS if is_warehouse else ("SET", "UNSET")):
+        raise errors.unsupported(f"ALTER {statement.kind} ... {statement.action}")
     found = context.catalog.find(context.duck, statement.kind, _key(name))
     if found is None and not statement.if_exists:
         raise errors.does_not_exist(statement.kind, name)
-    if found and statement.action in ("SET", "UNSET"):
-        changes = _checked(context, statement.kind, dict(statement.options))
-        context.catalog.alter(context.duck, found, changes)
-    if found and statement.kind == "WAREHOUSE":
-        _meter_change(context, name, statement.action)
+    if found and statement.action == "SET":
+        context.catalog.alter(context.duck, found, _checked(context, statement.kind, dict(statement.options)))
+    if found and statement.action == "UNSET":
+        _unset(context, found, statement.options)
+    if found and is_warehouse:
+        _meter_change(context, statement)
     return Result.status("Statement executed successfully.")
 
 
+def _unset(context: Context, found: CatalogObject, options: Options) -> None:
+    """Take options away from an object, which then has their defaults."""
+    if found.kind == warehouses.KIND:
+        warehouses.check(options, unset=True)
+    elif unknown := set(options) - _UNSETTABLE:
+        raise errors.unsupported(f"ALTER {found.kind} ... UNSET {sorted(unknown)[0]}")
+    left = {name: value for name, value in found.definition.items() if name not in options}
+    context.catalog.redefine(context.duck, found, left)
+
+
 def _checked(context: Context, kind: str, options: Options) -> Options:
-    """The options of an object, checked; None is UNSET.
+    """The options of an object, checked; None is NULL.
 
     Raises:
-        SnowflakeError: a value that the option can't have.
+        SnowflakeError: an option that it does not have, or a value that the option can't have.
     """
+    if kind == warehouses.KIND:
+        warehouses.check(options)
     stated = {name: value for name, value in options.items() if value is not None}
     for name in _TIMEOUTS:
         if name in stated:
@@ -80,19 +98,21 @@ def _checked(context: Context, kind: str, options: Options) -> Options:
     if kind == "RESOURCE MONITOR":
         resource_monitors.check(stated)
     monitor = stated.get("RESOURCE_MONITOR")
-    if kind == "WAREHOUSE" and monitor is not None and str(monitor).upper() != "NULL":
+    if kind == warehouses.KIND and monitor is not None and str(monitor).upper() != "NULL":
         context.catalog.get(context.duck, "RESOURCE MONITOR", _key(str(monitor).upper()))
         options["RESOURCE_MONITOR"] = str(monitor).upper()
     return options
 
 
-def _meter_change(context: Context, name: str, action: str) -> None:
-    changed = context.catalog.get(context.duck, "WAREHOUSE", _key(name))
-    context.instance.meter.define(name, changed.definition)
-    if action == "RESUME":
+def _meter_change(context: Context, statement: Alter) -> None:
+    name, meter = statement.name.last, context.instance.meter
+    meter.define(name, context.catalog.get(context.duck, warehouses.KIND, _key(name)).definition)
+    if statement.action == "RESUME":
+        if meter.is_running(name) and not statement.options.get("IF_SUSPENDED"):
+            raise errors.SnowflakeError(f"Invalid state. Warehouse '{name}' cannot be resumed.", 90063, "22000")
         _resume(context, name)
-    elif action == "SUSPEND":
-        context.instance.meter.suspend(name)
+    elif statement.action == "SUSPEND":
+        meter.suspend(name)
 
 
 def _resume(context: Context, name: str) -> None:
@@ -106,7 +126,7 @@ def drop(context: Context, statement: Drop) -> Result:
     for kind in kinds:
         if context.catalog.find(context.duck, kind, _key(name)):
             context.catalog.drop(context.duck, kind, _key(name))
-            if kind == "WAREHOUSE":
+            if kind == warehouses.KIND:
                 context.instance.meter.forget(name)
             return Result.status(f"{name} successfully dropped.")
     if statement.if_exists:
@@ -157,10 +177,9 @@ def show(context: Context, statement: Show) -> Result:
     found = [
         each
         for each in shown(context, statement.kind)
-        if (statement.like is None or like_pattern(statement.like).fullmatch(each.name))
-        and context.sees(_securable(each))
+        if statement.matches(each.name) and context.sees(_securable(each))
     ]
-    if statement.kind == "WAREHOUSE":
+    if statement.kind == warehouses.KIND:
         return warehouse_listing.rows(context, found)
     if statement.kind == "RESOURCE MONITOR":
         monitors = [
@@ -178,11 +197,26 @@ def shown(context: Context, kind: str) -> list[CatalogObject]:
     return [each for one in _kinds(kind) for each in context.catalog.objects(context.duck, one, ACCOUNT[0])]
 
 
-def allowed_locations(context: Context, integration: str) -> list[str]:
-    """The URL prefixes that a storage integration allows for stages."""
-    found = context.catalog.get(context.duck, "STORAGE INTEGRATION", _key(integration))
-    allowed: list[str] = found.definition["STORAGE_ALLOWED_LOCATIONS"]
-    return allowed
+def check_location(context: Context, integration: str, url: str) -> None:
+    """Refuse a place in S3 that a storage integration does not let its stages use.
+
+    Raises:
+        SnowflakeError: it is blocked or not allowed, or the integration is missing or disabled.
+    """
+    options = context.catalog.get(context.duck, "STORAGE INTEGRATION", _key(integration)).definition
+    if options.get("ENABLED", True) is not True:
+        raise errors.compilation_error(f"Integration '{integration}' is not enabled.")
+    blocked = options.get("STORAGE_BLOCKED_LOCATIONS") or []
+    if not _is_in(url, options["STORAGE_ALLOWED_LOCATIONS"]) or _is_in(url, blocked):
+        raise errors.compilation_error(
+            f"Location '{url}' is not allowed by integration {integration}. "
+            "Please use DESC INTEGRATION to check out allowed and blocked locations.",
+            3131,
+        )
+
+
+def _is_in(url: str, locations: list[str]) -> bool:
+    return any(each == "*" or f"{url.rstrip('/')}/".startswith(f"{each.rstrip('/')}/") for each in locations)
 
 
 def _securable(found: CatalogObject) -> Securable:

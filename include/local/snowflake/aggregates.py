@@ -1,4 +1,7 @@
-"""ARRAY_AGG, OBJECT_AGG and LISTAGG of no rows are empty, and ARRAY_AGG leaves NULLs out; DuckDB says and does not."""
+"""ARRAY_AGG, OBJECT_AGG and LISTAGG of no rows are empty, and ARRAY_AGG leaves NULLs out.
+
+DuckDB returns NULL, and keeps them.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 import pyarrow as pa
 from sqlglot import exp
 
-from . import errors, grammar, letter_case, needs, ownership, table_listing, view_texts
+from . import errors, grammar, letter_case, needs, ownership, policy_grammar, table_listing, view_texts
 from .context import Context
 from .needs import Need, Needs
 from .privileges import OWNERSHIP, THE_ACCOUNT, USAGE, Securable
@@ -68,7 +68,9 @@ def _needs(context: Context, sql: str, statement: Statement) -> Needs | None:
             raise
         return needed
 
-    return context.instance.decisions.get(_key(context, sql), decide)
+    # Which policy is taken off may be another the next time.
+    keep = not isinstance(statement, policy_grammar.SetMasking)
+    return context.instance.decisions.get(_key(context, sql), decide, keep=lambda: keep)
 
 
 def _key(context: Context, sql: str) -> Hashable:
@@ -79,6 +81,8 @@ def _key(context: Context, sql: str) -> Hashable:
 
 
 def _require(context: Context, need: Need) -> None:
+    if ownership.is_hidden(need.on):
+        raise errors.does_not_exist("Object", need.on.name)
     for container in need.on.containers:
         held = context.held(container)
         if not held:

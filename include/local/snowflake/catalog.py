@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +13,12 @@ import duckdb
 from . import engine, errors
 from .fakesnow_adapter import GLOBAL_DATABASE, HIDDEN_SCHEMA
 from .grammar import Create, Show
-from .names import Key, Name
+from .names import Key, Name, quoted
 
 # Account-level objects (warehouses, roles, integrations) are kept in this database and schema.
 ACCOUNT = (GLOBAL_DATABASE, "")
+# What is kept about a table or view with masked columns: column -> database, schema and name of the policy.
+MASKED = "MASKED COLUMNS"
 
 # Each database has its own, so that an entry commits with the table that it describes.
 _TABLES_SQL = """
@@ -55,12 +56,7 @@ DELETE FROM "{database}".{schema}.rejected_records WHERE rejected_at < now() - I
 
 def hidden(database: str, table: str) -> str:
     """Our ``table`` of ``database``, as SQL; SHOW and INFORMATION_SCHEMA don't list it."""
-    return f'"{database}".{HIDDEN_SCHEMA}."{table}"'
-
-
-def like_pattern(like: str) -> re.Pattern[str]:
-    """The pattern of SHOW ... LIKE: % is any text, _ any character, and case does not matter."""
-    return re.compile(re.escape(like).replace("%", ".*").replace("_", "."), re.IGNORECASE | re.DOTALL)
+    return quoted((database, HIDDEN_SCHEMA, table))
 
 
 @dataclass(frozen=True)
@@ -94,8 +90,10 @@ class Catalog:
     def add_database(self, duck: duckdb.DuckDBPyConnection, name: str) -> None:
         """Give the attached database ``name`` our tables, where it lacks them, and learn its objects' names."""
         duck.execute(_TABLES_SQL.format(database=name, schema=HIDDEN_SCHEMA))
-        self._names.update(duck.execute(f"SELECT kind, name FROM {hidden(name, 'objects')}").fetchall())
-        self._kinds.update(kind for kind, _ in self._names)
+        names = duck.execute(f"SELECT kind, name FROM {hidden(name, 'objects')}").fetchall()
+        self._names.update(names)
+        # Not those of all databases: another session may add to these.
+        self._kinds.update(kind for kind, _ in names)
         self._databases.add(name)
         if name == GLOBAL_DATABASE:
             rows = duck.execute(f"SELECT kind, name, definition FROM {hidden(name, 'objects')}").fetchall()
@@ -151,11 +149,10 @@ class Catalog:
             database = above[0] if above else database
         elif statement.scope is None:
             schema = None
-        pattern = like_pattern(statement.like) if statement.like is not None else None
         return [
             found
             for found in self.objects(duck, statement.kind, database)
-            if (not schema or found.schema == schema) and (not pattern or pattern.fullmatch(found.name))
+            if (not schema or found.schema == schema) and statement.matches(found.name)
         ]
 
     def create(

@@ -17,7 +17,7 @@ from .grammar import Drop, Show
 from .instance import Instance
 from .names import Key, Name, name_in, name_of
 from .new_account import WAREHOUSE, Administrator
-from .privileges import ACCOUNTADMIN, Securable, kind_of
+from .privileges import ACCOUNTADMIN, OWNERSHIP, THE_ACCOUNT, Securable, kind_of
 from .queries import Query, Sender
 from .results import Result
 from .transaction import Transaction
@@ -89,6 +89,7 @@ class Context:
 
     def sender(self, parameters: Mapping[str, Any]) -> Sender:
         """Who sends the next statement, with its own ``parameters`` before those of the session."""
+        parameter_values.check_known(parameters, parameter_values.OF_STATEMENT)
         tag, timeout = parameters.get("QUERY_TAG"), parameters.get(parameter_values.STATEMENT_TIMEOUT)
         seconds = parameter_values.statement_timeout(
             self.catalog,
@@ -133,6 +134,23 @@ class Context:
     def sees(self, on: Securable) -> bool:
         """Whether the session may see an object: it has a privilege on it, and on what it is in."""
         return all(self.held(each) for each in (*on.containers, on))
+
+    def may_see(self, query: Query) -> bool:
+        """Whether the history shows a statement to the session: one's own, or on a warehouse that its roles watch."""
+        return query.sender.user == self.user or self._holds_on_warehouse(query, "MONITOR", "OPERATE")
+
+    def may_stop(self, query: Query) -> bool:
+        """Whether the session may cancel a statement: one's own, or on a warehouse that its roles operate."""
+        return self.may_end(query.sender.user) or self._holds_on_warehouse(query, "OPERATE")
+
+    def may_end(self, user: str) -> bool:
+        """Whether the session may end those of ``user``: its own, or one that its roles own."""
+        return user == self.user or OWNERSHIP in self.held(Securable("USER", (user,))) | self.held(THE_ACCOUNT)
+
+    def _holds_on_warehouse(self, query: Query, *privileges: str) -> bool:
+        name = query.sender.warehouse
+        held = self.held(Securable("WAREHOUSE", (name,))) if name else frozenset[str]()
+        return bool({OWNERSHIP, *privileges} & held) or OWNERSHIP in self.held(THE_ACCOUNT)
 
     # --- objects of the catalog ---------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from .copy_plan import CopyPlan
 from .fakesnow_adapter import COPY
 from .file_loads import FileLoad
 from .load_history import LoadingPipe
+from .names import quote
 from .results import Result
 
 _RESULT_COLUMNS = [
@@ -84,10 +85,10 @@ def load(
     with context.instance.cursor() as side:
         # A separate connection: a failed attempt must not end the transaction.
         side.execute(f"SET TimeZone = '{context.time_zone}'")
-        side.execute(f"SET schema = '\"{plan.target.table[0]}\".main'")
+        side.execute(f"USE {quote(plan.target.table[0])}.main")
         rows = copy_rows.compute(side, plan, files, lines) if lines is not None and lines.num_rows else None
     if rows is not None and rows.num_rows:
-        columns = ", ".join(f'"{column}"' for column in plan.target.columns)
+        columns = ", ".join(quote(column) for column in plan.target.columns)
         context.duck.register("_copy_rows", rows)
         try:
             context.duck.execute(f"INSERT INTO {plan.target.quoted} ({columns}) SELECT * FROM _copy_rows")

@@ -184,5 +184,6 @@ def _error_limit(on_error: str, parsed: int) -> int:
     if not number:
         return 1
     if number.endswith("%"):
-        return max(1, int(parsed * int(number[:-1]) / 100))
+        # More than this share.
+        return parsed * int(number[:-1]) // 100 + 1
     return int(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlglot import exp
@@ -20,7 +21,7 @@ from . import (
 )
 from .context import Context
 from .grammar import Alter
-from .names import Key, name_of, named_table
+from .names import Key, name_of, named_table, table_node
 from .results import Result
 
 # What the catalog keeps about a table or view.
@@ -31,6 +32,8 @@ def create(context: Context, expression: exp.Create, binds: list[Any] | None) ->
     """Create a database, schema, table, view or sequence; ``expression`` is changed."""
     kind = str(expression.args.get("kind")).upper()
     stated = parameters.take_from(expression)
+    if kind in ("DATABASE", "SCHEMA") and re.search("['\"]", "".join(name_of(named_table(expression)).parts)):
+        raise errors.unsupported(f"a quotation mark in the name of a {kind.lower()}")
     match kind:
         case "DATABASE":
             return _create_database(context, expression)
@@ -61,11 +64,22 @@ def define(context: Context, expression: exp.Expr) -> Result:
                 return dml.run(context, expression)
         if kind == "VIEW":
             return _drop_view(context, expression)
-    if isinstance(expression, exp.Alter) and (table := _existing(context, expression)):
+    if isinstance(expression, exp.Alter):
+        return _alter(context, expression)
+    return dml.run(context, expression)
+
+
+def _alter(context: Context, expression: exp.Alter) -> Result:
+    """ALTER of a table or view, with what is kept about it."""
+    renaming = expression.find(exp.AlterRename)
+    if table := _existing(context, expression):
         policies.check_definition(context, expression, table)
-    renaming = expression.find(exp.AlterRename) if isinstance(expression, exp.Alter) else None
-    if renaming and (table := _existing(context, expression)):
-        return _rename(context, expression, table, renaming.this)
+        if renaming:
+            return _rename(context, expression, table, renaming.this)
+        if any(_is_of_columns(action) for action in expression.args.get("actions") or []):
+            return _alter_columns(context, expression, table)
+    elif renaming and (view := _existing_view(context, expression)):
+        return _rename(context, expression, view, renaming.this)
     return dml.run(context, expression)
 
 
@@ -156,15 +170,19 @@ def _schema_key(context: Context, expression: exp.Expr) -> tuple[str | None, str
 def _create_table(context: Context, expression: exp.Create, stated: dict[str, int], binds: list[Any] | None) -> Result:
     _drop_constraints(expression)
     policies.check_copy(context, expression)
+    original = table_copies.original_of(context, expression)
+    table_copies.as_query(expression)
     table = named_table(expression)
     key = context.table_key(table)
     if expression.find(exp.TemporaryProperty):
         if table.db:
             raise errors.unsupported("CREATE TEMPORARY TABLE with a qualified name")
-        return dml.write(context, expression, binds) if _is_query(expression) else dml.run(context, expression)
+        result = dml.write(context, expression, binds) if _is_query(expression) else dml.run(context, expression)
+        if original:
+            table_copies.complete(context, original, (engine.TEMPORARY, "main", name_of(table).last))
+        return result
     before = _existing(context, expression)
     replaced = before if expression.args.get("replace") else None
-    original = table_copies.original_of(context, expression)
     with context.atomic(writes=replaced is not None or bool(streams.read_by(context, expression))):
         result = dml.write(context, expression, binds) if _is_query(expression) else dml.run(context, expression)
         if replaced:
@@ -199,19 +217,38 @@ def _drop_view(context: Context, expression: exp.Drop) -> Result:
     return result
 
 
-def _rename(context: Context, expression: exp.Expr, table: Key, to: exp.Table) -> Result:
-    """ALTER TABLE ... RENAME TO; the table keeps its streams, parameters and load history."""
+def _rename(context: Context, expression: exp.Alter, old: Key, to: exp.Table) -> Result:
+    """ALTER TABLE | VIEW ... RENAME TO: it keeps its streams, parameters, load history, text and policies."""
     new = context.table_key(to)
-    if new is None or new[:2] != table[:2]:
-        raise errors.unsupported("ALTER TABLE ... RENAME TO another schema")
+    if new is None or new[:2] != old[:2]:
+        raise errors.unsupported(f"ALTER {expression.args['kind']} ... RENAME TO another schema")
     to.replace(exp.table_(exp.to_identifier(new[2], quoted=True)))
     with context.atomic(writes=True):
         result = dml.run(context, expression)
-        streams.table_renamed(context, table, new)
-        load_history.table_renamed(context.duck, table, new)
+        streams.table_renamed(context, old, new)
+        load_history.table_renamed(context.duck, old, new)
         for kind in _KEPT:
-            context.catalog.move(context.duck, kind, table, new)
+            context.catalog.move(context.duck, kind, old, new)
     return result
+
+
+def _alter_columns(context: Context, expression: exp.Alter, table: Key) -> Result:
+    """ALTER of a table's columns; the rows that its streams keep get the same columns."""
+    again = expression.copy()
+    with context.atomic(writes=True):
+        result = dml.run(context, expression)
+        for kept in streams.rows_kept_of(context, table):
+            of_kept = again.copy()
+            of_kept.set("this", table_node(kept))
+            dml.run(context, of_kept)
+    return result
+
+
+def _is_of_columns(action: exp.Expr) -> bool:
+    """Whether an action of ALTER TABLE changes which columns there are, their names or types."""
+    if isinstance(action, exp.AlterColumn):
+        return action.args.get("dtype") is not None
+    return isinstance(action, exp.ColumnDef | exp.Drop | exp.RenameColumn)
 
 
 def alter_parameters(context: Context, statement: Alter) -> Result:
@@ -236,6 +273,11 @@ def _existing(context: Context, expression: exp.Expr) -> Key | None:
     if key is None or engine.has_temporary_table(context.duck, table.name if table.db == "" else ""):
         return None
     return key if engine.has_table(context.duck, key) else None
+
+
+def _existing_view(context: Context, expression: exp.Expr) -> Key | None:
+    key = context.table_key(named_table(expression))
+    return key if key is not None and engine.has_view(context.duck, key) else None
 
 
 def _ended(context: Context, table: Key) -> None:

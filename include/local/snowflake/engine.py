@@ -11,6 +11,7 @@ from .names import Key
 
 # The database of a connection's temporary tables.
 TEMPORARY = "temp"
+_HIDDEN_DATABASES = (GLOBAL_DATABASE, "memory", "system", TEMPORARY)
 
 
 def row(duck: duckdb.DuckDBPyConnection, sql: str, values: list[Any] | None = None) -> tuple[Any, ...]:
@@ -28,6 +29,11 @@ def databases(duck: duckdb.DuckDBPyConnection) -> list[str]:
         [GLOBAL_DATABASE],
     ).fetchall()
     return [name for (name,) in rows]
+
+
+def is_hidden(database: str, schema: str = "") -> bool:
+    """Whether a database or schema is none of the account's: DuckDB's, fakesnow's and our own, in any letters."""
+    return database.lower() in _HIDDEN_DATABASES or schema.lower() == HIDDEN_SCHEMA
 
 
 def has_schema(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> bool:
@@ -68,7 +74,7 @@ def tables(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[
 
 
 def columns(duck: duckdb.DuckDBPyConnection, table: Key) -> dict[str, tuple[str, bool]]:
-    """The columns of ``table`` in order: name -> DuckDB type, and whether NULL is allowed; none where it is missing."""
+    """The columns of a table or view in order: name -> DuckDB type, and whether NULL is allowed; empty without it."""
     rows = duck.execute(
         "SELECT column_name, data_type, is_nullable FROM duckdb_columns()"
         " WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
@@ -97,11 +103,6 @@ def views(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[K
         [database, schema],
     ).fetchall()
     return [(database, schema, name) for (name,) in rows]
-
-
-def view_columns(duck: duckdb.DuckDBPyConnection, view: Key) -> dict[str, tuple[str, bool]]:
-    """As ``columns``, for a view."""
-    return columns(duck, view)
 
 
 def sequences(duck: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[Key]:

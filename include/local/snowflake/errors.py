@@ -12,6 +12,7 @@ _EXISTS = re.compile(r"(?P<kind>\w+) with name \"(?P<name>.*)\" already exists")
 # How DuckDB says that a value does not fit into the 64 bits in which INTEGER and NUMBER(38, 0) are kept.
 _TOO_LONG = re.compile(r"Overflow in \w+ of INT64|out of range for the destination type INT64")
 HISTORY_TOO_OLD = "Cannot retrieve data from more than 14 days ago"
+_NO_FUNCTION = re.compile(r"Function with name \"?(\w+)\"? does not exist")
 _TOO_LARGE = re.compile(r"Could not cast value (\S+) to DECIMAL")
 _NO_NUMBER = re.compile(r"Could not convert string '(.*)' to (?:DOUBLE|DECIMAL|U?INT\d+)")
 
@@ -63,6 +64,10 @@ def history_too_old() -> SnowflakeError:
     return SnowflakeError(HISTORY_TOO_OLD, 90032, "22023")
 
 
+def unknown_function(name: str) -> SnowflakeError:
+    return compilation_error(f"Unknown function {name}", 2140, "42601")
+
+
 def division_by_zero() -> SnowflakeError:
     return SnowflakeError("Division by zero", 100051, "22012")
 
@@ -94,6 +99,8 @@ def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
             if existing["kind"] == "Column":
                 return compilation_error(f"duplicate column name '{existing['name']}'", 2025, "42S21")
             return already_exists(existing["name"])
+        case duckdb.CatalogException() if (function := _NO_FUNCTION.search(first_line)) is not None:
+            return unknown_function(function[1].upper())
         case duckdb.CatalogException():
             return compilation_error(first_line, 2003, "42S02")
         case duckdb.BinderException() if "column" in first_line.lower():

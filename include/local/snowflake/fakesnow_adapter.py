@@ -30,6 +30,7 @@ from sqlglot.dialects import duckdb as _duckdb_dialect  # noqa: F401
 
 from . import aggregates, arithmetic, duckdb_macros, epoch_times, flattening, rewriting, texts
 from .duckdb_macros import GLOBAL_DATABASE
+from .names import quote
 
 # fakesnow hides it from SHOW and INFORMATION_SCHEMA: our tables are here, beside the database's own.
 HIDDEN_SCHEMA = "_fs_information_schema"
@@ -75,7 +76,7 @@ class OnDisk(FakeSnow):
         duck.execute(duckdb_macros.creation_sql())
         for file in sorted(directory.glob("*.db")):
             if file.stem != GLOBAL_DATABASE:
-                duck.execute(f"ATTACH '{file}' AS \"{file.stem}\"")
+                duck.execute(f"ATTACH '{file}' AS {quote(file.stem)}")
                 self.complete_database(file.stem)
         self.learn_variants(duck)
 
@@ -133,7 +134,7 @@ class Translator:
 
     def use(self, database: str, schema: str | None) -> None:
         """Make an existing ``database`` and ``schema`` current."""
-        self.duck.execute(f'SET schema = \'"{database}"."{schema or "main"}"\'')
+        self.duck.execute(f"USE {quote(database)}.{quote(schema or 'main')}")
         self._connection.database, self._connection._schema = database, schema
         self._connection.database_set, self._connection.schema_set = True, schema is not None
 

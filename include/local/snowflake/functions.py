@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+import duckdb
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
 
 from . import cancelling, errors, load_history, metering_history, pipes, query_history, streams, tags
 from .context import Context
@@ -16,11 +19,17 @@ Node = TypeVar("Node", bound=exp.Expr)
 
 
 def substitute(context: Context, expression: Node) -> Node:
-    """Replace system functions, session functions and our table functions in ``expression``, in place."""
-    for node in list(expression.find_all(exp.Func, exp.TableFromRows)):
+    """Replace system functions, session functions and our table functions in ``expression``, in place.
+
+    Raises:
+        SnowflakeError: 002140 or 002143, a function that Snowflake does not have; 001003, a file in a table's place.
+    """
+    for node in list(expression.find_all(exp.Func, exp.Table, exp.Lateral, exp.TableFromRows)):
         if isinstance(node, exp.TableFromRows):
             if (query := _table_function(context, node)) is not None:
                 node.replace(query)
+        elif isinstance(node, exp.Table | exp.Lateral):
+            _check_source(node)
         elif isinstance(node, exp.Func) and (value := _value(context, node)) is not None:
             node.replace(value)
     return expression
@@ -40,6 +49,8 @@ def _value(context: Context, node: exp.Func) -> exp.Expr | None:
             return _SYSTEM[name](context, node)
         if name.startswith("SYSTEM$"):
             raise errors.unsupported(name)
+        if name in _of_duckdb_only():
+            raise errors.unknown_function(name)
         return None
     if isinstance(node, exp.Generator) and not node.args.get("rowcount"):
         raise errors.unsupported("GENERATOR without ROWCOUNT")
@@ -158,13 +169,17 @@ _TABLE: dict[str, Callable[[Context, Mapping[str, exp.Expr], Sequence[exp.Expr]]
 
 
 def _table_function(context: Context, node: exp.TableFromRows) -> exp.Subquery | None:
-    """The query for TABLE(INFORMATION_SCHEMA.name(...)), or None where it is not a function of ours."""
+    """The query for TABLE(INFORMATION_SCHEMA.name(...)), or None where it is one that fakesnow translates."""
     call = node.this
+    if isinstance(call, _TRANSLATED):
+        return None
     while isinstance(call, exp.Dot):
         call = call.expression
-    name = str(call.this).upper() if isinstance(call, exp.Anonymous) else ""
+    if not isinstance(call, exp.Anonymous):
+        raise errors.unsupported("TABLE(...) of anything but a table function")
+    name = str(call.this).upper()
     if name not in _TABLE:
-        return None
+        raise errors.compilation_error(f"Unknown user-defined table function {name}", 2143, "42601")
     named = {
         each.this.name.upper(): each.expression
         for each in call.expressions
@@ -173,3 +188,30 @@ def _table_function(context: Context, node: exp.TableFromRows) -> exp.Subquery |
     positional = [each for each in call.expressions if not isinstance(each, exp.Kwarg | exp.PropertyEQ)]
     alias = node.args.get("alias")
     return _TABLE[name](context, named, positional).subquery(alias.this if alias else exp.to_identifier(name))
+
+
+# --- what only DuckDB has ---------------------------------------------------------------------------------------------
+
+# Table functions of Snowflake's that fakesnow translates.
+_TRANSLATED = (exp.Explode, exp.Generator, exp.SplitToTable)
+# Functions of both that sqlglot does not know; of some that it knows, such as TRUNC, it does not know every form.
+_OF_BOTH = {"HASH"}
+
+
+def _check_source(node: exp.Table | exp.Lateral) -> None:
+    """Refuse what is no table, stage, subquery or table function of Snowflake's: DuckDB also reads files, and more."""
+    source = node.this  # None where it is a schema or database
+    if source is None or isinstance(source, (exp.Identifier, exp.Query, *_TRANSLATED)):
+        return
+    if not (isinstance(source, exp.Var) and source.name.startswith("@")):
+        unexpected = source.sql("snowflake") if isinstance(source, exp.Literal) else "("
+        raise errors.compilation_error(f"syntax error unexpected '{unexpected}'.")
+
+
+@functools.cache
+def _of_duckdb_only() -> frozenset[str]:
+    """DuckDB's functions: some read settings and sequences whatever the session's roles may see."""
+    with duckdb.connect() as duck:
+        names = duck.execute("SELECT DISTINCT upper(function_name) FROM duckdb_functions()").fetchall()
+    known = _OF_BOTH | set(Snowflake.parser_class.FUNCTIONS)
+    return frozenset(name for (name,) in names if name not in known and not name.startswith("ST_"))

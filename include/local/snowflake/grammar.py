@@ -12,7 +12,7 @@ from sqlglot.tokenizer_core import Token
 
 from . import grant_grammar, policy_grammar, resource_monitors
 from .errors import unsupported
-from .names import Name
+from .names import Name, like_pattern
 from .reader import Options, Reader
 
 
@@ -58,6 +58,10 @@ class Show:
     scope: str | None = None  # ACCOUNT, DATABASE, SCHEMA; for parameters SESSION and TABLE too
     scope_name: Name | None = None
 
+    def matches(self, name: str) -> bool:
+        """Whether LIKE, if it is there, lets ``name`` be listed."""
+        return self.like is None or like_pattern(self.like).fullmatch(name) is not None
+
 
 Statement = Create | Alter | Drop | Describe | Show | grant_grammar.Statement | policy_grammar.Statement
 
@@ -100,6 +104,8 @@ def parse(sql: str, tokens: Sequence[Token]) -> Statement | None:
 
 def _create(reader: Reader) -> Statement | None:
     reader.expect("CREATE")
+    if reader.accept("OR", "ALTER"):
+        raise unsupported("CREATE OR ALTER")
     or_replace = reader.accept("OR", "REPLACE")
     temporary = reader.accept("TEMPORARY") or reader.accept("TEMP")
     if reader.peek() in REFUSED_OBJECTS:
@@ -157,6 +163,12 @@ def _alter(reader: Reader) -> Statement | None:
         return _alter_parameters(reader, kind, name, if_exists=if_exists)
     action = reader.next().text.upper()
     options = reader.options()
+    if action == "RESUME" and reader.accept("IF", "SUSPENDED"):
+        options["IF_SUSPENDED"] = True
+    if action == "SET" and not options:
+        raise reader.error()
+    if action in ("ABORT", "RENAME"):
+        raise unsupported(f"ALTER {kind} ... {action}")
     if kind == "RESOURCE MONITOR" and not reader.at_end():
         options["TRIGGERS"] = resource_monitors.triggers(reader)
     reader.end()

@@ -62,8 +62,7 @@ Statement = GrantPrivileges | GrantRole | ShowGrants | UseSecondaryRoles
 _OTHER_KINDS = ("DATABASE ROLE", "APPLICATION ROLE", "APPLICATION", "SHARE", "TASK", "FUNCTION", "PROCEDURE",
                 "EXTERNAL TABLE", "DYNAMIC TABLE", "MATERIALIZED VIEW")  # fmt: skip
 _INTEGRATIONS = ("STORAGE INTEGRATION", "NOTIFICATION INTEGRATION")
-# The longest first: FILE FORMAT before FILE, USER before nothing.
-_KINDS = sorted((*PRIVILEGES, *_INTEGRATIONS), key=len, reverse=True)
+_KINDS = (*PRIVILEGES, *_INTEGRATIONS)
 
 
 def grant(reader: Reader) -> Statement:

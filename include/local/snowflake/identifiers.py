@@ -10,7 +10,7 @@ from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from . import errors
-from .names import name_in
+from .names import name_in, quote
 
 _MARKS = (TokenType.PLACEHOLDER, TokenType.QDCOLON)
 _CLOSING = ")"
@@ -57,4 +57,4 @@ def _name(argument: Token, binds: Sequence[Any] | None, number: int) -> str:
         text = str(binds[number])
     else:
         raise errors.unsupported("IDENTIFIER() of anything but a text or a bind variable")
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name_in(text).parts)
+    return ".".join(map(quote, name_in(text).parts))

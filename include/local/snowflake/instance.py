@@ -19,6 +19,7 @@ from .grants import Grants
 from .ingestion import Ingestion
 from .memo import Memo
 from .meter import Meter
+from .names import quote
 from .new_account import Administrator
 from .queries import Queries
 from .writers import WritersLock
@@ -75,8 +76,8 @@ class Instance:
         self.translations, self.decisions = Memo(), Memo()
         self.meter = meter or Meter()
         self.queries = Queries(self.meter)
-        # Open sessions, and how to end each.
-        self.sessions: dict[int, Callable[[], None]] = {}
+        # Open sessions: the user of each, and how to end it.
+        self.sessions: dict[int, tuple[str, Callable[[], None]]] = {}
         self.complete_database(GLOBAL_DATABASE)
         for name in engine.databases(self.duck):
             self.complete_database(name)
@@ -108,7 +109,7 @@ class Instance:
         """Detach a database and delete its files; it is gone from the moment when the first is renamed."""
         file = self.directory / f"{name}.db"
         with self.cursor() as duck:
-            duck.execute(f'DETACH "{name}"')
+            duck.execute(f"DETACH {quote(name)}")
         self.catalog.remove_database(name)
         file.rename(file.with_suffix(DROPPED))
         _delete_leftovers(self.directory)

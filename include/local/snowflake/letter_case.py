@@ -1,7 +1,7 @@
 """Names that differ by case only: to Snowflake ``"a"`` and ``A`` are two names, to DuckDB they are one.
 
-A statement that would take one for the other is refused: what it creates beside such a name by name, a use of such a
-name as a missing object or column, as in Snowflake.
+Such a statement is refused.  One that creates the second name gets an error with both names.  One that uses a name in
+other letters gets Snowflake's error for a missing object or column.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from . import engine, errors
 from .context import Context
-from .names import Key, name_of, named_table
+from .names import Key, common_table, name_of, named_table
 
 
 def check(context: Context, statement: exp.Expr) -> None:
@@ -27,11 +27,10 @@ def check(context: Context, statement: exp.Expr) -> None:
     _refuse_pairs(_name(column.this) for column in statement.find_all(exp.ColumnDef))
     if not context.translator.mixes_case and not any(_is_odd(each) for each in statement.find_all(exp.Identifier)):
         return
-    ctes = {cte.alias_or_name.upper() for cte in statement.find_all(exp.CTE)}
     tables = [
         each
         for each in statement.find_all(exp.Table)
-        if isinstance(each.this, exp.Identifier) and (each.db or each.name.upper() not in ctes)
+        if isinstance(each.this, exp.Identifier) and common_table(each) is None
     ]
     kind = str(statement.args.get("kind")).upper()
     if kind in ("DATABASE", "SCHEMA") and isinstance(statement, exp.Create | exp.Drop):
@@ -41,7 +40,7 @@ def check(context: Context, statement: exp.Expr) -> None:
     stored = list(engine.relations(context.duck))
     keys = [(table, key) for table in tables if (key := context.table_key(table)) is not None]
     for table, key in keys:
-        _check_table(context, key, stored, made=table in made)
+        _check_table(key, stored, made=table in made)
     _check_columns(context, statement, [key for _, key in keys])
 
 
@@ -61,7 +60,7 @@ def _check_container(context: Context, kind: str, table: exp.Table, *, made: boo
         raise _second(parts[-1], other) if made else errors.does_not_exist(kind.capitalize(), parts[-1])
 
 
-def _check_table(context: Context, key: Key, stored: list[Key], *, made: bool) -> None:
+def _check_table(key: Key, stored: list[Key], *, made: bool) -> None:
     for position in (0, 1, 2):
         of_container = {each[position] for each in stored if each[:position] == key[:position]}
         if position == 2:

@@ -10,9 +10,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from . import dml, engine, errors
-from .catalog import like_pattern
 from .context import Context
-from .names import quoted
+from .names import like_pattern, quoted
 from .privileges import Securable
 from .results import Result
 

@@ -11,10 +11,10 @@ from sqlglot import exp
 from sqlglot.optimizer.simplify import simplify
 
 from . import engine, errors, functions, reads, view_texts
-from .catalog import CatalogObject
+from .catalog import MASKED, CatalogObject
 from .context import Context
 from .grammar import Create, Describe, Drop, Show
-from .names import Key, table_node
+from .names import Key, common_table, table_node
 from .policy_grammar import SetBody, SetMasking
 from .privileges import Securable
 from .reader import Options
@@ -22,8 +22,6 @@ from .results import Result
 from .statements import parse
 
 _POLICY = "MASKING POLICY"
-# For each table or view, its masked columns: column -> database, schema and name of the policy.
-MASKED = "MASKED COLUMNS"
 _DONE = "Statement executed successfully."
 _REFUSED = ("INVOKER_ROLE", "INVOKER_SHARE")
 
@@ -83,8 +81,10 @@ def set_on_columns(context: Context, statement: SetMasking) -> Result:
     key = context.resolve(statement.name)
     exists = engine.has_table if statement.kind == "TABLE" else engine.has_view
     if not exists(context.duck, key):
+        if statement.if_exists:
+            return Result.status(_DONE)
         raise errors.does_not_exist(statement.kind, str(statement.name))
-    present = _columns(context, key)
+    present = engine.columns(context.duck, key)
     masked = dict(context.catalog.definition_of(context.duck, MASKED, key))
     for column, policy in statement.columns:
         if column not in present:
@@ -148,7 +148,7 @@ def _rewrite(context: Context, expression: exp.Expr) -> None:
     """Put what the session may see in the place of every table and view of ``expression``, in place."""
     target = _target(expression)
     for table in list(expression.find_all(exp.Table)):
-        if not isinstance(table.this, exp.Identifier) or reads.is_common_table(table):
+        if not isinstance(table.this, exp.Identifier) or common_table(table) is not None:
             continue
         on = reads.relation(context, table)
         if on is None or on.kind == "DATABASE":
@@ -250,11 +250,6 @@ def _check_body(options: Options) -> None:
     others = {each.name.upper() for each in body.find_all(exp.Column)} - {options["ARGUMENT"]}
     if others:
         raise errors.compilation_error(f"invalid identifier '{sorted(others)[0]}'", 904)
-
-
-def _columns(context: Context, key: Key) -> set[str]:
-    found = engine.columns(context.duck, key) or engine.view_columns(context.duck, key)
-    return set(found)
 
 
 def _columns_of(context: Context, policy: Key) -> list[str]:

@@ -32,9 +32,9 @@ KEPT = timedelta(days=15)
 HOUR = timedelta(hours=1)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
-_SIZES = ("XSMALL", "SMALL", "MEDIUM", "LARGE", "XLARGE", "XXLARGE", "XXXLARGE", "X4LARGE", "X5LARGE", "X6LARGE")
-_SIZE_WORDS = {"2XLARGE": "XXLARGE", "3XLARGE": "XXXLARGE", "4XLARGE": "X4LARGE", "5XLARGE": "X5LARGE",
-               "6XLARGE": "X6LARGE"}  # fmt: skip
+SIZES = ("XSMALL", "SMALL", "MEDIUM", "LARGE", "XLARGE", "XXLARGE", "XXXLARGE", "X4LARGE", "X5LARGE", "X6LARGE")
+_SIZE_WORDS = {"2XLARGE": "XXLARGE", "X2LARGE": "XXLARGE", "3XLARGE": "XXXLARGE", "X3LARGE": "XXXLARGE",
+               "4XLARGE": "X4LARGE", "5XLARGE": "X5LARGE", "6XLARGE": "X6LARGE"}  # fmt: skip
 
 Clock = Callable[[], datetime]
 
@@ -173,6 +173,8 @@ class Meter:
         with self._lock:
             self._statements.append(charge)
             hour = (_hour(charge.started_at), charge.warehouse or CLOUD_SERVICES_ONLY)
+            if hour not in self._cloud_services:
+                self._forget_old_hours()
             self._cloud_services[hour] = self._cloud_services.get(hour, 0) + 1
             if charge.warehouse is None:
                 return
@@ -228,6 +230,10 @@ class Meter:
 
     # --- the book; the lock is held ----------------------------------------------------------------------------------
 
+    def _forget_old_hours(self) -> None:
+        oldest = _hour(self._clock() - KEPT)
+        self._cloud_services = {hour: count for hour, count in self._cloud_services.items() if hour[0] >= oldest}
+
     def _runs(self, warehouse: _Warehouse, now: datetime) -> bool:
         return bool(warehouse.statements) or bool(warehouse.runs and now < warehouse.runs[-1].suspends_at)
 
@@ -266,7 +272,7 @@ def size_of(definition: Mapping[str, Any]) -> str:
 
 def credits_per_hour(size: str) -> float:
     """1 for the smallest, and for each larger one twice as many."""
-    return float(2 ** _SIZES.index(size)) if size in _SIZES else 1.0
+    return float(2 ** SIZES.index(size)) if size in SIZES else 1.0
 
 
 def _hour(time: datetime) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -32,10 +33,14 @@ def name_in(text: str) -> Name:
     Raises:
         SnowflakeError: it is no name of one to three parts.
     """
-    parts = tuple(part.strip('"') if part.startswith('"') else part.upper() for part in text.split("."))
+    parts = tuple(_unquoted(part) if part.startswith('"') else part.upper() for part in text.split("."))
     if not 1 <= len(parts) <= 3 or not all(parts):
         raise errors.compilation_error(f"invalid identifier '{text}'", 904)
     return Name(parts)
+
+
+def _unquoted(part: str) -> str:
+    return part.removeprefix('"').removesuffix('"').replace('""', '"')
 
 
 def name_of(table: exp.Table) -> Name:
@@ -55,10 +60,50 @@ def named_table(expression: exp.Expr) -> exp.Table:
     return table
 
 
+def like_pattern(like: str) -> re.Pattern[str]:
+    """The pattern of SHOW ... LIKE: % is any text, _ any character, and case does not matter."""
+    return re.compile(re.escape(like).replace("%", ".*").replace("_", "."), re.IGNORECASE | re.DOTALL)
+
+
+def quote(part: str) -> str:
+    """A part of a name as SQL, whatever is in it."""
+    return '"' + part.replace('"', '""') + '"'
+
+
 def quoted(key: Key) -> str:
     """``key`` as SQL."""
-    database, schema, name = key
-    return f'"{database}"."{schema}"."{name}"'
+    return ".".join(map(quote, key))
+
+
+def common_table(node: exp.Table) -> exp.CTE | None:
+    """The common table expression whose name stands there; None where it is another name, or not visible."""
+    if node.db or not isinstance(node.this, exp.Identifier):
+        return None
+    name = name_of(node).last
+    child: exp.Expr = node
+    parent = node.parent
+    while parent is not None:
+        clause = parent if isinstance(parent, exp.With) else parent.args.get("with_")
+        if isinstance(clause, exp.With) and clause is not child:
+            found = next((cte for cte in _visible(clause, child) if _alias(cte) == name), None)
+            if found is not None:
+                return found
+        child, parent = parent, parent.parent
+    return None
+
+
+def _visible(clause: exp.With, child: exp.Expr) -> list[exp.CTE]:
+    """What a WITH gives to its query, or to ``child``, one of its definitions: those before it."""
+    tables: list[exp.CTE] = list(clause.expressions)
+    own = next((index for index, cte in enumerate(tables) if cte is child), None)
+    if own is None:
+        return tables
+    return tables[: own + 1] if clause.args.get("recursive") else tables[:own]
+
+
+def _alias(cte: exp.CTE) -> str:
+    alias = cte.args["alias"].this
+    return str(alias.name if alias.quoted else alias.name.upper())
 
 
 def table_node(key: Key) -> exp.Table:

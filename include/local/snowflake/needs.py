@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from . import grammar, policy_grammar, reads
+from .catalog import MASKED
 from .context import Context
 from .names import name_of, named_table
 from .privileges import OWNERSHIP, SCHEMA_OBJECTS, THE_ACCOUNT, USAGE, Securable, kind_of
@@ -39,10 +40,13 @@ _FUNCTIONS = {
     "SYSTEM$STREAM_HAS_DATA": ("STREAM", ("SELECT",)),
     "SYSTEM$STREAM_GET_TABLE_TIMESTAMP": ("STREAM", ("SELECT",)),
 }
+# Table functions that name an object: in which argument, and what they need of it.  VALIDATE's has no name.
 _TABLE_FUNCTIONS = {
     "COPY_HISTORY": ("TABLE_NAME", "TABLE", ()),
+    "VALIDATE": ("", "TABLE", ()),
     "VALIDATE_PIPE_LOAD": ("PIPE_NAME", "PIPE", ("MONITOR", "OPERATE")),
 }
+_METERS = ("LOCAL_METER", "PIPE_USAGE_HISTORY", "WAREHOUSE_METERING_HISTORY")
 # What ALTER PIPE SETs without owning the pipe.
 _OPERATED = {"PIPE_EXECUTION_PAUSED"}
 # Kinds that only ACCOUNTADMIN creates.
@@ -82,7 +86,7 @@ def _need(on: Securable, *any_of: str) -> Need:
     return Need(on, frozenset(any_of))
 
 
-def _creation(context: Context, kind: str, key: Sequence[str]) -> Need:
+def _creation(kind: str, key: Sequence[str]) -> Need:
     """CREATE <kind> on the account, database or schema that will have the object."""
     if len(key) == 3:
         on = Securable("SCHEMA", tuple(key[:2]))
@@ -108,9 +112,21 @@ def _of_reads(context: Context, expression: exp.Expr, *, but: Sequence[exp.Expr 
             yield _need(Securable(kind, context.resolve_text(call.expressions[0].name)), *privileges)
         elif name in _TABLE_FUNCTIONS:
             argument, kind, privileges = _TABLE_FUNCTIONS[name]
-            for each in call.expressions:
-                if isinstance(each, exp.Kwarg | exp.PropertyEQ) and each.this.name.upper() == argument:
-                    yield _need(Securable(kind, context.resolve_text(each.expression.name)), *privileges)
+            for named in _argument(call, argument):
+                yield _need(Securable(kind, context.resolve_text(named)), *privileges)
+        elif name in _METERS:
+            yield _need(THE_ACCOUNT, "MONITOR USAGE")
+
+
+def _argument(call: exp.Anonymous, name: str) -> Iterator[str]:
+    """The object that an argument of a table function names: the first without a name where ``name`` is empty."""
+    for each in call.expressions:
+        if not isinstance(each, exp.Kwarg | exp.PropertyEQ):
+            if not name:
+                yield each.name if isinstance(each, exp.Literal) else each.sql()
+                return
+        elif each.this.name.upper() == name:
+            yield each.expression.name
 
 
 def _reads_rows(expression: exp.Query) -> bool:
@@ -189,13 +205,14 @@ def _of_use(context: Context, expression: exp.Use) -> Needs:
 
 def _of_create(context: Context, expression: exp.Create) -> Needs:
     kind, table = str(expression.args.get("kind")).upper(), named_table(expression)
-    needs = list(_of_reads(context, expression, but=[table]))
+    # CREATE DATABASE and SCHEMA ... CLONE name no table.
+    needs = [] if kind in ("DATABASE", "SCHEMA") else list(_of_reads(context, expression, but=[table]))
     created = securable(context, kind, table, created=True)
     if created is not None:
         if expression.find(exp.TemporaryProperty):
             needs += [_need(each, USAGE) for each in created.containers]
         else:
-            needs.append(_creation(context, kind, created.key))
+            needs.append(_creation(kind, created.key))
             if expression.args.get("replace") and context.grants.is_recorded(created):
                 needs.append(_need(created, OWNERSHIP))
     return Needs(tuple(needs), warehouse=isinstance(expression.expression, exp.Query) and kind == "TABLE")
@@ -207,7 +224,7 @@ def _of_alter(context: Context, expression: exp.Expr) -> Iterator[Need]:
     for on in _named(context, expression, [expression.this]):
         yield _need(on, OWNERSHIP)
         if expression.find(exp.AlterRename):
-            yield _creation(context, on.kind, on.key)
+            yield _creation(on.kind, on.key)
 
 
 def _of_describe(context: Context, expression: exp.Expr) -> Iterator[Need]:
@@ -264,14 +281,17 @@ def _of_ours(context: Context, statement: grammar.Statement) -> Needs:
         case grammar.Describe() if statement.kind != "USER":
             return Needs((_need(our_securable(context, statement)),))
         case policy_grammar.SetMasking():
-            return Needs(tuple(_of_masking(context, statement)))
+            return Needs(tuple(_of_masking(context, statement)), if_exists=_may_miss(context, statement))
         case policy_grammar.SetBody():
             on = Securable("MASKING POLICY", context.resolve(statement.name))
             return Needs((_need(on, OWNERSHIP),), if_exists=statement.if_exists)
         case policy_grammar.SetTags():
-            return Needs(tuple(_of_tags(context, statement)))
+            return Needs(tuple(_of_tags(context, statement)), if_exists=_may_miss(context, statement))
         case policy_grammar.SetSecure():
-            return Needs((_need(Securable("VIEW", context.resolve(statement.name)), OWNERSHIP),))
+            on = Securable("VIEW", context.resolve(statement.name))
+            return Needs((_need(on, OWNERSHIP),), if_exists=statement.if_exists)
+        case grammar.Show() if statement.kind == "PARAMETER":
+            return Needs(tuple(_of_parameters(context, statement)))
         case policy_grammar.SetAuthenticationPolicy():
             return Needs(tuple(_of_authentication_policy(context, statement)), if_exists=statement.if_exists)
     return Needs()
@@ -290,7 +310,7 @@ def our_securable(
 
 def _of_our_create(context: Context, statement: grammar.Create) -> Iterator[Need]:
     on = our_securable(context, statement)
-    yield _creation(context, on.kind, on.key)
+    yield _creation(on.kind, on.key)
     if statement.or_replace and context.grants.is_recorded(on):
         yield _need(on, OWNERSHIP)
     if statement.table is not None:
@@ -299,6 +319,7 @@ def _of_our_create(context: Context, statement: grammar.Create) -> Iterator[Need
         copy = parse(statement.body)
         if isinstance(copy, exp.Copy):
             yield from of_loading(context, copy).privileges
+    yield from _of_resource_monitor(statement)
     if integration := statement.options.get("STORAGE_INTEGRATION"):
         yield _need(Securable("INTEGRATION", (str(integration).upper(),)), USAGE)
     yield from _of_error_integration(statement)
@@ -317,6 +338,10 @@ def _of_our_alter(context: Context, statement: grammar.Alter) -> Iterator[Need]:
     else:
         yield _need(on, OWNERSHIP)
         yield from _of_error_integration(statement)
+    yield from _of_resource_monitor(statement)
+
+
+def _of_resource_monitor(statement: grammar.Create | grammar.Alter) -> Iterator[Need]:
     if statement.kind == "WAREHOUSE" and "RESOURCE_MONITOR" in statement.options:
         yield Need(THE_ACCOUNT, frozenset({OWNERSHIP}))  # ACCOUNTADMIN
 
@@ -326,25 +351,43 @@ def _of_error_integration(statement: grammar.Create | grammar.Alter) -> Iterator
         yield _need(Securable("INTEGRATION", (str(name).upper(),)), USAGE)
 
 
+def _of_parameters(context: Context, statement: grammar.Show) -> Iterator[Need]:
+    """SHOW PARAMETERS IN a table or warehouse: any privilege on it."""
+    if statement.scope == "TABLE" and statement.scope_name is not None:
+        yield _need(Securable("TABLE", context.resolve(statement.scope_name)))
+    elif statement.scope == "WAREHOUSE" and statement.scope_name is not None:
+        yield _need(Securable("WAREHOUSE", (statement.scope_name.last,)))
+
+
 # --- policies and tags ------------------------------------------------------------------------------------------------
 
 
 def _of_masking(context: Context, statement: policy_grammar.SetMasking) -> Iterator[Need]:
-    """APPLY MASKING POLICY on the account; or the table, and APPLY on the policy."""
-    policies = [context.resolve(policy) for _, policy in statement.columns if policy is not None]
-    on = Securable(statement.kind, context.resolve(statement.name))
+    """APPLY MASKING POLICY on the account; or the table, and APPLY on each policy that is set or taken off."""
+    on = _changed(context, statement)
+    policies: list[Sequence[str]] = [context.resolve(policy) for _, policy in statement.columns if policy is not None]
+    # Whoever takes a policy off must be allowed to set it.
+    present = context.catalog.definition_of(context.duck, MASKED, context.resolve(statement.name))
+    policies += [present[column] for column, _ in statement.columns if column in present]
     yield from _applied(context, "MASKING POLICY", on, policies)
 
 
 def _of_tags(context: Context, statement: policy_grammar.SetTags) -> Iterator[Need]:
+    tags = [context.resolve(tag) for tag, _ in statement.tags]
+    yield from _applied(context, "TAG", _changed(context, statement), tags)
+
+
+def _changed(context: Context, statement: policy_grammar.SetMasking | policy_grammar.SetTags) -> Securable:
+    """What a policy or tag is set on."""
     in_schema = statement.kind in SCHEMA_OBJECTS
     if statement.kind == "SCHEMA" and len(statement.name.parts) == 1:
-        key: tuple[str, ...] = (context.database or "", statement.name.last)
-    else:
-        key = context.resolve(statement.name) if in_schema else statement.name.parts
-    yield from _applied(
-        context, "TAG", Securable(statement.kind, key), [context.resolve(tag) for tag, _ in statement.tags]
-    )
+        return Securable("SCHEMA", (context.database or "", statement.name.last))
+    return Securable(statement.kind, context.resolve(statement.name) if in_schema else statement.name.parts)
+
+
+def _may_miss(context: Context, statement: policy_grammar.SetMasking | policy_grammar.SetTags) -> bool:
+    """Whether IF EXISTS excuses what is missing: what is changed, never the policy or tag."""
+    return statement.if_exists and not context.sees(_changed(context, statement))
 
 
 def _of_authentication_policy(context: Context, statement: policy_grammar.SetAuthenticationPolicy) -> Iterator[Need]:

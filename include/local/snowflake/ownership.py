@@ -10,7 +10,7 @@ from . import engine, grammar, needs
 from .catalog import ACCOUNT
 from .context import Context
 from .names import Key, named_table
-from .privileges import Securable
+from .privileges import PRIVILEGES_OF_ACCOUNT_OBJECTS, Securable
 from .statements import Statement
 
 Change = Callable[[Context], None]
@@ -35,14 +35,23 @@ def change_of(context: Context, statement: Statement) -> Change | None:
             )
         case grammar.Create():
             on = needs.our_securable(context, statement)
-            return None if statement.if_not_exists and exists(context, on) else _created(on)
+            if statement.if_not_exists and exists(context, on):
+                return None
+            return _recreated(on) if on.kind in ("ROLE", "USER") else _created(on)
         case grammar.Drop():
             return _drop(needs.our_securable(context, statement))
     return None
 
 
+def is_hidden(on: Securable) -> bool:
+    """Whether an object is in what DuckDB, fakesnow and this server keep for themselves: no role reaches it."""
+    return bool(on.key) and on.kind not in PRIVILEGES_OF_ACCOUNT_OBJECTS and engine.is_hidden(*on.key[:2])
+
+
 def exists(context: Context, on: Securable) -> bool:
     duck, catalog = context.duck, context.catalog
+    if is_hidden(on):
+        return False
     match on.kind:
         case "ACCOUNT":
             return True
@@ -80,9 +89,18 @@ def _created(on: Securable, *, keep: bool = False) -> Change:
     return lambda context: context.grants.created(on, context.role, keep=keep)
 
 
-def _create_database(context: Context, on: Securable) -> None:
+def _recreated(on: Securable) -> Change:
+    """A role or user is created, or takes the place of another: all grants of and to that go."""
+    return lambda context: _recreate(context, on)
+
+
+def _recreate(context: Context, on: Securable) -> None:
     context.grants.dropped(on, context.role)
     context.grants.created(on, context.role, keep=False)
+
+
+def _create_database(context: Context, on: Securable) -> None:
+    _recreate(context, on)
     context.grants.created(Securable("SCHEMA", (*on.key, "PUBLIC")), context.role, keep=False)
 
 

@@ -1,7 +1,8 @@
-"""Values of parameters, as kept in the catalog: the account's time zone and the retention of tables."""
+"""Values of parameters, as kept in the catalog: time zone, statement timeouts, and the retention of tables."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,14 @@ DEFAULT_STATEMENT_TIMEOUT = 172_800  # two days
 MOST_STATEMENT_TIMEOUT = 604_800  # a week; 0 stands for it
 _ACCOUNT_KIND = "ACCOUNT PARAMETER"
 _ACCOUNT_KEY = (*ACCOUNT, "TIMEZONE")
+# Session parameters that are accepted and change nothing here.
+IGNORED = frozenset({
+    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS", "LOCK_TIMEOUT", "ABORT_DETACHED_QUERY", "USE_CACHED_RESULT",
+    "CLIENT_SESSION_KEEP_ALIVE", "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT",
+})  # fmt: skip
+# What a login, and a single statement, may state.  MULTI_STATEMENT_COUNT is num_statements: the parser counts itself.
+OF_LOGIN = IGNORED | {"AUTOCOMMIT", "QUERY_TAG", "TIMEZONE", STATEMENT_TIMEOUT}
+OF_STATEMENT = IGNORED | {"MULTI_STATEMENT_COUNT", "QUERY_TAG", STATEMENT_TIMEOUT}
 TABLE_KIND = "TABLE PARAMETERS"
 RETENTION = "DATA_RETENTION_TIME_IN_DAYS"
 # Kept beside the parameters of a table that was created so; no statement sets it later.
@@ -41,6 +50,29 @@ TABLE_PARAMETERS = {
         " becoming stale.",
     ),
 }  # fmt: skip
+
+
+def check_known(names: Iterable[str], known: frozenset[str]) -> None:
+    """Refuse parameters that a client states and that would change nothing.
+
+    Raises:
+        SnowflakeError: a name is neither one of ``known`` nor the client's own.
+    """
+    for name in names:
+        if name not in known and not name.startswith("CLIENT_"):
+            raise errors.unsupported(f"the session parameter {name}")
+
+
+def switch(name: str, value: Any) -> bool:
+    """The value of a parameter that is TRUE or FALSE.
+
+    Raises:
+        SnowflakeError: it is anything else.
+    """
+    text = str(value).upper()
+    if text not in ("TRUE", "FALSE"):
+        raise errors.compilation_error(f"invalid value [{value}] for parameter '{name}'", 1008, "22023")
+    return text == "TRUE"
 
 
 # --- time zones -------------------------------------------------------------------------------------------------------
@@ -77,11 +109,11 @@ def statement_timeout(catalog: Catalog, session: int | None, user: str, warehous
     A session's value hides the user's, and the user's the account's; of that and the warehouse's, the lower one that is
     not zero holds.
     """
-    account = catalog.statement_timeout(_ACCOUNT_KIND, STATEMENT_TIMEOUT)
+    account = account_statement_timeout(catalog)
     values = (session, catalog.statement_timeout("USER", user), account, DEFAULT_STATEMENT_TIMEOUT)
-    hidden_by_none = next(value for value in values if value is not None)
+    stated = next(value for value in values if value is not None)
     of_warehouse = catalog.statement_timeout("WAREHOUSE", warehouse) if warehouse else None
-    return min(hidden_by_none or MOST_STATEMENT_TIMEOUT, of_warehouse or MOST_STATEMENT_TIMEOUT)
+    return min(stated or MOST_STATEMENT_TIMEOUT, of_warehouse or MOST_STATEMENT_TIMEOUT)
 
 
 def account_statement_timeout(catalog: Catalog) -> int | None:

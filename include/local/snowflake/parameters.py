@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from . import engine, errors
 from . import parameter_values as values
-from .catalog import ACCOUNT, like_pattern
+from .catalog import ACCOUNT
 from .context import Context
 from .grammar import Alter, Show
 from .parameter_values import DEFAULT_STATEMENT_TIMEOUT, DEFAULT_TIME_ZONE, STATEMENT_TIMEOUT, TABLE_PARAMETERS
@@ -15,15 +15,12 @@ from .results import Result
 # key, value, default, level, description and type, as SHOW PARAMETERS lists them
 _Row = tuple[str, str, str, str, str, str]
 
-# Session parameters that are accepted and change nothing here.
-IGNORED = {
-    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
-    "LOCK_TIMEOUT",
-    "ABORT_DETACHED_QUERY",
-    "USE_CACHED_RESULT",
-    "CLIENT_SESSION_KEEP_ALIVE",
-    "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT",
-}
+
+# What a CREATE may have beside parameters; sqlglot knows others, which would be forgotten.
+_PROPERTIES = (
+    exp.ClusterProperty, exp.CopyGrantsProperty, exp.GlobalProperty, exp.LikeProperty, exp.SchemaCommentProperty,
+    exp.SecureProperty, exp.SequenceProperties, exp.TemporaryProperty, exp.TransientProperty,
+)  # fmt: skip
 
 
 # --- the account ------------------------------------------------------------------------------------------------------
@@ -64,7 +61,7 @@ def alter_session(context: Context, expression: exp.Alter) -> Result:
 
 def _set(context: Context, name: str, value: exp.Expr) -> None:
     if name == "AUTOCOMMIT":
-        context.transaction.set_autocommit(value.name.upper() == "TRUE" or value.sql().upper() == "TRUE")
+        context.transaction.set_autocommit(values.switch(name, value.name or value.sql()))
     elif name == "TIMEZONE":
         context.set_time_zone(value.name)
     elif name == "QUERY_TAG":
@@ -74,7 +71,7 @@ def _set(context: Context, name: str, value: exp.Expr) -> None:
     elif name == "ERROR_ON_NONDETERMINISTIC_MERGE":
         if value.sql().upper() != "TRUE":
             raise errors.unsupported("ERROR_ON_NONDETERMINISTIC_MERGE = FALSE")
-    elif name not in IGNORED:
+    elif name not in values.IGNORED:
         raise errors.unsupported(f"ALTER SESSION SET {name}")
 
 
@@ -87,7 +84,7 @@ def _unset(context: Context, name: str) -> None:
         context.query_tag = ""
     elif name == STATEMENT_TIMEOUT:
         context.statement_timeout = None
-    elif name not in IGNORED:
+    elif name not in values.IGNORED:
         raise errors.unsupported(f"ALTER SESSION UNSET {name}")
 
 
@@ -105,8 +102,10 @@ def take_from(expression: exp.Create) -> dict[str, int]:
     for each in list(properties.expressions) if properties else []:
         if isinstance(each, exp.TransientProperty) and expression.kind == "TABLE":
             taken[values.TRANSIENT] = 1
-        if type(each) is not exp.Property:
+        if isinstance(each, _PROPERTIES):
             continue
+        if type(each) is not exp.Property:
+            raise errors.unsupported(f"CREATE {expression.kind} ... {each.sql('snowflake')[:60]}")
         name = each.this.name.upper()
         if expression.kind != "TABLE" or name not in TABLE_PARAMETERS:
             raise errors.unsupported(f"CREATE {expression.kind} ... {name}")
@@ -148,9 +147,8 @@ def show(context: Context, statement: Show) -> Result:
             rows = _of_account(context)
         case _:
             rows = _of_session(context)
-    pattern = like_pattern(statement.like if statement.like is not None else "%")
     columns = ["key", "value", "default", "level", "description", "type"]
-    return Result.of(columns, [row for row in rows if pattern.fullmatch(row[0])])
+    return Result.of(columns, [row for row in rows if statement.matches(row[0])])
 
 
 def _of_table(context: Context, statement: Show) -> list[_Row]:

@@ -57,7 +57,7 @@ def create(context: Context, statement: Create) -> Result:
     }
     with context.atomic():
         if before := context.catalog.find(context.duck, "PIPE", key):
-            pipe_queue.clear(context.duck, before)
+            _forget_files(context, before)
         context.catalog.create(context.duck, statement, key, definition)
     return Result.status(f"Pipe {statement.name.last} successfully created.")
 
@@ -100,7 +100,7 @@ def drop(context: Context, statement: Drop) -> Result:
             return Result.status("Drop statement executed successfully.")
         raise errors.does_not_exist("Pipe", str(statement.name))
     with context.atomic():
-        pipe_queue.clear(context.duck, found)
+        _forget_files(context, found)
         context.catalog.drop(context.duck, "PIPE", key)
     return Result.status(f"{statement.name.last} successfully dropped.")
 
@@ -161,6 +161,12 @@ def parse_copy(text: str) -> exp.Copy:
     if not isinstance(expression, exp.Copy):
         raise errors.compilation_error("the body of a pipe must be COPY INTO a table.")
     return expression.copy()
+
+
+def _forget_files(context: Context, gone: CatalogObject) -> None:
+    """A pipe is dropped or replaced: forget the files that were announced to it."""
+    pipe_queue.clear(context.duck, gone)
+    context.instance.ingestion.forwarded.pop(gone.uid, None)
 
 
 def _check_errors_are_sent(stated: dict[str, Any], on_error: str) -> None:

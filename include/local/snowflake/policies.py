@@ -5,13 +5,14 @@ from __future__ import annotations
 from sqlglot import exp
 
 from . import errors, login_policies, masking, tags, view_texts
+from .catalog import MASKED
 from .context import Context
 from .names import Key
 from .policy_grammar import SetAuthenticationPolicy, SetBody, SetMasking, SetSecure, SetTags, Statement
 from .results import Result
 
 # What is kept about a table or view, by kind.
-KEPT = (masking.MASKED, tags.TAGGED)
+KEPT = (MASKED, tags.TAGGED)
 
 
 def run(context: Context, statement: Statement) -> Result:

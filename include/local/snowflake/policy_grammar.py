@@ -24,6 +24,7 @@ class SetMasking:
     name: Name
     columns: tuple[tuple[str, Name | None], ...]
     force: bool = False
+    if_exists: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class SetTags:
     name: Name
     column: str | None
     tags: tuple[tuple[Name, str | None], ...]
+    if_exists: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class SetSecure:
 
     name: Name
     secure: bool
+    if_exists: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,22 +100,22 @@ def _alter(reader: Reader) -> Statement | None:
     kind = next((kind for kind in TAGGED_KINDS if reader.accept(kind)), None)
     if kind is None:
         return None
-    reader.accept("IF", "EXISTS")
+    if_exists = reader.accept("IF", "EXISTS")
     name = reader.name()
     unset = reader.peek() == "UNSET"
     if reader.peek() in ("SET", "UNSET") and reader.peek(1) == "TAG":
         reader.next()
-        return _tags(reader, kind, name, None, unset=unset)
+        return _tags(reader, kind, name, None, unset=unset, if_exists=if_exists)
     if kind == "VIEW" and reader.peek() in ("SET", "UNSET") and reader.peek(1) == "SECURE":
         reader.expect("UNSET" if unset else "SET", "SECURE")
         reader.end()
-        return SetSecure(name, not unset)
+        return SetSecure(name, not unset, if_exists)
     if kind in ("TABLE", "VIEW") and reader.peek() in ("MODIFY", "ALTER"):
-        return _of_columns(reader, kind, name)
+        return _of_columns(reader, kind, name, if_exists=if_exists)
     return None
 
 
-def _of_columns(reader: Reader, kind: str, name: Name) -> SetMasking | SetTags | None:
+def _of_columns(reader: Reader, kind: str, name: Name, *, if_exists: bool) -> SetMasking | SetTags | None:
     reader.next()
     is_list = reader.accept("(")
     columns: list[tuple[str, Name | None]] = []
@@ -125,7 +128,7 @@ def _of_columns(reader: Reader, kind: str, name: Name) -> SetMasking | SetTags |
             return None
         reader.next()
         if reader.peek() == "TAG" and not columns and not is_list:
-            return _tags(reader, kind, name, column, unset=unset)
+            return _tags(reader, kind, name, column, unset=unset, if_exists=if_exists)
         if not reader.accept("MASKING", "POLICY"):
             raise unsupported(f"{reader.peek()} on several columns in one statement")
         columns.append((column, None if unset else reader.name()))
@@ -139,10 +142,10 @@ def _of_columns(reader: Reader, kind: str, name: Name) -> SetMasking | SetTags |
     if is_list:
         reader.expect(")")
     reader.end()
-    return SetMasking(kind, name, tuple(columns), force)
+    return SetMasking(kind, name, tuple(columns), force, if_exists)
 
 
-def _tags(reader: Reader, kind: str, name: Name, column: str | None, *, unset: bool) -> SetTags:
+def _tags(reader: Reader, kind: str, name: Name, column: str | None, *, unset: bool, if_exists: bool) -> SetTags:
     reader.expect("TAG")
     tags: list[tuple[Name, str | None]] = []
     while True:
@@ -155,7 +158,7 @@ def _tags(reader: Reader, kind: str, name: Name, column: str | None, *, unset: b
         if not reader.accept(","):
             break
     reader.end()
-    return SetTags(kind, name, column, tuple(tags))
+    return SetTags(kind, name, column, tuple(tags), if_exists)
 
 
 def _of_user(reader: Reader) -> SetAuthenticationPolicy | None:

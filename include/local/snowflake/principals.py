@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import account, errors, users
-from .catalog import CatalogObject, like_pattern
+from .catalog import CatalogObject
 from .context import Context
 from .grammar import Alter, Create, Describe, Drop, Show
 from .grants import Grant
@@ -73,7 +73,7 @@ def show_users(context: Context, statement: Show) -> Result:
     found = [
         user
         for user in users.all_users(context.catalog, context.duck)
-        if _like(statement, user.name)
+        if statement.matches(user.name)
         and (_manages(context) or user.name == context.user or context.sees(Securable("USER", (user.name,))))
     ]
     return Result.of(_USER_COLUMNS, [_user_row(context, user) for user in found])
@@ -117,7 +117,7 @@ def drop_role(context: Context, statement: Drop) -> Result:
 
 
 def show_roles(context: Context, statement: Show) -> Result:
-    roles = [found for found in account.shown(context, "ROLE") if _like(statement, found.name)]
+    roles = [found for found in account.shown(context, "ROLE") if statement.matches(found.name)]
     return Result.of(_ROLE_COLUMNS, [_role_row(context, found) for found in roles])
 
 
@@ -156,10 +156,6 @@ def _manages(context: Context) -> bool:
 def _refuse_system_role(name: str) -> None:
     if name in SYSTEM_ROLES:
         raise errors.insufficient("ROLE", name)
-
-
-def _like(statement: Show, name: str) -> bool:
-    return statement.like is None or like_pattern(statement.like).fullmatch(name) is not None
 
 
 def _flag(value: bool) -> str:

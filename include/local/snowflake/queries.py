@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 import uuid
@@ -22,6 +23,10 @@ HISTORY = 1000
 KEPT_RESULTS = 64
 # A cancelled statement is interrupted again until it ends: between two steps of it nothing can be interrupted.
 INTERRUPT_EVERY_SECONDS = 0.02
+_OF_USER = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:CREATE(?:\s+OR\s+REPLACE)?|ALTER)\s+USER\b", re.IGNORECASE | re.DOTALL
+)
+_PASSWORD = re.compile(r"(\bPASSWORD\s*=\s*)(?:'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$)", re.IGNORECASE | re.DOTALL)
 
 RUNNING, SUCCESS, FAILED = "RUNNING", "SUCCESS", "FAILED_WITH_ERROR"
 
@@ -43,7 +48,7 @@ class Query:
 
     def __init__(self, text: str, sender: Sender, *, asynchronous: bool = False, request: str | None = None) -> None:
         self.id = str(uuid.uuid4())
-        self.text, self.sender, self.asynchronous, self.request = text, sender, asynchronous, request
+        self.text, self.sender, self.asynchronous, self.request = _without_password(text), sender, asynchronous, request
         self.started_at = datetime.now(UTC)
         self.ended_at: datetime | None = None
         self.error: errors.SnowflakeError | None = None
@@ -53,6 +58,7 @@ class Query:
         self._cancelled, self._ended = threading.Event(), threading.Event()
         self._reason: errors.SnowflakeError | None = None
         self._interrupt: Callable[[], None] | None = None
+        self._commits = False
 
     @property
     def status(self) -> str:
@@ -65,7 +71,7 @@ class Query:
     def cancel(self, reason: errors.SnowflakeError) -> bool:
         """Make it fail with ``reason`` as soon as possible; False where it has ended or commits already."""
         with self._lock:
-            if self._ended.is_set():
+            if self._commits or self._ended.is_set():
                 return False
             if self._reason is None:
                 self._reason = reason
@@ -104,11 +110,12 @@ class Query:
         with self._lock:
             self.check()
             kept, self._interrupt = self._interrupt, None
+            self._commits = True
         try:
             yield
         finally:
             with self._lock:
-                self._interrupt = kept
+                self._interrupt, self._commits = kept, False
 
     def check(self) -> None:
         """Raise the reason if it was cancelled."""
@@ -209,7 +216,19 @@ class Queries:
                 if not late:
                     self._changed.wait(None if self._next_deadline == float("inf") else self._next_deadline - now)
             for query in late:
-                query.cancel(errors.timed_out(query.sender.timeout))
+                if not query.cancel(errors.timed_out(query.sender.timeout)):
+                    self._ask_again(query)
+
+    def _ask_again(self, query: Query) -> None:
+        """Cancel a statement that commits a little later: before a DDL, it commits what was open."""
+        with self._changed:
+            if query.status == RUNNING:
+                self._deadlines[query.id] = time.monotonic() + INTERRUPT_EVERY_SECONDS
+
+
+def _without_password(text: str) -> str:
+    """The text of a statement as others may see it."""
+    return _PASSWORD.sub(r"\1'***'", text) if _OF_USER.match(text) else text
 
 
 def committing(query: Query | None) -> contextlib.AbstractContextManager[None]:

@@ -25,33 +25,37 @@ Named = Mapping[str, exp.Expr]
 
 def all_queries(context: Context, named: Named, positional: Sequence[exp.Expr]) -> exp.Select:
     """INFORMATION_SCHEMA.QUERY_HISTORY([RESULT_LIMIT => n])."""
-    return _select(context.instance.queries.newest_first(), named, positional, set())
+    return _select(_seen(context), named, positional, set())
 
 
 def by_session(context: Context, named: Named, positional: Sequence[exp.Expr]) -> exp.Select:
     """INFORMATION_SCHEMA.QUERY_HISTORY_BY_SESSION([SESSION_ID => n] [, RESULT_LIMIT => n])."""
     wanted = _constant(named, "SESSION_ID", str(context.identifier))
-    found = [each for each in context.instance.queries.newest_first() if str(each.sender.session) == wanted]
+    found = [each for each in _seen(context) if str(each.sender.session) == wanted]
     return _select(found, named, positional, {"SESSION_ID"})
 
 
 def by_user(context: Context, named: Named, positional: Sequence[exp.Expr]) -> exp.Select:
     """INFORMATION_SCHEMA.QUERY_HISTORY_BY_USER([USER_NAME => 'name'] [, RESULT_LIMIT => n])."""
     wanted = _constant(named, "USER_NAME", context.user)
-    found = [each for each in context.instance.queries.newest_first() if each.sender.user == wanted]
+    found = [each for each in _seen(context) if each.sender.user == wanted]
     return _select(found, named, positional, {"USER_NAME"})
 
 
 def by_warehouse(context: Context, named: Named, positional: Sequence[exp.Expr]) -> exp.Select:
     """INFORMATION_SCHEMA.QUERY_HISTORY_BY_WAREHOUSE([WAREHOUSE_NAME => 'name'] [, RESULT_LIMIT => n])."""
     wanted = _constant(named, "WAREHOUSE_NAME", context.warehouse or "")
-    found = [each for each in context.instance.queries.newest_first() if each.sender.warehouse == wanted]
+    found = [each for each in _seen(context) if each.sender.warehouse == wanted]
     return _select(found, named, positional, {"WAREHOUSE_NAME"})
 
 
 def refuse_result_scan(context: Context, named: Named, positional: Sequence[exp.Expr]) -> exp.Select:
     """RESULT_SCAN inside a larger query; alone it is answered from the kept result (``session.py``)."""
     raise errors.unsupported("RESULT_SCAN in anything but SELECT * FROM TABLE(RESULT_SCAN('query id'))")
+
+
+def _seen(context: Context) -> list[Query]:
+    return [each for each in context.instance.queries.newest_first() if context.may_see(each)]
 
 
 def _select(found: list[Query], named: Named, positional: Sequence[exp.Expr], known: set[str]) -> exp.Select:

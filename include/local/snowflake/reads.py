@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from sqlglot import exp
 
+from . import engine, errors
 from .context import Context
-from .names import Key, name_of
+from .names import Key, common_table
 from .privileges import Securable
 
 INFORMATION_SCHEMA = "INFORMATION_SCHEMA"
@@ -18,12 +19,16 @@ def read_by(context: Context, expression: exp.Expr, *, but: Sequence[exp.Expr | 
 
     Args:
         but: nodes that it writes, or that are no table of a schema.
+
+    Raises:
+        SnowflakeError: 002003, it names a table that does not exist.
     """
     left_out = {id(node) for node in but}
     for node in expression.find_all(exp.Table):
-        if id(node) not in left_out and not is_common_table(node):
+        if id(node) not in left_out and common_table(node) is None:
             found = relation(context, node)
             if found is not None:
+                _check_exists(context, found)
                 yield found
                 if found.kind == "STREAM":
                     stream = context.catalog.get(context.duck, "STREAM", (found.key[0], found.key[1], found.key[2]))
@@ -54,33 +59,13 @@ def relation(context: Context, node: exp.Table) -> Securable | None:
     return view if context.grants.is_recorded(view) else Securable("TABLE", key)
 
 
+def _check_exists(context: Context, on: Securable) -> None:
+    """Refuse a table that does not exist: DuckDB would take its name for that of a view of its own, or of a file."""
+    if on.kind == "TABLE" and not context.grants.is_recorded(on):
+        key = (on.key[0], on.key[1], on.key[2])
+        if not engine.has_table(context.duck, key) and not engine.has_view(context.duck, key):
+            raise errors.does_not_exist("Object", on.name)
+
+
 def _named(context: Context, node: exp.Table) -> Key | None:
     return context.table_key(node) if isinstance(node.this, exp.Identifier) else None
-
-
-def is_common_table(node: exp.Table) -> bool:
-    """Whether a name is that of a common table expression that is visible where it stands."""
-    if node.db or not isinstance(node.this, exp.Identifier):
-        return False
-    name = name_of(node).last
-    child: exp.Expr = node
-    parent = node.parent
-    while parent is not None:
-        clause = parent if isinstance(parent, exp.With) else parent.args.get("with_")
-        if isinstance(clause, exp.With) and clause is not child and name in _visible(clause, child):
-            return True
-        child, parent = parent, parent.parent
-    return False
-
-
-def _visible(clause: exp.With, child: exp.Expr) -> set[str]:
-    """The names that a WITH gives its query, or to ``child``, one of its definitions: those before it."""
-    names = set()
-    for cte in clause.expressions:
-        if cte is child and not clause.args.get("recursive"):
-            break
-        alias = cte.args["alias"].this
-        names.add(alias.name if alias.quoted else alias.name.upper())
-        if cte is child:
-            break
-    return names

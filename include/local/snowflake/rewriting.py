@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from . import aggregates, dates, flattening, variant_columns, variants
+from . import aggregates, dates, flattening, texts, variant_columns, variants
 
 _RULES: dict[type[exp.Expr], Callable[[Any], None]] = {
     **dict.fromkeys(variants.OPERATORS, variants.convert),
@@ -16,6 +16,7 @@ _RULES: dict[type[exp.Expr], Callable[[Any], None]] = {
     exp.ArrayToString: aggregates.join,
     exp.ConvertTimezone: dates.in_session,
     exp.Explode: flattening.mark,
+    exp.Trim: texts.trim,
 }
 
 

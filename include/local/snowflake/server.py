@@ -27,7 +27,7 @@ from . import bindings, errors, logins
 from .context import Context, Login
 from .fakesnow_adapter import SERVER_VERSION
 from .instance import Instance
-from .parameter_values import STATEMENT_TIMEOUT, timeout_seconds
+from .parameter_values import OF_LOGIN, STATEMENT_TIMEOUT, check_known, switch, timeout_seconds
 from .queries import Query
 from .session import Session
 
@@ -128,7 +128,7 @@ class Server:
         if client is None:
             return _GONE
         if request.query_params.get("delete") == "true":
-            del self._clients[_token(request)]
+            self._clients.pop(_token(request), None)
             await run_in_threadpool(client.session.close)
         return JSONResponse({"data": None, "success": True})
 
@@ -149,11 +149,12 @@ class Server:
 
     async def result(self, request: Request) -> JSONResponse:
         """Wait again for a statement that took longer than its first request."""
-        if self._client(request) is None:
+        client = self._client(request)
+        if client is None:
             return _GONE
         identifier = request.path_params["query"]
         submission = self._submissions.get(identifier.lower())
-        if submission is None:
+        if submission is None or submission.query.sender.user != client.session.context.user:
             return _failure(errors.SnowflakeError(f"Statement {identifier} not found", 709, "02000"))
         return await self._answered(submission)
 
@@ -164,9 +165,12 @@ class Server:
 
     async def status(self, request: Request) -> JSONResponse:
         """How a statement stands; no query where there is none with this id."""
-        if self._client(request) is None:
+        client = self._client(request)
+        if client is None:
             return _GONE
         query = self._instance.queries.find(request.path_params["query"])
+        if query and not client.session.context.may_see(query):
+            query = None
         shown = [] if query is None else [_shown(query)]
         sqlstate = query.error.sqlstate if query and query.error else None
         return JSONResponse({"data": {"queries": shown, "sqlState": sqlstate}, "success": True})
@@ -182,9 +186,11 @@ class Server:
 
     async def abort_query(self, request: Request) -> JSONResponse:
         """Cancel a statement by its id."""
-        if self._client(request) is None:
+        client = self._client(request)
+        if client is None:
             return _GONE
-        return _aborted(self._instance.queries.find(request.path_params["query"]))
+        query = self._instance.queries.find(request.path_params["query"])
+        return _aborted(query if query and client.session.context.may_stop(query) else None)
 
     async def telemetry(self, request: Request) -> JSONResponse:
         return JSONResponse({"data": None, "success": True})
@@ -198,8 +204,8 @@ class Server:
 
     async def _end_idle(self) -> None:
         for token, client in list(self._clients.items()):
-            if client.is_idle():
-                del self._clients[token]
+            # Another login may have ended it meanwhile.
+            if client.is_idle() and self._clients.pop(token, None) is not None:
                 await run_in_threadpool(client.session.close)
 
 
@@ -213,7 +219,9 @@ def _login(instance: Instance, data: Mapping[str, Any], asked: Mapping[str, str]
         user = logins.authenticate(instance.catalog, duck, data, address)
     role = logins.role_of(instance.grants, user, _identifier(asked.get("roleName")))
     database, schema, *_ = *user.default_namespace, None, None
-    parameters = {name.upper(): value for name, value in (data.get("SESSION_PARAMETERS") or {}).items()}
+    stated = data.get("SESSION_PARAMETERS") or {}
+    parameters = {name.upper(): value for name, value in stated.items() if value is not None}
+    check_known(parameters, OF_LOGIN)
     timeout = parameters.get(STATEMENT_TIMEOUT)
     return Login(
         database=_identifier(asked.get("databaseName")) or database,
@@ -222,7 +230,7 @@ def _login(instance: Instance, data: Mapping[str, Any], asked: Mapping[str, str]
         role=role,
         secondary_roles=(user.secondary_roles,),
         user=user.name,
-        autocommit=str(parameters.get("AUTOCOMMIT", True)).lower() != "false",
+        autocommit=switch("AUTOCOMMIT", parameters.get("AUTOCOMMIT", True)),
         time_zone=parameters.get("TIMEZONE"),
         query_tag=str(parameters.get("QUERY_TAG") or ""),
         statement_timeout=None if timeout is None else timeout_seconds(timeout),
@@ -265,10 +273,10 @@ def _answer(session: Session, body: dict[str, Any], query: Query) -> Answer:
             result = session.execute(text, bindings.row(bound), query=query)
         data = result.response()
     except errors.SnowflakeError as error:
-        log.info("%s: %.300s", error.message.replace("\n", " "), text)
+        log.info("%s: %.300s", error.message.replace("\n", " "), query.text)
         return _failed(error, query)
     except Exception as error:
-        log.exception("while answering %.300s", text)
+        log.exception("while answering %.300s", query.text)
         return _failed(errors.as_snowflake_error(error), query)
     context = session.context
     names = {

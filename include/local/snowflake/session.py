@@ -58,7 +58,7 @@ class Session:
         self.context = Context(instance, login or Login())
         self.is_closed = False
         self._queries, self._sessions = instance.queries, instance.sessions
-        self._sessions[self.context.identifier] = self.close
+        self._sessions[self.context.identifier] = self.context.user, self.close
 
     def query(
         self,
@@ -218,7 +218,9 @@ def _execute_expression(context: Context, sql: str, expression: exp.Expr, binds:
         case _ if expression.find(exp.HistoricalData):
             raise errors.unsupported("time travel (AT, BEFORE, CLONE of the past)")
         case exp.Command() | exp.Put() | exp.Get():
-            raise errors.unsupported(f"the statement {expression.sql('snowflake')[:60]!r}")
+            raise _unsupported(expression)
+        case exp.Describe() if not isinstance(expression.this, exp.Table):
+            raise _unsupported(expression)
     if isinstance(expression, exp.Query):
         if (scanned := _scanned_query(expression)) is not None:
             return _result_of(context, scanned)
@@ -237,7 +239,11 @@ def _execute_expression(context: Context, sql: str, expression: exp.Expr, binds:
             result = ddl.define(context, expression)
         context.transaction.commit()
         return result
-    return dml.run(context, expression, binds)
+    raise _unsupported(expression)
+
+
+def _unsupported(expression: exp.Expr) -> errors.SnowflakeError:
+    return errors.unsupported(f"the statement {expression.sql('snowflake')[:60]!r}")
 
 
 def _value(context: Context, expression: exp.Expr) -> exp.Expr:
@@ -259,7 +265,7 @@ def _scanned_query(expression: exp.Query) -> str | None:
 
 def _result_of(context: Context, identifier: str) -> Result:
     query = context.instance.queries.find(identifier)
-    if query is None:
+    if query is None or query.sender.user != context.user:  # not even ACCOUNTADMIN sees the result of another user
         raise errors.SnowflakeError(f"Statement {identifier} not found", 709, "02000")
     if query.result is None:
         raise errors.unsupported("RESULT_SCAN of a statement that was not sent asynchronously, or ended long ago")

@@ -129,6 +129,8 @@ class Snowpipe:
         with self._instance.cursor() as duck:
             pipes_to_run = [p for p in self._instance.catalog.objects(duck, "PIPE") if not p.definition["PAUSED"]]
         faults, again = self._ingestion.faults, False
+        for uid in faults.keys() - {pipe.uid for pipe in pipes_to_run}:
+            del faults[uid]
         for pipe in pipes_to_run:
             if self._stopping.is_set():
                 return False

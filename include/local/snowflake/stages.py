@@ -47,13 +47,7 @@ def create_stage(context: Context, statement: Create) -> Result:
     if not url or not url.startswith("s3://"):
         raise errors.unsupported("a stage without an s3:// URL")
     if integration := options.get("STORAGE_INTEGRATION"):
-        allowed = account.allowed_locations(context, integration)
-        if not any(location == "*" or url.startswith(location) for location in allowed):
-            raise errors.compilation_error(
-                f"Location '{url}' is not allowed by integration {integration}. "
-                "Please use DESC INTEGRATION to check out allowed and blocked locations.",
-                3131,
-            )
+        account.check_location(context, integration, url)
     if "FILE_FORMAT" in options:
         file_format(context, options["FILE_FORMAT"])
     return _create(context, statement, f"Stage area {statement.name.last} successfully created.")
@@ -122,7 +116,10 @@ def locate(context: Context, reference: str) -> Location:
     bucket, _, prefix = stage.definition["URL"].removeprefix("s3://").partition("/")
     if path and prefix and not prefix.endswith("/"):
         prefix += "/"
-    return Location(bucket, prefix + path, stage.definition.get("FILE_FORMAT", {}))
+    found = Location(bucket, prefix + path, stage.definition.get("FILE_FORMAT", {}))
+    if integration := stage.definition.get("STORAGE_INTEGRATION"):
+        account.check_location(context, integration, found.url)
+    return found
 
 
 def file_format(context: Context, stated: dict[str, Any] | str) -> dict[str, Any]:

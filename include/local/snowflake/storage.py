@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .errors import TransientError
 
 _READERS = 8
+_creating = threading.Lock()
+_clients: dict[str, Any] = {}
 _MISSING = {"NoSuchKey", "NoSuchBucket", "404", "AccessDenied", "403"}
 
 
@@ -31,9 +33,15 @@ class StoredFile:
     error: str | None = None
 
 
-@functools.cache
 def client(service: str) -> Any:
     """The process's boto3 client, with bounded retries and timeouts."""
+    with _creating:  # boto3's default session serves one thread at a time
+        if service not in _clients:
+            _clients[service] = _new_client(service)
+        return _clients[service]
+
+
+def _new_client(service: str) -> Any:
     config = Config(
         connect_timeout=2,
         read_timeout=30,

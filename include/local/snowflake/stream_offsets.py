@@ -78,6 +78,12 @@ class Stream:
         return f"later_{self.found.uid}"
 
     @property
+    def kept_names(self) -> list[str]:
+        """The names of the tables of its own that exist."""
+        own = ((self.has_backlog, self.backlog_name), (self.has_later, self.later_name))
+        return [name for exists, name in own if exists]
+
+    @property
     def variable(self) -> str:
         """The prefix of the DuckDB variables that hold the bounds."""
         return f"stream_{self.found.uid}"
@@ -198,11 +204,15 @@ def _keep(
     if high <= low:
         return
     kept = hidden(stream.found.database, name)
-    source = f"FROM {quoted(stream.table)} WHERE rowid > {low} AND rowid <= {high}"
+    source = (
+        f'SELECT *, rowid::VARCHAR AS "METADATA$ROW_ID" FROM {quoted(stream.table)}'
+        f" WHERE rowid > {low} AND rowid <= {high}"
+    )
     if exists:
-        duck.execute(f"INSERT INTO {kept} SELECT *, rowid::VARCHAR {source}")
+        # By name: a column that the table got later comes after the row's id.
+        duck.execute(f"INSERT INTO {kept} BY NAME {source}")
         return
-    duck.execute(f'CREATE TABLE {kept} AS SELECT *, rowid::VARCHAR AS "METADATA$ROW_ID" {source}')
+    duck.execute(f"CREATE TABLE {kept} AS {source}")
     streams = hidden(stream.found.database, "streams")
     duck.execute(f"UPDATE {streams} SET {flag} = true WHERE uid = ?", [stream.found.uid])
 

@@ -13,7 +13,7 @@ from .catalog import CatalogObject
 from .context import Context
 from .fakesnow_adapter import HIDDEN_SCHEMA
 from .grammar import Alter, Create, Describe, Drop, Show
-from .names import Key, name_of, table_node
+from .names import Key, common_table, name_of, table_node
 from .privileges import Securable
 from .results import Result
 from .stream_offsets import Stream
@@ -70,8 +70,11 @@ def create(context: Context, statement: Create) -> Result:
 def alter(context: Context, statement: Alter) -> Result:
     if statement.action != "SET" or set(statement.options) != {"COMMENT"}:
         raise errors.unsupported(f"ALTER STREAM ... {statement.action} of anything but COMMENT")
-    found = context.catalog.get(context.duck, "STREAM", context.resolve(statement.name))
-    context.catalog.alter(context.duck, found, statement.options)
+    found = context.catalog.find(context.duck, "STREAM", context.resolve(statement.name))
+    if found is not None:
+        context.catalog.alter(context.duck, found, statement.options)
+    elif not statement.if_exists:
+        raise errors.does_not_exist("Stream", str(statement.name))
     return Result.status("Statement executed successfully.")
 
 
@@ -186,10 +189,9 @@ def bind(duck: duckdb.DuckDBPyConnection, streams: list[Stream]) -> None:
 
 
 def _references(context: Context, expression: exp.Expr) -> list[tuple[exp.Table, CatalogObject]]:
-    ctes = {cte.alias_or_name.upper() for cte in expression.find_all(exp.CTE)}
     references = []
     for node in expression.find_all(exp.Table):
-        if not isinstance(node.this, exp.Identifier) or (not node.db and node.name.upper() in ctes):
+        if not isinstance(node.this, exp.Identifier) or common_table(node) is not None:
             continue
         key = context.table_key(node)
         if key and context.catalog.may_exist("STREAM", key[2]):
@@ -257,6 +259,15 @@ def table_renamed(context: Context, table: Key, new: Key) -> None:
     for found in context.catalog.objects(context.duck, "STREAM", table[0]):
         if tuple(found.definition["TABLE"]) == table:
             context.catalog.alter(context.duck, found, {"TABLE": list(new)})
+
+
+def rows_kept_of(context: Context, table: Key) -> list[Key]:
+    """The tables in which the streams on ``table`` keep rows of it."""
+    return [
+        (stream.found.database, HIDDEN_SCHEMA, name)
+        for stream in stream_offsets.on_table(context.catalog, context.duck, table)
+        for name in stream.kept_names
+    ]
 
 
 def settle(context: Context, table: Key) -> None:

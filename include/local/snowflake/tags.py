@@ -44,7 +44,12 @@ def show(context: Context, statement: Show) -> Result:
 
 def set_on(context: Context, statement: SetTags) -> Result:
     """ALTER ... SET TAG | UNSET TAG."""
-    key = _existing(context, statement)
+    try:
+        key = _existing(context, statement)
+    except errors.SnowflakeError as error:
+        if statement.if_exists and error.errno == 2003:
+            return Result.status("Statement executed successfully.")
+        raise
     kept = dict(context.catalog.definition_of(context.duck, TAGGED, key))
     at = statement.column or ""
     of_one = dict(kept.get(at, {}))
@@ -90,15 +95,19 @@ def _existing(context: Context, statement: SetTags) -> Key:
         context.catalog.get(context.duck, "WAREHOUSE", (*ACCOUNT, name.last))
         return (*ACCOUNT, name.last)
     if kind == "DATABASE":
+        if not context.catalog.has_database(name.last):
+            raise errors.does_not_exist("Database", name.last)
         return name.last, "", ""
     if kind == "SCHEMA":
-        return (name.parts[0] if len(name.parts) == 2 else context.database or ""), name.last, ""
+        database = name.parts[0] if len(name.parts) == 2 else context.database or ""
+        if not engine.has_schema(context.duck, database, name.last):
+            raise errors.does_not_exist("Schema", str(name))
+        return database, name.last, ""
     key = context.resolve(name)
     exists = engine.has_table if kind == "TABLE" else engine.has_view
     if not exists(context.duck, key):
         raise errors.does_not_exist(kind, str(name))
-    columns = engine.columns(context.duck, key) if kind == "TABLE" else engine.view_columns(context.duck, key)
-    if statement.column is not None and statement.column not in columns:
+    if statement.column is not None and statement.column not in engine.columns(context.duck, key):
         raise errors.compilation_error(f"invalid identifier '{statement.column}'", 904)
     return key
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from . import variants
+
 # Another name than that of the macro that older state has, which a column's default may use.
 _TEXT = "_as_text"
 # '2026-01-01 00:00:00.123' and '2025-12-31 16:00:00.123 -0800'.  DuckDB writes -08 for whole hours.
@@ -51,6 +53,17 @@ def format_values(translated: exp.Expr) -> None:
     for node in list(translated.find_all(exp.Cast, exp.ToChar)):
         if _makes_text(node) and _may_differ(node.this):
             node.replace(exp.Anonymous(this=_TEXT, expressions=[node.this]))
+
+
+def trim(node: exp.Trim) -> None:
+    """Make what TRIM, LTRIM and RTRIM trim a text, in place, and write the space that they trim by default.
+
+    Otherwise fakesnow makes it one, and loses the side and the characters; DuckDB trims more than the space.
+    """
+    variants.convert(node)
+    characters = node.args.get("expression") or exp.Literal.string(" ")
+    node.set("this", exp.cast(node.this.copy(), "VARCHAR"))
+    node.set("expression", characters.copy() if characters.is_string else exp.cast(characters.copy(), "VARCHAR"))
 
 
 def _makes_text(node: exp.Expr) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from sqlglot import exp
 
 from . import variants
+from .names import common_table
 
 # The names of a table's columns that are VARIANTs, in upper case.
 VariantsOf = Callable[[exp.Table], frozenset[str]]
@@ -49,7 +50,7 @@ class _Columns:
             return self._renamed(source, self._of(source.this))
         if not isinstance(source, exp.Table):
             return frozenset()
-        cte = None if source.db else _cte(source)
+        cte = common_table(source)
         return self._variants_of(source) if cte is None else self._renamed(cte, self._of(cte.this))
 
     def _renamed(self, named: exp.Expr, found: frozenset[str]) -> frozenset[str]:
@@ -84,17 +85,6 @@ def _sources(scope: exp.Select | None, node: exp.Expr) -> list[exp.Expr]:
         return list(node.root().find_all(exp.Table))
     joins = [join.this for join in scope.args.get("joins") or []]
     return [each for each in [scope.args["from_"].this if scope.args.get("from_") else None, *joins] if each]
-
-
-def _cte(table: exp.Table) -> exp.CTE | None:
-    """The common table expression that a table's name stands for."""
-    scope: exp.Expr | None = table.parent
-    while scope is not None:
-        for cte in (scope.args.get("with_") or exp.With()).expressions:
-            if cte.alias_or_name.upper() == table.name.upper() and not _is_within(table, cte):
-                return cte if isinstance(cte, exp.CTE) else None
-        scope = scope.parent
-    return None
 
 
 def _is_within(node: exp.Expr, ancestor: exp.Expr) -> bool:

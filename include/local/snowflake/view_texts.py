@@ -11,10 +11,10 @@ from sqlglot import exp
 
 from . import engine, errors
 from .context import Context
-from .names import Key, name_of, named_table
+from .names import Key, common_table, name_of, named_table
 from .policy_grammar import SetSecure
 from .privileges import OWNERSHIP, Securable
-from .reads import INFORMATION_SCHEMA, is_common_table
+from .reads import INFORMATION_SCHEMA
 from .results import Result
 from .statements import parse
 
@@ -51,9 +51,8 @@ def take_from(context: Context, statement: exp.Create) -> ViewText | None:
         return None
     query = query.copy()
     for table in list(query.find_all(exp.Table)):
-        full = (
-            None if is_common_table(table) or not isinstance(table.this, exp.Identifier) else context.table_key(table)
-        )
+        is_named = isinstance(table.this, exp.Identifier) and common_table(table) is None
+        full = context.table_key(table) if is_named else None
         if full is not None:
             for part, name in zip(("catalog", "db", "this"), full, strict=True):
                 table.set(part, exp.to_identifier(name, quoted=True))
@@ -81,6 +80,8 @@ def set_secure(context: Context, statement: SetSecure) -> Result:
     if found is None:
         if engine.has_view(context.duck, key):
             raise errors.unsupported("ALTER VIEW ... SECURE of a view that an older version created (create it again)")
+        if statement.if_exists:
+            return Result.status("Statement executed successfully.")
         raise errors.does_not_exist("View", str(statement.name))
     context.catalog.alter(context.duck, found, {"SECURE": statement.secure})
     return Result.status("Statement executed successfully.")
