@@ -189,7 +189,7 @@ STATUSES = ("pass", "fail", "error")
 
 
 def test_an_incident_is_open_exactly_while_a_rule_of_it_fails_whatever_comes_in_between() -> None:
-    for steps in product(product(STATUSES, repeat=2), repeat=4):
+    for steps in product(product(STATUSES, repeat=2), repeat=3):
         phone = Phone()
         for of_warning, of_failure in (*steps, ("pass", "pass")):
             warning = result(of_warning, severity="warn", rule="w", notifies=True)

@@ -121,15 +121,18 @@ def test_an_object_that_reaches_into_the_next_hour_has_records_of_both(s3):
     assert functions.batches == [[("0", 1)]]
 
 
+HOURS = 60
+
+
 @pytest.fixture
-def hundred_hours(s3) -> datetime:
-    """The first of a hundred hours, ten days ago; each has an object with its last record, the next hour's first record
+def hours_of_archive(s3) -> datetime:
+    """The first of sixty hours, ten days ago; each has an object with its last record, the next hour's first record
     twice, and a record of five hours later.
 
     moto stores them now, as an erasure does that rewrites them all.
     """
     first = HOUR - timedelta(days=10)
-    for number in range(100):
+    for number in range(HOURS):
         hour = first + number * timedelta(hours=1)
         last, early, late = (
             record(3 * number + place, arrival=hour + timedelta(minutes=minutes))
@@ -154,7 +157,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def as_firehose_stored_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each object of ``hundred_hours`` the time at which Firehose stored it, at the earliest."""
+    """Give each object of ``hours_of_archive`` the time at which Firehose stored it, at the earliest."""
     listed = archive.objects
 
     def objects(*arguments):
@@ -164,11 +167,11 @@ def as_firehose_stored_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "objects", objects)
 
 
-def test_after_an_erasure_each_object_is_read_once_and_the_result_is_the_same(s3, hundred_hours, reads, monkeypatch):
+def test_after_an_erasure_each_object_is_read_once_and_the_result_is_the_same(s3, hours_of_archive, reads, monkeypatch):
     erased, untouched = Functions(), Functions()
     after_erasure = rebuild(s3, erased)
     assert set(reads.values()) == {1}
-    assert len(reads) == 100
+    assert len(reads) == HOURS
 
     reads.clear()
     as_firehose_stored_them(monkeypatch)
@@ -177,34 +180,37 @@ def test_after_an_erasure_each_object_is_read_once_and_the_result_is_the_same(s3
     assert set(reads.values()) == {1}
     assert erased.batches == untouched.batches
     assert after_erasure == without
-    assert (without.hours, without.processed, without.duplicates) == (105, 300, 100)
-    assert sorted(number for batch in erased.batches for _, number in batch) == list(range(300))
+    assert (without.hours, without.processed, without.duplicates) == (HOURS + 5, 3 * HOURS, HOURS)
+    assert sorted(number for batch in erased.batches for _, number in batch) == list(range(3 * HOURS))
 
 
 @pytest.mark.parametrize(("is_erased", "read_again"), [(True, 25), (False, 5)])
 def test_a_rebuild_that_goes_on_reads_only_what_can_reach_into_its_hours(
-    s3, hundred_hours, reads, monkeypatch, tmp_path: Path, is_erased, read_again
+    s3, hours_of_archive, reads, monkeypatch, tmp_path: Path, is_erased, read_again
 ):
     if not is_erased:
         as_firehose_stored_them(monkeypatch)
     progress = tmp_path / "progress"
-    begin = hundred_hours + timedelta(hours=50)
+    begin = hours_of_archive + timedelta(hours=30)
     rebuild(s3, Functions(), RebuildProgress(progress), until=begin)
     reads.clear()
     functions = Functions()
 
     done = rebuild(s3, functions, RebuildProgress(progress))
 
-    assert done.skipped_hours == 50
-    # Hour 50's objects and those behind them, and those before that may have records of it.
-    assert (len(reads), set(reads.values())) == (50 + read_again, {1})
+    assert done.skipped_hours == 30
+    # Hour 30's objects and those behind them, and those before that may have records of it.
+    assert (len(reads), set(reads.values())) == (HOURS - 30 + read_again, {1})
     assert sorted(number for batch in functions.batches for _, number in batch) == sorted(
-        3 * number + place for number in range(100) for place, hours in ((0, 0), (1, 1), (2, 5)) if number + hours >= 50
+        3 * number + place
+        for number in range(HOURS)
+        for place, hours in ((0, 0), (1, 1), (2, 5))
+        if number + hours >= 30
     )
 
 
 def test_temporary_files_are_those_of_the_hours_that_are_read_and_not_rebuilt_yet(
-    s3, hundred_hours, monkeypatch, tmp_path: Path
+    s3, hours_of_archive, monkeypatch, tmp_path: Path
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     kept: list[int] = []
