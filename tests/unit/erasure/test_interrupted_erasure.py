@@ -14,7 +14,7 @@ from include import names
 from include.contracts.archive import decode_line
 from include.erasure import erasure_report
 from include.s3_objects import ConflictError
-from tests.fixtures.erasure_stores import CUT_OFF, OURS, THEIRS, KilledError, Watched
+from tests.fixtures.erasure_stores import CUT_OFF, OURS, THEIRS, KilledError, Watched, kill_after_write
 
 pytestmark = pytest.mark.unit
 
@@ -27,16 +27,8 @@ def test_a_run_killed_after_any_write_and_repeated_ends_the_same(cloud, killed_a
     cloud.quarantine(1, CUT_OFF)
     cloud.land("ours", "TRK001")
     cloud.state("TRK001", "TRK002")
-    writes = 0
-
-    def kill(operation: str, arguments: dict[str, Any]) -> None:
-        nonlocal writes
-        writes += operation in ("put_object", "delete_object")
-        if writes == killed_at:
-            raise KilledError
-
     with pytest.raises(KilledError):
-        cloud.erase(s3=Watched(cloud.s3, after=kill))
+        cloud.erase(s3=Watched(cloud.s3, after=kill_after_write(killed_at)))
     assert cloud.states() == {"TRK001", "TRK002"}
     assert cloud.erase().is_clean
     assert sorted(key for key, _ in cloud.versions()) == [rewritten, theirs]

@@ -20,6 +20,7 @@ from tests.fixtures.erasure_stores import (
     THEIRS,
     KilledError,
     Watched,
+    kill_after_write,
 )
 
 pytestmark = pytest.mark.unit
@@ -148,16 +149,8 @@ def test_a_run_killed_after_any_write_and_repeated_leaves_no_stray(cloud, killed
     first, second = (cloud.archive(name, CLICK, OURS, stream=CLICKS) for name in ("first", "second"))
     cloud.abandon("stray", OURS, stream=CLICKS)
     cloud.quarantine(1, OURS, stream=CLICKS)
-    writes = 0
-
-    def kill(operation: str, arguments: dict[str, Any]) -> None:
-        nonlocal writes
-        writes += operation in ("put_object", "delete_object")
-        if writes == killed_at:
-            raise KilledError
-
     with pytest.raises(KilledError):
-        cloud.erase(s3=Watched(cloud.s3, after=kill))
+        cloud.erase(s3=Watched(cloud.s3, after=kill_after_write(killed_at)))
     assert cloud.erase().is_clean
     assert [archived(cloud, key) for key in (first, second)] == [[CLICK], [CLICK]]
     assert len(cloud.versions()) == 2
