@@ -23,7 +23,7 @@ from dashboard.data.s3 import MAX_KEYS_PER_HOUR, BucketObject, list_hour, list_h
 from dashboard.data.settings import deployment
 from dashboard.data.stores import BUCKET_STORE
 from include import names
-from include.contracts.envelope import read_number
+from include.contracts.envelope import by_value
 from include.contracts.quarantine import (
     Quarantined,
     decode,
@@ -171,13 +171,7 @@ def _spans(key: str, number: str) -> bool:
     if not is_batch(key) or len(parts) < 5:
         return False
     _, first, last, _, _ = parts
-    return _by_value(first) <= _by_value(number) <= _by_value(last)
-
-
-def _by_value(number: str) -> tuple[int, str, int]:
-    """Return what sorts numbers (Envelope.number) by value: sequence numbers are decimal without leading zeros."""
-    sequence_number, sub_sequence_number = read_number(number)
-    return len(sequence_number), sequence_number, sub_sequence_number
+    return by_value(first) <= by_value(number) <= by_value(last)
 
 
 def _records(body: bytes) -> list[Quarantined]:

@@ -35,3 +35,9 @@ def read_number(number: str) -> tuple[str, int]:
     """The sequence and sub-sequence number in a text of ``numbered``; any other text comes back whole, with 0."""
     sequence_number, _, sub_sequence_number = number.partition(".")
     return (sequence_number, int(sub_sequence_number)) if sub_sequence_number.isdecimal() else (number, 0)
+
+
+def by_value(number: str) -> tuple[int, str, int]:
+    """What sorts texts of ``numbered`` by value: a sequence number is decimal, without leading zeros."""
+    sequence_number, sub_sequence_number = read_number(number)
+    return len(sequence_number), sequence_number, sub_sequence_number

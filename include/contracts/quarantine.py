@@ -16,7 +16,7 @@ from typing import Final, TypedDict
 
 import msgspec
 
-from include.contracts.envelope import Envelope, numbered
+from include.contracts.envelope import Envelope, by_value, numbered
 from include.contracts.errors import ContractError
 
 # The reason of a record that no function has processed: the event source mapping gave up on its batch.
@@ -129,13 +129,9 @@ def batch_objects(prefix: str, records: Iterable[Quarantined]) -> Iterator[tuple
         envelope = record.envelope
         return hour_prefix(prefix, envelope.stream, envelope.arrival_time), envelope.shard_id
 
-    def order(record: Quarantined) -> tuple[tuple[str, str], int, str, int]:
-        number = record.envelope.sequence_number
-        # A decimal number without leading zeros: by length, then by text.
-        return place(record), len(number), number, record.envelope.sub_sequence_number
-
-    # So the name has the least and the greatest number: those on which our code fails come last in ``records``.
-    for (hour, shard_id), group in groupby(sorted(records, key=order), place):
+    # By number, so that a name has the least and the greatest: those on which our code fails come last in ``records``.
+    in_order = sorted(records, key=lambda record: (place(record), by_value(record.envelope.number)))
+    for (hour, shard_id), group in groupby(in_order, place):
         held = list(group)
         if len(held) == 1:
             yield object_key(prefix, held[0].envelope), encode(held[0])

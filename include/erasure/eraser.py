@@ -59,9 +59,10 @@ def erase(
     reads everything.
 
     Args:
-        since: read only what was stored since then (aware): the start of an earlier clean run.
-        whole_click_archive: read all of the click archive (stored ``since``), not only the hours in which the click
-            stream rejected the truck's readings.
+        since: read only what was stored since then (aware): the start of an earlier clean run.  That includes all of
+            the click archive: what names its strays may be erased, while Firehose stored them later.
+        whole_click_archive: read all of the click archive, not only the hours in which the click stream rejected the
+            truck's readings.
         report: called with one line per store and pass.
 
     Raises:
@@ -70,7 +71,7 @@ def erase(
         ClientError, BotoCoreError: a store failed although boto3 repeated the request.
     """
     check_truck_id(truck_id)
-    stores = _stores(bucket, truck_id, ClickArchive(is_whole=whole_click_archive))
+    stores = _stores(bucket, truck_id, ClickArchive(is_whole=whole_click_archive or since is not None))
     summary = ErasureSummary(
         truck_id=truck_id,
         dry_run=dry_run,

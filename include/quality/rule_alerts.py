@@ -51,10 +51,7 @@ def with_alerts(
             alerts.append(_warning(warnings, rules, run_id, links, now))
         if over := [each for each in [*recovered, *moved] if _incident(last.get(each.rule, each)) == incident]:
             left = [result for result in afterwards if result.alerted_at and _incident(result) == incident]
-            # Who gets only alerts of one severity has to get the end of what they were told.
-            could_not_run = any(last[each.rule].status == "error" for each in over if each.rule in last)
-            severity: Severity = "error" if incident == DAG_ID or could_not_run else "warning"
-            alerts.append(_recovery(over, run_id, links, now, severity, incident=incident, is_over=not left))
+            alerts.append(_recovery(over, run_id, links, now, incident=incident, is_over=not left))
     return afterwards, alerts
 
 
@@ -99,19 +96,14 @@ def _warning(
 
 
 def _recovery(
-    results: Sequence[RuleResult],
-    run_id: str,
-    links: Links,
-    now: datetime,
-    severity: Severity,
-    *,
-    incident: str,
-    is_over: bool,
+    results: Sequence[RuleResult], run_id: str, links: Links, now: datetime, *, incident: str, is_over: bool
 ) -> Alert:
+    # Of severity "error", also for warnings: one that could not run was announced as an error, and whoever gets only
+    # errors has to get its end.
     impact = "over" if is_over else "over for these rules, others still fail"
     details = "\n".join(map(_recovered, results))
     return _alert(
-        results, "recovered", severity, impact, details, run_id, links, now, incident=incident, is_over=is_over
+        results, "recovered", "error", impact, details, run_id, links, now, incident=incident, is_over=is_over
     )
 
 

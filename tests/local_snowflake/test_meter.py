@@ -228,6 +228,8 @@ class TestHour:
             ("CREATE WAREHOUSE W2 AUTO_SUSPEND = SOON", 1008),
             ("CREATE WAREHOUSE W2 AUTO_RESUME = 3", 1008),
             ("CREATE WAREHOUSE W2 MAX_CLUSTER_COUNT = 3", 2),
+            ("CREATE WAREHOUSE W2 MAX_CONCURRENCY_LEVEL = 4", 2),
+            ("ALTER WAREHOUSE COMPUTE_WH SET WAIT_FOR_COMPLETION = 3", 1008),
             ("ALTER WAREHOUSE COMPUTE_WH ABORT ALL QUERIES", 2),
             ("ALTER WAREHOUSE COMPUTE_WH RENAME TO W2", 2),
         ],
@@ -237,6 +239,13 @@ class TestHour:
             hour.execute(statement)
         assert refused.value.errno == errno
         assert self.rows(hour, "SHOW WAREHOUSES LIKE 'W2'") == []
+
+    @pytest.mark.parametrize("waits", ["TRUE", "FALSE"])
+    def test_a_size_changes_at_once_whether_somebody_waits_for_it_or_not(self, hour, waits):
+        hour.execute("CREATE WAREHOUSE SIZED")
+        hour.execute(f"ALTER WAREHOUSE SIZED SET WAREHOUSE_SIZE = 'X-Large' WAIT_FOR_COMPLETION = {waits}")
+        assert self.rows(hour, "SHOW WAREHOUSES LIKE 'SIZED'")[0][3] == "X-Large"
+        hour.execute("DROP WAREHOUSE SIZED")
 
     def test_what_each_tag_adds_to_it(self, hour):
         by_tag = """

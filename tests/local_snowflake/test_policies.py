@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from include.local.snowflake import logins
@@ -147,6 +149,19 @@ def test_setting_a_policy_needs_the_table_and_the_policy(admin, instance):
     officer.rows("ALTER TABLE OTHER MODIFY COLUMN A UNSET MASKING POLICY", "DROP TABLE OTHER")
     admin.rows("CREATE TABLE OTHER (A FLOAT)", "INSERT INTO OTHER VALUES (1)")
     assert admin.rows("SELECT A FROM OTHER") == [(1.0,)]
+
+
+def test_a_policy_may_format_a_time(admin):
+    admin.rows(
+        """CREATE MASKING POLICY TO_THE_DAY AS (V TIMESTAMP_NTZ) RETURNS TIMESTAMP_NTZ ->
+        CASE WHEN IS_ROLE_IN_SESSION('NOBODY') THEN V ELSE TO_CHAR(V, 'YYYY-MM-DD')::TIMESTAMP_NTZ END""",
+        "CREATE TABLE MEASURED (AT TIMESTAMP_NTZ)",
+        "INSERT INTO MEASURED VALUES ('2026-01-02 03:04:05')",
+        "ALTER TABLE MEASURED MODIFY COLUMN AT SET MASKING POLICY TO_THE_DAY",
+        "CREATE TABLE COPIED AS SELECT AT FROM MEASURED",
+    )
+    day = [(datetime(2026, 1, 2),)]  # noqa: DTZ001
+    assert admin.rows("SELECT AT FROM MEASURED") == admin.rows("SELECT AT FROM COPIED") == day
 
 
 def test_taking_a_policy_off_needs_the_policy_too(admin, instance):

@@ -215,3 +215,48 @@ def test_quoted_names_are_aliases_too(documents):
     documents.rows('CREATE OR REPLACE TABLE "lower_u" ("a" INTEGER, B INTEGER)')
     documents.rows('INSERT INTO "lower_u" ("a", B) VALUES (1, 2)', 'UPDATE "lower_u" SET "a" = B + "a"')
     assert documents.rows('SELECT U."a", B FROM "lower_u" AS U') == [(3, 2)]
+
+
+@pytest.mark.parametrize("copy", ["LIKE", "CLONE"])
+def test_a_temporary_table_that_is_there_is_not_made_a_copy(person, copy):
+    person.rows(
+        "CREATE OR REPLACE TABLE ORIGINAL (ID INTEGER NOT NULL, NAME VARCHAR DEFAULT 'new')",
+        "CREATE OR REPLACE TEMPORARY TABLE KEPT (ID INTEGER, NAME VARCHAR)",
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS KEPT {copy} ORIGINAL",
+        "INSERT INTO KEPT (ID) VALUES (NULL)",
+    )
+    assert person.rows("SELECT * FROM KEPT") == [(None, None)]
+    person.rows("DROP TABLE KEPT", "DROP TABLE ORIGINAL")
+
+
+@pytest.mark.parametrize("role", ["ACCOUNTADMIN", "CLERK"])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "(ID INTEGER PRIMARY KEY, BOSS INTEGER REFERENCES STAFF(ID))",
+        "(ID INTEGER PRIMARY KEY, BOSS INTEGER, FOREIGN KEY (BOSS) REFERENCES D.S.STAFF(ID))",
+    ],
+)
+def test_a_foreign_key_may_refer_to_its_own_table(instance, person, columns, role):
+    person.rows(
+        "CREATE ROLE IF NOT EXISTS CLERK",
+        "GRANT USAGE ON DATABASE D TO ROLE CLERK",
+        "GRANT USAGE, CREATE TABLE ON SCHEMA D.S TO ROLE CLERK",
+    )
+    creator = Person(instance, role)
+    creator.rows(f"CREATE TABLE IF NOT EXISTS STAFF {columns}", "DROP TABLE STAFF")
+
+
+@pytest.mark.parametrize(
+    ("query", "errno"),
+    [
+        ("SELECT HASH_AGG(ID) FROM T", 2),
+        ("SELECT AS_INTEGER(V) FROM T", 2),
+        ("SELECT * FROM TABLE(STRTOK_SPLIT_TO_TABLE('a b'))", 2),
+        ("SELECT * FROM TABLE(INFORMATION_SCHEMA.LOGIN_HISTORY())", 2),
+        ("SELECT NOPE(ID) FROM T", 2140),
+        ("SELECT * FROM TABLE(NOPE())", 2143),
+    ],
+)
+def test_a_function_that_is_missing_here_is_no_unknown_one(documents, query, errno):
+    assert documents.refusal(query) == errno

@@ -177,9 +177,12 @@ def _create_table(context: Context, expression: exp.Create, stated: dict[str, in
     if expression.find(exp.TemporaryProperty):
         if table.db:
             raise errors.unsupported("CREATE TEMPORARY TABLE with a qualified name")
-        result = dml.write(context, expression, binds) if _is_query(expression) else dml.run(context, expression)
-        if original:
-            table_copies.complete(context, original, (engine.TEMPORARY, "main", name_of(table).last))
+        name = name_of(table).last
+        is_there = bool(expression.args.get("exists")) and name.upper() in context.temporary_tables
+        with context.atomic(writes=original is not None and not is_there):
+            result = dml.write(context, expression, binds) if _is_query(expression) else dml.run(context, expression)
+            if original and not is_there:
+                table_copies.complete(context, original, (engine.TEMPORARY, "main", name))
         return result
     before = _existing(context, expression)
     replaced = before if expression.args.get("replace") else None

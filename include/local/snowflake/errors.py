@@ -6,6 +6,7 @@ import re
 
 import duckdb
 import snowflake.connector.errors
+from sqlglot.dialects.snowflake import Snowflake
 
 # DuckDB's message where a name is taken.
 _EXISTS = re.compile(r"(?P<kind>\w+) with name \"(?P<name>.*)\" already exists")
@@ -68,6 +69,12 @@ def unknown_function(name: str) -> SnowflakeError:
     return compilation_error(f"Unknown function {name}", 2140, "42601")
 
 
+def _missing_function(name: str) -> SnowflakeError:
+    """The error about a function that DuckDB lacks: Snowflake may have it."""
+    is_known = name in Snowflake.parser_class.FUNCTIONS or name.startswith("AS_")
+    return unsupported(f"the function {name}") if is_known else unknown_function(name)
+
+
 def division_by_zero() -> SnowflakeError:
     return SnowflakeError("Division by zero", 100051, "22012")
 
@@ -100,7 +107,7 @@ def as_snowflake_error(error: Exception, sql: str = "") -> SnowflakeError:
                 return compilation_error(f"duplicate column name '{existing['name']}'", 2025, "42S21")
             return already_exists(existing["name"])
         case duckdb.CatalogException() if (function := _NO_FUNCTION.search(first_line)) is not None:
-            return unknown_function(function[1].upper())
+            return _missing_function(function[1].upper())
         case duckdb.CatalogException():
             return compilation_error(first_line, 2003, "42S02")
         case duckdb.BinderException() if "column" in first_line.lower():

@@ -18,8 +18,12 @@ from .context import Context
 Node = TypeVar("Node", bound=exp.Expr)
 
 
-def substitute(context: Context, expression: Node) -> Node:
+def substitute(context: Context, expression: Node, *, formats: bool = True) -> Node:
     """Replace system functions, session functions and our table functions in ``expression``, in place.
+
+    Args:
+        formats: replace TO_CHAR with a format too, by a function of DuckDB's: not in a part of a statement that will be
+            substituted as a whole, where that function would be an unknown one.
 
     Raises:
         SnowflakeError: 002140 or 002143, a function that Snowflake does not have; 001003, a file in a table's place.
@@ -30,6 +34,9 @@ def substitute(context: Context, expression: Node) -> Node:
                 node.replace(query)
         elif isinstance(node, exp.Table | exp.Lateral):
             _check_source(node)
+        elif isinstance(node, exp.ToChar) and node.args.get("format"):
+            if formats:
+                node.replace(_formatted(node))
         elif isinstance(node, exp.Func) and (value := _value(context, node)) is not None:
             node.replace(value)
     return expression
@@ -54,8 +61,6 @@ def _value(context: Context, node: exp.Func) -> exp.Expr | None:
         return None
     if isinstance(node, exp.Generator) and not node.args.get("rowcount"):
         raise errors.unsupported("GENERATOR without ROWCOUNT")
-    if isinstance(node, exp.ToChar) and node.args.get("format"):
-        return _formatted(node)
     answer = _SESSION.get(type(node))
     return None if answer is None else _literal(answer(context))
 
@@ -179,6 +184,8 @@ def _table_function(context: Context, node: exp.TableFromRows) -> exp.Subquery |
         raise errors.unsupported("TABLE(...) of anything but a table function")
     name = str(call.this).upper()
     if name not in _TABLE:
+        if isinstance(node.this, exp.Dot) or name in _NOT_HERE:
+            raise errors.unsupported(f"the table function {name}")
         raise errors.compilation_error(f"Unknown user-defined table function {name}", 2143, "42601")
     named = {
         each.this.name.upper(): each.expression
@@ -194,7 +201,10 @@ def _table_function(context: Context, node: exp.TableFromRows) -> exp.Subquery |
 
 # Table functions of Snowflake's that fakesnow translates.
 _TRANSLATED = (exp.Explode, exp.Generator, exp.SplitToTable)
-# Functions of both that sqlglot does not know; of some that it knows, such as TRUNC, it does not know every form.
+# Those that are missing here, beside the ones of INFORMATION_SCHEMA.
+_NOT_HERE = ("GETNEXTVAL", "INFER_SCHEMA", "STRTOK_SPLIT_TO_TABLE")
+# Functions that Snowflake has too, although sqlglot's parser does not know their names.  Names are compared, not
+# classes: one that it knows may still come as Anonymous, such as TRUNC with one argument.
 _OF_BOTH = {"HASH"}
 
 

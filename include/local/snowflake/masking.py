@@ -221,7 +221,7 @@ def _value(context: Context, policy: list[str], column: str) -> exp.Expr | None:
     kept = context.catalog.get(context.duck, _POLICY, (policy[0], policy[1], policy[2])).definition
     body = parse("SELECT " + kept["BODY"]).expressions[0].unalias().copy()  # type: ignore[union-attr]  # _check_body parsed it
     holder = exp.select(body)
-    functions.substitute(context, holder)
+    functions.substitute(context, holder, formats=False)
     for each in list(holder.find_all(exp.In)):
         if isinstance(each.this, exp.Literal) and all(isinstance(one, exp.Literal) for one in each.expressions):
             each.replace(exp.convert(each.this in each.expressions))

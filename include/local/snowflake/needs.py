@@ -205,9 +205,16 @@ def _of_use(context: Context, expression: exp.Use) -> Needs:
 
 def _of_create(context: Context, expression: exp.Create) -> Needs:
     kind, table = str(expression.args.get("kind")).upper(), named_table(expression)
-    # CREATE DATABASE and SCHEMA ... CLONE name no table.
-    needs = [] if kind in ("DATABASE", "SCHEMA") else list(_of_reads(context, expression, but=[table]))
     created = securable(context, kind, table, created=True)
+    # A foreign key may refer to the table itself.
+    itself = [
+        node
+        for reference in expression.find_all(exp.Reference)
+        for node in reference.find_all(exp.Table)
+        if created is not None and context.table_key(node) == created.key
+    ]
+    # CREATE DATABASE and SCHEMA ... CLONE name no table.
+    needs = [] if kind in ("DATABASE", "SCHEMA") else list(_of_reads(context, expression, but=[table, *itself]))
     if created is not None:
         if expression.find(exp.TemporaryProperty):
             needs += [_need(each, USAGE) for each in created.containers]

@@ -217,9 +217,17 @@ def test_a_stray_that_no_quarantine_names_is_found_in_the_whole_click_archive(cl
     key = cloud.archive("both", CLICK, OURS, stream=CLICKS)
     assert cloud.erase().found == 0
     assert cloud.erase(dry_run=True, whole_click_archive=True).found == 1
-    # Only what Firehose has stored since the first run.
-    assert cloud.erase(dry_run=True, whole_click_archive=True, since=now + timedelta(hours=1)).found == 0
-    assert cloud.erase(whole_click_archive=True, since=now).is_clean
+    assert cloud.erase(whole_click_archive=True).is_clean
+    assert archived(cloud, key) == [CLICK]
+
+
+def test_a_stray_that_firehose_stores_after_the_first_run_is_erased_by_the_second(cloud, now: datetime):
+    cloud.quarantine(1, OURS, stream=CLICKS)
+    assert cloud.erase().is_clean
+    key = cloud.archive("late", CLICK, OURS, stream=CLICKS)
+    # Only what was stored since the first run.
+    assert cloud.erase(dry_run=True, since=now + timedelta(hours=1)).found == 0
+    assert cloud.erase(since=now).is_clean
     assert archived(cloud, key) == [CLICK]
 
 
