@@ -17,7 +17,7 @@ METERED = "select count(*) from table(INFORMATION_SCHEMA.LOCAL_METER()) where WA
 TRUCKS = ("TRK001", "TRK002", "TRK003")
 
 
-def test_a_check_that_is_not_the_first_of_the_day_sends_as_many_as_its_cost_assumes(empty_snowflake):
+def test_a_check_that_is_not_the_first_of_the_day_sends_as_many_as_its_cost_assumes(empty_snowflake, administrator):
     at = (datetime.now(UTC) - timedelta(minutes=1)).replace(tzinfo=None).isoformat()
     times = dict.fromkeys(("EVENT_TIME", "ARRIVAL_TIME", "LOAD_TIMESTAMP"), at)
     empty_snowflake.land(
@@ -36,8 +36,8 @@ def test_a_check_that_is_not_the_first_of_the_day_sends_as_many_as_its_cost_assu
         empty_snowflake.connection.autocommit(True)
 
     check("the first of the day looks at everything, and forgets")
-    ((before,),) = empty_snowflake.execute(METERED)
+    ((before,),) = administrator.execute(METERED)
     check("another")
-    ((after,),) = empty_snowflake.execute(METERED)
+    ((after,),) = administrator.execute(METERED)
     # The question itself is one too.
     assert after - before - 1 == len(CHECK)
