@@ -162,6 +162,7 @@ def test_a_policy_may_format_a_time(admin):
     )
     day = [(datetime(2026, 1, 2),)]  # noqa: DTZ001
     assert admin.rows("SELECT AT FROM MEASURED") == admin.rows("SELECT AT FROM COPIED") == day
+    admin.rows("DROP TABLE COPIED", "DROP TABLE MEASURED", "DROP MASKING POLICY TO_THE_DAY")
 
 
 def test_taking_a_policy_off_needs_the_policy_too(admin, instance):
