@@ -79,12 +79,16 @@ def envelope_of(record: KinesisEventRecord) -> Envelope:
 
     Raises:
         KeyError, IndexError: it is not such an entry.
+        ValueError: it arrived at a time that no clock has.
     """
     kinesis = record["kinesis"]
     # arn:aws:kinesis:<region>:<account>:stream/<name>, followed by /consumer/… for enhanced fan-out.
     stream = record["eventSourceARN"].split(":stream/", 1)[1].split("/", 1)[0]
     shard_id, _, _sequence_number = record["eventID"].partition(":")
-    arrival = datetime.fromtimestamp(kinesis["approximateArrivalTimestamp"], UTC)
+    try:
+        arrival = datetime.fromtimestamp(kinesis["approximateArrivalTimestamp"], UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError(f"approximateArrivalTimestamp: {error}") from error
     return Envelope(
         stream,
         shard_id,

@@ -16,6 +16,11 @@ def payload(text: str) -> bytes:
     return msgspec.json.encode(_Payload(text))
 
 
+def is_sent_as_probe(partition_key: str, data: bytes) -> bool:
+    """Whether a record is a probe that provisioning sent: a producer's payload alone can look like one."""
+    return partition_key == PARTITION_KEY and is_probe(data)
+
+
 def is_probe(data: bytes) -> bool:
     """Whether a payload is a probe's."""
     try:

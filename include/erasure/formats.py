@@ -133,9 +133,8 @@ def abandoned_batches(
     def split(body: IO[bytes], rest: IO[bytes] | None) -> RecordCounts:
         counts = RecordCounts()
         kept = []
-        data = body.read()
         try:
-            written = json.loads(data)
+            written = json.load(body)
             is_text = isinstance(written["payload"], str)
             event = json.loads(written["payload"]) if is_text else written["payload"]
             for record in user_records(event["Records"]):
@@ -143,8 +142,8 @@ def abandoned_batches(
                 counts.add(whose)
                 if not whose:
                     kept.append(record)
-        # Anything that bytes can hold instead of such a batch: the last two come from a time that no clock has.
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError, OSError) as error:
+        # Anything that bytes can hold instead of such a batch.
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise UnreadableObjectError(f"{type(error).__name__}: {error}") from error
         if rest:
             event["Records"] = kept

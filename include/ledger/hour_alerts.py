@@ -18,7 +18,7 @@ DIFFERENCES_SHOWN = 10
 
 
 def hour_name(stream: str, hour: datetime) -> str:
-    """Return how people are told of a stream's hour."""
+    """Return the name of a stream's hour in messages."""
     return f"{stream} {hour:%Y-%m-%dT%H}"
 
 

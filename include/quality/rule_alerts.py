@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from include import names
 from include.alerts import Alert, Links, Severity, State, compose
 from include.alerts.alert import duration, in_utc, short
@@ -37,16 +39,16 @@ def with_alerts(
         last: the results of the last run, by rule.  They say in which incident people know of a rule.
     """
     moved = [result for result in results if result.alerted_at and result.is_notified and _has_moved(result, last)]
-    failing = [*alerts_due([result for result in results if result not in moved], now), *moved]
-    recovered = recoveries_due(results)
+    # In the incident where they are now, nobody knows of them yet.
+    results = [replace(result, alerted_at=None) if result in moved else result for result in results]
+    failing, recovered = alerts_due(results, now), recoveries_due(results)
     notified = {result.rule: result for result in [*after_alert(failing, now), *after_recovery(recovered)]}
     afterwards = [notified.get(result.rule, result) for result in results]
     alerts = []
     for incident in (DAG_ID, WARNINGS):
         new = [result for result in failing if _incident(result) == incident]
         if failures := [result for result in new if result.fails_the_run]:
-            is_reminder = all(result.alerted_at and result not in moved for result in failures)
-            alerts.append(_failure(failures, rules, run_id, links, now, incident=incident, is_reminder=is_reminder))
+            alerts.append(_failure(failures, rules, run_id, links, now, incident=incident))
         if warnings := [result for result in new if not result.fails_the_run]:
             alerts.append(_warning(warnings, rules, run_id, links, now))
         if over := [each for each in [*recovered, *moved] if _incident(last.get(each.rule, each)) == incident]:
@@ -72,8 +74,8 @@ def _failure(
     now: datetime,
     *,
     incident: str,
-    is_reminder: bool,
 ) -> Alert:
+    is_reminder = all(result.alerted_at for result in results)
     hours = REMIND_AFTER // timedelta(hours=1)
     what_next = f"You get a reminder every {hours} hours while this lasts, and one message when it is over."
     details = [*(_described(result, rules.get(result.rule), links) for result in results), what_next]

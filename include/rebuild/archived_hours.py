@@ -98,10 +98,6 @@ class ArchivedHours:
             self._hours[hour] = ArchivedHour(SortedRecords(self._directory / f"{hour}.sqlite"), Counter())
         records, counts = self._hours[hour]
         # Probes were resolved long ago; their function would quarantine them again.
-        data = [each for each in found if not _is_probe(each)]
+        data = [each for each in found if not probe.is_sent_as_probe(each.partition_key, each.payload)]
         archived, new = records.add(data)
         counts.update(archived=archived, duplicates=archived - new, probes=len(found) - len(data))
-
-
-def _is_probe(record: ArchivedRecord) -> bool:
-    return record.partition_key == probe.PARTITION_KEY and probe.is_probe(record.payload)

@@ -75,7 +75,13 @@ def answer(event: KinesisEvent, batch: Sequence[BatchRecord], done: int, rejecte
 
 def by_reason(rejected: Iterable[Rejected]) -> dict[str, int]:
     """The number of rejected records by reason, without the probes that provisioning sends: they are no alarm's."""
-    return dict(Counter(each.error.reason for each in rejected if not _is_probe(each.record)))
+    return dict(
+        Counter(
+            each.error.reason
+            for each in rejected
+            if not probe.is_sent_as_probe(each.record.envelope.partition_key, each.record.payload)
+        )
+    )
 
 
 def lag_seconds(event: KinesisEvent, batch: Sequence[BatchRecord]) -> float | None:
@@ -83,7 +89,3 @@ def lag_seconds(event: KinesisEvent, batch: Sequence[BatchRecord]) -> float | No
     if not batch or event.get("is_stored", False):
         return None
     return round((datetime.now(UTC) - min(record.arrival for record in batch)).total_seconds(), 3)
-
-
-def _is_probe(record: BatchRecord) -> bool:
-    return record.envelope.partition_key == probe.PARTITION_KEY and probe.is_probe(record.payload)

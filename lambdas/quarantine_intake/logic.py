@@ -69,8 +69,8 @@ def abandoned(body: bytes) -> list[Quarantined]:
             )
             for record in batch.records(event)
         ]
-    # Every error that other bytes can cause: the last two come from a time that no clock has.
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError, OSError) as error:
+    # Every error that other bytes can cause.
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise NotAnInvocationRecordError(f"{type(error).__name__}: {error}") from error
     if not records:
         raise NotAnInvocationRecordError("its event has no records")

@@ -13,6 +13,9 @@ import pytest
 import snowflake.connector
 from snowflake.connector import SnowflakeConnection
 
+from include.local.snowflake.instance import Instance
+from tests.local_snowflake.person import Person
+
 _numbers = itertools.count(1)
 BUCKET = "local-snowflake-tests"
 
@@ -23,6 +26,12 @@ FROM (SELECT $1:truck::STRING, $1:speed::FLOAT, $1:at::TIMESTAMP_NTZ, METADATA$F
       FROM @LANDING)
 FILE_FORMAT = (FORMAT_NAME = 'NDJSON')
 """
+
+
+@pytest.fixture
+def admin(instance: Instance) -> Person:
+    """The administrator of the account that a file's own ``instance`` is."""
+    return Person(instance)
 
 
 def eventually(check: Callable[[], Any], deadline: float = 60.0) -> Any:

@@ -28,11 +28,6 @@ def instance(tmp_path):
 
 
 @pytest.fixture
-def admin(instance):
-    return Person(instance)
-
-
-@pytest.fixture
 def ann(instance, admin):
     admin.rows("CREATE USER ANN")
     return Person(instance, user="ANN", role="PUBLIC", warehouse=None)

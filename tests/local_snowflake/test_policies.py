@@ -55,11 +55,6 @@ def instance(directory):
 
 
 @pytest.fixture
-def admin(instance):
-    return Person(instance, "ACCOUNTADMIN")
-
-
-@pytest.fixture
 def driver(instance):
     return Person(instance, "DRIVER")
 

@@ -54,11 +54,6 @@ def instance(directory):
 
 
 @pytest.fixture
-def admin(instance):
-    return Person(instance)
-
-
-@pytest.fixture
 def anyone(instance):
     """The session of a user with one role, which may use the schema and the warehouse and nothing in it."""
     before = instance.grants.to("ROLE", "WORKER")

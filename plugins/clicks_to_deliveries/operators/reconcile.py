@@ -209,14 +209,14 @@ class ReconcileOperator(WithLineage, Killable, BaseOperator):
         if recovered:
             self.log.info("Balanced again: %s", ", ".join(each.name for each in recovered))
             # Not only those of this run: one that somebody counted by the form is not the end of the others.
-            differ = [
-                (hour_name(stream, hour), hour >= now - RECHECKED_FOR)
+            differ = {
+                hour_name(stream, hour): hour >= now - RECHECKED_FOR
                 for stream, known in rows.items()
-                for hour, row in sorted(known.items())
+                for hour, row in known.items()
                 if not row.balanced and not row.is_open
-            ]
-            still_differ = sorted({*still_unbalanced, *(name for name, is_recent in differ if is_recent)})
-            given_up = sorted({name for name, _ in differ} - {*still_differ})
+            }
+            still_differ = sorted({*still_unbalanced, *(name for name, is_recent in differ.items() if is_recent)})
+            given_up = sorted(differ.keys() - {*still_differ})
             alerts.append(recovery_alert(recovered, run_id, links, now, still_differ=still_differ, given_up=given_up))
         record_alerts(connection, run_id, [each.balance for each in entries if each.is_to_record], alerts)
         if alerts:

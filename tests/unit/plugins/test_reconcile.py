@@ -194,31 +194,29 @@ def test_one_hour_recovers_while_another_differs(ledger: Ledger) -> None:
     assert not ledger.alerts[-1].is_over
 
 
-def test_an_hour_that_recovers_is_not_the_end_of_one_that_this_run_did_not_count(ledger: Ledger) -> None:
+def recovery_beside(ledger: Ledger, age: timedelta) -> tuple[Alert, str]:
+    """The alert about an hour that recovers while one of this age differs, which no run counts; and its name."""
     ledger.found[HOUR] = LOST
     with pytest.raises(ReportedFailure):
         run("run 1")
     ledger.found.clear()
-    yesterday = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
-    ledger.known[yesterday] = LedgerRow(False, False, 0, datetime.now(UTC), {"missing": 2})
+    other = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - age
+    ledger.known[other] = LedgerRow(False, False, 0, datetime.now(UTC), {"missing": 2})
     run("run 2")
-    alert = ledger.alerts[-1]
+    return ledger.alerts[-1], f"{TRUCKS} {other:%Y-%m-%dT%H}"
+
+
+def test_an_hour_that_recovers_is_not_the_end_of_one_that_this_run_did_not_count(ledger: Ledger) -> None:
+    alert, yesterday = recovery_beside(ledger, timedelta(days=1))
     assert (alert.state, alert.is_over) == ("recovered", False)
-    assert f"still different: 1, such as {TRUCKS} {yesterday:%Y-%m-%dT%H}" in alert.message
+    assert f"still different: 1, such as {yesterday}" in alert.message
 
 
 def test_the_end_of_an_incident_names_the_hours_that_nobody_counts_any_more(ledger: Ledger) -> None:
-    ledger.found[HOUR] = LOST
-    with pytest.raises(ReportedFailure):
-        run("run 1")
-    ledger.found.clear()
-    long_ago = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
-    ledger.known[long_ago] = LedgerRow(False, False, 0, datetime.now(UTC), {"missing": 2})
-    run("run 2")
-    alert = ledger.alerts[-1]
+    alert, long_ago = recovery_beside(ledger, timedelta(days=3))
     # One that is lost for good keeps no incident open, in which the next one would not be heard.
     assert alert.is_over
-    assert f"still different, and not counted any more: 1, such as {TRUCKS} {long_ago:%Y-%m-%dT%H}" in alert.message
+    assert f"still different, and not counted any more: 1, such as {long_ago}" in alert.message
 
 
 def test_an_hours_records_are_counted_once_it_has_closed(ledger: Ledger, metrics: dict[str, float]) -> None:
