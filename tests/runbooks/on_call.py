@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 COMMAND_SECONDS = 240
 RUN_SECONDS = 480
 POLL_SECONDS = 1.0
+# In which a person reads a question.
+READING_SECONDS = 5.0
 STEP = re.compile(r"(?P<verb>unpause|pause|trigger|wait for|clear|approve) (?P<dag>\w+)(?:: (?P<form>.+))?")
 
 
@@ -127,6 +129,8 @@ class Airflow:
             )
 
         wait_until(asks, RUN_SECONDS, f"the question of {dag_id}")
+        # Airflow fails a task that is answered before its scheduler has heard that it waits (apache/airflow#66374).
+        time.sleep(READING_SECONDS)
         answer = {"chosen_options": ["Approve"], "params_input": {}}
         self.call("PATCH", f"{tasks}/approve/-1/hitlDetails", json=answer)
 

@@ -198,6 +198,7 @@ def test_replay(on_call: OnCall, mail: Mail) -> None:
     on_call.airflow.wait_for("replay", "failed")
     mail.expect("[failed] replay: replay", file)
     on_call.follow("replay", "Move a foreign file away", file=file)
+    on_call.follow("erase_truck", "Delete all versions of an object", file=file)
     on_call.follow("replay", "Check")
     on_call.follow("replay", "Replay after a fix", reason="missing")
 
