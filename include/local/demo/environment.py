@@ -63,7 +63,7 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
     certificates = tls.ensure(state / "tls")
     keys = state / "snowflake-keys"
     snowflake_identities.ensure_keys(keys)
-    aws_tls = ministack.Tls(certificates.certificate, certificates.key, certificates.bundle)
+    aws_tls = ministack.Tls(certificates.certificate, certificates.key, certificates.ca)
     settings = {**_settings(ports), **(overrides or {})}
     return {
         **_inherited(),
@@ -76,7 +76,7 @@ def build(state: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         "DEMO_SNOWFLAKE_PORT": str(ports.snowflake),
         "DEMO_CERTIFICATE": str(certificates.certificate),
         "DEMO_KEY": str(certificates.key),
-        "DEMO_CA_BUNDLE": str(certificates.bundle),
+        "DEMO_CA": str(certificates.ca),
         **_aws(state, ports.aws, aws_tls, read_settings(settings).stack_name),
         "DEMO_SNOWFLAKE_KEYS": str(keys),
         # The port of a proxy that shows or disturbs the calls to Snowflake.

@@ -7,6 +7,9 @@ to 31 s.  The triggerer would import the connector with its first question to Sn
 Of what a task does before its first statement, two more things are the same for all: the statements' templates are
 compiled, and Python looks for the module of each file on the stack, because the Amazon provider's hook says who calls.
 With so many modules the latter takes a quarter of a second, and afterwards nothing.
+
+On SQLite a run waits for the next full second before it starts: Airflow compares the time that is in its way with
+CURRENT_TIMESTAMP, which has no fractions there.  The scheduler asks SQLite for milliseconds instead.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import inspect
 import sys
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
 if {"scheduler", "triggerer", "worker"} & set(sys.argv):
     import clicks_to_deliveries.hooks
@@ -31,3 +35,11 @@ if {"scheduler", "triggerer", "worker"} & set(sys.argv):
     inspect.stack()
     # What is here stays, in this process and in those forked from it: looking for garbage among it is of no use.
     gc.freeze()
+
+if "scheduler" in sys.argv:
+    from sqlalchemy.ext.compiler import compiles
+    from sqlalchemy.sql.functions import now
+
+    @compiles(now, "sqlite")
+    def _now_with_milliseconds(*_: Any, **__: Any) -> str:
+        return "STRFTIME('%Y-%m-%d %H:%M:%f', 'now')"

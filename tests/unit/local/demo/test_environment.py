@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import subprocess
+import sys
 
 import pytest
 
@@ -48,6 +50,19 @@ def test_the_callers_own_aws_and_airflow_never_leak_in_except_where_telemetry_go
     assert "CTD_STACK_NAME" not in built
     assert built["LANG"] == "C.UTF-8"
     assert {name: built.get(name) for name in telemetry} == telemetry
+
+
+def test_the_schedulers_clock_in_sqlite_has_milliseconds_so_that_no_run_waits_for_the_next_second(tmp_path):
+    # Airflow starts a queued run whose time is no later than this.
+    now = (
+        "from airflow import settings; from sqlalchemy import String, func, select; "
+        "print(settings.Session().scalar(select(func.now().cast(String))))"
+    )
+    asked = subprocess.run(
+        [sys.executable, "-c", now, "scheduler"],
+        env=environment.build(tmp_path, Ports()), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert re.fullmatch(r"[0-9-]{10} [0-9:]{8}\.[0-9]{3}", asked.stdout.strip())
 
 
 def test_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path):
