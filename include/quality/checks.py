@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -18,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from include import sql
 from include.quality.rule_results import RuleResult, found_before_error, result_for, utc_now
 from include.quality.rules import WHOLE, Rule
-from include.quality.staged_items import SOURCES, ItemReader, ItemsError, ItemSource
+from include.quality.staged_items import SOURCES, ItemReader, ItemsError, ItemSource, Row
 from include.snowflake_rows import execute_rows, rows_by_column
 
 if TYPE_CHECKING:
@@ -60,9 +61,11 @@ ROWS_PER_INSERT = 1_000
 
 
 class RuleSession:
-    """Checks rules, and stages the DynamoDB items that they read when the first rule needs them.
+    """Checks rules, and stages the DynamoDB items that they read.
 
-    :param open_reader: makes the reader of DynamoDB items; called once, and only if a rule reads items.
+    The items are read while Snowflake checks the rules that need none: a warehouse that waits costs as much.
+
+    :param open_reader: makes the reader of DynamoDB items, in another thread; called only if a rule reads items.
     :param last: the results of the last run, by rule.
     :param check_everything: let every rule look at all there is, not only at the recent past.
     """
@@ -78,6 +81,7 @@ class RuleSession:
         self._connection = connection
         self._open_reader = open_reader
         self._reader: ItemReader | None = None
+        self._rows: dict[str, Future[list[Row]]] = {}
         self._staging_problems: dict[str, str | None] = {}
         self._last = last
         self._check_everything = check_everything
@@ -93,28 +97,32 @@ class RuleSession:
 
         Rules that look equally far back are one statement.  If it fails, each is checked alone: that names the rule
         that can't run, and stops no other.  A rule that could not run the last time is alone from the start.  Rules
-        that look at everything come last, because they may need all the time that there is.
+        that need no items come first, and those that look at everything last, because they may need all the time that
+        there is.
 
         Raises:
             snowflake.connector.errors.Error: the results of earlier runs could not be read.
         """
-        results: dict[str, RuleResult] = {}
         groups: dict[tuple[str | None, str], list[Rule]] = defaultdict(list)
         for rule in rules:
-            if problem := self._unread(rule):
-                results[rule.name] = _error(rule, problem)
-            else:
-                last = self._last.get(rule.name)
-                is_alone = last is not None and last.status == "error"
-                groups[self._since(rule), rule.name if is_alone else ""].append(rule)
-        for (since, _), group in sorted(groups.items(), key=lambda each: each[0][0] == WHOLE):
-            results |= self._check(group, since)
+            last = self._last.get(rule.name)
+            is_alone = last is not None and last.status == "error"
+            groups[self._since(rule), rule.name if is_alone else ""].append(rule)
+        results: dict[str, RuleResult] = {}
+        with ThreadPoolExecutor(1) as aside:
+            sources = dict.fromkeys(source for rule in rules for source in rule.reads)
+            self._rows = {source: aside.submit(self._read, source) for source in sources}
+            for (since, _), group in sorted(groups.items(), key=_turn):
+                unread = {rule.name: _error(rule, problem) for rule in group if (problem := self._unread(rule))}
+                results |= unread | self._check([rule for rule in group if rule.name not in unread], since)
         return [results[rule.name] for rule in rules]
 
     def _check(self, rules: Sequence[Rule], since: str | None) -> dict[str, RuleResult]:
         """Return the results by rule, all of which have the bind ``since``, or none if it is None."""
         from snowflake.connector import errors
 
+        if not rules:
+            return {}
         seconds_left = self.seconds_left
         if not seconds_left:
             problem = f"not run: the rules before it took more than {TIME_FOR_ALL}"
@@ -187,10 +195,13 @@ class RuleSession:
                 self._staging_problems[source] = str(error)
         return self._staging_problems[source]
 
-    def _stage(self, source: ItemSource) -> None:
+    def _read(self, source: str) -> list[Row]:
         if self._reader is None:
             self._reader = self._open_reader()
-        rows = self._reader.rows(source.name)
+        return self._reader.rows(source)
+
+    def _stage(self, source: ItemSource) -> None:
+        rows = self._rows[source.name].result()
         values = ", ".join(f"%({column})s" for column in source.columns)
         insert = INSERT.format(table=source.table, columns=", ".join(source.columns), values=values)
         with closing(self._connection.cursor()) as cursor:
@@ -198,6 +209,11 @@ class RuleSession:
             for start in range(0, len(rows), ROWS_PER_INSERT):
                 some = rows[start : start + ROWS_PER_INSERT]
                 execute_rows(cursor, insert, [dict(zip(source.columns, row, strict=True)) for row in some])
+
+
+def _turn(group: tuple[tuple[str | None, str], list[Rule]]) -> tuple[bool, bool]:
+    (since, _), rules = group
+    return since == WHOLE, any(rule.reads for rule in rules)
 
 
 def _recently() -> str:

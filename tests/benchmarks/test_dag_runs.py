@@ -33,14 +33,18 @@ RUN = """
 from include.local.demo.__main__ import main
 sys.exit(main())
 """
+# The first run of each DAG is a scheduled one, which also waits for what is imported and compiled once.
 RUNS = """
     select dag_id, queued_at, end_date from dag_run
-    where state = 'success' and dag_id in ('scd2_merge', 'data_quality')
+    where state = 'success' and dag_id in ('scd2_merge', 'data_quality') and run_type = 'asset_triggered'
 """
 
 
 def run_seconds(state: Path, script: str) -> dict[str, float]:
-    """Median seconds from queued to success of each DAG's runs, in one cycle of the demo that ``script`` starts."""
+    """Seconds from queued to success of each DAG's runs, in one cycle of the demo that ``script`` starts.
+
+    The mean: untuned, runs begin and end with the scheduler's seconds, and the median jumps by a whole one.
+    """
     size = ("--clicks=3000", "--readings=3000", "--rate=50")
     run_one_cycle(state, *size, timeout=LONGEST_CYCLE_SECONDS, program=("-c", script))
     seconds = defaultdict(list)
@@ -48,7 +52,7 @@ def run_seconds(state: Path, script: str) -> dict[str, float]:
         for dag, queued, ended in database.execute(RUNS):
             took = datetime.fromisoformat(ended) - datetime.fromisoformat(queued)
             seconds[dag].append(took.total_seconds())
-    return {dag: statistics.median(each) for dag, each in seconds.items()}
+    return {dag: statistics.fmean(each) for dag, each in seconds.items()}
 
 
 def test_runs_of_the_demo_with_and_without_its_tuning(benchmarks: Benchmarks, tmp_path: Path) -> None:

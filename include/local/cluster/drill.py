@@ -33,6 +33,8 @@ RECORDS, RATE = 900, 20
 MAX_START_SECONDS = 120
 MAX_RETRY_SECONDS = 60
 MAX_TIMES_THE_DEMO = 1.5
+# It waits until Firehose has archived, for an interval that is five seconds here and one in the demo.
+WAITING_TASK = "probe_archive"
 # Airflow's databases of `make demo` and `make demo ARGS=--once`, which say how long a task takes there.
 DEMOS = (ROOT / ".local/once/airflow/airflow.db", ROOT / ".local/demo/airflow/airflow.db")
 
@@ -79,11 +81,13 @@ class Drill:
         if not demo:
             self._cluster.say("No demo ran here to compare the tasks with: make demo ARGS=--once")
             return
-        here, there = (sum(times[task] for task in demo) for times in (durations, demo))
+        compared = demo.keys() - {WAITING_TASK}
+        here, there = (sum(times[task] for task in compared) for times in (durations, demo))
         ratio = here / there
         self._expect(
             ratio <= MAX_TIMES_THE_DEMO,
-            f"provision_resources' tasks take {here:.1f} s, {ratio:.2f} times the demo's (limit {MAX_TIMES_THE_DEMO})",
+            f"provision_resources' tasks but {WAITING_TASK} take {here:.1f} s, {ratio:.2f} times the demo's "
+            f"(limit {MAX_TIMES_THE_DEMO})",
         )
 
     def _lose(self, service: str) -> None:

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 from airflow.sdk import get_current_context
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from snowflake.connector import SnowflakeConnection, connect
 from snowflake.connector.errors import Error
 
@@ -84,6 +85,7 @@ class PipelineSnowflakeHook(SnowflakeHook):
         """Args: tag: what sends the statements, where that is no task."""
         super().__init__(snowflake_conn_id=snowflake_conn_id)
         self._tag = tag
+        self._key: Any = None
         self._parameters: dict[str, Any] = {}
         self._limits = {
             "login_timeout": login_timeout_seconds,
@@ -109,6 +111,10 @@ class PipelineSnowflakeHook(SnowflakeHook):
         connection: SnowflakeConnection = connect(**{**self._parameters, **limits})
         return connection
 
+    def get_private_key(self) -> Any:
+        self._key = super().get_private_key()
+        return self._key
+
     def _get_conn_params(self) -> dict[str, Any]:
         """Return the connector's parameters.
 
@@ -132,6 +138,9 @@ class PipelineSnowflakeHook(SnowflakeHook):
         stated = {name.strip().upper() for name in session_parameters}
         ours = {name: value for name, value in _parameters_of(self._tag).items() if name not in stated}
         self._parameters = {**parameters, **self._limits, "session_parameters": session_parameters | ours}
+        if isinstance(self._key, RSAPrivateKey):
+            # As text again, the connector would check it a second time: 30 ms for each task.
+            self._parameters["private_key"] = self._key
         return self._parameters
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -130,13 +131,16 @@ class CheckQualityOperator(InRounds):
             rules = quality.switched_on(rules, self.rules_off)
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
-        with closing(connect(self.snowflake_conn_id)) as connection:
-            keep = self._keep_if_due(connection, context, check_id)
-            with one_writer(connection, names.QUALITY_WRITER, context), span("check the rules", run=check_id):
-                results, alerts = quality.evaluate(
-                    connection, check_id, rules, unusable, self._open_reader, alert_links()
-                )
-            keep(any(result.alerted_at for result in results))
+        with ThreadPoolExecutor(1) as aside:
+            # To become the role that reads DynamoDB takes as long as to log in to Snowflake.
+            reader = aside.submit(self._open_reader)
+            with closing(connect(self.snowflake_conn_id)) as connection:
+                keep = self._keep_if_due(connection, context, check_id, lambda: self._newest_items(reader.result))
+                with one_writer(connection, names.QUALITY_WRITER, context), span("check the rules", run=check_id):
+                    results, alerts = quality.evaluate(
+                        connection, check_id, rules, unusable, reader.result, alert_links()
+                    )
+                keep(any(result.alerted_at for result in results))
         for result in results:
             self.log.info("%s (%s): %s %s", result.rule, result.severity, result.status, result.failed_count)
         self._report(rules, results)
@@ -156,7 +160,9 @@ class CheckQualityOperator(InRounds):
         count("quality", {"checks": 1})
         measure("quality", {"failing_rules": fail, "warning_rules": len(failing) - fail})
 
-    def _keep_if_due(self, connection: SnowflakeConnection, context: Context, check_id: str) -> Callable[[bool], None]:
+    def _keep_if_due(
+        self, connection: SnowflakeConnection, context: Context, check_id: str, newest_items: Callable[[], str]
+    ) -> Callable[[bool], None]:
         """Return what keeps that this run has checked, and whether people are reminded of what it found.
 
         Raises:
@@ -168,7 +174,7 @@ class CheckQualityOperator(InRounds):
         stored = state.get(STATE_KEY)
         last = None if stored is None else msgspec.convert(stored, quality.LastCheck)
         decision = quality.decide(
-            connection, last, run_id, now, min_interval=self.min_interval, newest_items=self._newest_items
+            connection, last, run_id, now, min_interval=self.min_interval, newest_items=newest_items
         )
         if not decision.is_due and context["dag_run"].run_type != MANUAL:
             raise AirflowSkipException(f"Not checked: {decision.reason}")
@@ -180,11 +186,11 @@ class CheckQualityOperator(InRounds):
 
         return keep
 
-    def _newest_items(self) -> str:
+    def _newest_items(self, open_reader: Callable[[], quality.ItemReader]) -> str:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return self._open_reader().newest()
+            return open_reader().newest()
         except (BotoCoreError, ClientError, quality.ItemsError) as error:
             # The rules that read items will say so.
             self.log.warning("The newest items can't be read: %s", error)

@@ -101,7 +101,8 @@ def idle(stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Schedule]:
 def _let_days_pass(schedule: Schedule) -> None:
     state = schedule.kept[assets.QUALITY_RESULTS].values
     last = msgspec.convert(state[check_quality.STATE_KEY], quality.LastCheck)
-    items = schedule.tasks["check_quality"]._newest_items()
+    task = schedule.tasks["check_quality"]
+    items = task._newest_items(task._open_reader)
     past = {"checked_at": last.checked_at - timedelta(hours=1), "news_at": last.news_at - timedelta(days=4)}
     state[check_quality.STATE_KEY] = msgspec.to_builtins(msgspec.structs.replace(last, items=items, **past))
 

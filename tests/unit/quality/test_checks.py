@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +15,7 @@ from snowflake.connector import errors
 from include import sql
 from include.quality import checks, incidents
 from include.quality.checks import CANCELLED, RECENT, RULE_TIMEOUT, TIME_FOR_ALL, RuleSession
-from include.quality.rule_results import RuleResult
+from include.quality.rule_results import RuleResult, result_for
 from include.quality.rules import WHOLE, Rule
 
 pytestmark = pytest.mark.unit
@@ -50,7 +52,7 @@ class Warehouse:
     def cursor(self, _kind: type | None = None) -> Warehouse:
         return self
 
-    def execute(self, statement: str, values: list[str], timeout: int | None, **_: Any) -> None:
+    def execute(self, statement: str, values: Sequence[str] = (), timeout: int | None = None, **_: Any) -> None:
         asked = RULE.findall(statement)
         since = values[0] if values else None
         if not asked:
@@ -209,3 +211,29 @@ def test_how_long_the_rules_may_still_take(warehouse: Warehouse) -> None:
     assert session.seconds_left == (TIME_FOR_ALL - RULE_TIMEOUT).total_seconds()
     warehouse.now += timedelta(hours=1).total_seconds()
     assert session.seconds_left == 0
+
+
+def test_items_are_read_while_snowflake_checks_the_rules_that_need_none(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_at_work, execute = Barrier(2, timeout=20), warehouse.execute
+
+    def check(statement: str, *values: Any, **options: Any) -> None:
+        if RULE.findall(statement) == ["recent"]:
+            both_at_work.wait()
+        execute(statement, *values, **options)
+
+    class Reader:
+        def rows(self, source: str) -> list[Any]:
+            assert source == "truck_states"
+            both_at_work.wait()
+            return []
+
+    monkeypatch.setattr(warehouse, "execute", check)
+    text = "select TRUCK_ID as SAMPLE_KEY from STAGED_TRUCK_STATES"
+    states = Rule(name="states", statement=text, reads=("truck_states",), **ABOUT)
+    last = {"recent": result_for(rule("recent"), datetime.now(UTC).replace(tzinfo=None), status="pass")}
+    session = RuleSession(warehouse, Reader, last, check_everything=False)  # type: ignore[arg-type]
+
+    assert [found.status for found in session.check([states, UNBOUNDED, rule("recent")])] == ["pass"] * 3
+    assert [rules for rules, _, _ in warehouse.sent] == [["recent"], ["states", "unbounded"]]

@@ -6,7 +6,8 @@ to 31 s.  The triggerer would import the connector with its first question to Sn
 
 Of what a task does before its first statement, two more things are the same for all: the statements' templates are
 compiled, and Python looks for the module of each file on the stack, because the Amazon provider's hook says who calls.
-With so many modules the latter takes a quarter of a second, and afterwards nothing.
+With so many modules the latter takes a quarter of a second, and afterwards nothing.  Each session of boto3 would read the
+descriptions of its services anew: here all share one loader, as the clients of a session do, and it has read them.
 
 On SQLite a run waits for the next full second before it starts: Airflow compares the time that is in its way with
 CURRENT_TIMESTAMP, which has no fractions there.  The scheduler asks SQLite for milliseconds instead.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import gc
 import inspect
 import sys
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -33,6 +35,16 @@ if {"scheduler", "triggerer", "worker"} & set(sys.argv):
 
     sql.compile_templates()
     inspect.stack()
+
+    import boto3
+    import botocore.session
+
+    botocore.session.create_loader = cache(botocore.session.create_loader)
+    for service in ("sts", "dynamodb"):
+        # Nobody's: it sends nothing, and need not look for a key.
+        nobody = boto3.Session(aws_access_key_id="-", aws_secret_access_key="-", region_name="us-east-1")  # noqa: S106
+        nobody.client(service)
+
     # What is here stays, in this process and in those forked from it: looking for garbage among it is of no use.
     gc.freeze()
 

@@ -10,7 +10,9 @@ import yaml
 from include import names
 from include.local.cluster import cluster, drill
 from include.local.cluster.engine import PROJECT
+from include.local.demo import environment
 from include.local.demo.__main__ import _options as demo_options
+from include.local.demo.ports import Ports
 
 pytestmark = pytest.mark.unit
 
@@ -32,6 +34,11 @@ def test_the_first_demo_that_provisioned_is_compared_with(tmp_path):
             connection.executemany("INSERT INTO task_instance VALUES (?, ?, ?, ?)", values)
     assert drill.demo_durations((missing, empty, full), {"verify": 9.0}) == {"verify": 2.5}
     assert drill.demo_durations((missing, empty), {"verify": 9.0}) == {}
+
+
+def test_the_task_that_is_not_compared_waits_for_an_interval_that_is_not_the_demos(tmp_path):
+    interval = "CTD_ARCHIVE_INTERVAL_SECONDS"
+    assert SERVICES["worker"]["environment"][interval] != environment.build(tmp_path, Ports())[interval]
 
 
 def test_the_traffic_is_mixed_as_the_demos(monkeypatch):
