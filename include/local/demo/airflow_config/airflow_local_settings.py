@@ -6,8 +6,8 @@ to 31 s.  The triggerer would import the connector with its first question to Sn
 
 Of what a task does before its first statement, two more things are the same for all: the statements' templates are
 compiled, and Python looks for the module of each file on the stack, because the Amazon provider's hook says who calls.
-With so many modules the latter takes a quarter of a second, and afterwards nothing.  Each session of boto3 would read the
-descriptions of its services anew: here all share one loader, as the clients of a session do, and it has read them.
+With so many modules the latter takes a quarter of a second, and afterwards nothing.  Each session of boto3 would read
+the descriptions of its services anew: here all share one loader, as the clients of a session do, and it has read them.
 
 On SQLite a run waits for the next full second before it starts: Airflow compares the time that is in its way with
 CURRENT_TIMESTAMP, which has no fractions there.  The scheduler asks SQLite for milliseconds instead.
