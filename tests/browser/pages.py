@@ -38,6 +38,8 @@ def settled(page: Page) -> None:
     expect(page.locator("[data-test-script-state='notRunning']")).to_be_attached()
     for selector in ("[data-testid='stSkeleton']", "[data-stale='true']", "[data-testid='stStatusWidget']"):
         expect(page.locator(selector)).to_have_count(0)
+    # What was stale gets its colour back within a second, and has too little contrast until then.
+    page.wait_for_function("document.getAnimations().every(each => !(each instanceof CSSTransition))")
 
 
 def no_traceback(page: Page) -> None:
