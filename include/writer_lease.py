@@ -34,6 +34,8 @@ END_SESSION = ("SELECT SYSTEM$CANCEL_ALL_QUERIES({session})", "SELECT SYSTEM$ABO
 # How long a cancelled statement may take to end.
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.2
+# How often a lease that another task has is asked for again.
+TURN_SECONDS = 1.0
 ATTEMPTS = 5
 
 
@@ -62,7 +64,12 @@ class WriterBusyError(RuntimeError):
 
 @contextmanager
 def held(
-    connection: SnowflakeConnection, writer: str, owner: Owner, is_running: Callable[[Owner], bool | None]
+    connection: SnowflakeConnection,
+    writer: str,
+    owner: Owner,
+    is_running: Callable[[Owner], bool | None],
+    *,
+    patience_seconds: float = 0.0,
 ) -> Iterator[None]:
     """Let only this connection's session write while the block runs.
 
@@ -70,14 +77,24 @@ def held(
         connection: with database and schema set, and autocommit on.
         writer: what is written; each has a lease of its own.
         is_running: whether another task runs, None if nothing is known of it.
+        patience_seconds: how long to wait for a living task.
 
     Raises:
-        WriterBusyError: another task writes; nothing was done.
+        WriterBusyError: another task still writes; nothing was done.
         snowflake.connector.errors.Error: Snowflake did not answer.
     """
     from snowflake.connector.errors import Error
 
-    take(connection, writer, owner, is_running)
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            take(connection, writer, owner, is_running)
+            break
+        except WriterBusyError as busy:
+            if time.monotonic() >= deadline:
+                raise
+            log.info("Waiting: %s", busy)
+            time.sleep(TURN_SECONDS)
     try:
         yield
     finally:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 STATE_KEY = "last_check"
 # How long time alone may change results until they are checked again.
 LONGEST_PAUSE = timedelta(minutes=15)
+# Most erasures of a truck's rows take less.  After a longer one, the task is tried again.
+ERASURE_ENDS_SECONDS = 60.0
 
 
 class QualityFailed(ReportedFailure):
@@ -136,7 +138,8 @@ class CheckQualityOperator(InRounds):
             reader = aside.submit(self._open_reader)
             with closing(connect(self.snowflake_conn_id)) as connection:
                 keep = self._keep_if_due(connection, context, check_id, lambda: self._newest_items(reader.result))
-                with one_writer(connection, names.QUALITY_WRITER, context), span("check the rules", run=check_id):
+                turn = one_writer(connection, names.QUALITY_WRITER, context, patience_seconds=ERASURE_ENDS_SECONDS)
+                with turn, span("check the rules", run=check_id):
                     results, alerts = quality.evaluate(
                         connection, check_id, rules, unusable, reader.result, alert_links()
                     )

@@ -29,6 +29,9 @@ from include.pipe_and_stream import LOADS, is_loaded, pipe_status
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
+# Longer than a check may take (include/quality/checks.py, TIME_FOR_ALL).
+CHECK_ENDS_SECONDS = 600.0
+
 
 class CheckTrackersOperator(Killable, BaseOperator):
     """Refuses to erase while an assignment names the truck; if this run only counts, it only says so.
@@ -120,7 +123,8 @@ class EraseRowsOperator(Killable, BaseOperator):
     """Erases the truck from the tables, in one transaction, or only counts.
 
     First it waits (deferred) until the pipe has loaded each file that was announced before: one that Snowpipe began to
-    read before its object was rewritten would bring the truck back.
+    read before its object was rewritten would bring the truck back.  Then it waits until no check of the quality rules
+    is under way: one that has found the truck would name it in its results afterwards.
 
     :param count_only: (templated) erase nothing.
     :param pending_limit: longest wait for the pipe.
@@ -178,7 +182,10 @@ class EraseRowsOperator(Killable, BaseOperator):
             else:
                 # Before it erases, too: what a killed try erased is in no table when the next one counts.
                 self._record(connection, found, context)
-                with one_writer(connection, names.HISTORY_WRITER, context):
+                with (
+                    one_writer(connection, names.QUALITY_WRITER, context, patience_seconds=CHECK_ENDS_SECONDS),
+                    one_writer(connection, names.HISTORY_WRITER, context),
+                ):
                     truck_tables.erase_rows(connection, self.truck_id)
                 self._record(connection, found, context)
         return found

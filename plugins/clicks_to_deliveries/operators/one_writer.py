@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 AT_WORK = frozenset({"running", "restarting"})
 
 
-def one_writer(connection: SnowflakeConnection, writer: str, context: Context) -> AbstractContextManager[None]:
-    """Let only this task write while the block runs; raises as ``writer_lease.held``."""
+def one_writer(
+    connection: SnowflakeConnection, writer: str, context: Context, *, patience_seconds: float = 0.0
+) -> AbstractContextManager[None]:
+    """Let only this task write while the block runs; waits and raises as ``writer_lease.held``."""
 
     def is_running(owner: Owner) -> bool | None:
         runs = context["ti"].get_task_states(dag_id=owner.dag, task_ids=[owner.task], run_ids=[owner.run])
         state = runs.get(owner.run, {}).get(owner.task)
         return None if state is None else str(state) in AT_WORK
 
-    return writer_lease.held(connection, writer, _this_task(context), is_running)
+    return writer_lease.held(connection, writer, _this_task(context), is_running, patience_seconds=patience_seconds)
 
 
 def _this_task(context: Context) -> Owner:

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
-from clicks_to_deliveries.operators import merge_history
+from clicks_to_deliveries.operators import erase_truck, merge_history
+from clicks_to_deliveries.operators.erase_truck import EraseRowsOperator
 from clicks_to_deliveries.operators.merge_history import MergeHistoryOperator
 from snowflake.connector.errors import Error, ProgrammingError
 
@@ -192,6 +193,43 @@ def test_a_statement_that_does_not_end_keeps_the_lease(
     ):
         writer_lease.take(connection, names.HISTORY_WRITER, ME, _nobody)
     assert holder(stack) == [(session,)]
+
+
+def test_rows_are_erased_after_the_check_that_is_about_to_name_the_truck(
+    stack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truck, begun, asked = "TRK951", threading.Event(), threading.Event()
+    result = (
+        f"insert into {names.QUALITY_RESULTS_TABLE} (RUN_ID, RULE, SEVERITY, STATUS, SAMPLES, CHECKED_AT)"
+        f" values ('run-2', 'rule', 'warn', 'fail', '[\"{truck}\"]', sysdate())"
+    )
+    check = Owner("data_quality", "check_quality", "run-2", 1)
+
+    def find_the_truck() -> None:
+        with (
+            closing(PipelineSnowflakeHook().get_conn()) as connection,
+            writer_lease.held(connection, names.QUALITY_WRITER, check, _nobody),
+        ):
+            begun.set()
+            assert asked.wait(60)
+            connection.cursor().execute(result)
+
+    def runs(dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, dict[str, str]]:
+        asked.set()
+        return {run_ids[0]: {task_ids[0]: "running"}}
+
+    monkeypatch.setattr(erase_truck, "record_erasure", lambda *_: None)
+    given = context(dag_id="erase_truck", task_id="erase_rows", run_id="run-1")
+    given["ti"].get_task_states = runs
+    checking = threading.Thread(target=find_the_truck)
+    checking.start()
+    assert begun.wait(60)
+    EraseRowsOperator(task_id="erase_rows", truck_id=truck, count_only=False).erase(given)
+    checking.join()
+    assert asked.is_set()
+    (stored,) = stack.query(f"select SAMPLES from {names.QUALITY_RESULTS_TABLE} where RULE = 'rule'")
+    stack.query(f"delete from {names.QUALITY_RESULTS_TABLE} where RULE = 'rule'")
+    assert truck not in str(stored)
 
 
 def test_of_many_that_take_a_free_lease_one_gets_it(stack: Any) -> None:

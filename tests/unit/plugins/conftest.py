@@ -24,7 +24,7 @@ REGION = "eu-central-1"
 def _no_other_writer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests' Snowflakes know no leases; tests/integration/dags/test_one_writer.py has a real one."""
     monkeypatch.setattr(one_writer, "_this_task", lambda _: None)
-    monkeypatch.setattr(one_writer.writer_lease, "held", lambda *_: nullcontext())
+    monkeypatch.setattr(one_writer.writer_lease, "held", lambda *_, **__: nullcontext())
 
 
 @pytest.fixture
