@@ -119,7 +119,7 @@ class Cluster:
             run = self.airflow.trigger(LEDGER_DAG, {"since": BEGAN.read_text()})
             self.watch.follow(LEDGER_DAG, run, SETTLE_TIMEOUT_SECONDS)
             # The samplers of the demo read beside the traffic, which a store that is killed does not allow.
-            snapshot = acceptance_report.take_snapshot(MANIFEST, bucket, connection, (), ())
+            snapshot = acceptance_report.take_snapshot(MANIFEST, bucket, connection)
         report = acceptance_report.judge(snapshot)
         acceptance_report.print_report(report, self.console)
         if errors := self._import_errors():

@@ -43,16 +43,16 @@ def take_snapshot(
     manifest: Path,
     bucket: str,
     connection: SnowflakeConnection,
-    click_latencies: Iterable[float],
-    state_latencies: Iterable[float],
+    click_latencies: Iterable[float] | None = None,
+    state_latencies: Iterable[float] | None = None,
 ) -> Snapshot:
     """Read the manifest and every store.
 
     Args:
         manifest: of the generator's runs.
         bucket: of the pipeline.
-        click_latencies: seconds from a click's arrival to its row, sampled while the traffic ran.
-        state_latencies: seconds from a reading's arrival to its truck's state, sampled likewise.
+        click_latencies: seconds from a click's arrival to its row, sampled while the traffic ran; None if nobody did.
+        state_latencies: seconds from a reading's arrival to its truck's state, likewise.
     """
     sent, unanswered = _by_stream(read_manifest(manifest)), _by_stream(read_unanswered(manifest))
     raw = _raw_records(connection)
@@ -67,11 +67,7 @@ def take_snapshot(
         truck_states=_truck_states(),
         ledger=_ledger(connection),
         quality=_quality(connection),
-        latencies=[
-            _percentiles(f"click -> {names.CLICK_TABLE}", click_latencies),
-            _percentiles(f"reading -> {names.TRUCK_STATE_TABLE}", state_latencies),
-            _current_row_latency(connection),
-        ],
+        latencies=[*_sampled_latencies(click_latencies, state_latencies), _current_row_latency(connection)],
     )
 
 
@@ -222,6 +218,11 @@ def _current_row_latency(connection: SnowflakeConnection) -> Latency:
     # Snowflake's are decimals, which JSON can't hold.
     p50, p95 = (None if each is None else float(each) for each in (p50, p95))
     return Latency(f"reading -> {names.HISTORY_TABLE}", int(count), p50, p95)
+
+
+def _sampled_latencies(clicks: Iterable[float] | None, states: Iterable[float] | None) -> list[Latency]:
+    sampled = {f"click -> {names.CLICK_TABLE}": clicks, f"reading -> {names.TRUCK_STATE_TABLE}": states}
+    return [_percentiles(name, seconds) for name, seconds in sampled.items() if seconds is not None]
 
 
 def _percentiles(name: str, seconds: Iterable[float]) -> Latency:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from include.local.demo.acceptance_report import AcceptanceReport, judge, print_report
 from include.local.demo.acceptance_report.snapshot import QualityResult
-from include.local.demo.acceptance_report.stores import _percentiles
+from include.local.demo.acceptance_report.stores import _percentiles, _sampled_latencies
 
 pytestmark = pytest.mark.unit
 
@@ -70,3 +70,8 @@ def test_a_report_survives_json_also_with_a_rule_that_could_not_run(snapshot):
 def test_percentiles_are_of_the_nearest_rank():
     assert (_percentiles("x", [4.0, 1.0, 3.0, 2.0]).p50, _percentiles("x", [1.0]).p95) == (3.0, 1.0)
     assert _percentiles("x", []).p50 is None
+
+
+def test_a_latency_that_nobody_sampled_is_not_reported_as_one_of_no_records():
+    assert _sampled_latencies(None, None) == []
+    assert [(latency.count, latency.p50) for latency in _sampled_latencies([0.5], [])] == [(1, 0.5), (0, None)]
