@@ -138,3 +138,12 @@ class TestTemporaryTables:
         warehouse.rows("DROP TABLE NOTES")
         assert warehouse.rows("SELECT * FROM NOTES") == [(1,)]
         assert warehouse.rows("SELECT ID FROM NEW_NOTES") == [(1,)]
+
+    def test_a_temporary_table_leaves_what_is_noted_of_its_namesake(self, warehouse):
+        warehouse.rows("CREATE TABLE NOTED (A VARCHAR(5)) COMMENT = 'kept'")
+        warehouse.rows("CREATE TEMPORARY TABLE NOTED (A VARCHAR(9)) COMMENT = 'for a session'")
+        warehouse.rows("DROP TABLE NOTED")
+        named = f"TABLE_SCHEMA = '{warehouse.schema}' AND TABLE_NAME = 'NOTED'"
+        length = f"SELECT CHARACTER_MAXIMUM_LENGTH FROM INFORMATION_SCHEMA.COLUMNS WHERE {named}"
+        assert warehouse.value(length) == 5
+        assert warehouse.value(f"SELECT COMMENT FROM INFORMATION_SCHEMA.TABLES WHERE {named}") == "kept"

@@ -70,6 +70,18 @@ def test_what_an_attached_database_is_given():
     assert (statement_type.MERGE, statement_type.COPY) == (0x3400, 0x3600)
 
 
+def test_a_query_is_kept_as_its_text_and_one_that_tells_fakesnow_more_as_it_is(tmp_path):
+    translator = OnDisk(tmp_path).translator(None, None)
+    plain = translator.prepare(sqlglot.parse_one("SELECT ? AS A", read="snowflake"))
+    assert plain.takes_values
+    assert isinstance(plain.translated, exp.Command)
+    for value in (1, 2):
+        rows, columns = translator.execute_prepared(plain, [value])
+        assert (rows.to_pylist(), [name for name, _ in columns]) == ([{"A": value}], ["A"])
+    seeded = translator.prepare(sqlglot.parse_one("SELECT RANDOM(5) AS A", read="snowflake"))
+    assert "seed" in seeded.translated.args
+
+
 def test_notes_of_a_table_are_arguments_of_its_translation():
     """The adapter takes them out and writes them after the commit, as they go to another database."""
     connection = FakeSnow(create_database_on_connect=True).connect("D", "S")

@@ -96,15 +96,9 @@ def run(context: Context, expression: exp.Expr, binds: Binds | None = None) -> R
 
 
 def _query(context: Context, sql: str, expression: exp.Query, binds: Binds | None, read: list[Stream]) -> Result:
-    translated = _translated(
-        context,
-        sql,
-        expression,
-        read,
-        context.translator.translate,
-    )
+    prepared = _translated(context, sql, expression, read, context.translator.prepare)
     streams.bind(context.duck, read)
-    table, columns = context.translator.execute(translated, binds)
+    table, columns = context.translator.execute_prepared(prepared, binds)
     return Result(table, columns, SELECT)
 
 

@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -39,19 +39,17 @@ Column = tuple[str, str]
 
 # SHOW ... of what schemas hold.
 _OF_A_SCHEMA = ("OBJECTS", "TABLES", "VIEWS", "SEQUENCES")
-# Tables and views with VARIANTs.
-_VARIANTS = """
-    SELECT upper(database_name), upper(schema_name), upper(table_name), list(upper(column_name))
-    FROM duckdb_columns() WHERE data_type = 'JSON' AND NOT internal AND schema_name <> ? GROUP BY ALL
-"""
-# Whether any name of a database, schema, table, view or column has lower-case letters.
-_MIXED_CASE = """
-    SELECT 1 FROM duckdb_columns()
-    WHERE NOT internal AND schema_name NOT IN (?, 'information_schema')
-        AND (column_name <> upper(column_name) OR table_name <> upper(table_name)
-             OR database_name <> 'temp' AND (schema_name, database_name) <> (upper(schema_name), upper(database_name)))
-        AND database_name NOT IN ('memory', '_fs_global')
-    LIMIT 1
+# Tables and views with VARIANTs or with lower-case letters in any name: database, schema, their own or a column's.
+_ODD_RELATIONS = """
+    SELECT upper(database_name), upper(schema_name), upper(table_name),
+        list(upper(column_name)) FILTER (data_type = 'JSON') AS variants,
+        bool_or(
+            schema_name <> 'information_schema' AND database_name NOT IN ('memory', '_fs_global')
+            AND (column_name <> upper(column_name) OR table_name <> upper(table_name) OR database_name <> 'temp'
+                 AND (schema_name, database_name) <> (upper(schema_name), upper(database_name)))
+        ) AS mixes_case
+    FROM duckdb_columns() WHERE NOT internal AND schema_name <> ? GROUP BY ALL
+    HAVING variants IS NOT NULL OR mixes_case
 """
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d{1,6})?)?")
 
@@ -86,12 +84,12 @@ class OnDisk(FakeSnow):
 
     def learn_variants(self, duck: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
         """Learn again which columns are VARIANTs, after a DDL; return those of the temporary tables of ``duck``."""
-        rows = duck.execute(_VARIANTS, [HIDDEN_SCHEMA]).fetchall()
-        found = {(database, schema, table): frozenset(names) for database, schema, table, names in rows}
+        rows = duck.execute(_ODD_RELATIONS, [HIDDEN_SCHEMA]).fetchall()
+        found = {(database, schema, table): frozenset(names) for database, schema, table, names, _ in rows if names}
         temporary = {table: found.pop((database, schema, table)) for database, schema, table in list(found)
                      if database == "TEMP"}  # fmt: skip
         self.variants = found
-        self.mixes_case = bool(duck.execute(_MIXED_CASE, [HIDDEN_SCHEMA]).fetchone())
+        self.mixes_case = any(mixes_case for *_, mixes_case in rows)
         return temporary
 
     def complete_database(self, name: str) -> None:
@@ -101,6 +99,13 @@ class OnDisk(FakeSnow):
         self.duck_conn.execute(
             macros.creation_sql(name).replace("CREATE OR REPLACE MACRO", "CREATE MACRO IF NOT EXISTS")
         )
+
+
+class Prepared(NamedTuple):
+    """A translated query, which can run any number of times."""
+
+    translated: exp.Expr
+    takes_values: bool
 
 
 class Translator:
@@ -193,8 +198,21 @@ class Translator:
     def execute(self, translated: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[Column]]:
         """Run a statement that ``translate`` returned; return as ``run``."""
         self._take_notes(translated)
+        return self.execute_prepared(Prepared(translated, _takes_values(translated)), parameters)
+
+    def prepare(self, query: exp.Expr) -> Prepared:
+        """Translate a query; most become their text, which takes longer to write than many queries to run."""
+        translated = self.translate(query)
+        takes_values = _takes_values(translated)
+        if translated.args.keys() <= translated.arg_types.keys():  # Others tell fakesnow what to do besides.
+            first, _, rest = translated.sql("duckdb").partition(" ")
+            translated = exp.Command(this=first, expression=rest)
+        return Prepared(translated, takes_values)
+
+    def execute_prepared(self, query: Prepared, parameters: list[Any] | None) -> tuple[pa.Table, list[Column]]:
+        """Run what ``prepare`` returned; return as ``run``."""
         cursor = self._cursor
-        cursor._execute(translated, parameters if translated.find(exp.Placeholder) else None)
+        cursor._execute(query.translated, parameters if query.takes_values else None)
         # fakesnow keeps every result for RESULT_SCAN, and would never free it.
         self._connection.results_cache.clear()
         return cursor._arrow_table, [(column[0], str(column[1])) for column in self.duck.description or []]
@@ -224,6 +242,8 @@ class Translator:
     def _take_notes(self, translated: exp.Expr) -> None:
         """Take away comments and lengths of text, which fakesnow would write in the same transaction."""
         comment, lengths = translated.args.pop("table_comment", None), translated.args.pop("text_lengths", None)
+        if translated.find(exp.TemporaryProperty):
+            return  # They are kept by name, and would be taken for those of a table that it hides.
         if comment:
             table, text = comment
             self._notes.append(info_schema.insert_table_comment_sql(*self._key(table), text))
@@ -239,6 +259,10 @@ class Translator:
             if identifier.name.lower() in self._reserved:
                 identifier.set("quoted", True)
         return expression
+
+
+def _takes_values(translated: exp.Expr) -> bool:
+    return translated.find(exp.Placeholder) is not None
 
 
 def _show_all_of_database(expression: exp.Expr) -> None:
@@ -293,6 +317,7 @@ __all__ = [
     "SERVER_VERSION",
     "Column",
     "OnDisk",
+    "Prepared",
     "Translator",
     "from_binding",
     "statement_type_id",
