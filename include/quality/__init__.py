@@ -2,6 +2,7 @@
 
     rules.py         the files of ``sql/quality``
     staged_items.py  the DynamoDB items that a rule can read, as rows for a temporary table
+    item_staging.py  stages them, which are read in another thread
     checks.py        runs rules over one Snowflake session
     findings.py      checks the rules over consecutive readings, all in one statement, and keeps what they find
     rule_results.py  DATA_QUALITY_RESULTS: one row per rule and run

@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from include import sql
+from include.quality.item_staging import ItemStaging
 from include.quality.rule_results import RuleResult, found_before_error, result_for, utc_now
 from include.quality.rules import WHOLE, Rule
-from include.quality.staged_items import SOURCES, ItemReader, ItemsError, ItemSource, Row
-from include.snowflake_rows import execute_rows, rows_by_column
+from include.snowflake_rows import rows_by_column
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -56,16 +51,12 @@ select
 from (
 {query}
 ) as COUNTED"""
-INSERT = "insert into {table} ({columns}) values ({values})"
-ROWS_PER_INSERT = 1_000
 
 
 class RuleSession:
-    """Checks rules, and stages the DynamoDB items that they read.
+    """Checks rules over one session.
 
-    The items are read while Snowflake checks the rules that need none: a warehouse that waits costs as much.
-
-    :param open_reader: makes the reader of DynamoDB items, in another thread; called only if a rule reads items.
+    :param staging: stages the items that rules read; it is not asked for them before the other rules were checked.
     :param last: the results of the last run, by rule.
     :param check_everything: let every rule look at all there is, not only at the recent past.
     """
@@ -73,16 +64,13 @@ class RuleSession:
     def __init__(
         self,
         connection: SnowflakeConnection,
-        open_reader: Callable[[], ItemReader],
+        staging: ItemStaging,
         last: Mapping[str, RuleResult],
         *,
         check_everything: bool,
     ) -> None:
         self._connection = connection
-        self._open_reader = open_reader
-        self._reader: ItemReader | None = None
-        self._rows: dict[str, Future[list[Row]]] = {}
-        self._staging_problems: dict[str, str | None] = {}
+        self._staging = staging
         self._last = last
         self._check_everything = check_everything
         self._deadline = time.monotonic() + TIME_FOR_ALL.total_seconds()
@@ -109,12 +97,9 @@ class RuleSession:
             is_alone = last is not None and last.status == "error"
             groups[self._since(rule), rule.name if is_alone else ""].append(rule)
         results: dict[str, RuleResult] = {}
-        with ThreadPoolExecutor(1) as aside:
-            sources = dict.fromkeys(source for rule in rules for source in rule.reads)
-            self._rows = {source: aside.submit(self._read, source) for source in sources}
-            for (since, _), group in sorted(groups.items(), key=_turn):
-                unread = {rule.name: _error(rule, problem) for rule in group if (problem := self._unread(rule))}
-                results |= unread | self._check([rule for rule in group if rule.name not in unread], since)
+        for (since, _), group in sorted(groups.items(), key=_turn):
+            unread = {rule.name: _error(rule, problem) for rule in group if (problem := self._unread(rule))}
+            results |= unread | self._check([rule for rule in group if rule.name not in unread], since)
         return [results[rule.name] for rule in rules]
 
     def _check(self, rules: Sequence[Rule], since: str | None) -> dict[str, RuleResult]:
@@ -177,38 +162,11 @@ class RuleSession:
         return found_before_error(self._connection, self._last.values())
 
     def _unread(self, rule: Rule) -> str:
-        """Stage what the rule reads; return which source could not be read, and why; empty: all were."""
+        """Return which source of the rule could not be read, and why; empty: all were, and are staged."""
         for source in rule.reads:
-            if problem := self._staging_problem(source):
+            if problem := self._staging.problem(source):
                 return f"could not read {source}: {problem}"
         return ""
-
-    def _staging_problem(self, source: str) -> str | None:
-        """Stage ``source`` for the rest of the session; return why it is impossible, if it is."""
-        from snowflake.connector import errors
-
-        if source not in self._staging_problems:
-            self._staging_problems[source] = None
-            try:
-                self._stage(SOURCES[source])
-            except (BotoCoreError, ClientError, ItemsError, errors.Error) as error:
-                self._staging_problems[source] = str(error)
-        return self._staging_problems[source]
-
-    def _read(self, source: str) -> list[Row]:
-        if self._reader is None:
-            self._reader = self._open_reader()
-        return self._reader.rows(source)
-
-    def _stage(self, source: ItemSource) -> None:
-        rows = self._rows[source.name].result()
-        values = ", ".join(f"%({column})s" for column in source.columns)
-        insert = INSERT.format(table=source.table, columns=", ".join(source.columns), values=values)
-        with closing(self._connection.cursor()) as cursor:
-            cursor.execute(sql.render(source.ddl))
-            for start in range(0, len(rows), ROWS_PER_INSERT):
-                some = rows[start : start + ROWS_PER_INSERT]
-                execute_rows(cursor, insert, [dict(zip(source.columns, row, strict=True)) for row in some])
 
 
 def _turn(group: tuple[tuple[str | None, str], list[Rule]]) -> tuple[bool, bool]:

@@ -9,6 +9,7 @@ from include.alerts import Alert, Links
 from include.quality.checks import RuleSession
 from include.quality.findings import check_readings
 from include.quality.incidents import continued
+from include.quality.item_staging import ItemStaging
 from include.quality.rule_alerts import with_alerts
 from include.quality.rule_results import RuleResult, last_results, store, utc_now
 from include.quality.rules import Rule, RuleError
@@ -41,21 +42,19 @@ def evaluate(
     Raises:
         snowflake.connector.errors.Error: the results could not be read or stored.
     """
-    last = last_results(connection)
-    today = utc_now().date()
-    is_first_today = all(result.checked_at.date() < today for result in last.values())
-    session = RuleSession(connection, open_reader, last, check_everything=is_first_today)
-    found = [
-        *session.check([rule for rule in rules if not rule.relation]),
-        *check_readings(
-            connection,
-            [rule for rule in rules if rule.relation],
-            last,
-            utc_now(),
-            seconds_left=session.seconds_left,
-        ),
-        *map(_unusable_file, unusable),
-    ]
+    over_readings = [rule for rule in rules if rule.relation]
+    others = [rule for rule in rules if not rule.relation]
+    sources = {source for rule in others for source in rule.reads}
+    with ItemStaging(connection, open_reader, sources) as staging:
+        last = last_results(connection)
+        today = utc_now().date()
+        is_first_today = all(result.checked_at.date() < today for result in last.values())
+        session = RuleSession(connection, staging, last, check_everything=is_first_today)
+        found = [
+            *session.check(others),
+            *check_readings(connection, over_readings, last, utc_now(), seconds_left=session.seconds_left),
+            *map(_unusable_file, unusable),
+        ]
     now = utc_now()
     by_name = {rule.name: rule for rule in rules}
     results, alerts = with_alerts(continued(found, last, now), last, by_name, run_id, links, now)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -133,17 +133,13 @@ class CheckQualityOperator(InRounds):
             rules = quality.switched_on(rules, self.rules_off)
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
-        with ThreadPoolExecutor(1) as aside:
-            # To become the role that reads DynamoDB takes as long as to log in to Snowflake.
-            reader = aside.submit(self._open_reader)
-            with closing(connect(self.snowflake_conn_id)) as connection:
-                keep = self._keep_if_due(connection, context, check_id, lambda: self._newest_items(reader.result))
-                turn = one_writer(connection, names.QUALITY_WRITER, context, patience_seconds=ERASURE_ENDS_SECONDS)
-                with turn, span("check the rules", run=check_id):
-                    results, alerts = quality.evaluate(
-                        connection, check_id, rules, unusable, reader.result, alert_links()
-                    )
-                keep(any(result.alerted_at for result in results))
+        open_reader = cache(self._open_reader)
+        with closing(connect(self.snowflake_conn_id)) as connection:
+            keep = self._keep_if_due(connection, context, check_id, lambda: self._newest_items(open_reader))
+            turn = one_writer(connection, names.QUALITY_WRITER, context, patience_seconds=ERASURE_ENDS_SECONDS)
+            with turn, span("check the rules", run=check_id):
+                results, alerts = quality.evaluate(connection, check_id, rules, unusable, open_reader, alert_links())
+            keep(any(result.alerted_at for result in results))
         for result in results:
             self.log.info("%s (%s): %s %s", result.rule, result.severity, result.status, result.failed_count)
         self._report(rules, results)

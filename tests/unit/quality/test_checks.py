@@ -15,6 +15,7 @@ from snowflake.connector import errors
 from include import sql
 from include.quality import checks, incidents
 from include.quality.checks import CANCELLED, RECENT, RULE_TIMEOUT, TIME_FOR_ALL, RuleSession
+from include.quality.item_staging import ItemStaging
 from include.quality.rule_results import RuleResult, result_for
 from include.quality.rules import WHOLE, Rule
 
@@ -79,6 +80,12 @@ class Warehouse:
         pass
 
 
+def session_of(warehouse: Warehouse, last: dict[str, RuleResult], *, check_everything: bool = False) -> RuleSession:
+    """A session for rules that read no items."""
+    staging = ItemStaging(warehouse, lambda: None, ())  # type: ignore[arg-type, return-value]
+    return RuleSession(warehouse, staging, last, check_everything=check_everything)  # type: ignore[arg-type]
+
+
 class Checks:
     """Checks of the same rules, each of which continues the one before."""
 
@@ -90,7 +97,7 @@ class Checks:
     def check(self, *, first_today: bool = False) -> dict[str, str]:
         """Check; return the status by rule."""
         del self.warehouse.sent[:]
-        session = RuleSession(self.warehouse, lambda: None, self.last, check_everything=first_today)  # type: ignore[arg-type, return-value]
+        session = session_of(self.warehouse, self.last, check_everything=first_today)
         found = incidents.continued(session.check(self.rules), self.last, datetime.now(UTC).replace(tzinfo=None))
         self.warehouse.stored += found
         self.last = {result.rule: result for result in found}
@@ -204,7 +211,7 @@ def test_a_rule_whose_error_is_no_lack_of_time_is_not_tried_again(
 
 
 def test_how_long_the_rules_may_still_take(warehouse: Warehouse) -> None:
-    session = RuleSession(warehouse, lambda: None, {}, check_everything=False)  # type: ignore[arg-type, return-value]
+    session = session_of(warehouse, {})
     assert session.seconds_left == TIME_FOR_ALL.total_seconds()
     warehouse.is_too_small = True
     session.check([rule("r")])
@@ -233,7 +240,9 @@ def test_items_are_read_while_snowflake_checks_the_rules_that_need_none(
     text = "select TRUCK_ID as SAMPLE_KEY from STAGED_TRUCK_STATES"
     states = Rule(name="states", statement=text, reads=("truck_states",), **ABOUT)
     last = {"recent": result_for(rule("recent"), datetime.now(UTC).replace(tzinfo=None), status="pass")}
-    session = RuleSession(warehouse, Reader, last, check_everything=False)  # type: ignore[arg-type]
+    with ItemStaging(warehouse, Reader, {"truck_states"}) as staging:  # type: ignore[arg-type]
+        session = RuleSession(warehouse, staging, last, check_everything=False)  # type: ignore[arg-type]
+        found = session.check([states, UNBOUNDED, rule("recent")])
 
-    assert [found.status for found in session.check([states, UNBOUNDED, rule("recent")])] == ["pass"] * 3
+    assert [result.status for result in found] == ["pass"] * 3
     assert [rules for rules, _, _ in warehouse.sent] == [["recent"], ["states", "unbounded"]]
