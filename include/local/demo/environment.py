@@ -30,7 +30,7 @@ TELEMETRY_SETTINGS = ("AIRFLOW__METRICS__", "AIRFLOW__TRACES__", "AIRFLOW__OPENL
 TASKS_START_SOONER = ROOT / "include/local/demo/airflow_config"
 AIRFLOW_TUNING = {
     # This decides how soon a task starts (5 tasks: 1.3 to 2.4 s instead of 5.5 s).
-    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.15",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
     # A changed file is parsed immediately.  Parsing the others costs seconds of processor time each time.
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",

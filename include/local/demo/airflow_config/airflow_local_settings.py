@@ -8,6 +8,7 @@ Of what a task does before its first statement, two more things are the same for
 compiled, and Python looks for the module of each file on the stack, because the Amazon provider's hook says who calls.
 With so many modules the latter takes a quarter of a second, and afterwards nothing.  Each session of boto3 would read
 the descriptions of its services anew: here all share one loader, as the clients of a session do, and it has read them.
+And each login to Snowflake would first prove that its private key is one, which takes 40 ms of computing.
 
 On SQLite a run waits for the next full second before it starts: Airflow compares the time that is in its way with
 CURRENT_TIMESTAMP, which has no fractions there.  The scheduler asks SQLite for milliseconds instead.
@@ -17,7 +18,9 @@ from __future__ import annotations
 
 import gc
 import inspect
+import os
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -44,6 +47,17 @@ if {"scheduler", "triggerer", "worker"} & set(sys.argv):
         # Nobody's: it sends nothing, and need not look for a key.
         nobody = boto3.Session(aws_access_key_id="-", aws_secret_access_key="-", region_name="us-east-1")  # noqa: S106
         nobody.client(service)
+
+    from clicks_to_deliveries.hooks.snowflake_hook import PipelineSnowflakeHook
+    from cryptography.hazmat.primitives import serialization
+
+    from include import names
+
+    serialization.load_pem_private_key = cache(serialization.load_pem_private_key)  # type: ignore[assignment]
+    # A connection that is kept elsewhere is for tasks alone.
+    if f"AIRFLOW_CONN_{names.SNOWFLAKE_CONNECTION.upper()}" in os.environ:
+        with suppress(TypeError, ValueError):  # Of a key that can't be read, the tasks that need it tell.
+            PipelineSnowflakeHook().get_private_key()
 
     # What is here stays, in this process and in those forked from it: looking for garbage among it is of no use.
     gc.freeze()
