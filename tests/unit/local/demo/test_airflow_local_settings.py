@@ -13,7 +13,7 @@ import pytest
 from include import names, snowflake_identities
 from include.local.demo.environment import ROOT, TASKS_START_SOONER
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.verify]
 
 # As Airflow begins its scheduler; the key is then asked for as a task does.
 PROGRAM = """
