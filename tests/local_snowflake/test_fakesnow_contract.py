@@ -76,7 +76,7 @@ def test_a_query_is_kept_as_its_text_and_one_that_tells_fakesnow_more_as_it_is(t
     assert plain.takes_values
     assert isinstance(plain.translated, exp.Command)
     for value in (1, 2):
-        rows, columns = translator.execute_prepared(plain, [value])
+        rows, columns = translator.execute(plain, [value])
         assert (rows.to_pylist(), [name for name, _ in columns]) == ([{"A": value}], ["A"])
     seeded = translator.prepare(sqlglot.parse_one("SELECT RANDOM(5) AS A", read="snowflake"))
     assert "seed" in seeded.translated.args

@@ -98,7 +98,7 @@ def run(context: Context, expression: exp.Expr, binds: Binds | None = None) -> R
 def _query(context: Context, sql: str, expression: exp.Query, binds: Binds | None, read: list[Stream]) -> Result:
     prepared = _translated(context, sql, expression, read, context.translator.prepare)
     streams.bind(context.duck, read)
-    table, columns = context.translator.execute_prepared(prepared, binds)
+    table, columns = context.translator.execute(prepared, binds)
     return Result(table, columns, SELECT)
 
 

@@ -192,13 +192,12 @@ class Translator:
 
     def run(self, expression: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[Column]]:
         """Run one Snowflake statement; return its rows and their columns."""
-        parts = self._cursor._transform_explode(expression)
-        return [self.execute(self.translate(part, parameters), parameters) for part in parts][-1]
-
-    def execute(self, translated: exp.Expr, parameters: list[Any] | None = None) -> tuple[pa.Table, list[Column]]:
-        """Run a statement that ``translate`` returned; return as ``run``."""
-        self._take_notes(translated)
-        return self.execute_prepared(Prepared(translated, _takes_values(translated)), parameters)
+        results = []
+        for part in self._cursor._transform_explode(expression):
+            translated = self.translate(part, parameters)
+            self._take_notes(translated)
+            results.append(self.execute(Prepared(translated, _takes_values(translated)), parameters))
+        return results[-1]
 
     def prepare(self, query: exp.Expr) -> Prepared:
         """Translate a query; most become their text, which takes longer to write than many queries to run."""
@@ -209,8 +208,8 @@ class Translator:
             translated = exp.Command(this=first, expression=rest)
         return Prepared(translated, takes_values)
 
-    def execute_prepared(self, query: Prepared, parameters: list[Any] | None) -> tuple[pa.Table, list[Column]]:
-        """Run what ``prepare`` returned; return as ``run``."""
+    def execute(self, query: Prepared, parameters: list[Any] | None) -> tuple[pa.Table, list[Column]]:
+        """Run a prepared query; return as ``run``."""
         cursor = self._cursor
         cursor._execute(query.translated, parameters if query.takes_values else None)
         # fakesnow keeps every result for RESULT_SCAN, and would never free it.
