@@ -102,7 +102,7 @@ class OnDisk(FakeSnow):
 
 
 class Prepared(NamedTuple):
-    """A translated query, which can run any number of times."""
+    """A translated statement; a query can run any number of times."""
 
     translated: exp.Expr
     takes_values: bool
@@ -209,7 +209,7 @@ class Translator:
         return Prepared(translated, takes_values)
 
     def execute(self, query: Prepared, parameters: list[Any] | None) -> tuple[pa.Table, list[Column]]:
-        """Run a prepared query; return as ``run``."""
+        """Run a translated statement; return as ``run``."""
         cursor = self._cursor
         cursor._execute(query.translated, parameters if query.takes_values else None)
         # fakesnow keeps every result for RESULT_SCAN, and would never free it.
